@@ -1,0 +1,45 @@
+# The same words for people and CI. `make demo` and `make test` install what they need into .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo check test bench clean
+
+help:  ## list these words
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: $(VENV)/.installed  ## make .venv and install Homeground with all its tests need
+
+demo: install  ## the whole story on built-in data, about 4 minutes on 2 cores
+	$(BIN)/homeground demo
+
+check: install  ## lint, format, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/pytest tests/test_architecture.py
+
+test: install  ## the tests, without network, in a few minutes
+	$(BIN)/pytest
+
+bench: install  ## the benchmarks that need nothing but this repository
+	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/training_speed.py
+
+clean:  ## remove the environment and the demo's run
+	rm -rf $(VENV) runs/demo runs/demo-data
+
+# The stamp is made last: an environment that was interrupted half way does not count as done.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 2; }
+	@rm -f $@
+	$(PYTHON) -m venv $(VENV)
+	@# A torch that is already there is kept, whatever its build; only a missing one is installed at the pinned version.
+	@torch=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))' 2>/dev/null); \
+	  if [ -n "$$torch" ]; then sed "s/^torch==.*/torch===$$torch/" constraints.txt; else cat constraints.txt; fi \
+	  > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[dev]'
+	@touch $@

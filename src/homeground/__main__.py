@@ -1,0 +1,5 @@
+"""``python -m homeground`` is the command ``homeground``."""
+
+from homeground.cli import main
+
+main()

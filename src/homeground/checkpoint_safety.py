@@ -1,0 +1,247 @@
+"""What a checkpoint folder may hold before anything in it is loaded.
+
+A checkpoint is data: numbers in safetensors, settings in JSON. Whatever could run code, fetch something else, or read
+outside the folder is refused here, by name, and never by trying it:
+
+    settings    auto_map and its kin, attention kernels from the Hub, adapters that pull in another model
+    modules     anything but the four sentence-transformers modules we compute ourselves
+    paths       links, module folders and shard names that leave the folder
+    weights     pickles; safetensors whose header does not fit the file
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Any, cast
+
+from homeground.errors import CheckpointError
+
+Json = dict[str, Any]
+
+SETTINGS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+)
+RUNS_CODE = {
+    "auto_map": "names Python code of the checkpoint to run",
+    "custom_pipelines": "names Python code of the checkpoint to run",
+    "trust_remote_code": "asks for code of the checkpoint to be run",
+    "_attn_implementation_internal": "names code to compute attention with",
+    "_experts_implementation_internal": "names code to compute experts with",
+}
+MODULE_TYPE = re.compile(
+    r"sentence_transformers\.(models|base\.modules\.\w+|sentence_transformer\.modules(\.\w+)?)"
+    r"\.(?P<kind>Transformer|Pooling|Dense|Normalize)"
+)
+MODULE_ORDER = re.compile(r"Transformer(, Pooling(, Dense)*(, Normalize)?)?")
+ACTIVATION = re.compile(r"torch\.nn\.modules\.(activation\.[A-Za-z]+|linear\.Identity)")
+SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+CONVERTIBLE = (".bin", ".pt", ".pth", ".ckpt")
+FOREIGN = (".h5", ".msgpack", ".onnx", ".gguf")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One step from text to embedding, as modules.json of sentence-transformers lists it."""
+
+    kind: str
+    """``Transformer``, ``Pooling``, ``Dense`` or ``Normalize``."""
+    folder: Path
+    config: Json
+    """What the module's config.json says, empty where it has none; for the Transformer the model's own."""
+
+
+def read_settings(path: Path) -> Json:
+    """Return the object in a JSON file, empty where there is no such file."""
+    value: object = _read_json(path) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected a JSON object; this is no checkpoint's {path.name}")
+    return cast(Json, value)
+
+
+def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
+    """Check the whole folder and return its sentence-transformers modules, none where it has no modules.json.
+
+    Nothing of the checkpoint is loaded or run. Raises CheckpointError with the file and the reason.
+    """
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(_no_checkpoint(folder))
+    _refuse_links(folder)
+    if (folder / "adapter_config.json").exists():
+        raise CheckpointError(
+            f"{folder}: adapter_config.json makes this an adapter on top of another model; "
+            "merge the two first (merge_and_unload in peft) and name the merged folder"
+        )
+    for name in SETTINGS:
+        _refuse_code(read_settings(folder / name), folder / name)
+    if read_settings(folder / "config.json").get("quantization_config"):
+        raise CheckpointError(f"{folder}/config.json: the weights are quantized; name the checkpoint in full precision")
+    modules = _modules(folder)
+    rows = {shape[0] for path in weight_files(folder) for shape in _shapes(path) if shape}
+    vocabulary = read_settings(folder / "config.json").get("vocab_size")
+    if isinstance(vocabulary, int) and vocabulary not in rows:
+        raise CheckpointError(
+            f"{folder}: config.json names a vocab_size of {vocabulary}, and no weight has so many rows; "
+            "they do not belong together"
+        )
+    return modules
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """Return the safetensors files that hold the weights: model.safetensors, or the shards its index names."""
+    if (folder / "model.safetensors").is_file():
+        return (folder / "model.safetensors",)
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        raise CheckpointError(_no_weights(folder))
+    weight_map = read_settings(index).get("weight_map")
+    shards = set(map(str, cast(Json, weight_map).values())) if isinstance(weight_map, dict) else set[str]()
+    if not shards:
+        raise CheckpointError(f'{index}: expected a "weight_map" from tensor names to shards')
+    for shard in sorted(shards):
+        if not SHARD.fullmatch(shard):
+            raise CheckpointError(f'{index}: names "{shard}"; expected names like "model-00001-of-00002.safetensors"')
+        if not (folder / shard).is_file():
+            raise CheckpointError(f"{folder}: {shard} is missing, which model.safetensors.index.json names")
+    return tuple(folder / shard for shard in sorted(shards))
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # a deep nest of brackets is a RecursionError
+        raise CheckpointError(f"{path}: cannot be read as JSON; fetch the file anew") from error
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse links that lead out of the folder; the Hub's cache may link its snapshots to its own blobs."""
+    home = folder.resolve()
+    in_cache = home.parent.name == "snapshots" and home.parents[1].name.startswith("models--")
+    allowed = [home, home.parents[1] / "blobs"] if in_cache else [home]
+    for path in (*folder.iterdir(), *folder.glob("*/*")):
+        if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in allowed):
+            raise CheckpointError(
+                f"{path}: a link that leaves the checkpoint's folder; put the file itself there if you trust it"
+            )
+
+
+def _refuse_code(settings: Json, path: Path) -> None:
+    """Refuse settings, at any depth, that name code or a kernel to fetch."""
+    for key, value in _entries(settings):
+        if value and key in RUNS_CODE:
+            raise CheckpointError(
+                f'{path}: "{key}" {RUNS_CODE[key]}; Homeground runs no code from a checkpoint: name one without it'
+            )
+        if key.endswith("_implementation") and any("/" in text for text in _texts(value)):
+            raise CheckpointError(
+                f'{path}: "{key}" names a kernel to fetch from the Hub; remove the setting or name another checkpoint'
+            )
+
+
+def _entries(value: object) -> Iterator[tuple[str, object]]:
+    """Yield every key and value of a JSON value, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in cast(Json, value).items():
+            yield key, inner
+            yield from _entries(inner)
+    elif isinstance(value, list):
+        for inner in cast(list[object], value):
+            yield from _entries(inner)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every string in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in cast(Json, value).values():
+            yield from _texts(inner)
+
+
+def _modules(folder: Path) -> tuple[Module, ...]:
+    """Return what modules.json lists, each checked."""
+    path = folder / "modules.json"
+    if not path.is_file():
+        return ()
+    listed = _read_json(path)
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in cast(list[object], listed)):
+        raise CheckpointError(f"{path}: expected a JSON list of modules")
+    modules = tuple(_module(entry, folder) for entry in cast(list[Json], listed))
+    kinds = ", ".join(module.kind for module in modules)
+    if not MODULE_ORDER.fullmatch(kinds) or modules[0].folder != folder:
+        raise CheckpointError(
+            f"{path}: lists {kinds or 'nothing'}; expected a Transformer in the folder itself, then Pooling, "
+            "then any Dense, then perhaps Normalize"
+        )
+    return modules
+
+
+def _module(entry: Json, folder: Path) -> Module:
+    """Return one module of modules.json after checking its type, its place, its settings and its weights."""
+    path = folder / "modules.json"
+    known = MODULE_TYPE.fullmatch(str(entry.get("type")))
+    if known is None:
+        raise CheckpointError(
+            f'{path}: module type "{entry.get("type")}" would be code of the checkpoint or is unknown here; '
+            "known: Transformer, Pooling, Dense and Normalize of sentence-transformers"
+        )
+    place = entry.get("path")
+    if not isinstance(place, str) or PureWindowsPath(place).anchor or ".." in PureWindowsPath(place).parts:
+        raise CheckpointError(f'{path}: module path "{place}" leaves the checkpoint\'s folder')
+    inside = folder / place
+    config = read_settings(inside / "config.json")
+    _refuse_code(config, inside / "config.json")
+    activation = config.get("activation_function")
+    if known["kind"] == "Dense" and activation is not None and not ACTIVATION.fullmatch(str(activation)):
+        raise CheckpointError(f'{inside}/config.json: activation "{activation}" is none of torch.nn.modules.activation')
+    if known["kind"] == "Dense":
+        for weights in weight_files(inside):
+            _shapes(weights)
+    return Module(kind=known["kind"], folder=inside, config=config)
+
+
+def _shapes(path: Path) -> list[list[int]]:
+    """Return the shapes of the tensors in a safetensors file, reading its header only.
+
+    The library's own parser refuses a header that is too long, is no JSON, or does not cover the file exactly.
+    """
+    from safetensors import safe_open
+
+    try:
+        with cast(Any, safe_open)(path, framework="numpy") as file:
+            return [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - no mapping
+    except Exception as error:  # safetensors' own error class, or an OSError
+        raise CheckpointError(f"{path}: damaged, or no safetensors file; fetch it anew") from error
+
+
+def _no_checkpoint(folder: Path) -> str:
+    """Return the message for a folder without config.json."""
+    names = sorted(path.name for path in folder.iterdir())
+    there = ", ".join(names[:6]) + (", …" if len(names) > 6 else "") if names else "nothing"
+    return f"{folder}: no checkpoint, for it has no config.json (it holds {there}); name a folder that holds one"
+
+
+def _no_weights(folder: Path) -> str:
+    """Return the message for a folder without safetensors."""
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    pickled = [name for name in files if name.endswith(CONVERTIBLE)]
+    foreign = [name for name in files if name.endswith(FOREIGN)]
+    if pickled:
+        return (
+            f"{folder}: {pickled[0]} is a pickle, which can run code when it is read; "
+            f'run "homeground convert {folder}" once to turn it into model.safetensors'
+        )
+    if foreign:
+        return (
+            f"{folder}: {foreign[0]} holds weights of another framework; model.safetensors is needed, and "
+            '"homeground convert FOLDER" makes it from .bin, .pt or .pth files only'
+        )
+    return f"{folder}: no model.safetensors beside config.json; the download may be incomplete"

@@ -1,0 +1,58 @@
+"""``homeground adapt``: the whole story on the user's data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from homeground.adapt import adapt as adapt_to
+from homeground.adapt import resolve
+from homeground.cli.options import GroupedCommand, common, given, recipe_options
+from homeground.cli.progress import Progress
+from homeground.cli.tables import estimate_lines, verdict_lines
+from homeground.estimate import estimate
+from homeground.preparation import prepare
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("data")
+@recipe_options
+@click.option("--dry-run", is_flag=True, help="Check everything, estimate time and memory, write nothing.")
+@click.option("--fresh", is_flag=True, help="Move an earlier run in the same folder aside.")
+@click.option("--gate", is_flag=True, help="Exit with 1 unless the verdict is HELPED and nothing was forgotten.")
+@common
+def adapt(
+    data: str,
+    *,
+    assignments: tuple[str, ...],
+    dry_run: bool,
+    fresh: bool,
+    gate: bool,
+    quiet: bool,
+    as_json: bool,
+    **values: Any,
+) -> int:
+    """Adapt a checkpoint to DATA and say whether it helped.
+
+    DATA is a CSV, TSV, JSON or JSON Lines file (also .gz), or a recipe in TOML. The task and the columns follow from
+    the file; every setting below is also a field of the recipe and a keyword of homeground.adapt.
+    """
+    chosen = given(values, assignments)
+    progress = Progress(quiet=quiet)
+    if dry_run:
+        expected = estimate(prepare(resolve(data, **chosen), say=progress.line))
+        click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))
+        return 0
+    run = adapt_to(data, fresh=fresh, listen=progress, **chosen)
+    scores = run.scores
+    click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(scores, run)))
+    return 0 if not gate or passes(scores) else 1
+
+
+def passes(scores: dict[str, Any]) -> bool:
+    """Tell whether a verdict opens the gate: it helped, beats the baseline, and general ability is not forgotten."""
+    general = scores.get("general")
+    forgotten = general is not None and general["verdict"] == "FORGOT"
+    return scores["verdict"] == "HELPED" and not scores["below_baseline"] and not forgotten

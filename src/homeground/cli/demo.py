@@ -1,0 +1,28 @@
+"""``homeground demo``: the whole story on built-in data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from homeground.cli.options import common
+from homeground.cli.progress import Progress
+from homeground.cli.tables import verdict_lines
+from homeground.demo import run_demo
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True, help="Run folder."
+)
+@click.option("--fresh", is_flag=True, help="Move an earlier demo aside.")
+@common
+def demo(out: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
+    """Adapt the built-in encoder to a built-in occupation taxonomy, and say whether it helped.
+
+    Nothing is fetched; it takes a few minutes on a laptop.
+    """
+    run = run_demo(out, fresh=fresh, listen=Progress(quiet=quiet))
+    click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(run.scores, run)))

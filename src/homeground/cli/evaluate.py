@@ -1,0 +1,36 @@
+"""``homeground evaluate``: what a run or checkpoint scores on a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from homeground.cli.options import GroupedCommand, common, given, reading_options
+from homeground.cli.tables import aligned
+from homeground.measure import evaluate as evaluate_on
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source", metavar="RUN|CHECKPOINT")
+@click.argument("data")
+@reading_options
+@common
+def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
+    """Measure a RUN or CHECKPOINT on the examples of DATA."""
+    result = evaluate_on(source, data, **given(values))
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+        return
+    if not quiet:
+        click.echo(f"{data}: {result['understood']}", err=True)
+    interval = result["interval"]
+    rows = [["", "score", "95% interval"]]
+    for name, value in result["scores"].items():
+        ends = f"{interval['low']:.3f} to {interval['high']:.3f}" if name == interval["metric"] else ""
+        rows.append([name, f"{value:.3f}", ends])
+    click.echo("\n".join(aligned(rows)))
+    click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
+    if result["seen_in_training"]:
+        click.echo(f"{result['seen_in_training']} of them were learned from: the scores are too good for new text")

@@ -1,0 +1,105 @@
+"""The options commands share; those of ``adapt`` are made from the fields of the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, get_args
+
+import click
+
+from homeground.errors import UsageError
+from homeground.recipe import Recipe, Setting, settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+quiet = click.option("--quiet", is_flag=True, help="Say nothing but the result and errors.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+
+
+def common(command: Command) -> Command:
+    """Add --json, --quiet and --debug."""
+    return as_json(quiet(debug(command)))
+
+
+def recipe_options(command: Command) -> Command:
+    """Add every setting of the recipe as a flag, and ``--set section.field=value`` for its full name."""
+    for setting in reversed([setting for setting in settings() if setting.name != "data"]):
+        command = _option(setting)(command)
+    return click.option(
+        "assignments", "--set", multiple=True, metavar="SECTION.FIELD=VALUE", help="Any setting by its full name."
+    )(command)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the settings that say how a file is written and which column is which."""
+    for setting in reversed([setting for setting in settings() if setting.section in ("reading", "columns")]):
+        command = _option(setting)(command)
+    return command
+
+
+def given(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the settings that were typed, those of --set last."""
+    typed = {name: value for name, value in values.items() if value is not None}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f'--set "{assignment}": expected SECTION.FIELD=VALUE, e.g. --set training.epochs=3')
+        typed[name.strip()] = value.strip()
+    return typed
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists the settings section by section, with the full name of each section's fields."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options first, then the recipe's by section."""
+        sections = {setting.name: setting.section for setting in settings()}
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                section = sections.get(parameter.name or "")
+                rows.setdefault("Options" if section is None else section or "recipe", []).append(record)
+        order = ["Options", "recipe", *Recipe.model_fields]
+        for section in sorted(rows, key=order.index):
+            title = "Options" if section == "Options" else "Recipe" if section == "recipe" else f"Recipe, [{section}]"
+            with formatter.section(title):
+                formatter.write_dl(rows[section])
+
+
+def _option(setting: Setting) -> Callable[[Command], Command]:
+    text = _help(setting)
+    if setting.field.annotation is bool or bool in get_args(setting.field.annotation):
+        names = f"{setting.flag}/--no-{setting.name.replace('_', '-')}"
+        return click.option(names, setting.name, default=None, help=text)
+    return click.option(setting.flag, setting.name, default=None, metavar=_metavar(setting), help=text)
+
+
+def _help(setting: Setting) -> str:
+    default = setting.field.default
+    shown = "" if default is None or default is ... or setting.field.is_required() else f" [{_plain(default)}]"
+    return f"{setting.field.description}{shown}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _metavar(setting: Setting) -> str:
+    choices = [str(choice) for choice in _literals(setting.field.annotation)]
+    if choices and len(choices) <= 4:
+        return "|".join(choices)
+    kinds = {int: "N", float: "X", str: "NAME"}
+    for kind, name in kinds.items():
+        if setting.field.annotation is kind or kind in get_args(setting.field.annotation):
+            return name
+    return "VALUE"
+
+
+def _literals(annotation: Any) -> Iterator[object]:
+    for argument in get_args(annotation):
+        if isinstance(argument, str | int) and not isinstance(argument, bool):
+            yield argument
+        else:
+            yield from _literals(argument)

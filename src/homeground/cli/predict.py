@@ -1,0 +1,79 @@
+"""``homeground predict``: embeddings and similarities, from arguments or file to file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+
+from homeground.cli.options import common
+from homeground.cli.tables import aligned
+from homeground.errors import UsageError
+from homeground.predict import Encoder, load
+from homeground.prediction_files import predict_file
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CHECKPOINT")
+@click.argument("texts", nargs=-1)
+@click.option("--input", "input_path", type=click.Path(path_type=Path), help="FILE of pairs or texts instead of TEXTS.")
+@click.option("--output", "output_path", type=click.Path(path_type=Path), help="FILE to write: .csv, .jsonl or .npy.")
+@click.option("--text-1", default=None, help="Column with the first text of a pair, or the only text.")
+@click.option("--text-2", default=None, help="Column with the second text of a pair.")
+@click.option("--embeddings", is_flag=True, help="Print the embeddings of TEXTS as JSON Lines.")
+@common
+def predict(
+    source: str,
+    texts: tuple[str, ...],
+    *,
+    input_path: Path | None,
+    output_path: Path | None,
+    text_1: str | None,
+    text_2: str | None,
+    embeddings: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    r"""Compare TEXTS with each other, or predict a file.
+
+    \b
+      homeground predict RUN "data scientist" "statistician"
+      homeground predict RUN --input pairs.csv --output scored.csv     adds a column similarity
+      homeground predict RUN --input texts.csv --output vectors.npy    embeddings, a row each
+    """
+    if (input_path is None) != (output_path is None):
+        raise UsageError("--input and --output go together: FILE to read and FILE to write")
+    if bool(texts) == (input_path is not None):
+        raise UsageError('give either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
+    model = load(source)
+    if input_path is not None and output_path is not None:
+        count = predict_file(model, input_path, output_path, text_1=text_1, text_2=text_2)
+        if not quiet:
+            click.echo(f"wrote {count} rows to {output_path}", err=True)
+    elif embeddings:
+        for text, embedding in zip(texts, model.encode(texts), strict=True):
+            click.echo(json.dumps({"text": text, "embedding": [round(float(x), 6) for x in embedding]}))
+    else:
+        _print_similarities(model, texts, as_json=as_json)
+    if model.truncated and not quiet:
+        click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens", err=True)
+
+
+def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:
+    if len(texts) < 2:
+        raise UsageError("a similarity needs at least two texts; for the vector of one text add --embeddings")
+    matrix = np.asarray(model.similarities(texts))
+    if as_json:
+        click.echo(json.dumps({"texts": texts, "similarity": matrix.round(6).tolist(), "kind": model.kind}))
+    elif len(texts) == 2:
+        click.echo(f"{matrix[0, 1]:.4f}")
+    else:
+        numbers = [str(number + 1) for number in range(len(texts))]
+        rows = [["", *numbers]]
+        rows += [
+            [f"{number}  {text}", *(f"{value:.3f}" for value in row)]
+            for number, text, row in zip(numbers, texts, matrix, strict=True)
+        ]
+        click.echo("\n".join(aligned(rows)))

@@ -1,0 +1,41 @@
+"""``homeground report``: the report of a run again, or a heat map of any checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from homeground.cli.options import debug
+from homeground.errors import UsageError
+from homeground.predict import load
+from homeground.reports.report import write_heat_map_report, write_report
+from homeground.run import Run
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CHECKPOINT")
+@click.option("--titles", help="Texts to compare with each other: a,b,c or a FILE with one a line.")
+@click.option("--out", type=click.Path(path_type=Path), help="The HTML file to write.")
+@debug
+def report(source: str, *, titles: str | None, out: Path | None) -> None:
+    """Write the report of a RUN again, or with --titles the similarity heat map of any CHECKPOINT."""
+    if titles is None:
+        run = Run(Path(source))
+        if not run.finished:
+            raise UsageError(f"{source} is no finished run; for a heat map of a checkpoint give --titles a,b,c")
+        click.echo(write_report(run.folder))
+        return
+    texts = read_titles(titles)
+    model = load(source)
+    path = out or Path(f"{Path(source).name}-titles.html")
+    click.echo(write_heat_map_report(texts, model.similarities(texts).tolist(), checkpoint_name=source, path=path))
+
+
+def read_titles(titles: str) -> list[str]:
+    """Return the texts of ``a,b,c``, or the lines of a file of that name."""
+    listed = Path(titles).read_text(encoding="utf-8").splitlines() if Path(titles).is_file() else titles.split(",")
+    texts = [text.strip() for text in listed if text.strip()]
+    if len(texts) < 2:
+        raise UsageError(f'--titles "{titles}": expected at least two texts, as a,b,c or as a file with one a line')
+    return texts

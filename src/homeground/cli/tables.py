@@ -1,0 +1,65 @@
+"""Scores as lines of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homeground.run import Run
+
+
+def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
+    """Return the table of before and after, the verdict and where the report lies."""
+    lines = [*score_lines(scores), "", scores["sentence"]]
+    if scores.get("general"):
+        lines.append(scores["general"]["sentence"])
+    return [*lines, "", f"report  {run.report}", f"model   {run.model_folder}"]
+
+
+def score_lines(scores: dict[str, Any]) -> list[str]:
+    """Return before, after, difference and baselines, a metric a line, the deciding one first."""
+    primary = scores["primary_metric"]
+    names = [primary, *(name for name in scores["before"] if name != primary)]
+    baselines = list(scores["baselines"])
+    rows = [["", "before", "after", "difference (95% interval)", *baselines]]
+    for name in names:
+        if name in scores["after"]:
+            row = [_named(name), f"{scores['before'][name]:.3f}", f"{scores['after'][name]:.3f}"]
+            row.append(_difference(scores["difference"] if name == primary else scores["differences"].get(name)))
+            row += [f"{scores['baselines'][b][name]:.3f}" if name in scores["baselines"][b] else "" for b in baselines]
+            rows.append(row)
+    if general := scores.get("general"):
+        row = [f"general {general['metric']}", f"{general['before']:.3f}", f"{general['after']:.3f}"]
+        rows.append([*row, _difference(general["difference"]), *("" for _ in baselines)])
+    return aligned(rows)
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Return rows as lines, the first column to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def estimate_lines(expected: dict[str, Any]) -> list[str]:
+    """Return an estimate of time and memory in words."""
+    return [
+        f"{expected['steps']} steps of {expected['batch_size']} examples out of {expected['examples']} to learn from",
+        f"about {expected['minutes']:.1f} minutes ({expected['seconds_per_step']:.2f} s a step here) and "
+        f"{expected['memory_gib']:.1f} GiB of memory",
+        f"nothing was written; the run would lie in {expected['folder']}",
+    ]
+
+
+def _difference(interval: dict[str, Any] | None) -> str:
+    if interval is None or interval["low"] is None or interval["high"] is None:
+        return ""
+    return f"{interval['value']:+.3f} ({interval['low']:+.3f} to {interval['high']:+.3f})"
+
+
+def _named(metric: str) -> str:
+    lower_is_better = {"mse", "mae", "mape"}
+    return f"{metric} (lower is better)" if metric in lower_is_better else metric

@@ -1,0 +1,256 @@
+"""The corpus: files read, examples split into train, validation and test, and a record of all that happened to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.data.examples import Example, Examples, digest, set_hash, text_hashes
+from homeground.data.readers import Table, read_table
+from homeground.data.splitting import (
+    PairUnits,
+    cross_fit_folds,
+    link_pairs,
+    ordered_split,
+    score_bands,
+    split_units,
+)
+from homeground.errors import DataError
+from homeground.recipe import Recipe
+
+FEWEST_EXAMPLES = 10
+FEWEST_UNITS = 30
+"""Independent test units below which there is no verdict, and from which on small data is cross-fitted instead."""
+
+FOLDS = 5
+LISTED = 100
+"""Row numbers listed in data.json for each reason."""
+
+Read = Callable[[Table], Examples]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split: its examples and, among them, what is independent and what is resampled."""
+
+    examples: list[Example]
+    units: PairUnits
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is learned from, what chooses, and what decides once.
+
+    ``folds (examples,)`` of ``test`` are given where small data is cross-fitted: then ``test`` is all examples, each to
+    be measured by a model that learned from the other folds, and ``train`` and ``validation`` are for the model that is
+    kept. ``record`` is what data.json says.
+    """
+
+    train: Part
+    validation: Part
+    test: Part
+    folds: NDArray[np.int64] | None
+    record: dict[str, Any]
+    hashes: dict[str, str]
+
+    def fold(self, number: int, recipe: Recipe) -> tuple[Part, Part, NDArray[np.int64]]:
+        """Return train and validation without the examples of one fold, and the positions of that fold's examples."""
+        assert self.folds is not None
+        held_out = self.folds == number
+        rest = [example for example, out in zip(self.test.examples, held_out, strict=True) if not out]
+        names = _names(rest, recipe, test=0.0)
+        return _part(rest, names, "train"), _part(rest, names, "validation"), np.flatnonzero(held_out)
+
+
+def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
+    """Read the other files a recipe names, split, and record what was read, set aside, doubled and shared.
+
+    Raises:
+        DataError: a file cannot be read as asked, or there are too few examples for what is wanted.
+    """
+    tables: dict[str, Table] = {"train": table}
+    wanted = {"validation": recipe.split.validation, "test": recipe.split.test}
+    for split, source in wanted.items():
+        if isinstance(source, str):
+            tables[split] = read_file(source, recipe)
+    found = {split: read(file) for split, file in tables.items()}
+    examples = found["train"].examples
+    if len(examples) < FEWEST_EXAMPLES:
+        raise DataError(
+            f"{table.path}: {len(examples)} rows can be used of {len(table.rows)}; "
+            f"expected at least {FEWEST_EXAMPLES} to learn anything from"
+        )
+    folds = _folds(examples, recipe)
+    names = _names(examples, recipe, test=0.0 if folds is not None else recipe.split.test)
+    parts: dict[str, Part] = {}
+    for split in ("train", "validation", "test"):
+        given = split != "train" and split in found
+        parts[split] = _part(found[split].examples) if given else _part(examples, names, split)
+    if folds is not None:
+        parts["test"] = _part(examples)
+    if not parts["test"].examples:
+        raise DataError(
+            f"{table.path}: no example is left to test on, so nothing could be proved; give --test a fraction or a file"
+        )
+    record = _record(tables, found, parts, recipe, folds)
+    hashes = {split: file.sha256 for split, file in tables.items()}
+    return Corpus(parts["train"], parts["validation"], parts["test"], folds, record, hashes)
+
+
+def read_file(path: str, recipe: Recipe) -> Table:
+    """Return the table of a file, read as the recipe says."""
+    reading = recipe.reading
+    return read_table(
+        path,
+        format=reading.format,
+        delimiter=reading.delimiter,
+        quoting=reading.quoting,
+        encoding=reading.encoding,
+        header=reading.header,
+        columns=reading.columns,
+    )
+
+
+def link(examples: Sequence[Example]) -> PairUnits:
+    """Return what is independent among examples: their groups, or what shares a text."""
+    groups = [example.group for example in examples] if examples and examples[0].group is not None else None
+    return link_pairs([e.texts[0] for e in examples], [e.texts[1] for e in examples], groups=groups)
+
+
+def seen_before(examples: Sequence[Example], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell of every example whether a model that learned from texts with these hashes saw it as a whole."""
+    return np.isin(np.array([digest(example.texts) for example in examples], np.uint64), hashes)
+
+
+def _part(examples: Sequence[Example], names: Sequence[str] | None = None, split: str = "") -> Part:
+    chosen = list(examples) if names is None else [e for e, name in zip(examples, names, strict=True) if name == split]
+    return Part(chosen, link(chosen))
+
+
+def _names(examples: Sequence[Example], recipe: Recipe, *, test: float | str) -> list[str]:
+    """Return the split of every example of the data file; a split given as a file takes none of them."""
+    split = recipe.split
+    validation = 0.0 if isinstance(split.validation, str) else split.validation
+    test = 0.0 if isinstance(test, str) else test
+    if not validation and not test:
+        return ["train"] * len(examples)
+    if split.split == "ordered":
+        size = split.train_size
+        return list(ordered_split(len(examples), train_size=size, validation=validation, test=test))
+    scores = [example.score for example in examples if example.score is not None]
+    names = split_units(
+        link(examples).units,
+        seed=recipe.seed,
+        validation=validation,
+        test=test,
+        strata=score_bands(scores) if len(scores) == len(examples) else None,
+        version=split.split_version,
+    )
+    return list(names)
+
+
+def _folds(examples: Sequence[Example], recipe: Recipe) -> NDArray[np.int64] | None:
+    """Return the fold of every example where the data is too small for a test split of its own, else None."""
+    if isinstance(recipe.split.test, str) or recipe.split.cross_fit == 0:
+        return None
+    units = link(examples).units
+    if recipe.split.cross_fit is not None:
+        return cross_fit_folds(units, recipe.split.cross_fit, seed=recipe.seed)
+    if recipe.split.split == "ordered" or recipe.split.test == 0:
+        return None
+    names = np.array(_names(examples, recipe, test=recipe.split.test))
+    held_out = len(np.unique(units[names == "test"]))
+    if held_out < FEWEST_UNITS and len(np.unique(units)) > held_out and len(np.unique(units)) >= FOLDS:
+        return cross_fit_folds(units, FOLDS, seed=recipe.seed)
+    return None
+
+
+def _record(
+    tables: dict[str, Table],
+    found: dict[str, Examples],
+    parts: dict[str, Part],
+    recipe: Recipe,
+    folds: NDArray[np.int64] | None,
+) -> dict[str, Any]:
+    """Return what data.json says of files, counts, duplicates and splits."""
+    test = parts["test"]
+    learned = text_hashes(parts["train"].examples + parts["validation"].examples)
+    overlap = 0 if folds is not None else int(seen_before(test.examples, learned).sum())
+    given = any(split in tables for split in ("validation", "test"))
+    units = {split: len(np.unique(part.units.units)) for split, part in parts.items()}
+    return {
+        "files": [
+            {
+                "path": table.path,
+                "split": split,
+                "sha256": table.sha256,
+                "bytes": table.size,
+                "format": table.format,
+                "rows": len(table.rows),
+                "extra_fields": table.extra_fields,
+            }
+            for split, table in tables.items()
+        ],
+        "counts": {
+            "read": sum(len(table.rows) for table in tables.values()),
+            "used": sum(len(examples.examples) for examples in found.values()),
+            **{split: len(part) for split, part in parts.items()},
+        },
+        "set_aside": [
+            {"file": tables[split].path, "reason": reason, "count": len(rows), "rows": rows[:LISTED]}
+            for split, examples in found.items()
+            for reason, rows in examples.set_aside.items()
+        ],
+        "duplicates": _duplicates([e for examples in found.values() for e in examples.examples]),
+        "split": {
+            "kind": "cross-fitted" if folds is not None else "files" if given else recipe.split.split,
+            "folds": None if folds is None else int(folds.max()) + 1,
+            "unit": test.units.rule,
+            "units": units,
+            "version": recipe.split.split_version,
+        },
+        "hubs": [asdict(hub) for hub in test.units.hubs[:LISTED]],
+        "recurring_text_2": test.units.recurring_text_2,
+        "seen_in_training": overlap,
+        "test_hash": set_hash(test.examples),
+    }
+
+
+def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
+    """Count examples with the same texts, and those among them whose scores disagree."""
+    keys = [digest(example.texts) for example in examples]
+    counts = Counter(keys)
+    scores: dict[int, set[float | None]] = {}
+    for key, example in zip(keys, examples, strict=True):
+        scores.setdefault(key, set()).add(example.score)
+    first: set[int] = set()
+    rows: list[int] = []
+    for key, example in zip(keys, examples, strict=True):
+        if key in first:
+            rows.append(example.row)
+        first.add(key)
+    return {
+        "exact": len(rows),
+        "conflicting_scores": sum(len(scores[key]) > 1 for key, count in counts.items() if count > 1),
+        "rows": rows[:LISTED],
+    }
+
+
+def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
+    """Return the lines of splits.jsonl: row, hash, unit and split (or fold) of every example."""
+    lines: list[dict[str, Any]] = []
+    for split, part in (("train", corpus.train), ("validation", corpus.validation), ("test", corpus.test)):
+        for place, (example, unit) in enumerate(zip(part.examples, part.units.units.tolist(), strict=True)):
+            line = {"row": example.row, "hash": f"{digest(example.texts):016x}", "unit": unit, "split": split}
+            if split == "test" and corpus.folds is not None:
+                line["fold"] = int(corpus.folds[place])
+            lines.append(line)
+    return lines

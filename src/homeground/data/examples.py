@@ -1,0 +1,52 @@
+"""Examples: what a task makes of the rows of a table, and what it had to set aside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.data.splitting import text_key
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example: its texts, its score where it has one, and the group the file puts it in.
+
+    ``row`` counts the data rows of its file from 1.
+    """
+
+    row: int
+    texts: tuple[str, ...]
+    score: float | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of one file; ``set_aside`` maps a reason to the rows it befell."""
+
+    examples: list[Example]
+    set_aside: dict[str, list[int]] = field(default_factory=lambda: {})
+
+
+def digest(texts: Iterable[str]) -> int:
+    """Return a 64-bit hash of a text or an unordered pair of texts, the same for what counts as the same text."""
+    joined = "\x1f".join(sorted(text_key(text) for text in texts))
+    return int.from_bytes(hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def text_hashes(examples: Sequence[Example]) -> NDArray[np.uint64]:
+    """Return the sorted hashes of every text and of every example as a whole, as a run stores what it learned from."""
+    hashes = {digest(example.texts) for example in examples}
+    hashes |= {digest([text]) for example in examples for text in example.texts}
+    return np.array(sorted(hashes), np.uint64)
+
+
+def set_hash(examples: Sequence[Example]) -> str:
+    """Return a hash that names a set of examples whatever their order, for the ledger of verdicts."""
+    lines = sorted(f"{digest(example.texts):016x} {example.score}" for example in examples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

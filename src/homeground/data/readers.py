@@ -1,0 +1,192 @@
+"""From a file to a table of rows, read exactly or refused with the place; and from a value to text or a number.
+
+`opening` makes sure the bytes are text, `formats` takes the text apart. The words NA, null, None and nan stay text, a
+NUL stays a NUL: what a value means is the task's choice, and `text` and `number` say what they met.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from homeground.data.formats import (
+    IGNORED,
+    Layout,
+    Parser,
+    delimiter_hint,
+    parse_delimited,
+    parse_json,
+    parse_jsonl,
+)
+from homeground.data.opening import open_text, require_encoding, require_file
+from homeground.errors import DataError, UsageError, nearest
+
+READERS: dict[str, Parser] = {
+    "csv": parse_delimited,
+    "tsv": parse_delimited,
+    "json": parse_json,
+    "jsonl": parse_jsonl,
+}
+SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of data; ``number`` counts them from 1, the header and blank lines not counted.
+
+    The values are str for CSV and TSV, and what JSON has (str, int, float, bool, None, list, dict) for JSON.
+    """
+
+    number: int
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file as it was read: ``rows`` in the order of the file, each with exactly ``columns``.
+
+    ``sha256`` and ``size`` (bytes) are of the file as stored, so of the packed bytes of a ``.gz``; ``extra_fields``
+    counts the rows that had more fields than named columns.
+    """
+
+    path: str
+    format: str
+    columns: tuple[str, ...]
+    rows: list[Row]
+    sha256: str
+    size: int
+    extra_fields: int = 0
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    delimiter: str | None = None,
+    quoting: Literal["minimal", "none"] = "minimal",
+    encoding: str = "utf-8",
+    header: bool = True,
+    columns: Sequence[str] | None = None,
+) -> Table:
+    r"""Return the rows of a file, exactly as they stand there.
+
+    The format follows from the name (``.csv .tsv .json .jsonl .ndjson``, each also with ``.gz``) unless it is given.
+    ``delimiter`` is one character, or ``tab`` or ``\t``; ``quoting="none"`` takes quotes as plain characters.
+    ``header=False`` needs ``columns``, in which ``_`` stands for a field to ignore; with ``quoting="none"`` the rows of
+    such a file may have more fields than names, as some of the STS Benchmark's do.
+
+    Raises DataError for a file that is missing, empty, damaged or in doubt, UsageError for options that do not fit.
+    """
+    name = os.fspath(path)
+    require_encoding(encoding)
+    require_file(name)
+    known_format = _format(name, format)
+    layout = _layout(known_format, delimiter=delimiter, quoting=quoting, header=header, columns=columns)
+    with open_text(name, encoding=encoding) as opened:
+        parsed = READERS[known_format](name, opened.text, layout)
+    if not parsed.values:
+        raise DataError.at(name, "holds no rows of data" if opened.size else "is empty")
+    return Table(
+        path=name,
+        format=known_format,
+        columns=parsed.columns,
+        rows=[Row(place, values) for place, values in enumerate(parsed.values, start=1)],
+        sha256=opened.sha256,
+        size=opened.size,
+        extra_fields=parsed.extra_fields,
+    )
+
+
+def column_error(table: Table, name: str) -> DataError:
+    """Return the error for a column the table does not have: the nearest names, or the delimiter it seems to need."""
+    hint = ""
+    if len(table.columns) == 1 and table.format in DELIMITERS:
+        hint = delimiter_hint(table.columns[0], DELIMITERS[table.format])
+    return DataError.at(table.path, f'has no column "{name}"{hint or "; " + nearest(name, table.columns)}')
+
+
+def text(table: Table, row: Row, column: str) -> str:
+    """Return the text in one place; anything else (a JSON number, null or list) is a DataError that shows it."""
+    value = _value(table, row, column)
+    if isinstance(value, str):
+        return value
+    raise DataError.at(table.path, f"holds {shown(value)}; expected text", row=row.number, column=column)
+
+
+def number(table: Table, row: Row, column: str) -> float:
+    """Return the finite number in one place; words, true, nan, inf and decimal commas are DataErrors that show them."""
+    written = _value(table, row, column)
+    value, expected = written, "expected a number"
+    if isinstance(written, str):
+        digits = written.strip(" ")
+        if _NUMBER.fullmatch(digits):
+            value = float(digits)
+        elif _NUMBER.fullmatch(digits.replace(",", ".", 1)):
+            expected = "expected a number with a decimal point"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) <= sys.float_info.max:
+            return float(value)
+        expected = "expected a finite number"
+    raise DataError.at(table.path, f"holds {shown(written)}; {expected}", row=row.number, column=column)
+
+
+def shown(value: object) -> str:
+    r"""Return a value as an error message shows it: as JSON, cut after 60 characters, harmless to a terminal.
+
+    >>> print(shown("high"), shown(True), shown("a\x1b[31m"))
+    "high" true "a\u001b[31m"
+    """
+    if isinstance(value, str):
+        written = json.dumps(value if len(value) <= 60 else value[:60] + "…", ensure_ascii=False)
+    else:
+        written = json.dumps(value, ensure_ascii=False, default=repr)
+        written = written if len(written) <= 60 else written[:60] + "…"
+    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in written)
+
+
+def _value(table: Table, row: Row, column: str) -> object:
+    if column not in row.values:
+        raise column_error(table, column)
+    return row.values[column]
+
+
+def _format(path: str, asked: str | None) -> str:
+    if asked is None:
+        suffix = Path(path.lower().removesuffix(".gz")).suffix
+        if suffix not in SUFFIXES:
+            found = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
+            raise DataError.at(path, f"{found}; name the format with --format ({', '.join(READERS)})")
+        return SUFFIXES[suffix]
+    if asked not in READERS:
+        raise UsageError(f'--format "{asked}": no such format; {nearest(asked, READERS)}')
+    return asked
+
+
+def _layout(format: str, *, delimiter: str | None, quoting: str, header: bool, columns: Sequence[str] | None) -> Layout:
+    plain = delimiter is None and quoting == "minimal" and header and columns is None
+    if format not in DELIMITERS and not plain:
+        raise UsageError(f"--delimiter, --quoting, --no-header and --columns are for csv and tsv; this is {format}")
+    chosen = delimiter if delimiter is not None else DELIMITERS.get(format, ",")
+    chosen = "\t" if chosen in ("tab", r"\t") else chosen
+    if len(chosen) != 1 or chosen in '"\r\n\0':
+        raise UsageError(f"--delimiter {shown(chosen)}: expected one character (not a quote or a line end), or tab")
+    if quoting not in ("minimal", "none"):
+        raise UsageError(f'--quoting "{quoting}": expected minimal or none')
+    if header == (columns is not None):
+        raise UsageError("--no-header and --columns go together: a file without a header needs names for its columns")
+    if columns is not None and set(columns) <= {IGNORED}:
+        raise UsageError(f'--columns names no column; expected names, with "{IGNORED}" for a field to ignore')
+    return Layout(
+        delimiter=chosen,
+        quotes=quoting == "minimal",
+        columns=None if columns is None else tuple(columns),
+    )

@@ -1,0 +1,6 @@
+"""The PyTorch engine; the only room that imports torch and transformers."""
+
+from homeground.engines.torch.loading import open_model
+from homeground.engines.torch.precision import describe_hardware
+
+__all__ = ["describe_hardware", "open_model"]

@@ -1,0 +1,60 @@
+"""The gradient of one global batch, computed in slices that fit into memory.
+
+The result does not depend on the slices while dropout is 0; with dropout each slice has masks of its own, keyed by
+(seed, step, slice), so that it is exact for the recorded size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from homeground.engines.torch.losses import Loss
+
+Encode = Callable[[Mapping[str, Tensor]], Tensor]
+Slice = Mapping[str, Tensor]
+
+
+def slices(batch: Slice, size: int | None) -> Iterator[Slice]:
+    """Yield slices of at most ``size`` items, each cut to its own longest text."""
+    count = len(batch["input_ids"])
+    size = size or count
+    for start in range(0, count, size):
+        part = {name: values[start : start + size] for name, values in batch.items()}
+        longest = int(part["attention_mask"].sum(-1).max())
+        yield {name: v[..., :longest] if name in ("input_ids", "attention_mask") else v for name, v in part.items()}
+
+
+def accumulate(
+    encode: Encode, loss: Loss, batch: Slice, denominator: float, *, size: int | None, seeds: Callable[[int], int]
+) -> Tensor:
+    """Add the gradient of one global batch to the parameters and return its loss.
+
+    ``encode`` maps a slice to embeddings ``(items, texts, dimensions)``; ``seeds`` gives the dropout seed of a slice.
+    A loss that does not decompose over items has its embeddings cached: they are computed without a graph, the loss is
+    differentiated by them, and each slice is computed again to carry its share back (Gao et al. 2021).
+    """
+    parts = list(slices(batch, size))
+    if loss.decomposes or len(parts) == 1:
+        total = torch.zeros((), device=batch["input_ids"].device)
+        for number, part in enumerate(parts):
+            torch.manual_seed(seeds(number))
+            value = loss.terms(encode(part), part) / denominator
+            value.backward()
+            total += value.detach()
+        return total
+    with torch.no_grad():
+        cached = []
+        for number, part in enumerate(parts):
+            torch.manual_seed(seeds(number))
+            cached.append(encode(part))
+    embeddings = torch.cat(cached).requires_grad_()
+    value = loss.terms(embeddings, batch) / denominator
+    value.backward()
+    assert embeddings.grad is not None
+    for number, (part, gradient) in enumerate(zip(parts, embeddings.grad.split([len(c) for c in cached]), strict=True)):
+        torch.manual_seed(seeds(number))
+        encode(part).backward(gradient)
+    return value.detach()

@@ -1,0 +1,113 @@
+"""Every exception Homeground raises on purpose, and the exit code each one ends the command with.
+
+    HomegroundError                70  something we did not foresee
+    ├── UsageError                  2  an option or setting that cannot be followed
+    ├── DataError                   2  a file, row or column that cannot be read as asked
+    ├── CheckpointError             2  a checkpoint that cannot be found, opened or trusted
+    ├── RunConflict                 2  a run folder that belongs to another recipe, data or checkpoint
+    ├── TrainingFailed             70  a loss or gradient that is not finite
+    ├── RunLocked                   3  another process is writing this run
+    ├── HubError                    4  the network or the Hub said no
+    ├── DiskError                  74  no space, no permission, a write that failed
+    └── Stopped               130/143  a signal; everything up to the last step is saved
+
+A message says what we got and where, what would be right, and what to do, in one or two sentences without a
+traceback. The messages are part of the product: tests read them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class HomegroundError(Exception):
+    """The root of the family; catching it catches everything Homeground raises on purpose."""
+
+    exit_code = 70
+
+
+class UsageError(HomegroundError):
+    """An option, setting or combination of settings that cannot be followed."""
+
+    exit_code = 2
+
+
+class DataError(HomegroundError):
+    """A file, row or column that cannot be read as asked."""
+
+    exit_code = 2
+
+    @classmethod
+    def at(cls, path: str | Path, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
+        """Return the error for one place: ``pairs.csv, row 17: column "similarity" holds "high"; …``.
+
+        ``row`` counts the rows of data from 1, the header not counted; ``column`` is the name in the file.
+        """
+        place = str(path) if row is None else f"{path}, row {row}"
+        if column is not None:
+            problem = f'column "{column}" {problem}'
+        return cls(f"{place}: {problem}")
+
+
+class CheckpointError(HomegroundError):
+    """A checkpoint that cannot be found, opened or trusted."""
+
+    exit_code = 2
+
+
+class RunConflict(HomegroundError):
+    """A run folder that holds the run of another recipe, data set or checkpoint."""
+
+    exit_code = 2
+
+
+class TrainingFailed(HomegroundError):
+    """A loss or gradient that is not finite; the weights on disk are those of the last good step."""
+
+    exit_code = 70
+
+
+class RunLocked(HomegroundError):
+    """Another process is writing this run."""
+
+    exit_code = 3
+
+
+class HubError(HomegroundError):
+    """The network or the Hub said no."""
+
+    exit_code = 4
+
+
+class DiskError(HomegroundError):
+    """No space, no permission, or a write that failed."""
+
+    exit_code = 74
+
+
+class Stopped(HomegroundError):
+    """A signal stopped the run after its state was saved; the same command goes on from there."""
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+def nearest(got: str, known: Iterable[str]) -> str:
+    """Return the known names as text, the ones most like ``got`` first, for the end of an error message.
+
+    >>> nearest("similarty", ["text_1", "text_2", "similarity"])
+    'did you mean "similarity"? Known: "similarity", "text_1", "text_2"'
+    >>> nearest("x", ["text_1", "text_2"])
+    'known: "text_1", "text_2"'
+    """
+    names = list(known)
+    by_lower_case = {name.lower(): name for name in reversed(names)}
+    close = [by_lower_case[name] for name in difflib.get_close_matches(got.lower(), by_lower_case, n=3)]
+    ordered = close + [name for name in names if name not in close]
+    listed = ", ".join(f'"{name}"' for name in ordered[:12]) + (", …" if len(ordered) > 12 else "")
+    if close:
+        return f'did you mean "{close[0]}"? Known: {listed}'
+    return f"known: {listed}"

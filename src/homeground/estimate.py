@@ -1,0 +1,61 @@
+"""What a run will take: a few real steps are timed, and nothing is written."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from homeground.engines import open_engine
+from homeground.preparation import Prepared
+from homeground.training.batching import epoch_batches, steps_per_epoch
+
+TIMED_STEPS = 4
+MEASURING_SHARE = 0.4
+"""A text measured costs about this share of a text trained: the forward pass without the backward one."""
+
+
+def estimate(ready: Prepared) -> dict[str, Any]:
+    """Return steps, minutes and memory of a run, from a few steps on this machine.
+
+    The folds of a cross-fitting are counted in. Memory is the peak of this process so far, training steps included.
+    """
+    recipe, rows = ready.recipe, ready.train_rows
+    training = recipe.training
+    lengths = rows.lengths("training")
+    model = open_engine(recipe.engine).open_model(
+        ready.checkpoint,
+        head=ready.task.head,
+        loss=ready.task.loss,
+        encoder=recipe.encoder,
+        training=training,
+        seed=recipe.seed,
+    )
+    batches = epoch_batches(lengths, training.batch_size, seed=recipe.seed, epoch=0, group_by_length=True)
+    longest_first = sorted(batches, key=lambda items: -int(lengths[items].max()))
+    chosen = [longest_first[0], *batches[:TIMED_STEPS]]
+    seconds: list[float] = []
+    for step, items in enumerate(chosen):
+        batch, denominator = ready.task.collate(rows, items, "training")
+        began = time.perf_counter()
+        model.train_step(batch, denominator, 0.0, step)
+        seconds.append(time.perf_counter() - began)
+    step_seconds = float(np.mean(seconds[1:] or seconds))
+    folds = 0 if ready.corpus.folds is None else int(ready.corpus.folds.max()) + 1
+    steps = math.ceil(training.epochs * steps_per_epoch(len(lengths), training.batch_size)) * (1 + folds)
+    measured = 2 * len(ready.corpus.test) + math.ceil(training.epochs) * len(ready.corpus.validation) * (1 + folds)
+    measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return {
+        "examples": len(ready.corpus.train),
+        "batch_size": training.batch_size,
+        "steps": steps,
+        "seconds_per_step": step_seconds,
+        "minutes": (steps * step_seconds + measuring) / 60,
+        "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
+        "folder": str(ready.folder),
+    }

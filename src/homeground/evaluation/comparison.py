@@ -1,0 +1,189 @@
+"""From two measurements to scores.json: differences with intervals, baselines, general ability and the verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from homeground.data.corpus import Part
+from homeground.data.splitting import PairUnits
+from homeground.evaluation.bootstrap import Interval, paired_difference
+from homeground.evaluation.general import GeneralSet
+from homeground.evaluation.ledger import count_verdict
+from homeground.evaluation.verdict import Baseline, domain_verdict, general_verdict
+from homeground.evaluation.verdict import Measured as Figures
+from homeground.preparation import Prepared
+from homeground.run import Run
+from homeground.tasks.task import Measured, Task
+
+VERSION = 1
+UNIT_NAMES = {"group": "group", "shared text": "unit", "text_1": "first text"}
+"""How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How differences are resampled."""
+
+    seed: int
+    draws: int
+
+
+def compare(
+    ready: Prepared,
+    run: Run,
+    before: Measured,
+    after: Measured,
+    general: GeneralSet | None,
+    general_before: Measured | None,
+    general_after: Measured | None,
+) -> dict[str, Any]:
+    """Return what scores.json says of a run, its verdict counted in the ledger beside it."""
+    recipe, corpus = ready.recipe, ready.corpus
+    resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
+    test_hash = corpus.record["test_hash"]
+    identity = hashlib.sha256(json.dumps(ready.identity, sort_keys=True).encode()).hexdigest()
+    number = count_verdict(run.folder.parent, test_hash=test_hash, run=run.folder.name, fingerprint=identity)
+    folds = corpus.record["split"]["folds"]
+    baselines = {
+        name: ready.task.measure(ready.test_rows, predictions)
+        for name, predictions in ready.task.baselines(corpus.train.examples, corpus.test.examples).items()
+    }
+    scores = judge(
+        ready.task,
+        corpus.test,
+        before,
+        after,
+        resampling,
+        baselines=baselines if folds is None else {},
+        overlap=ready.seen_in_training,
+        verdict_number=number,
+        folds=folds,
+    )
+    scores["test_set"] = {"hash": test_hash, "verdict_number": number}
+    scores["seen_in_training"] = ready.seen_in_training
+    scores["cross_fit"] = folds
+    scores["general"] = None
+    if general and general_before and general_after:
+        margin = recipe.evaluation.general_margin
+        scores["general"] = judge_general(general, general_before, general_after, resampling, margin=margin)
+    return scores
+
+
+def judge(
+    task: Task,
+    test: Part,
+    before: Measured,
+    after: Measured,
+    resampling: Resampling,
+    *,
+    baselines: dict[str, Measured] | None = None,
+    overlap: int = 0,
+    verdict_number: int = 1,
+    folds: int | None = None,
+) -> dict[str, Any]:
+    """Return scores, differences, verdict and sentence of two measurements on the same examples."""
+    metric = task.primary_metric
+    differences = {
+        name: difference(task, name, before, after, test.units, resampling)
+        for name in task.metrics
+        if name in before.scores and name in after.scores
+    }
+    interval = differences.pop(metric)
+    baseline = _best_baseline(task, test, after, baselines or {}, resampling)
+    verdict = domain_verdict(
+        interval,
+        _figures(metric, before, after, test.units),
+        baseline=baseline,
+        overlap=overlap,
+        verdict_number=verdict_number,
+        folds=folds,
+    )
+    return {
+        "version": VERSION,
+        "task": task.name,
+        "primary_metric": metric,
+        "verdict": verdict.word,
+        "sentence": verdict.sentence,
+        "below_baseline": verdict.below_baseline,
+        "before": before.scores,
+        "after": after.scores,
+        "baselines": {name: measured.scores for name, measured in (baselines or {}).items()},
+        "difference": {"metric": metric, "method": "paired bootstrap over units", **interval.record()},
+        "differences": {name: other.record() for name, other in differences.items()},
+        "baseline_difference": baseline and {"name": baseline.name, **baseline.difference.record()},
+        "smallest_detectable": _finite(verdict.smallest_detectable),
+        "units_needed": verdict.needed,
+        "test_examples": len(test),
+        "test_units": interval.units,
+        "unit": test.units.rule,
+    }
+
+
+def judge_general(
+    general: GeneralSet, before: Measured, after: Measured, resampling: Resampling, *, margin: float
+) -> dict[str, Any]:
+    """Return what scores.json says of general ability."""
+    metric = general.task.primary_metric
+    interval = difference(general.task, metric, before, after, general.units, resampling)
+    figures = _figures(metric, before, after, general.units)
+    verdict = general_verdict(interval, margin, figures, name=general.name)
+    return {
+        "name": general.name,
+        "metric": metric,
+        "before": before.scores[metric],
+        "after": after.scores[metric],
+        "difference": interval.record(),
+        "verdict": verdict.word,
+        "sentence": f"General ability {verdict.sentence}",
+        "margin": margin,
+        "examples": len(general.units.units),
+        "units": interval.units,
+        "units_needed": verdict.needed,
+    }
+
+
+def difference(
+    task: Task, metric: str, before: Measured, after: Measured, units: PairUnits, resampling: Resampling
+) -> Interval:
+    """Return the interval of one metric after minus before, signed so that positive is better."""
+    return paired_difference(
+        before.statistics,
+        after.statistics,
+        task.metrics[metric],
+        units.nodes,
+        seed=resampling.seed,
+        draws=resampling.draws,
+        greater_is_better=task.greater_is_better[metric],
+    )
+
+
+def _best_baseline(
+    task: Task, test: Part, after: Measured, baselines: dict[str, Measured], resampling: Resampling
+) -> Baseline | None:
+    """Return the best cheap baseline by the deciding metric, with the interval of after against it."""
+    metric = task.primary_metric
+    sign = 1 if task.greater_is_better[metric] else -1
+    known = {name: measured for name, measured in baselines.items() if metric in measured.scores}
+    if not known:
+        return None
+    name = max(known, key=lambda name: sign * known[name].scores[metric])
+    interval = difference(task, metric, known[name], after, test.units, resampling)
+    return Baseline(name, known[name].scores[metric], interval)
+
+
+def _figures(metric: str, before: Measured, after: Measured, units: PairUnits) -> Figures:
+    return Figures(
+        metric="Pearson correlation" if metric == "pearson" else metric,
+        before=before.scores[metric],
+        after=after.scores[metric],
+        examples=len(units.units),
+        example="test pair",
+        unit=UNIT_NAMES[units.rule],
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value and abs(value) != float("inf") else None

@@ -1,0 +1,224 @@
+"""What may be said about a difference, in one word and one sentence.
+
+The word follows from the interval alone: HELPED above 0, HURT below, else NO EVIDENCE; TOO FEW where the test set holds
+too few independent units for any interval to be trusted. General ability is KEPT above minus the margin, FORGOT below
+it, else UNDECIDED.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from homeground.evaluation.bootstrap import Interval
+from homeground.evaluation.power import smallest_detectable, units_needed
+
+FEWEST_UNITS = 30
+"""Fewer independent units than this, and the verdict is TOO FEW."""
+
+FEWEST_EFFECTIVE_UNITS = 10
+"""Where a few units hold most of the examples, so many of equal size would say as much; below this, TOO FEW."""
+
+FEWEST_DISCORDANT = 6
+"""With 5 examples that only one model gets right, even 5 to 0 has p = 0.0625 under McNemar's exact test."""
+
+UNDEFINED_DRAWS = 0.01
+"""The share of draws without a metric above which the interval rests on too little."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said about the domain. ``needed`` is the number of units wanted where they are too few."""
+
+    word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"]
+    sentence: str
+    below_baseline: bool
+    smallest_detectable: float
+    needed: int | None
+
+
+@dataclass(frozen=True)
+class GeneralVerdict:
+    """What is said about general ability. ``needed`` is the number of units that would decide it."""
+
+    word: Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"]
+    sentence: str
+    needed: int | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, for the sentences: the metric before and after, and on what.
+
+    ``example`` and ``unit`` are singular nouns, such as "test pair" and "group"; they are the same word where every
+    example stands alone.
+    """
+
+    metric: str
+    before: float
+    after: float
+    examples: int
+    example: str = "test example"
+    unit: str = "test example"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The best cheap baseline: its name, its score, and the interval of after minus baseline."""
+
+    name: str
+    score: float
+    difference: Interval
+
+
+def domain_verdict(
+    interval: Interval,
+    measured: Measured,
+    *,
+    baseline: Baseline | None = None,
+    discordant: int | None = None,
+    overlap: int = 0,
+    verdict_number: int = 1,
+    folds: int | None = None,
+    at: str = "",
+) -> Verdict:
+    """Return whether adapting helped.
+
+    ``discordant`` counts the examples that only one of the models got right, for accuracy; fewer than
+    ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that stand in the training texts with their
+    label; any blocks HELPED. ``verdict_number`` counts verdicts on this test set, ``folds`` those of a cross-fitting.
+    ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the interval of
+    after minus baseline does not lie above 0.
+    """
+    detectable = smallest_detectable(interval.standard_error, interval.effective_units, level=interval.level)
+    below = baseline is not None and not baseline.difference.low > 0
+    shortage, needed = _shortage(interval, measured)
+    word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = "NO EVIDENCE"
+    if shortage:
+        word, reason = "TOO FEW", shortage
+    elif not math.isfinite(interval.value):
+        reason = f"{measured.metric} could not be computed, as where all scores are the same"
+    elif discordant is not None and discordant < FEWEST_DISCORDANT:
+        reason = (
+            f"the two models differ on {_count(discordant, measured.example)} only, and fewer than "
+            f"{FEWEST_DISCORDANT} show nothing"
+        )
+    elif interval.low > 0 and overlap:
+        reason = (
+            f"{_count(overlap, measured.example)} with their labels stand in the training texts too, so the gain "
+            "may be memory; take them out of either side"
+        )
+    elif interval.low > 0 or interval.high < 0:
+        word, reason = ("HELPED" if interval.low > 0 else "HURT"), ""
+    else:
+        reason = f"the interval holds 0; a true difference of {_plain(detectable)} would be found 4 times in 5"
+    parts = [_figures(interval, measured), reason, _below(baseline, measured, below), *_asides(verdict_number, folds)]
+    narrowed = f"{word} {at}" if at and word in ("HELPED", "HURT") else word
+    return Verdict(word, f"{narrowed}: {'; '.join(filter(None, parts))}.", below, detectable, needed)
+
+
+def general_verdict(interval: Interval, margin: float, measured: Measured, *, name: str) -> GeneralVerdict:
+    """Return whether general ability, measured on the data called ``name``, stayed within the margin (0 or more).
+
+    A non-inferiority test, so "no difference found" is not enough for KEPT: the interval must exclude a loss of the
+    margin. For UNDECIDED ``needed`` is the size at which a model that lost nothing would be KEPT 4 times in 5 or, where
+    the test set has that size already, the size that tells the measured difference from the margin.
+    """
+    shortage, needed = _shortage(interval, measured)
+    word: Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"] = "UNDECIDED"
+    if shortage:
+        word, reason = "TOO FEW", shortage
+    elif interval.low > -margin:
+        word, reason = "KEPT", f"a loss of {_plain(margin)} or more is excluded"
+    elif interval.high < -margin:
+        word, reason = "FORGOT", f"the loss is more than the margin of {_plain(margin)}"
+    else:
+        needed = _to_decide(interval, margin)
+        size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, measured)}"
+        reason = f"a loss of {_plain(margin)} is neither shown nor excluded; {size} would decide"
+    return GeneralVerdict(word, f"{word}: on {name}, {_figures(interval, measured)}; {reason}.", needed)
+
+
+def _shortage(interval: Interval, measured: Measured) -> tuple[str, int | None]:
+    """Return why the interval cannot be trusted, empty where it can, and the units needed."""
+    if interval.units < FEWEST_UNITS:
+        have = _count(interval.units, f"independent {measured.unit}", "is", "are")
+        return f"there {have}; at least {_size(FEWEST_UNITS, interval, measured)} are needed", FEWEST_UNITS
+    if interval.effective_units < FEWEST_EFFECTIVE_UNITS:
+        ratio = FEWEST_EFFECTIVE_UNITS / interval.effective_units
+        return (
+            f"a few of the {_count(interval.units, measured.unit)} hold most of the {measured.example}s, so that they "
+            f"say no more than {interval.effective_units:.0f} of equal size would; at least "
+            f"{FEWEST_EFFECTIVE_UNITS} are needed"
+        ), math.ceil(interval.units * ratio)
+    if interval.undefined > UNDEFINED_DRAWS * interval.draws and math.isfinite(interval.value):
+        share = interval.undefined / interval.draws
+        return f"in {share:.0%} of the resamples {measured.metric} could not be computed", None
+    return "", None
+
+
+def _to_decide(interval: Interval, margin: float) -> int | None:
+    known = {"standard_error": interval.standard_error, "units": interval.units, "level": interval.level}
+    needed = units_needed(margin, **known)
+    if needed is not None and needed <= interval.units:
+        needed = units_needed(abs(interval.value + margin), **known)
+    return needed
+
+
+def _figures(interval: Interval, measured: Measured) -> str:
+    places = _places(interval)
+    before, after = (f"{score:.{places}f}" for score in (measured.before, measured.after))
+    low, value, high = (f"{end:+.{places}f}" for end in (interval.low, interval.value, interval.high))
+    on = _count(measured.examples, measured.example)
+    if measured.unit != measured.example or interval.units != measured.examples:
+        on += f" from {_count(interval.units, f'independent {measured.unit}')}"
+    return (
+        f"{measured.metric} {before} before and {after} after on {on}, a difference of {value} "
+        f"({interval.level:.0%} interval {low} to {high}, positive is better)"
+    )
+
+
+def _below(baseline: Baseline | None, measured: Measured, below: bool) -> str:
+    if baseline is None or not below:
+        return ""
+    places = _places(baseline.difference)
+    low, high = (f"{end:+.{places}f}" for end in (baseline.difference.low, baseline.difference.high))
+    return (
+        f"BELOW BASELINE: {baseline.name} alone has {measured.metric} {baseline.score:.{places}f}, and the interval of "
+        f"after against it, {low} to {high}, does not lie above 0"
+    )
+
+
+def _asides(verdict_number: int, folds: int | None) -> list[str]:
+    crossed = [f"each example was predicted by a model that did not see it ({folds}-fold cross-fitting)"]
+    reused = [f"verdict no. {verdict_number} on this test set"]
+    return (crossed if folds else []) + (reused if verdict_number > 1 else [])
+
+
+def _size(units: int, interval: Interval, measured: Measured) -> str:
+    """Return so many units in words, with the examples they would come to at the present size of a unit."""
+    if measured.unit == measured.example:
+        return _count(units, measured.unit)
+    examples = math.ceil(units * measured.examples / interval.units)
+    return f"{_count(units, measured.unit)} (about {_count(examples, measured.example)})"
+
+
+def _count(number: int, noun: str, one: str = "", many: str = "") -> str:
+    verb = one if number == 1 else many
+    return f"{verb} {number:,} {noun}{'' if number == 1 else 's'}".strip()
+
+
+def _plain(number: float) -> str:
+    return f"{number:.{_digits(number)}f}"
+
+
+def _places(interval: Interval) -> int:
+    """Return the decimals, 3 to 6, at which no end of the interval that is not 0 reads as 0."""
+    return max(_digits(end) for end in (interval.low, interval.value, interval.high))
+
+
+def _digits(number: float) -> int:
+    if number == 0 or not math.isfinite(number):
+        return 3
+    return min(6, max(3, math.ceil(-math.log10(abs(number)))))

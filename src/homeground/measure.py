@@ -1,0 +1,135 @@
+"""One or two models on a file of examples, without training: ``homeground evaluate`` and ``homeground compare``.
+
+Deploy the base first, adapt only if the numbers ask for it: both take untouched checkpoints as well as runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.checkpoint import (
+    Checkpoint,
+    load_tokenizer,
+    open_checkpoint,
+    padding_id,
+    read_settings,
+    require_encoder,
+)
+from homeground.data.corpus import Part, link, read_file, seen_before
+from homeground.data.examples import set_hash
+from homeground.engines import open_engine
+from homeground.errors import DataError
+from homeground.evaluation.bootstrap import own_interval
+from homeground.evaluation.comparison import Resampling, judge
+from homeground.evaluation.evaluate import evaluate as evaluate_model
+from homeground.evaluation.ledger import count_verdict
+from homeground.recipe import Recipe, make_recipe
+from homeground.tasks import choose_task
+from homeground.tasks.similarity import Similarity
+from homeground.tasks.task import Measured, Task
+
+LEDGER = Path("runs")
+"""The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A file of examples, all of them to be measured."""
+
+    recipe: Recipe
+    task: Task
+    part: Part
+
+
+def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
+    """Return what a run or checkpoint scores on a file, with the interval of the deciding metric.
+
+    ``settings`` say how the file is written and which column is which. ``seen_in_training`` counts the examples the
+    run learned from, earlier runs included; of checkpoints made elsewhere that cannot be known.
+    """
+    test = _read(data, settings)
+    checkpoint = open_checkpoint(source)
+    measured, seen = _measure(checkpoint, test)
+    metric = test.task.primary_metric
+    interval = own_interval(
+        measured.statistics,
+        test.task.metrics[metric],
+        test.part.units.nodes,
+        seed=test.recipe.seed,
+        draws=test.recipe.evaluation.bootstrap_draws,
+    )
+    return {
+        "version": 1,
+        "checkpoint": source,
+        "data": data,
+        "understood": test.task.understood(),
+        "primary_metric": metric,
+        "scores": measured.scores,
+        "interval": {"metric": metric, **interval.record()},
+        "test_examples": len(test.part),
+        "test_units": interval.units,
+        "unit": test.part.units.rule,
+        "seen_in_training": seen,
+    }
+
+
+def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, Any]:
+    """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
+
+    Each is compared by its own similarity (a run remembers whether it learned angles or cosines). Examples that either
+    learned from block HELPED, and the verdict is counted in the ledger in runs/.
+    """
+    test = _read(data, settings)
+    checkpoints = [open_checkpoint(name) for name in (first, second)]
+    (before, seen_1), (after, seen_2) = (_measure(checkpoint, test) for checkpoint in checkpoints)
+    fingerprint = "-".join(checkpoint.sha256 for checkpoint in checkpoints)
+    test_hash = set_hash(test.part.examples)
+    number = count_verdict(LEDGER, test_hash=test_hash, run=f"{first} against {second}", fingerprint=fingerprint)
+    scores = judge(
+        test.task,
+        test.part,
+        before,
+        after,
+        Resampling(test.recipe.seed, test.recipe.evaluation.bootstrap_draws),
+        overlap=max(seen_1, seen_2),
+        verdict_number=number,
+    )
+    names = {"first": first, "second": second, "data": data, "understood": test.task.understood()}
+    seen = {"seen_in_training": {"first": seen_1, "second": seen_2}}
+    return {**names, **scores, **seen, "test_set": {"hash": test_hash, "verdict_number": number}}
+
+
+def _read(data: str, settings: dict[str, Any]) -> TestSet:
+    recipe = make_recipe({}, data=data, **settings)
+    table = read_file(data, recipe)
+    task = choose_task(table, recipe)
+    examples = task.read(table).examples
+    if len(examples) < 2:
+        raise DataError(f"{data}: {len(examples)} rows can be measured of {len(table.rows)}; expected at least 2")
+    return TestSet(recipe, task, Part(examples, link(examples)))
+
+
+def _measure(checkpoint: Checkpoint, test: TestSet) -> tuple[Measured, int]:
+    """Return what a checkpoint scores, and how many of the examples it learned from."""
+    require_encoder(checkpoint)
+    task = test.task
+    kind = read_settings(checkpoint.folder / "homeground.json").get("similarity")
+    if isinstance(task, Similarity) and task.scored and kind == "cosine":
+        task = replace(task, loss="cosine_mse")
+    max_length = test.recipe.encoder.max_length or checkpoint.max_length
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    rows = task.tokenize(test.part.examples, tokenizer, padding_id(checkpoint, tokenizer))
+    model = open_engine(test.recipe.engine).open_model(checkpoint, head=task.head, encoder=test.recipe.encoder)
+    measured = evaluate_model(model, task, rows, batch_size=test.recipe.evaluation.evaluation_batch_size)
+    return measured, int(seen_before(test.part.examples, _texts_of(checkpoint)).sum())
+
+
+def _texts_of(checkpoint: Checkpoint) -> NDArray[np.uint64]:
+    """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
+    path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"
+    return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)

@@ -1,0 +1,223 @@
+"""How well predicted similarities agree with gold ones, and how well the right text is ranked.
+
+Every metric but Spearman is a function of sums over items: ``METRICS["pearson"](pair_statistics(x, y).sum(axis=0))``.
+The sums may carry leading axes, one row a bootstrap draw, and the weights may be any numbers: a weighted sum of
+statistics gives the weighted metric. A metric that is undefined (no items, constant scores) is NaN, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+from homeground.errors import DataError, HomegroundError
+
+Floats = NDArray[np.float64]
+Metric = Callable[[Floats], Floats]
+
+GOLD_MIDPOINT = 0.5
+"""Subtracted from every score before squaring: gold scores span [0, 1], and sums about their middle cancel least."""
+
+SMALLEST_VARIANCE = 1e-12
+"""Relative to the second moment; anything smaller is the rounding of constant scores."""
+
+
+def pair_statistics(predicted: ArrayLike, gold: ArrayLike) -> Floats:
+    """Return the sufficient statistics of scored pairs, shape ``(pairs, 10)``.
+
+    ``predicted`` and ``gold`` have shape ``(pairs,)``. With x and y the two scores less ``GOLD_MIDPOINT``, the columns
+    are 1, x, y, x², y², xy, |x-y|, (x-y)², |x-y|/gold where gold is above 0 (else 0), and whether gold is above 0.
+
+    Raises DataError where the two differ in length or a gold score is not finite, HomegroundError where a predicted
+    score is not finite.
+
+    >>> pair_statistics([1.0], [0.5]).tolist()
+    [[1.0, 0.5, 0.0, 0.25, 0.0, 0.0, 0.5, 0.25, 1.0, 1.0]]
+    """
+    x, y = np.asarray(predicted, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    _check_scores(x, y)
+    error = np.abs(x - y)
+    positive = (y > 0).astype(np.float64)
+    relative = np.divide(error, y, out=np.zeros_like(y), where=y > 0)
+    x, y = x - GOLD_MIDPOINT, y - GOLD_MIDPOINT
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, error, error**2, relative, positive], axis=1)
+
+
+def rank_statistics(predicted: ArrayLike, gold: ArrayLike) -> Floats:
+    """Return the statistics of the ranks, shape ``(pairs, 10)``; Pearson of their sum is Spearman of the sample.
+
+    Ranks are average ranks in the full sample, scaled into (0, 1). Reweighting keeps them fixed, although a resample
+    would be ranked anew: a bootstrap over these is an approximation, for description and never for a verdict.
+
+    >>> x, y = [0.1, 0.2, 0.9], [0.0, 1.0, 0.5]
+    >>> bool(np.isclose(pearson(rank_statistics(x, y).sum(axis=0)), spearman(x, y)))
+    True
+    """
+    x, y = np.asarray(predicted, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    _check_scores(x, y)
+    return pair_statistics(_scaled_ranks(x), _scaled_ranks(y))
+
+
+def pearson(sums: Floats) -> Floats:
+    """Return the correlation of predicted and gold scores, in [-1, 1]; greater is better.
+
+    ``sums`` holds summed pair statistics, shape ``(..., 10)``; the result has shape ``(...)``, NaN where either score
+    is constant. Cov(x, y) / sqrt(Var(x) Var(y)): Pearson (1895), Proceedings of the Royal Society 58.
+
+    >>> float(pearson(pair_statistics([0.1, 0.2, 0.3], [0.2, 0.4, 0.6]).sum(axis=0)).round(12))
+    1.0
+    """
+    x, y, xx, yy, xy = (_mean(sums, column) for column in range(1, 6))
+    variance_x, variance_y = xx - x * x, yy - y * y
+    defined = (variance_x > SMALLEST_VARIANCE * xx) & (variance_y > SMALLEST_VARIANCE * yy)
+    scale = np.sqrt(np.where(defined, variance_x * variance_y, np.nan))
+    return np.clip((xy - x * y) / scale, -1.0, 1.0)
+
+
+def spearman(predicted: ArrayLike, gold: ArrayLike) -> float:
+    """Return the rank correlation of shape ``(pairs,)`` scores, in [-1, 1]; greater is better; ties share their rank.
+
+    Pearson's correlation of average ranks: Spearman (1904), The American Journal of Psychology 15.
+
+    >>> round(spearman([1, 2, 3, 4], [1, 2, 4, 3]), 12)
+    0.8
+    """
+    return float(pearson(rank_statistics(predicted, gold).sum(axis=0)))
+
+
+def mse(sums: Floats) -> Floats:
+    """Return the mean squared error of the predicted score, 0 or more; smaller is better."""
+    return _mean(sums, 7)
+
+
+def mae(sums: Floats) -> Floats:
+    """Return the mean absolute error of the predicted score, 0 or more; smaller is better."""
+    return _mean(sums, 6)
+
+
+def mape(sums: Floats) -> Floats:
+    """Return the mean of |predicted - gold| / gold over the pairs with gold above 0, a fraction; smaller is better.
+
+    It weighs pairs of low gold score most, and pairs with gold 0 not at all; the last column counts those it used.
+
+    >>> float(mape(pair_statistics([0.5, 0.9], [0.25, 0.0]).sum(axis=0)))
+    1.0
+    """
+    return _ratio(sums[..., 8], sums[..., 9])
+
+
+def reciprocal_ranks(similarities: ArrayLike, positives: ArrayLike) -> Floats:
+    """Return 1 / rank of the right candidate for every anchor, shape ``(anchors,)``, in (0, 1]; greater is better.
+
+    ``similarities (anchors, candidates)``; ``positives (anchors,)`` is the column of the right candidate. Ties are
+    counted pessimistically: a wrong candidate as similar as the right one stands before it, so that a model that
+    finds everything alike scores 1 / candidates, not 1. NaN counts as a tie.
+
+    Raises DataError where the shapes do not fit or a positive names no column.
+
+    >>> reciprocal_ranks([[0.9, 0.1, 0.5], [0.5, 0.5, 0.1]], [0, 1]).tolist()
+    [1.0, 0.5]
+    """
+    scores, columns = np.asarray(similarities, dtype=np.float64), np.asarray(positives, dtype=np.int64)
+    if scores.ndim != 2 or columns.shape != scores.shape[:1]:
+        raise DataError(
+            f"similarities have shape {scores.shape} and positives {columns.shape}; expected (anchors, candidates) "
+            "and (anchors,)."
+        )
+    if columns.size and not (columns.min() >= 0 and columns.max() < scores.shape[1]):
+        raise DataError(f"positives span {columns.min()} to {columns.max()}; expected 0 to {scores.shape[1] - 1}.")
+    right = np.take_along_axis(scores, columns[:, None], axis=1)
+    # The right candidate is not below itself, so that this count is its rank.
+    return 1.0 / np.count_nonzero(~(scores < right), axis=1).astype(np.float64)
+
+
+def retrieval_statistics(ranks: ArrayLike) -> Floats:
+    """Return the statistics of ranked anchors, shape ``(anchors, 3)``: 1, the reciprocal rank, whether it is 1.
+
+    >>> retrieval_statistics([1.0, 0.25]).tolist()
+    [[1.0, 1.0, 1.0], [1.0, 0.25, 0.0]]
+    """
+    reciprocal = np.asarray(ranks, dtype=np.float64)
+    return np.stack([np.ones_like(reciprocal), reciprocal, (reciprocal == 1.0).astype(np.float64)], axis=1)
+
+
+def mrr(sums: Floats) -> Floats:
+    """Return the mean reciprocal rank from summed retrieval statistics, in (0, 1]; greater is better.
+
+    Voorhees (1999), The TREC-8 Question Answering Track Report.
+    """
+    return _mean(sums, 1)
+
+
+def accuracy_at_1(sums: Floats) -> Floats:
+    """Return the share of anchors whose right candidate comes first and alone, in [0, 1]; greater is better."""
+    return _mean(sums, 2)
+
+
+def triplet_statistics(positive: ArrayLike, negative: ArrayLike) -> Floats:
+    """Return the statistics of triplets, shape ``(triplets, 2)``: 1, and whether the positive is the more similar.
+
+    Both similarities have shape ``(triplets,)``. A tie, or a NaN, counts as wrong.
+
+    >>> triplet_statistics([0.9, 0.5], [0.1, 0.5]).tolist()
+    [[1.0, 1.0], [1.0, 0.0]]
+    """
+    correct = np.asarray(positive, dtype=np.float64) > np.asarray(negative, dtype=np.float64)
+    return np.stack([np.ones(correct.shape), correct.astype(np.float64)], axis=1)
+
+
+def triplet_accuracy(sums: Floats) -> Floats:
+    """Return the share of triplets ordered rightly from summed triplet statistics, in [0, 1]; greater is better."""
+    return _mean(sums, 1)
+
+
+METRICS: Mapping[str, Metric] = {"pearson": pearson, "mse": mse, "mae": mae, "mape": mape}
+"""Metrics of summed pair statistics; Spearman is ``pearson`` of summed rank statistics."""
+
+RETRIEVAL_METRICS: Mapping[str, Metric] = {"mrr": mrr, "accuracy_at_1": accuracy_at_1}
+"""Metrics of summed retrieval statistics."""
+
+GREATER_IS_BETTER: Mapping[str, bool] = {
+    "pearson": True,
+    "spearman": True,
+    "mse": False,
+    "mae": False,
+    "mape": False,
+    "mrr": True,
+    "accuracy_at_1": True,
+    "triplet_accuracy": True,
+}
+
+
+def _check_scores(predicted: Floats, gold: Floats) -> None:
+    if predicted.ndim != 1 or predicted.shape != gold.shape:
+        raise DataError(
+            f"predicted scores have shape {predicted.shape} and gold scores {gold.shape}; expected one of each for "
+            "every pair."
+        )
+    if not np.isfinite(gold).all():
+        place = int(np.flatnonzero(~np.isfinite(gold))[0])
+        raise DataError(f"pair {place + 1}: the gold score is {gold[place]}; expected a number from 0 to 1.")
+    if not np.isfinite(predicted).all():
+        place = int(np.flatnonzero(~np.isfinite(predicted))[0])
+        raise HomegroundError(
+            f"pair {place + 1}: the model's score is {predicted[place]}; its weights may not be finite, so nothing "
+            "it says can be measured."
+        )
+
+
+def _scaled_ranks(values: Floats) -> Floats:
+    ranks = np.asarray(rankdata(values), dtype=np.float64)
+    return (ranks - 0.5) / max(len(ranks), 1)
+
+
+def _mean(sums: Floats, column: int) -> Floats:
+    return _ratio(sums[..., column], sums[..., 0])
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    safe = np.where(denominator > 0, denominator, np.nan)
+    return numerator / safe

@@ -1,0 +1,204 @@
+"""What stands before the first step: checkpoint, task, corpus and tokenized splits, checked against each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from homeground.checkpoint import Checkpoint, load_tokenizer, open_checkpoint, padding_id, require_encoder
+from homeground.data.corpus import Corpus, Part, read_corpus, read_file, seen_before, splits_lines
+from homeground.data.examples import text_hashes
+from homeground.data.readers import read_table
+from homeground.errors import UsageError
+from homeground.recipe import Recipe
+from homeground.run import file_hash
+from homeground.tasks import choose_task
+from homeground.tasks.task import Measured, Task
+
+VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe made concrete: everything a run needs, nothing of it changed afterwards."""
+
+    recipe: Recipe
+    checkpoint: Checkpoint
+    task: Task
+    corpus: Corpus
+    tokenizer: Tokenizer
+    padding: int
+    max_length: int
+    record: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The run folder: as told, else ``runs/<data name>-<task>``."""
+        if self.recipe.out:
+            return Path(self.recipe.out)
+        stem = re.sub(r"[^\w-]+", "-", Path(self.recipe.data).name.split(".")[0]).strip("-")
+        return Path("runs") / f"{stem or 'data'}-{self.task.name}"
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same run; where the run lies and what it is shown with do not."""
+        recipe = self.recipe.model_dump(mode="json", exclude={"out": True})
+        recipe["task"] = self.task.name
+        return {"recipe": recipe, "data": self._hashes, "checkpoint": self.checkpoint.sha256}
+
+    @property
+    def _hashes(self) -> dict[str, str]:
+        general = self.recipe.evaluation.general
+        return self.corpus.hashes | ({"general": file_hash(Path(general))} if general else {})
+
+    @property
+    def titles(self) -> list[str] | None:
+        """The texts the user wants compared with each other, or None where the task may pick some."""
+        titles = self.recipe.evaluation.titles
+        return None if titles is None else list(titles)
+
+    @cached_property
+    def train_rows(self) -> Any:
+        """The training examples, tokenized once."""
+        return self._tokenize(self.corpus.train)
+
+    @cached_property
+    def validation_rows(self) -> Any:
+        """The validation examples, or None where there are none."""
+        return self._tokenize(self.corpus.validation) if len(self.corpus.validation) else None
+
+    @cached_property
+    def test_rows(self) -> Any:
+        """The test examples; all examples where folds are cross-fitted."""
+        return self._tokenize(self.corpus.test)
+
+    @cached_property
+    def split_lines(self) -> list[dict[str, Any]]:
+        """The lines of splits.jsonl."""
+        return splits_lines(self.corpus)
+
+    @cached_property
+    def lineage(self) -> NDArray[np.uint64]:
+        """Hashes of the texts that the checkpoint learned from in earlier runs."""
+        path = None if self.checkpoint.run is None else self.checkpoint.run / "training_texts.npy"
+        return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
+
+    @cached_property
+    def learned_texts(self) -> NDArray[np.uint64]:
+        """Hashes of every text the adapted model has learned from or was chosen by, earlier runs included."""
+        return np.union1d(self.lineage, text_hashes(self.corpus.train.examples + self.corpus.validation.examples))
+
+    @cached_property
+    def seen_in_training(self) -> int:
+        """Test examples that the model learned from, in this run or an earlier one."""
+        hashes = self.lineage if self.corpus.folds is not None else self.learned_texts
+        return int(seen_before(self.corpus.test.examples, hashes).sum())
+
+    def fold_rows(self, fold: int) -> tuple[Any, Any]:
+        """Return the training and validation rows of one fold of a cross-fitting."""
+        train, validation, _ = self.corpus.fold(fold, self.recipe)
+        return self._tokenize(train), self._tokenize(validation) if len(validation) else None
+
+    def fingerprint(self, before: Measured) -> dict[str, Any]:
+        """Return what every checkpoint records of its surroundings: the before-scores and the versions."""
+        rounded = {name: round(value, 5) for name, value in before.scores.items()}
+        digest = hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()
+        return {"before": digest, "versions": {name: version(name) for name in VERSIONS}}
+
+    def example_lines(self, before: Measured, after: Measured) -> list[dict[str, Any]]:
+        """Return the lines of examples.jsonl: every test example with what was given, before and after."""
+        test = self.corpus.test
+        names = ("text_1", "text_2") if test.examples[0].score is not None else ("anchor", "positive", "negative")
+        lines: list[dict[str, Any]] = []
+        for place, example in enumerate(test.examples):
+            line: dict[str, Any] = {"row": example.row, "unit": example.group or str(test.units.units[place])}
+            line |= dict(zip(names, example.texts, strict=False))
+            if example.score is not None:
+                line["similarity"] = example.score
+            line["before"] = round(float(before.predictions[place]), 6)
+            line["after"] = round(float(after.predictions[place]), 6)
+            lines.append(line)
+        return lines
+
+    def _tokenize(self, part: Part) -> Any:
+        return self.task.tokenize(part.examples, self.tokenizer, self.padding)
+
+
+def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> Prepared:
+    """Read everything a recipe names and check that it fits together; writes nothing.
+
+    Raises:
+        HomegroundError: what cannot be read, found or trusted, in the user's words.
+    """
+    for path in (recipe.split.validation, recipe.split.test, recipe.evaluation.general):
+        if isinstance(path, str):
+            _refuse_missing(path)
+    table = read_file(recipe.data, recipe)
+    task = choose_task(table, recipe)
+    say(f"{recipe.data}: {task.understood()}")
+    corpus = read_corpus(table, recipe, task.read)
+    checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
+    require_encoder(checkpoint)
+    max_length = recipe.encoder.max_length or checkpoint.max_length
+    if max_length > checkpoint.max_length:
+        raise UsageError(f"--max-length {max_length}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    record = {
+        **corpus.record,
+        "understood": task.understood(),
+        "columns": dict(task.columns),
+        "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
+        "max_length": max_length,
+    }
+    ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding_id(checkpoint, tokenizer), max_length, record)
+    truncated = ready.train_rows.truncated + ready.test_rows.truncated
+    record["truncated"] = {"texts": truncated, "max_length": max_length}
+    record["seen_in_training"] = ready.seen_in_training
+    for line in notes(record):
+        say(line)
+    return ready
+
+
+def notes(record: dict[str, Any]) -> list[str]:
+    """Return what the user should know about the data before the start, a sentence each."""
+    counts, split = record["counts"], record["split"]
+    said: list[str] = []
+    if split["folds"]:
+        said.append(
+            f"{counts['test']} examples are too few for a test split of their own: cross-fitted in "
+            f"{split['folds']} folds, each measured by a model that learned from the others"
+        )
+    else:
+        parts = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
+        said.append(f"{parts} examples; {split['units']['test']} independent test units by {split['unit']}")
+    for aside in record["set_aside"]:
+        rows = ", ".join(str(row) for row in aside["rows"][:5]) + ("…" if aside["count"] > 5 else "")
+        said.append(f"{aside['file']}: {aside['count']} rows set aside for {aside['reason']} (rows {rows})")
+    duplicates = record["duplicates"]
+    if duplicates["exact"]:
+        rows = ", ".join(str(row) for row in duplicates["rows"][:5]) + ("…" if duplicates["exact"] > 5 else "")
+        conflicts = duplicates["conflicting_scores"]
+        conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
+        said.append(f"{duplicates['exact']} examples repeat an earlier one (rows {rows}){conflicting}; all are kept")
+    if record["truncated"]["texts"]:
+        said.append(f"{record['truncated']['texts']} texts are cut to {record['truncated']['max_length']} tokens")
+    if record["seen_in_training"]:
+        said.append(f"{record['seen_in_training']} test examples were learned from: no verdict can be HELPED on them")
+    return said
+
+
+def _refuse_missing(path: str) -> None:
+    """Let the reader's own error speak before anything long begins."""
+    if not Path(path).is_file():
+        read_table(path)

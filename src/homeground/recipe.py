@@ -1,0 +1,339 @@
+"""The recipe: everything a run was told to do, as validated settings.
+
+One list of fields serves four readers: the sections of a TOML file, the flags of ``homeground adapt``, the keywords of
+``homeground.adapt`` and the resolved ``recipe.toml`` of a run. A flag is a field's name with dashes; ``--set
+section.field=value`` reaches the same fields by their full names. There is no second list.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from homeground.errors import UsageError, nearest
+
+
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _number_or_text(value: object) -> object:
+    """Read "0.2" as a fraction and anything else as a file name, however it was typed."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
+
+
+def may_be_none(field: FieldInfo) -> bool:
+    """Tell whether a setting can be left without a value."""
+    return type(None) in getattr(field.annotation, "__args__", ())
+
+
+class Section(BaseModel):
+    """Settings that belong together; unknown names are refused and values cannot change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_none(cls, values: Any) -> Any:
+        """Read the word none as "not set" where that is possible: neither TOML nor a shell has a word for it."""
+        if not isinstance(values, dict):
+            return values
+        read = cast(dict[str, Any], values)
+        optional = {name for name, field in cls.model_fields.items() if may_be_none(field)}
+        return {name: None if value == "none" and name in optional else value for name, value in read.items()}
+
+
+class Columns(Section):
+    """Which column plays which part; what is not named is found by the usual names and said before the start."""
+
+    text_1: str | None = Field(default=None, description="column with the first text of a pair")
+    text_2: str | None = Field(default=None, description="column with the second text of a pair")
+    similarity: str | None = Field(default=None, description="column with the score of a pair")
+    anchor: str | None = Field(default=None, description="column with the anchor, for pairs or triplets without scores")
+    positive: str | None = Field(default=None, description="column with the text that belongs to the anchor")
+    negative: str | None = Field(default=None, description="column with a text that does not belong to the anchor")
+    group: str | None = Field(
+        default=None, description="column whose values stay together in one split and are resampled"
+    )
+    score_range: Range | None = Field(
+        default=None, description="LOW,HIGH of the scores when they are not in [0, 1]; LOW means unrelated"
+    )
+
+
+class Reading(Section):
+    """How the file is written, where its name does not tell."""
+
+    format: Literal["csv", "tsv", "json", "jsonl"] | None = Field(
+        default=None, description="file format, else by the suffix"
+    )
+    delimiter: str | None = Field(
+        default=None, description="character between the fields of a CSV file; tab can be written out"
+    )
+    quoting: Literal["minimal", "none"] = Field(
+        default="minimal", description="none: a quotation mark is an ordinary character"
+    )
+    encoding: str = Field(default="utf-8", description="character encoding of the file")
+    header: bool = Field(default=True, description="the first line names the columns")
+    columns: Names | None = Field(default=None, description="a,b,_,c: names for a file without a header; _ is not read")
+
+
+class Split(Section):
+    """What is learned from, what chooses, and what decides once."""
+
+    split: Literal["random", "ordered"] = Field(
+        default="random", description="random by units, or the rows in their order"
+    )
+    validation: FractionOrFile = Field(
+        default=0.1, description="fraction of the data, or a FILE, that chooses the weights"
+    )
+    test: FractionOrFile = Field(default=0.1, description="fraction of the data, or a FILE, that decides once")
+    train_size: int | None = Field(
+        default=None, ge=1, description="with --split ordered: this many first rows are for training"
+    )
+    cross_fit: int | None = Field(
+        default=None,
+        ge=0,
+        description="folds for small data, each tested by a model that never saw it; 0 never, else as needed",
+    )
+    split_version: Literal[1] = Field(default=1, description="version of the split algorithm")
+
+
+class Encoder(Section):
+    """The encoder: how token vectors become one embedding, and how much text it sees."""
+
+    pooling: Literal["auto", "mean", "cls", "max"] = Field(
+        default="auto", description="auto: as the checkpoint says, mean otherwise"
+    )
+    max_length: int | None = Field(
+        default=None, ge=4, description="tokens a text is cut to, else the checkpoint's own length"
+    )
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="dropout while training, else the checkpoint's own"
+    )
+
+
+class Training(Section):
+    """The loop: loss, optimizer, schedule, early stopping, and what is kept."""
+
+    loss: Literal["auto", "angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking"] = Field(
+        default="auto",
+        description="auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs without scores",
+    )
+    epochs: float = Field(default=2, gt=0, description="passes over the training data")
+    batch_size: int = Field(default=32, ge=1, description="examples a step learns from, over all processes")
+    microbatch_size: int | None = Field(
+        default=None, ge=1, description="examples held in memory at once; the result is the same"
+    )
+    learning_rate: float = Field(default=2e-5, ge=0, description="highest learning rate")
+    optimizer: Literal["adamw", "adam"] = Field(
+        default="adamw", description="adamw decouples weight decay, adam has none"
+    )
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the gradient's running mean")
+    adam_beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the squared gradient's running mean")
+    adam_epsilon: float = Field(default=1e-8, gt=0, description="added to Adam's denominator")
+    weight_decay: float = Field(default=0.01, ge=0, description="decoupled weight decay (adamw only)")
+    schedule: Literal["linear", "constant", "cosine"] = Field(
+        default="linear", description="learning rate after the warm-up"
+    )
+    warmup_ratio: float = Field(
+        default=0.1, ge=0, le=1, description="share of the steps in which the learning rate rises"
+    )
+    max_grad_norm: float | None = Field(
+        default=1.0, gt=0, description="clip the global norm of the gradient; none: never"
+    )
+    max_grad_norm_per_weight: float | None = Field(
+        default=None, gt=0, description="clip the norm of each weight's own gradient (the clipnorm of Keras)"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="arithmetic of training; auto: bf16 where the hardware computes it; measuring is always fp32",
+    )
+    group_by_length: bool | None = Field(
+        default=None,
+        description="batches of like length inside shuffled windows; else on, but off for in-batch negatives",
+    )
+    monitor: str | None = Field(
+        default=None,
+        description="value that early stopping and the best weights go by, e.g. train/epoch_loss; else the metric",
+    )
+    patience: int | None = Field(
+        default=None, ge=1, description="epochs without improvement before stopping; none: never"
+    )
+    min_delta: float = Field(default=0.0, ge=0, description="smallest change of the monitored value that counts")
+    keep: Literal["best", "last"] = Field(default="best", description="weights that are kept at the end")
+    checkpoint_minutes: float = Field(
+        default=10.0, gt=0, description="save at least this often, besides after every epoch"
+    )
+
+
+class Evaluation(Section):
+    """The proof: what decides, how often it is resampled, and what must not be lost."""
+
+    primary_metric: str | None = Field(
+        default=None, description="metric that decides, fixed before training; else the task's"
+    )
+    general: str | None = Field(
+        default=None, description="FILE of scored pairs from outside the domain, to see what was lost"
+    )
+    general_score_range: Range | None = Field(
+        default=None, description="LOW,HIGH of the general set's scores, else 0,1"
+    )
+    general_margin: float = Field(default=0.01, gt=0, description="loss of general ability that still counts as KEPT")
+    bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
+    evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
+    titles: Names | None = Field(
+        default=None, description="a,b,c: texts of the similarity heat map, else picked from the data"
+    )
+
+
+class Recipe(Section):
+    """Everything a run was told to do."""
+
+    data: str = Field(description="file to adapt to")
+    task: Literal["similarity"] | None = Field(
+        default=None, description="what is learned, else it follows from the columns"
+    )
+    checkpoint: str = Field(default="minilm", description="pretrained weights: a Hub name, a folder, a run, or minilm")
+    revision: str | None = Field(default=None, description="commit, branch or tag of a Hub checkpoint")
+    engine: Literal["torch"] = Field(default="torch", description="library that computes")
+    seed: int = Field(default=0, ge=0, description="every random choice follows from it")
+    out: str | None = Field(default=None, description="run folder, else runs/<data name>-<task>")
+    columns: Columns = Columns()
+    reading: Reading = Reading()
+    split: Split = Split()
+    encoder: Encoder = Encoder()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.split.train_size is not None and self.split.split != "ordered":
+            raise ValueError("--train-size needs --split ordered; a random split is told by fractions")
+        if self.split.split == "ordered" and self.columns.group is not None:
+            raise ValueError("--split ordered keeps rows in order and --group keeps groups together; choose one")
+        decays = "weight_decay" in self.training.model_fields_set and self.training.weight_decay > 0
+        if self.training.optimizer == "adam" and decays:
+            raise ValueError("--optimizer adam has no weight decay; use --optimizer adamw or --weight-decay 0")
+        if not self.reading.header and self.reading.columns is None:
+            raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
+        return self
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML with every default written out; what is not set is left out or says "none"."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        for setting in settings():
+            table = values[setting.section] if setting.section else values
+            if setting.name not in table and setting.field.default is not None:
+                table[setting.name] = "none"
+        return tomli_w.dumps(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of the recipe, seen from outside: ``training.batch_size`` is ``--batch-size``."""
+
+    section: str
+    name: str
+    field: FieldInfo
+
+    @property
+    def flag(self) -> str:
+        """The flag of the command line, e.g. ``--batch-size``."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The way to the value in a nested dictionary, e.g. ``("training", "batch_size")``."""
+        return (self.section, self.name) if self.section else (self.name,)
+
+
+def settings() -> Iterator[Setting]:
+    """Yield every setting of the recipe, the top level first, then section by section."""
+    sections: list[tuple[str, type[Section]]] = []
+    for name, field in Recipe.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            sections.append((name, kind))
+        else:
+            yield Setting("", name, field)
+    for section, kind in sections:
+        for name, field in kind.model_fields.items():
+            yield Setting(section, name, field)
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """Return the nested settings of a TOML file; paths inside it are relative to the file's own folder.
+
+    Raises:
+        UsageError: the file is missing or is not TOML.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not TOML ({error})") from None
+    for section, name in [("", "data"), ("split", "validation"), ("split", "test"), ("evaluation", "general")]:
+        table = values.get(section, {}) if section else values
+        if isinstance(table, dict) and isinstance(table.get(name), str):
+            table[name] = str(path.parent / table[name])
+    return values
+
+
+def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Recipe:
+    """Return the validated recipe of nested settings (a TOML file) overlaid by flat ones (flags or keywords).
+
+    A flat name is a field's name (``batch_size``) or its full name (``training.batch_size``).
+
+    Raises:
+        UsageError: a name is unknown, a value has the wrong kind or range, or two settings contradict each other.
+    """
+    values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in (nested or {}).items()}
+    known = {setting.name: setting for setting in settings()}
+    known |= {".".join(setting.path): setting for setting in settings()}
+    for name, value in flat.items():
+        if name not in known:
+            raise UsageError(f'no setting is called "{name}"; {nearest(name, [s.name for s in settings()])}')
+        setting = known[name]
+        table = values.setdefault(setting.section, {}) if setting.section else values
+        table[setting.name] = value
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error.errors()[0])) from None
+
+
+def _explain(error: ErrorDetails) -> str:
+    """Say one validation error in the user's words: the flag, what we got, what would be right."""
+    parts = [str(part) for part in error["loc"]]
+    by_path = {setting.path: setting for setting in settings()}
+    setting = by_path.get(tuple(parts[:2])) or by_path.get(tuple(parts[:1]))
+    if error["type"] == "missing" and parts == ["data"]:
+        return "no data is named; give the file to adapt to, e.g. homeground adapt pairs.csv"
+    if error["type"] == "extra_forbidden":
+        names = [".".join(known) for known in by_path]
+        return f'no setting is called "{".".join(parts)}"; {nearest(".".join(parts), names)}'
+    if setting is None:
+        return error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{setting.flag} (recipe: {'.'.join(setting.path)}): got {error['input']!r}; expected {message}"

@@ -1,0 +1,244 @@
+"""The geometry and colours of the charts, as numbers; templates/charts.html draws them.
+
+Charts are inline SVG drawn by templates rather than by a plotting library: they take their colours from the page, so
+that they follow dark mode; text stays text, in the reader's fonts; they hold no ids, so that none can clash; and
+text from the data passes through the same escaping as everything else. Positions in per cent let a chart fill any width
+while its text keeps its size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from homeground.reports.wording import is_number, number, signed
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class NumberLine:
+    """An interval on a line with 0 marked; positions in per cent of the width."""
+
+    zero: float
+    value: float
+    low: float
+    high: float
+    band_low: float | None
+    band_high: float | None
+    value_text: str
+    low_text: str
+    high_text: str
+
+
+def number_line(
+    difference: Mapping[str, Any], *, band: tuple[float, float] | None = None, decimals: int = 3
+) -> NumberLine | None:
+    """Return the drawing of a difference with its ``value``, ``low`` and ``high``; None when one of them is missing.
+
+    ``band`` is a range of differences to shade, such as those that are too small to be detected.
+
+    >>> line = number_line({"value": 0.0, "low": -1.0, "high": 1.0})
+    >>> (line.zero, line.value, line.low < 50 < line.high)
+    (50.0, 50.0, True)
+    """
+    value, low, high = (difference.get(end) for end in ("value", "low", "high"))
+    if not (is_number(value) and is_number(low) and is_number(high)):
+        return None
+    marked = [0.0, value, low, high, *(band or ())]
+    span = max(marked) - min(marked) or 1.0
+    # The labels of the two ends stand outside them, so the line needs room on both sides.
+    start, width = min(marked) - 0.22 * span, 1.44 * span
+
+    def place(position: float) -> float:
+        return round(100 * (position - start) / width, 2)
+
+    return NumberLine(
+        zero=place(0.0),
+        value=place(value),
+        low=place(low),
+        high=place(high),
+        band_low=place(band[0]) if band else None,
+        band_high=place(band[1]) if band else None,
+        value_text=signed(value, decimals),
+        low_text=signed(low, decimals),
+        high_text=signed(high, decimals),
+    )
+
+
+def ticks(low: float, high: float, *, about: int = 4) -> list[float]:
+    """Return round numbers (steps of 1, 2 or 5 times a power of ten) from ``low`` to ``high``.
+
+    >>> ticks(0.0, 1.0)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    rough = (high - low) / about
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.75 * rough)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def labelled(marks: Sequence[float]) -> list[tuple[float, str]]:
+    """Return each mark with its label, all with the same decimals, or as powers of ten where they are tiny.
+
+    >>> labelled([0.8, 0.85]), labelled([0.0, 1.5e-05])
+    ([(0.8, '0.80'), (0.85, '0.85')], [(0.0, '0'), (1.5e-05, '1.5e−5')])
+    """
+    if 0 < max(abs(mark) for mark in marks) < 0.001:
+        return [(mark, f"{mark:g}".replace("e-0", "e−").replace("e-", "e−")) for mark in marks]
+    decimals = max(len(f"{mark:.6f}".rstrip("0").partition(".")[2]) for mark in marks)
+    return [(mark, number(mark, decimals)) for mark in marks]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart: its points as SVG wants them, and its dots where points are few."""
+
+    name: str
+    style: str
+    path: str
+    dots: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A chart of lines over steps; coordinates in a box of ``width`` by ``height`` units."""
+
+    title: str
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    lines: tuple[Line, ...]
+    best: float | None
+
+
+def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_step: float | None = None) -> LineChart:
+    """Return the chart of several series, each a name with its style ("train", "faint", "after") and its points."""
+    width, height, left, right, top, bottom = 420, 230, 54, 408, 12, 200
+    steps = [step for _, points in series.values() for step, _ in points]
+    values = [value for _, points in series.values() for _, value in points]
+    x_low, x_high = min(0.0, *steps), max(*steps, 1.0)
+    y_low, y_high = _padded(min(values), max(values))
+
+    def across(step: float) -> float:
+        return round(left + (right - left) * (step - x_low) / (x_high - x_low), 1)
+
+    def up(value: float) -> float:
+        return round(bottom - (bottom - top) * (value - y_low) / (y_high - y_low), 1)
+
+    lines: list[Line] = []
+    for name, (style, points) in series.items():
+        places = tuple((across(step), up(value)) for step, value in thinned(points))
+        path = " ".join(f"{x},{y}" for x, y in places)
+        lines.append(Line(name, style, path, places if len(places) <= 24 else ()))
+    return LineChart(
+        title, width, height, left, right, top, bottom,
+        x_ticks=tuple((across(mark), text) for mark, text in labelled(ticks(x_low, x_high))),
+        y_ticks=tuple((up(mark), text) for mark, text in labelled(ticks(y_low, y_high))),
+        lines=tuple(lines),
+        best=None if best_step is None else across(best_step),
+    )  # fmt: skip
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    span = (high - low) or abs(high) or 1.0
+    return low - 0.06 * span, high + 0.06 * span
+
+
+def thinned(points: Points, *, most: int = 200) -> list[tuple[float, float]]:
+    """Return at most ``most`` points, each the mean of its neighbours, so that a long run stays a small file.
+
+    >>> thinned([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], most=2)
+    [(1.5, 2.0), (3.5, 6.0)]
+    """
+    if len(points) <= most:
+        return list(points)
+    parts = np.array_split(np.asarray(points, dtype=np.float64), most)
+    return [(float(step), float(value)) for step, value in (part.mean(axis=0) for part in parts)]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How numbers between 0 and 1 are spread: their 10, 25, 50, 75 and 90% points, in per cent of the width."""
+
+    p10: float
+    p25: float
+    p50: float
+    p75: float
+    p90: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return the spread of numbers between 0 and 1.
+
+    >>> spread([0.0, 0.25, 0.5, 0.75, 1.0]).p50
+    50.0
+    """
+    places = np.clip(np.percentile(np.asarray(values, dtype=np.float64), [10, 25, 50, 75, 90]), 0.0, 1.0)
+    return Spread(*(round(100 * float(place), 2) for place in places))
+
+
+Colour = tuple[float, float, float]
+_SEQUENTIAL: list[Colour] = [
+    (247, 245, 236),
+    (206, 224, 216),
+    (134, 183, 190),
+    (64, 128, 160),
+    (24, 71, 118),
+    (12, 34, 74),
+]
+_DIVERGING: list[Colour] = [(133, 58, 18), (209, 136, 84), (244, 240, 233), (106, 158, 201), (22, 76, 132)]
+
+
+@dataclass(frozen=True)
+class Shade:
+    """The colour of a cell, and the black or white that can be read on it."""
+
+    background: str
+    ink: str
+
+
+def sequential(fraction: float) -> Shade:
+    """Return the colour for a place between 0 (pale) and 1 (deep)."""
+    return _shade(_SEQUENTIAL, fraction)
+
+
+def diverging(fraction: float) -> Shade:
+    """Return the colour for a place between -1 (brown, less) and 1 (blue, more); 0 is nearly white."""
+    return _shade(_DIVERGING, (fraction + 1) / 2)
+
+
+def _shade(stops: list[Colour], fraction: float) -> Shade:
+    place = min(max(fraction, 0.0), 1.0) * (len(stops) - 1)
+    first = min(int(place), len(stops) - 2)
+    mix = place - first
+    colour = [round(a + (b - a) * mix) for a, b in zip(stops[first], stops[first + 1], strict=True)]
+    background = "#" + "".join(f"{part:02x}" for part in colour)
+    ink = "#ffffff" if contrast(background, "#ffffff") > contrast(background, "#000000") else "#000000"
+    return Shade(background, ink)
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.2, relative luminance).
+
+    >>> round(contrast("#000000", "#ffffff"))
+    21
+    """
+    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

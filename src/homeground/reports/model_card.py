@@ -1,0 +1,161 @@
+"""The model card: the README.md of the adapted model, for the Hub and for whoever finds the folder.
+
+The card tells the verdict and the scores. It holds no text of the training or test data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homeground.reports.glossary import metric
+from homeground.reports.record import RunRecord, part
+from homeground.reports.wording import count, interval, is_number, number, percent, signed
+
+_HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
+"""Checkpoints known here by a short name, and what they are called on the Hub."""
+
+_BODY = """
+# {title}
+
+{base}, adapted to a domain and measured by Homeground.
+
+**{sentence}**
+
+| Metric | Before | After | Better by | {level} interval |
+|---|---:|---:|---:|---:|
+{rows}
+
+Measured on {test}, {seen}. "Better by" is positive where the model improved. {meaning}
+{general}
+## Use
+
+```python
+import homeground
+
+model = homeground.load("{placeholder}")
+model.encode(["a text", "another text"])
+```
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("{placeholder}")
+embeddings = model.encode(["a text", "another text"])
+```
+
+{angular}## Limits
+
+The interval covers the choice of test texts, not the luck of one training run, and not texts of another kind. The
+licence of the checkpoint and of the data apply to this model; look them up before sharing it.
+"""
+
+_ANGULAR = """The scores are those of the angular similarity of two embeddings, `1 - arccos(cosine) / pi`.
+
+"""
+
+
+def model_card(record: RunRecord) -> str:
+    """Return the README.md of an adapted model: YAML for the Hub, then the verdict and the scores in Markdown."""
+    from huggingface_hub import ModelCardData  # here, because it takes longer to import than the card takes to write
+
+    base = hub_name(record)
+    data = ModelCardData(
+        model_name=record.name,
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
+        base_model=base,
+        tags=["sentence-transformers", "sentence-similarity", "feature-extraction", "homeground"],
+        metrics=[str(record.scores.get("primary_metric") or "")],
+        eval_results=_results(record) or None,
+    )
+    return f"---\n{data}\n---\n{_body(record)}"
+
+
+def hub_name(record: RunRecord) -> str | None:
+    """Return the checkpoint's name on the Hub, or None for a local one: the Hub refuses a card that names a path."""
+    name = str(record.checkpoint.get("name") or "")
+    name = _HUB_NAMES.get(name, name)
+    if not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", name, re.ASCII) or "--" in name or ".." in name:
+        return None
+    return name if record.checkpoint.get("revision") or not Path(name).exists() else None
+
+
+def _results(record: RunRecord) -> list[Any]:
+    """Return one result for the model index for every score after adapting that is a number."""
+    from huggingface_hub import EvalResult
+
+    after = part(record.scores, "after")
+    return [
+        EvalResult(
+            task_type="sentence-similarity",
+            task_name="Similarity of pairs",
+            dataset_type="custom",
+            dataset_name="held-out test pairs of the domain",
+            dataset_split="test",
+            metric_type=name,
+            metric_name=metric(name).label,
+            metric_value=round(float(value), 6),
+        )
+        for name, value in after.items()
+        if is_number(value)
+    ]
+
+
+def _body(record: RunRecord) -> str:
+    scores = record.scores
+    primary = metric(str(scores.get("primary_metric") or ""))
+    return _BODY.format(
+        title=plain(record.name),
+        base=plain(record.checkpoint.get("name") or "A pretrained checkpoint"),
+        sentence=plain(scores.get("sentence") or scores.get("verdict", "")),
+        level=percent(part(scores, "difference").get("level", 0.95)),
+        rows="\n".join(_row(name, scores) for name in part(scores, "after")),
+        test=count(scores.get("test_examples"), "test pair"),
+        seen=_seen(scores),
+        meaning=plain(f"{primary.label} decides. {primary.meaning}"),
+        general=_general(part(scores, "general")),
+        angular=_ANGULAR if part(record.recipe, "training").get("loss") in ("auto", "angular_mse") else "",
+        placeholder="path/to/this/model",
+    )
+
+
+def _seen(scores: Mapping[str, Any]) -> str:
+    seen = scores.get("seen_in_training") or 0
+    return (
+        f"{count(seen)} of which were in the training data, too" if seen else "none of which was in the training data"
+    )
+
+
+def _row(name: str, scores: Mapping[str, Any]) -> str:
+    words = metric(name)
+    deciding = name == scores.get("primary_metric")
+    difference: Mapping[str, Any] = scores.get("difference" if deciding else "differences") or {}
+    if not deciding:
+        difference = difference.get(name) or {}
+    cells = [
+        plain(words.label) + (f" {words.arrow}" if words.arrow else ""),
+        number(part(scores, "before").get(name), words.decimals),
+        number(scores["after"][name], words.decimals),
+        signed(difference.get("value"), words.decimals),
+        interval(difference, words.decimals),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _general(general: Mapping[str, Any]) -> str:
+    if not general:
+        return "\nGeneral ability, outside the domain, was not measured.\n"
+    return f"\nGeneral ability: {plain(general.get('sentence') or general.get('verdict', ''))}\n"
+
+
+def plain(text: Any) -> str:
+    r"""Return a text that Markdown and HTML will show as it is, on one line.
+
+    >>> plain("a|b <i> [x](y)")
+    'a\\|b &lt;i&gt; \\[x\\]\\(y\\)'
+    """
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", " ".join(str(text).split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("://", ":&#8203;//")

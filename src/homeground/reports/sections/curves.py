@@ -1,0 +1,88 @@
+"""The curves: loss and metrics over the steps of training, with the step that was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homeground.reports.charts import LineChart, line_chart
+from homeground.reports.glossary import metric
+from homeground.reports.record import RunRecord, part
+from homeground.reports.wording import count, duration, is_number, number
+
+_OPTIMIZER = {"train/learning_rate": "Learning rate", "train/gradient_norm": "Gradient norm"}
+_TOGETHER = [("Correlation (validation)", ("pearson", "spearman"))]
+"""Validation metrics on one scale share a chart; every other one has its own."""
+
+
+def curves(record: RunRecord) -> dict[str, Any]:
+    """Return the charts, empty when nothing was trained, and what training did in a sentence."""
+    training = part(record.scores, "training")
+    best = training.get("best_step")
+    best_step = float(best) if is_number(best) else None
+    charts = [_losses(record.metrics, best_step), *_validation(record.metrics, best_step)]
+    charts += [
+        line_chart(title, {title: ("train", points)}, best_step=best_step)
+        for name, title in _OPTIMIZER.items()
+        if len(points := _points(record.metrics, name)) > 1
+    ]
+    return {
+        "charts": [chart for chart in charts if chart],
+        "summary": _summary(training),
+        "best_step": count(best) if best_step is not None else "",
+    }
+
+
+def _points(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    """Return the finite values of one name by step; a step written twice counts with its last line."""
+    found = {line["step"]: line[name] for line in lines if is_number(line.get("step")) and is_number(line.get(name))}
+    return [(float(step), float(found[step])) for step in sorted(found)]
+
+
+def _losses(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> LineChart | None:
+    series = {
+        "training, each step": ("faint", _points(lines, "train/loss")),
+        "training, epoch mean": ("train", _points(lines, "train/epoch_loss")),
+        "validation": ("after", _points(lines, "validation/loss")),
+    }
+    present = {name: (style, points) for name, (style, points) in series.items() if points}
+    return line_chart("Loss", present, best_step=best_step) if present else None
+
+
+def _validation(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> list[LineChart]:
+    names = list(dict.fromkeys(name for line in lines for name in line if name.startswith("validation/")))
+    # A loss that is itself one of the metrics would be drawn twice.
+    loss = _points(lines, "validation/loss")
+    left = [name.removeprefix("validation/") for name in names if _points(lines, name) not in ([], loss)]
+    charts: list[LineChart] = []
+    for title, members in _TOGETHER:
+        shared = [name for name in members if name in left]
+        if len(shared) > 1:
+            charts.append(_chart(lines, title, shared, best_step))
+            left = [name for name in left if name not in shared]
+    charts += [_chart(lines, f"{metric(name).label} (validation)", [name], best_step) for name in left]
+    return charts
+
+
+def _chart(lines: Sequence[Mapping[str, Any]], title: str, names: list[str], best_step: float | None) -> LineChart:
+    series = {
+        metric(name).label: (style, _points(lines, f"validation/{name}"))
+        for name, style in zip(names, ("after", "train"), strict=False)
+    }
+    return line_chart(title, series, best_step=best_step)
+
+
+def _summary(training: Mapping[str, Any]) -> str:
+    if not training:
+        return ""
+    parts = [
+        f"{number(training.get('epochs'), 1)} epochs, {count(training.get('steps'), 'step')}",
+        f"{duration(training.get('seconds'))} on {training.get('device', 'an unnamed device')}"
+        + (f" in {training['precision']}" if training.get("precision") else ""),
+    ]
+    kept = {
+        "best": f"The weights kept are those of step {count(training.get('best_step'))}, the best on validation.",
+        "last": "The weights kept are those of the last step.",
+    }.get(str(training.get("keep")), "")
+    stopped = f"Training stopped because {training['stopped_because']}." if training.get("stopped_because") else ""
+    return " ".join(part for part in [", ".join(parts) + ".", stopped, kept] if part)

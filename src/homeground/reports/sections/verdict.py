@@ -1,0 +1,206 @@
+"""The verdict: did it help, how sure is that and why, what was lost, and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from homeground.reports.charts import NumberLine, number_line
+from homeground.reports.glossary import metric
+from homeground.reports.record import RunRecord, part, parts
+from homeground.reports.wording import count, interval, is_number, number, percent, shorten, signed
+
+FEWEST_UNITS = 30
+"""Below this many independent test units no interval is trusted, and the verdict is TOO FEW."""
+
+# The shape tells the verdict apart where colour cannot: in print, in grey, or to eyes that see red and green alike.
+LOOKS = {
+    "HELPED": ("good", "up"),
+    "NO EVIDENCE": ("open", "ring"),
+    "HURT": ("bad", "down"),
+    "TOO FEW": ("few", "dots"),
+    "KEPT": ("good", "level"),
+    "FORGOT": ("bad", "down"),
+    "UNDECIDED": ("open", "ring"),
+    "not measured": ("few", "dots"),
+}
+
+
+def verdict(record: RunRecord) -> dict[str, Any]:
+    """Return what the first screen says."""
+    scores = record.scores
+    word = str(scores.get("verdict") or "TOO FEW")
+    primary = metric(str(scores.get("primary_metric") or ""))
+    difference = part(scores, "difference")
+    tone, shape = LOOKS.get(word, ("open", "ring"))
+    return {
+        "checkpoint": shorten(record.checkpoint.get("name") or "", 80),
+        "data": shorten(_data_name(record), 80),
+        "word": word,
+        "tone": tone,
+        "shape": shape,
+        "sentence": str(scores.get("sentence") or "").removeprefix(f"{word}: "),
+        "metric": primary,
+        "before": number(part(scores, "before").get(primary.name), primary.decimals),
+        "after": number(part(scores, "after").get(primary.name), primary.decimals),
+        "difference": signed(difference.get("value"), primary.decimals),
+        "interval": interval(difference, primary.decimals),
+        "level": percent(difference.get("level", 0.95)),
+        "line": _line(scores, primary.decimals),
+        "detectable": number(scores.get("smallest_detectable"), primary.decimals),
+        "has_detectable": is_number(scores.get("smallest_detectable")),
+        "general": _general(scores),
+        "why": why(scores),
+        "surer": surer(scores),
+        "advice": advice(scores),
+    }
+
+
+def _data_name(record: RunRecord) -> str:
+    """Return the name of the file that was adapted to, without its folders."""
+    files = parts(record.data, "files")
+    path = record.recipe.get("data") or (files[0].get("path") if files else "")
+    return str(path).replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _line(scores: Mapping[str, Any], decimals: int) -> NumberLine | None:
+    difference = part(scores, "difference")
+    detectable = scores.get("smallest_detectable")
+    band = (-detectable, detectable) if is_number(detectable) else None
+    return number_line(difference, band=band, decimals=decimals)
+
+
+def _general(scores: Mapping[str, Any]) -> dict[str, Any]:
+    general = part(scores, "general")
+    word = str(general.get("verdict") or "not measured")
+    tone, shape = LOOKS.get(word, ("open", "ring"))
+    decimals = metric(str(general.get("metric") or "")).decimals
+    return {
+        "measured": bool(general),
+        "word": word,
+        "tone": tone,
+        "shape": shape,
+        "name": general.get("name", ""),
+        "metric": metric(str(general.get("metric") or "")).label,
+        "before": number(general.get("before"), decimals),
+        "after": number(general.get("after"), decimals),
+        "margin": number(general.get("margin"), 2),
+        "interval": interval(part(general, "difference"), decimals),
+    }
+
+
+def units_of(scores: Mapping[str, Any]) -> str:
+    """Return what the test consists of: ``1,503 test pairs in 61 independent units (group)``."""
+    pairs, units = scores.get("test_examples"), scores.get("test_units")
+    text = count(pairs, "test pair")
+    if not is_number(units) or units == pairs:
+        return f"{text}, each independent of the others" if is_number(units) else text
+    unit = str(scores.get("unit") or "")
+    return f"{text} in {count(units, 'independent unit')}" + (f" ({unit})" if unit else "")
+
+
+def why(scores: Mapping[str, Any]) -> str:
+    """Return in one or two sentences how sure the verdict is and what it rests on."""
+    word = scores.get("verdict")
+    difference = part(scores, "difference")
+    level = percent(difference.get("level", 0.95))
+    basis = f"It rests on {units_of(scores)}."
+    if folds := scores.get("cross_fit"):
+        basis = f"It rests on {units_of(scores)}; each was scored by one of {folds} models that had not seen it."
+    if word == "TOO FEW":
+        return (
+            f"Not sure at all: the test holds {units_of(scores)}. With fewer than {FEWEST_UNITS} independent units "
+            "an interval promises more than it can keep, so no verdict is given."
+        )
+    if word in ("HELPED", "HURT"):
+        side, change = ("above", "gain") if word == "HELPED" else ("below", "loss")
+        return (
+            f"Sure at the {level} level: the whole interval lies {side} 0, so chance in the choice of test pairs is an "
+            f"unlikely reason for the {change}. {basis}"
+        )
+    if gained(scores):
+        return f"The interval lies above 0, but the gain cannot be counted: {_objection(scores)} {basis}"
+    return f"Not sure: the {level} interval contains 0, so the change may be chance. {basis}"
+
+
+def _objection(scores: Mapping[str, Any]) -> str:
+    seen = scores.get("seen_in_training") or 0
+    if seen:
+        return f"{count(seen, 'test pair')} had been seen in training."
+    return "see the notes on the scores."
+
+
+def surer(scores: Mapping[str, Any]) -> str:
+    """Return what would make the verdict surer."""
+    parts: list[str] = []
+    word, units = scores.get("verdict"), scores.get("test_units")
+    if word == "TOO FEW":
+        missing = f" (there are {count(units)})" if is_number(units) else ""
+        parts.append(
+            f"At least {FEWEST_UNITS} independent units in the test{missing}; 100 or more give narrow intervals."
+        )
+    elif word == "NO EVIDENCE" and not gained(scores):
+        parts.append(larger_test(scores))
+    if (scores.get("seen_in_training") or 0) > 0:
+        parts.append("A test without the pairs that were seen in training.")
+    number_of_verdicts = part(scores, "test_set").get("verdict_number", 1)
+    if is_number(number_of_verdicts) and number_of_verdicts > 1:
+        parts.append(f"A fresh test set: this one has now been asked {count(number_of_verdicts, 'time')}.")
+    if word in ("HELPED", "HURT"):
+        parts.append(
+            "Runs with other seeds (--seed): the interval covers the choice of test pairs, "
+            "not the luck of one training."
+        )
+    return " ".join(sentence for sentence in parts if sentence)
+
+
+def gained(scores: Mapping[str, Any]) -> bool:
+    """Say whether the interval lies above 0; the verdict may still be NO EVIDENCE, because of pairs seen in training."""
+    low = part(scores, "difference").get("low")
+    return is_number(low) and low > 0
+
+
+def larger_test(scores: Mapping[str, Any]) -> str:
+    """Return how many test units would make a change of the size seen detectable; empty when nothing is known.
+
+    The detectable effect shrinks with the square root of the number of units. The number is rounded up to two digits.
+
+    >>> larger_test({"difference": {"value": 0.01}, "smallest_detectable": 0.02, "test_units": 61})
+    'About 250 independent test units would show a change of the size seen here.'
+    """
+    value = part(scores, "difference").get("value")
+    detectable, units = scores.get("smallest_detectable"), scores.get("test_units")
+    if not (is_number(value) and is_number(detectable) and is_number(units)):
+        return ""
+    if abs(value) < detectable / 10:
+        return "The change seen is so small that even a test a hundred times as large could not tell it from chance."
+    needed = max((detectable / value) ** 2, 1) * units
+    step = 10 ** max(int(math.log10(needed)) - 1, 0)
+    return f"About {count(math.ceil(needed / step) * step)} independent test units would show a change of the size seen here."
+
+
+def advice(scores: Mapping[str, Any]) -> str:
+    """Return what to do with the adapted model."""
+    word = scores.get("verdict")
+    general = part(scores, "general")
+    if word == "HURT":
+        return (
+            "Do not use the adapted model. Look at what got worse below, then at the data; "
+            "a lower learning rate or fewer epochs may do."
+        )
+    if word == "TOO FEW":
+        return (
+            "Do not decide on this test. Gather more scored pairs, or split them with a larger test share (--test 0.3)."
+        )
+    if word != "HELPED" and gained(scores):
+        return "Test again with pairs that the model did not learn from; until then keep using the checkpoint."
+    if word != "HELPED":
+        return "Keep using the checkpoint as it is: nothing shows that adapting changed it for the better."
+    if scores.get("below_baseline"):
+        return "Do not ship it yet: it gained, but a plain baseline is not beaten. Look at the baseline first."
+    if general.get("verdict") == "FORGOT":
+        return "Use the adapted model for texts of this domain only; keep the checkpoint for everything else."
+    if general.get("verdict") == "KEPT":
+        return "Use the adapted model: it is better in this domain and as good as before outside it."
+    return "Use the adapted model for texts of this domain; what it does outside it has not been settled."

@@ -1,0 +1,55 @@
+"""The general set: scored pairs from outside the domain, to see what an adaptation costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from homeground.data.examples import Example
+from homeground.data.readers import Table, read_table
+from homeground.recipe import Columns, Evaluation, Recipe, Training
+from homeground.tasks.similarity import Similarity
+
+STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
+STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
+STS_RANGE = (0.0, 5.0)
+
+
+def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, list[Example]]:
+    """Return the general set of a recipe and the task that measures it as the domain is measured.
+
+    The STS Benchmark's own files (tabs, no header, no quoting, scores from 0 to 5) are known by their first line; any
+    other file has a header with the usual column names. The metric is Pearson, which no change of scale moves.
+
+    Raises:
+        DataError: the file cannot be read, or its scores lie outside [0, 1] and no range was given.
+    """
+    score_range = recipe.evaluation.general_score_range
+    if is_sts_benchmark(path):
+        table = read_table(path, format="csv", delimiter="tab", quoting="none", header=False, columns=STS_COLUMNS)
+        score_range = score_range or STS_RANGE
+    else:
+        table = read_table(path)
+    task = _task(table, recipe, loss, score_range)
+    return task, task.read(table).examples
+
+
+def is_sts_benchmark(path: str) -> bool:
+    """Tell whether a file is written as the STS Benchmark publishes its own."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        first = file.readline(4096).decode("utf-8", "replace")
+    return first.startswith(STS_GENRES) and first.count("\t") >= len(STS_COLUMNS) - 1
+
+
+def _task(table: Table, recipe: Recipe, loss: str, score_range: tuple[float, float] | None) -> Similarity:
+    # Measured with the similarity the domain is measured with; a ranking loss goes with the cosine.
+    measured_with = "angular_mse" if loss == "angular_mse" else "cosine_mse"
+    plain = recipe.model_copy(
+        update={
+            "columns": Columns(score_range=score_range),
+            "training": Training.model_validate({"loss": measured_with}),
+            "evaluation": Evaluation(),
+        }
+    )
+    return Similarity.for_table(table, plain)

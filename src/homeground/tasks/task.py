@@ -1,0 +1,134 @@
+"""The protocol of a task, and the types its methods speak in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from homeground.data.examples import Example, Examples
+from homeground.data.readers import Table
+
+Batch = Mapping[str, NDArray[Any]]
+Occasion = Literal["training", "measuring"]
+Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From sums of sufficient statistics ``(..., k)`` to values ``(...)``."""
+
+Encode = Callable[[list[str]], NDArray[np.float32]]
+"""From texts to their embeddings ``(texts, dimensions)``."""
+
+
+class Rows(Protocol):
+    """Tokenized examples; what they hold is the task's own business, and there may be more or fewer than examples."""
+
+    @property
+    def truncated(self) -> int:
+        """Texts that lost tokens to the maximum length."""
+        ...
+
+    def lengths(self, occasion: Occasion) -> NDArray[np.int64]:
+        """Tokens of every item that is batched on this occasion, shape ``(items,)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model scored on some examples.
+
+    ``predictions`` is one number an example; ``statistics (examples, k)`` are the sufficient statistics from whose
+    (weighted) sums every metric follows; ``scores`` are the metrics over all examples.
+    """
+
+    predictions: NDArray[np.float64]
+    statistics: NDArray[np.float64]
+    scores: dict[str, float]
+
+
+class Task(Protocol):
+    """What is learned: which columns are read, how text becomes a batch, what is measured."""
+
+    @property
+    def name(self) -> str:
+        """The name in the recipe and on the command line."""
+        ...
+
+    @property
+    def head(self) -> str:
+        """What stands on the body, e.g. "encoder"."""
+        ...
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss, known to every engine."""
+        ...
+
+    @property
+    def in_batch_negatives(self) -> bool:
+        """Whether the other examples of a batch are what is learned from, so that batches must stay mixed."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Every metric by name, as a function of summed statistics."""
+        ...
+
+    @property
+    def greater_is_better(self) -> Mapping[str, bool]:
+        """Which metrics are better the greater they are."""
+        ...
+
+    @property
+    def primary_metric(self) -> str:
+        """The one metric that decides, fixed before training."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Which column of the file plays which part."""
+        ...
+
+    def settings(self) -> dict[str, str]:
+        """Return what a saved model must know of its task, for homeground.json."""
+        ...
+
+    def understood(self) -> str:
+        """Say in one sentence how the file was understood."""
+        ...
+
+    def read(self, table: Table) -> Examples:
+        """Return the examples of a table, each with its row, and what was set aside and why."""
+        ...
+
+    def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> Rows:
+        """Tokenize examples once."""
+        ...
+
+    def collate(self, rows: Any, items: NDArray[np.int64], occasion: Occasion) -> tuple[Batch, float]:
+        """Return a padded batch of some items and the loss's denominator over it."""
+        ...
+
+    def reduce(self, batch: Batch, outputs: Batch) -> NDArray[Any]:
+        """Return what is kept of a batch's outputs, items along the first axis, so that no logits pile up."""
+        ...
+
+    def score(self, rows: Any, reduced: NDArray[Any]) -> NDArray[np.float64]:
+        """Return one prediction an example from the reduced outputs of all items in their order."""
+        ...
+
+    def measure(self, rows: Any, predictions: NDArray[np.float64]) -> Measured:
+        """Return the metrics of predictions, with the statistics they follow from."""
+        ...
+
+    def baselines(self, train: Sequence[Example], test: Sequence[Example]) -> dict[str, NDArray[np.float64]]:
+        """Return what cheap methods predict for the test examples, by name."""
+        ...
+
+    def exhibits(
+        self, examples: Sequence[Example], titles: list[str] | None, before: Encode, after: Encode
+    ) -> dict[str, Any]:
+        """Return what the report shows besides the scores, e.g. ``{"heat_map": …}``, as values for JSON."""
+        ...

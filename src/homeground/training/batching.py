@@ -1,0 +1,47 @@
+"""Which examples make up which batch, as a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.randomness import generator
+
+WINDOW = 50
+"""Global batches in a window inside which examples are sorted by length."""
+
+
+def epoch_batches(
+    lengths: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int, group_by_length: bool
+) -> list[NDArray[np.int64]]:
+    """Return the batches of one epoch as arrays of item indices; every item is in exactly one.
+
+    With ``group_by_length`` items are sorted only inside windows of 50 shuffled batches, and the batches are shuffled
+    afterwards: little padding, and no batch order that follows from length. The last, smaller batch of the shuffled
+    order stays together, so that the number of steps does not depend on the grouping.
+    """
+    random = generator(seed, "batches", epoch)
+    order = random.permutation(len(lengths))
+    if not group_by_length:
+        return _cut(order, batch_size)
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), WINDOW * batch_size):
+        window = order[start : start + WINDOW * batch_size]
+        batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
+    return [batches[place] for place in random.permutation(len(batches))]
+
+
+def steps_per_epoch(items: int, batch_size: int) -> int:
+    """Return how many batches an epoch has."""
+    return math.ceil(items / batch_size)
+
+
+def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Return batches for measuring, the longest first, so that memory shows its peak at once."""
+    return _cut(np.argsort(-lengths, kind="stable"), batch_size)
+
+
+def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

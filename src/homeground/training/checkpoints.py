@@ -1,0 +1,85 @@
+"""Checkpoints of a training: weights, optimizer and state.json, each closed by a manifest.
+
+Nothing but these decides what comes next: every random choice follows from the step.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from homeground.engines.model import Model
+from homeground.run import manifest_problem, new_folder, read_json
+from homeground.training.early_stopping import Best
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a training stands: everything that decides what comes next besides weights and optimizer.
+
+    ``epoch_loss`` and ``epoch_weight`` are the sums behind the mean training loss of the epoch in progress.
+    ``microbatch`` and ``processes`` are what the dropout masks depend on.
+    """
+
+    step: int = 0
+    epoch: float = 0.0
+    epoch_loss: float = 0.0
+    epoch_weight: float = 0.0
+    best: Best = field(default_factory=Best)
+    done: str | None = None
+    microbatch: int | None = None
+    processes: int = 1
+    before: str = ""
+    versions: dict[str, str] = field(default_factory=lambda: {})
+
+
+def save_checkpoint(home: Path, model: Model, state: State) -> Path:
+    """Write ``checkpoints/step-…`` under ``home``; then keep the two newest and the best."""
+    folder = _folder(home, state.step)
+    with new_folder(folder) as temporary:
+        model.save(temporary, with_optimizer=True)
+        (temporary / "state.json").write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
+    kept = set(_folders(home)[-2:]) | ({_folder(home, state.best.step)} if state.best.step is not None else set())
+    for old in set(_folders(home)) - kept:
+        shutil.rmtree(old)
+    return folder
+
+
+def newest_checkpoint(home: Path) -> tuple[Path, State, list[str]] | None:
+    """Return the newest whole checkpoint and its state, with a warning for every damaged one passed over.
+
+    A checkpoint whose best weights lie in another, damaged one cannot be gone on from either.
+    """
+    warnings: list[str] = []
+    for folder in reversed(_folders(home)):
+        problem = manifest_problem(folder)
+        state = _read_state(folder) if problem is None else State()
+        best = None if state.best.step is None else _folder(home, state.best.step)
+        if problem is None and best is not None and best != folder and (why := manifest_problem(best)):
+            problem = f"needs {best.name}, which {why}"
+        if problem is None:
+            return folder, state, warnings
+        warnings.append(f"{folder.name} {problem}; it is passed over")
+    return None
+
+
+def best_checkpoint(home: Path, state: State) -> Path | None:
+    """Return the checkpoint with the best weights, if any evaluation found a best."""
+    return None if state.best.step is None else _folder(home, state.best.step)
+
+
+def _folder(home: Path, step: int) -> Path:
+    return home / "checkpoints" / f"step-{step:08d}"
+
+
+def _folders(home: Path) -> list[Path]:
+    return sorted((home / "checkpoints").glob("step-*"))
+
+
+def _read_state(folder: Path) -> State:
+    values = read_json(folder / "state.json")
+    best: dict[str, Any] = values.pop("best")
+    return State(**values, best=Best(**best))

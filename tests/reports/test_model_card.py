@@ -1,0 +1,83 @@
+"""The model card as the Hub and a reader get it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+from tests.reports.sample_run import Files, unscored, write_sample_run
+from tests.reports.test_report import PAYLOADS, poisoned
+
+from homeground.reports.model_card import hub_name, model_card
+from homeground.reports.record import read_run
+
+
+def card(folder: Path, **options: Any) -> ModelCard:
+    return ModelCard(model_card(read_run(write_sample_run(folder, **options))), ignore_metadata_errors=False)
+
+
+def test_the_card_says_how_the_model_is_used_and_what_it_scores(tmp_path: Path) -> None:
+    made = card(tmp_path / "occupations")
+
+    assert made.data.library_name == "sentence-transformers"
+    assert made.data.pipeline_tag == "sentence-similarity"
+    assert made.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
+    scores = {result.metric_type: result.metric_value for result in made.data.eval_results or []}
+    assert set(scores) == {"pearson", "spearman", "mse", "mae", "mape"}
+    assert scores["pearson"] == pytest.approx(read_run(tmp_path / "occupations").scores["after"]["pearson"], abs=1e-6)
+
+
+def test_the_card_tells_the_verdict_with_its_interval_and_how_to_load(tmp_path: Path) -> None:
+    text = card(tmp_path / "occupations").text
+
+    assert "**HELPED: Pearson 0.734 → 0.872" in text
+    assert "| Pearson correlation ↑ | 0.734 | 0.872 | +0.138 | +0.119 to +0.157 |" in text
+    assert "homeground.load(" in text
+    assert "SentenceTransformer(" in text
+
+
+def test_the_card_holds_no_text_of_the_data(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        for example in files["examples.jsonl"]:
+            example["text_1"] = example["text_2"] = "a private text"
+        files["data.json"]["hubs"] = [{"text": "a private text", "pairs": 9}]
+        files["scores.json"]["heat_map"]["titles"] = ["a private text"] * 9
+
+    assert "private" not in model_card(read_run(write_sample_run(tmp_path / "run", change=change)))
+
+
+def test_a_local_checkpoint_is_not_named_as_a_model_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(name: str, revision: str | None = None) -> str | None:
+        checkpoint = {"name": name, "sha256": "0" * 64, "revision": revision}
+        change = {"run.json": {"checkpoint": checkpoint}}
+        return hub_name(read_run(write_sample_run(tmp_path / "run", change=lambda files: files.update(change))))
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "news").mkdir(parents=True)
+    assert named("runs/news") is None
+    assert named("/models/encoder") is None
+    assert named("../models") is None
+    assert named("minilm") == "sentence-transformers/all-MiniLM-L6-v2"
+    assert named("owner/encoder", revision="abc") == "owner/encoder"
+
+
+def test_pairs_without_scores_have_a_card(tmp_path: Path) -> None:
+    assert "Mean reciprocal rank" in card(tmp_path / "run", change=unscored).text
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: ascii(payload[:24]))
+def test_text_from_outside_breaks_neither_yaml_nor_markdown(tmp_path: Path, payload: str) -> None:
+    made = card(tmp_path / "run", change=poisoned(payload))
+
+    assert made.data.library_name == "sentence-transformers"
+    assert made.data.base_model is None
+    assert "<script" not in made.text
+    assert "<img" not in made.text
+    assert "<svg" not in made.text
+
+
+def test_a_run_named_to_break_yaml_keeps_its_name(tmp_path: Path) -> None:
+    name = "a: b\n---\n# [c] 'd' \"e\""
+    assert card(tmp_path / name).data.model_name == name

@@ -11,23 +11,39 @@ model.similarity(["data scientist"], ["statistician"])
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from homeground.adapt import adapt
     from homeground.errors import HomegroundError
+    from homeground.measure import compare, evaluate
     from homeground.predict import Encoder, load
     from homeground.run import Run
 
-__all__ = ["Encoder", "HomegroundError", "Run", "adapt", "load"]
+__all__ = ["Encoder", "HomegroundError", "Run", "adapt", "compare", "evaluate", "load"]
 
 _HOMES = {
     "Encoder": "homeground.predict",
     "HomegroundError": "homeground.errors",
     "Run": "homeground.run",
     "adapt": "homeground.adapt",
+    "compare": "homeground.measure",
+    "evaluate": "homeground.measure",
     "load": "homeground.predict",
 }
+
+
+class _Package(ModuleType):
+    """The package, in which ``homeground.adapt`` stays the function when the module of that name is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

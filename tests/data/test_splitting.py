@@ -91,6 +91,13 @@ def test_a_text_in_five_pairs_still_links_them():
     assert linked.hubs == ()
 
 
+def test_a_text_paired_with_itself_counts_one_pair():
+    more_1, more_2 = singles(80)
+    linked = link_pairs([*["same"] * 3, *more_1], [*["same"] * 3, *more_2])
+    assert linked.hubs == ()
+    assert linked.units[:3].tolist() == [0, 0, 0]
+
+
 def test_a_component_of_everything_falls_back_to_the_first_text():
     # A chain: each second text is the first text of the next pair.
     texts = [f"text {number}" for number in range(21)]
@@ -179,6 +186,14 @@ def test_units_of_very_different_size_stay_whole_and_near_the_shares(seed):
     share = {name: np.mean(splits == name) for name in ("train", "validation", "test")}
     assert (splits == "test").sum() >= 190
     assert share["train"] > 0.6 and share["validation"] == pytest.approx(0.1, abs=0.03)
+
+
+def test_a_unit_too_large_for_a_split_stays_in_train():
+    units = np.repeat(np.arange(601), [400, *[1] * 600])
+    for seed in range(20):
+        splits = split_units(units, seed=seed)
+        assert splits[0] == "train"
+        assert (splits == "test").sum() == 200
 
 
 def test_every_unit_is_as_likely_to_be_tested_as_any_other():

@@ -259,7 +259,7 @@ def _hubs(
     first: list[str], second: list[str], text_1: Sequence[str], text_2: Sequence[str]
 ) -> dict[str, tuple[str, int]]:
     """Return key -> (the text as first written, pairs that use it) for every hub, the most used first."""
-    pairs = Counter(key for both in zip(first, second, strict=True) for key in set(both))
+    pairs = Counter(key for both in zip(first, second, strict=True) for key in dict.fromkeys(both))
     written = dict(zip(reversed([*first, *second]), reversed([*text_1, *text_2]), strict=True))
     return {key: (written[key], count) for key, count in pairs.most_common() if count > HUB_PAIRS}
 

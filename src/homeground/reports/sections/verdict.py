@@ -133,30 +133,30 @@ def _objection(scores: Mapping[str, Any]) -> str:
 
 def surer(scores: Mapping[str, Any]) -> str:
     """Return what would make the verdict surer."""
-    parts: list[str] = []
+    sentences: list[str] = []
     word, units = scores.get("verdict"), scores.get("test_units")
     if word == "TOO FEW":
         missing = f" (there are {count(units)})" if is_number(units) else ""
-        parts.append(
+        sentences.append(
             f"At least {FEWEST_UNITS} independent units in the test{missing}; 100 or more give narrow intervals."
         )
     elif word == "NO EVIDENCE" and not gained(scores):
-        parts.append(larger_test(scores))
+        sentences.append(larger_test(scores))
     if (scores.get("seen_in_training") or 0) > 0:
-        parts.append("A test without the pairs that were seen in training.")
+        sentences.append("A test without the pairs that were seen in training.")
     number_of_verdicts = part(scores, "test_set").get("verdict_number", 1)
     if is_number(number_of_verdicts) and number_of_verdicts > 1:
-        parts.append(f"A fresh test set: this one has now been asked {count(number_of_verdicts, 'time')}.")
+        sentences.append(f"A fresh test set: this one has now been asked {count(number_of_verdicts, 'time')}.")
     if word in ("HELPED", "HURT"):
-        parts.append(
+        sentences.append(
             "Runs with other seeds (--seed): the interval covers the choice of test pairs, "
             "not the luck of one training."
         )
-    return " ".join(sentence for sentence in parts if sentence)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def gained(scores: Mapping[str, Any]) -> bool:
-    """Say whether the interval lies above 0; the verdict may still be NO EVIDENCE, because of pairs seen in training."""
+    """Say whether the interval lies above 0, which pairs seen in training may keep from being counted."""
     low = part(scores, "difference").get("low")
     return is_number(low) and low > 0
 
@@ -171,13 +171,14 @@ def larger_test(scores: Mapping[str, Any]) -> str:
     """
     value = part(scores, "difference").get("value")
     detectable, units = scores.get("smallest_detectable"), scores.get("test_units")
-    if not (is_number(value) and is_number(detectable) and is_number(units)):
+    if not (is_number(value) and is_number(detectable) and is_number(units) and units > 0):
         return ""
-    if abs(value) < detectable / 10:
+    if abs(value) <= detectable / 10:
         return "The change seen is so small that even a test a hundred times as large could not tell it from chance."
     needed = max((detectable / value) ** 2, 1) * units
     step = 10 ** max(int(math.log10(needed)) - 1, 0)
-    return f"About {count(math.ceil(needed / step) * step)} independent test units would show a change of the size seen here."
+    rounded = count(math.ceil(needed / step) * step, "independent test unit")
+    return f"About {rounded} would show a change of the size seen here."
 
 
 def advice(scores: Mapping[str, Any]) -> str:

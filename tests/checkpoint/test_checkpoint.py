@@ -20,11 +20,11 @@ from tests import checkpoints
 from tests.hub import Fault, Hub
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id, require_encoder, write_tokenizer
-from homeground.checkpoint_hub import refusal
+from homeground.checkpoint.hub import refusal
 from homeground.errors import CheckpointError, DiskError, HomegroundError, HubError, UsageError
 from homeground.run import write_manifest
 
-SOURCE = Path(__file__).parents[1] / "src"
+SOURCE = Path(__file__).parents[2] / "src"
 TEXTS = [
     "The bank's naïve café, in 2024!",
     "ÀÉÎ Straße İstanbul",

@@ -202,6 +202,8 @@ def _module(entry: Json, folder: Path) -> Module:
     activation = config.get("activation_function")
     if known["kind"] == "Dense" and activation is not None and not ACTIVATION.fullmatch(str(activation)):
         raise CheckpointError(f'{inside}/config.json: activation "{activation}" is none of torch.nn.modules.activation')
+    if config.get("use_residual"):
+        raise CheckpointError(f"{inside}/config.json: a Dense layer with use_residual is not known here")
     if known["kind"] == "Dense":
         for weights in weight_files(inside):
             _shapes(weights)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from homeground.checkpoint_hub import HUB_NAME, download
-from homeground.checkpoint_safety import Module, read_settings, refuse_unsafe, weight_files
-from homeground.checkpoint_tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
+from homeground.checkpoint.hub import HUB_NAME, download
+from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, weight_files
+from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
 from homeground.errors import CheckpointError, UsageError, nearest
 from homeground.run import file_hash
 
@@ -35,7 +35,10 @@ GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 DEFAULT_MAX_LENGTH = 512
 """Tokens, for checkpoints that name no limit of their own."""
 
-SETTINGS_FILES = ("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+SETTINGS_FILES = (
+    *("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
+    "homeground.json",
+)
 
 COUNTS_FROM_PADDING = (
     *("camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "markuplm", "mpnet", "roberta"),

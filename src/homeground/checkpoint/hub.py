@@ -33,6 +33,7 @@ WANTED = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
+    "homeground.json",
     "[0-9]_*/config.json",
     "[0-9]_*/model.safetensors",
     "adapter_config.json",  # only so that the scan can refuse an adapter by its name

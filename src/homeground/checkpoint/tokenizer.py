@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeground.checkpoint_safety import read_settings
+from homeground.checkpoint.safety import read_settings
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:

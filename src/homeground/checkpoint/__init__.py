@@ -1,0 +1,25 @@
+"""From a name, a folder or a run to a safe local checkpoint, with its settings and its tokenizer.
+
+May import data, run, recipe, randomness and errors. No framework: tokenizers come from the tokenizers library, and
+nothing of a checkpoint is loaded before it has passed the safety scan.
+"""
+
+from homeground.checkpoint.checkpoint import (
+    Checkpoint,
+    load_tokenizer,
+    open_checkpoint,
+    padding_id,
+    require_encoder,
+    write_tokenizer,
+)
+from homeground.checkpoint.safety import read_settings
+
+__all__ = [
+    "Checkpoint",
+    "load_tokenizer",
+    "open_checkpoint",
+    "padding_id",
+    "read_settings",
+    "require_encoder",
+    "write_tokenizer",
+]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import inspect
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from homeground.cli.adapt import adapt as adapt_command
+from homeground.errors import UsageError
+from homeground.recipe import make_recipe, read_recipe, settings
+
+
+def test_the_resolved_recipe_reads_back_as_itself() -> None:
+    recipe = make_recipe({}, data="x.csv", max_grad_norm="none", titles="a, b", score_range="0,5", validation="0.2")
+    assert recipe.training.max_grad_norm is None
+    assert recipe.evaluation.titles == ("a", "b")
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+def test_every_setting_is_a_flag_and_no_name_is_used_twice() -> None:
+    names = [setting.name for setting in settings()]
+    assert len(names) == len(set(names))
+    flags = {option for parameter in adapt_command.params for option in parameter.opts}
+    assert {setting.flag for setting in settings() if setting.name != "data"} <= flags
+    assert all(setting.field.description for setting in settings())
+
+
+def test_toml_flags_and_keywords_give_one_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('data = "pairs.csv"\nseed = 3\n[training]\nepochs = 4\nlearning_rate = 1e-5\n')
+    from_toml = make_recipe(read_recipe(path))
+    from_keywords = make_recipe({}, data=str(tmp_path / "pairs.csv"), seed=3, epochs=4, learning_rate=1e-5)
+    as_typed = {"data": str(tmp_path / "pairs.csv"), "seed": "3", "training.epochs": "4", "learning_rate": "0.00001"}
+    assert from_toml == from_keywords == make_recipe({}, **as_typed)
+
+
+def test_flags_overrule_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('data = "pairs.csv"\n[training]\nepochs = 4\n')
+    assert make_recipe(read_recipe(path), epochs="1").training.epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "no data is named"),
+        ({"batch_size": 0}, "--batch-size (recipe: training.batch_size): got 0; expected"),
+        ({"bach_size": 3}, 'no setting is called "bach_size"; did you mean "batch_size"?'),
+        ({"loss": "hinge"}, "--loss (recipe: training.loss): got 'hinge'; expected 'auto', 'angular_mse'"),
+        ({"test": "1.5"}, "--test (recipe: split.test): got 1.5; expected"),
+        ({"header": False}, "--no-header needs --columns"),
+        ({"train_size": 10}, "--train-size needs --split ordered"),
+        ({"optimizer": "adam", "weight_decay": 0.1}, "--optimizer adam has no weight decay"),
+        ({"task": "regression"}, "--task (recipe: task): got 'regression'"),
+        ({"score_range": "5"}, "--score-range"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_its_flag(given: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_recipe({}, **({"data": "x.csv"} if given else {}), **given)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_in_toml_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r'no setting is called "training.epoch"; did you mean "training.epochs"'):
+        make_recipe({"data": "x.csv", "training": {"epoch": 1}})
+
+
+def test_toml_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("epochs = = 3")
+    with pytest.raises(UsageError, match=r"broken.toml: is not TOML"):
+        read_recipe(tmp_path / "broken.toml")
+    with pytest.raises(UsageError, match=r"gone.toml: cannot be read"):
+        read_recipe(tmp_path / "gone.toml")
+
+
+def test_help_is_made_of_click_options() -> None:
+    assert all(isinstance(parameter, click.Parameter) for parameter in adapt_command.params)
+    assert inspect.getdoc(adapt_command.callback)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from homeground.errors import DiskError, RunConflict, RunLocked
+from homeground.run import (
+    Run,
+    manifest_problem,
+    new_folder,
+    open_run,
+    read_array,
+    read_json,
+    write_array,
+    write_json,
+    write_text,
+)
+
+IDENTITY = {"recipe": {"seed": 0}, "checkpoint": "abc"}
+
+
+def test_a_run_begins_and_is_found_again(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", IDENTITY) as run:
+        assert not run.finished
+        run.write_record(state="finished")
+    with open_run(tmp_path / "run", IDENTITY) as run:
+        assert run.finished
+
+
+def test_another_identity_is_refused_with_the_difference(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", IDENTITY):
+        pass
+    with (
+        pytest.raises(RunConflict, match=r"recipe\.seed: 0, now 1.*--fresh"),
+        open_run(tmp_path / "run", {**IDENTITY, "recipe": {"seed": 1}}),
+    ):
+        pass
+
+
+def test_fresh_moves_the_old_run_aside(tmp_path: Path) -> None:
+    for seed in range(3):
+        with open_run(tmp_path / "run", {**IDENTITY, "recipe": {"seed": seed}}, fresh=True):
+            pass
+    assert read_json(tmp_path / "run.old-1" / "run.json")["identity"]["recipe"]["seed"] == 0
+    assert read_json(tmp_path / "run" / "run.json")["identity"]["recipe"]["seed"] == 2
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("one")
+    with pytest.raises(RunConflict, match="holds no run"), open_run(tmp_path / "thesis", IDENTITY):
+        pass
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
+
+
+def _hold(folder: str, ready: Any, done: Any) -> None:
+    with open_run(Path(folder), IDENTITY):
+        ready.set()
+        done.wait(20)
+
+
+def test_a_second_process_is_told_who_holds_the_run(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(str(tmp_path / "run"), ready, done))
+    process.start()
+    assert ready.wait(20)
+    with pytest.raises(RunLocked, match=f"process {process.pid} on"), open_run(tmp_path / "run", IDENTITY):
+        pass
+    done.set()
+    process.join()
+    with open_run(tmp_path / "run", IDENTITY):  # and free again afterwards
+        pass
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "scores.json"
+    write_json(path, {"a": 1})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskError, match=r"No space left on device.*free some space"):
+        write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [found.name for found in tmp_path.iterdir()] == ["scores.json"]
+
+
+def test_nan_is_never_written_to_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "scores.json", {"value": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "model") as folder:
+        write_text(folder / "config.json", "{}")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    for content in ("old", "new"):
+        with new_folder(tmp_path / "model") as folder:
+            write_text(folder / "config.json", content)
+    assert (tmp_path / "model" / "config.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_manifest_notices_every_kind_of_damage(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "model") as folder:
+        (folder / "1_Pooling").mkdir()
+        write_text(folder / "1_Pooling" / "config.json", "{}")
+        write_text(folder / "weights", "abc")
+    assert manifest_problem(tmp_path / "model") is None
+    (tmp_path / "model" / "weights").write_text("abd")
+    assert manifest_problem(tmp_path / "model") == "has a damaged weights"
+    (tmp_path / "model" / "weights").unlink()
+    assert manifest_problem(tmp_path / "model") == "lacks weights"
+    (tmp_path / "model" / "manifest.json").write_text("{")
+    assert manifest_problem(tmp_path / "model") == "has no readable manifest.json"
+
+
+def test_arrays_are_stored_without_pickle(tmp_path: Path) -> None:
+    write_array(tmp_path / "a.npy", np.arange(3))
+    assert read_array(tmp_path / "a.npy").tolist() == [0, 1, 2]
+    np.save(tmp_path / "b.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="pickle"):
+        read_array(tmp_path / "b.npy")
+
+
+def test_a_run_is_opened_by_name(tmp_path: Path) -> None:
+    assert Run(str(tmp_path / "gone")).finished is False  # type: ignore[arg-type]

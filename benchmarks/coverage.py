@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.splitting import link_pairs
+from homeground.data.linking import link_pairs
 from homeground.evaluation.bootstrap import paired_difference
 from homeground.evaluation.verdict import FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
 from homeground.metrics.correlation import pair_statistics, pearson

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +46,15 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def topic_pairs(count: int, *, seed: int = 0) -> list[tuple[str, str, float]]:
-    """Return pairs of three-word texts, 0.9 where both are of one topic and 0.5 where they are not."""
+    """Return pairs of texts of three words and a number, 0.9 where both are of one topic and 0.5 where they are not."""
     random = np.random.default_rng(seed)
     names = list(TOPICS)
     pairs: list[tuple[str, str, float]] = []
     for number in range(count):
         first = names[random.integers(len(names))]
         second = first if number % 2 else names[random.integers(len(names))]
-        texts = [" ".join(random.choice(TOPICS[name], 3, replace=False)) for name in (first, second)]
+        # The number makes texts differ, so that pairs are independent; word order alone would not.
+        texts = [" ".join([*random.choice(TOPICS[name], 3), str(random.integers(10**6))]) for name in (first, second)]
         pairs.append((texts[0], texts[1], 0.9 if first == second else 0.5))
     return pairs
 
@@ -85,7 +86,7 @@ FAST = {"epochs": 2, "learning_rate": 2e-3, "batch_size": 32, "bootstrap_draws":
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Iterator[Any]:
+def finished(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Any:
     """One finished run that several tests look at and none changes."""
     import homeground
 
@@ -94,7 +95,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Iterato
     for path, rows in ((data, topic_pairs(900)), (general, topic_pairs(120, seed=9))):
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([PAIR_HEADER, *rows])
-    yield homeground.adapt(
+    return homeground.adapt(
         data,
         checkpoint=str(encoder),
         out=str(folder / "run"),

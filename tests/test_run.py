@@ -101,9 +101,13 @@ def test_nan_is_never_written_to_json(tmp_path: Path) -> None:
 
 
 def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "model") as folder:
-        write_text(folder / "config.json", "{}")
-        raise RuntimeError
+    def break_off() -> None:
+        with new_folder(tmp_path / "model") as folder:
+            write_text(folder / "config.json", "{}")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert not list(tmp_path.iterdir())
     for content in ("old", "new"):
         with new_folder(tmp_path / "model") as folder:

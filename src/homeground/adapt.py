@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import Stopped
@@ -138,7 +139,7 @@ def _measure(model: Model, ready: Prepared) -> Measured:
 
 def _encoder(model: Model, ready: Prepared) -> Callable[[list[str]], NDArray[np.float32]]:
     size = ready.recipe.evaluation.evaluation_batch_size
-    return lambda texts: embed(model, texts, ready.tokenizer, padding=ready.padding, batch_size=size)
+    return lambda texts: embed(model, tokenize(texts, ready.tokenizer), padding=ready.padding, batch_size=size)
 
 
 def _fit(

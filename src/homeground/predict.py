@@ -20,6 +20,7 @@ from homeground.checkpoint import (
     read_settings,
     require_encoder,
 )
+from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
@@ -53,7 +54,9 @@ class Encoder:
         """Return the embeddings of texts, ``(texts, dimensions)`` in float32."""
         if isinstance(texts, str):
             raise UsageError("encode takes a list of texts; got one text; write encode([text])")
-        return embed(self._model, texts, self._tokenizer, padding=self._padding, batch_size=batch_size)
+        tokenized = tokenize(texts, self._tokenizer)
+        self.truncated += tokenized.truncated
+        return embed(self._model, tokenized, padding=self._padding, batch_size=batch_size)
 
     def similarity(
         self, texts_1: Sequence[str], texts_2: Sequence[str], *, batch_size: int = BATCH_SIZE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,21 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.examples import Example, Examples, digest, set_hash, text_hashes
+from homeground.data.linking import PairUnits, link_pairs
 from homeground.data.readers import Table, read_table
-from homeground.data.splitting import (
-    PairUnits,
-    cross_fit_folds,
-    link_pairs,
-    ordered_split,
-    score_bands,
-    split_units,
-)
+from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.errors import DataError
 from homeground.recipe import Recipe
 
 FEWEST_EXAMPLES = 10
+SMALL = 500
+"""Fewer examples than this cannot spare a test split of 200 and are cross-fitted instead."""
+
 FEWEST_UNITS = 30
-"""Independent test units below which there is no verdict, and from which on small data is cross-fitted instead."""
+"""With fewer independent units in a test split there would be no verdict; cross-fitting tests them all."""
 
 FOLDS = 5
 LISTED = 100
@@ -67,7 +63,9 @@ class Corpus:
         held_out = self.folds == number
         rest = [example for example, out in zip(self.test.examples, held_out, strict=True) if not out]
         names = _names(rest, recipe, test=0.0)
-        return _part(rest, names, "train"), _part(rest, names, "validation"), np.flatnonzero(held_out)
+        given = isinstance(recipe.split.validation, str)
+        validation = self.validation if given else _part(rest, names, "validation")
+        return _part(rest, names, "train"), validation, np.flatnonzero(held_out)
 
 
 def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
@@ -98,7 +96,8 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
         parts["test"] = _part(examples)
     if not parts["test"].examples:
         raise DataError(
-            f"{table.path}: no example is left to test on, so nothing could be proved; give --test a fraction or a file"
+            f"{tables.get('test', table).path}: no example is left to test on, so nothing could be proved; "
+            "give --test a fraction or a file with examples"
         )
     record = _record(tables, found, parts, recipe, folds)
     hashes = {split: file.sha256 for split, file in tables.items()}
@@ -166,9 +165,11 @@ def _folds(examples: Sequence[Example], recipe: Recipe) -> NDArray[np.int64] | N
         return cross_fit_folds(units, recipe.split.cross_fit, seed=recipe.seed)
     if recipe.split.split == "ordered" or recipe.split.test == 0:
         return None
+    if len(np.unique(units)) < FOLDS:
+        return None
     names = np.array(_names(examples, recipe, test=recipe.split.test))
     held_out = len(np.unique(units[names == "test"]))
-    if held_out < FEWEST_UNITS and len(np.unique(units)) > held_out and len(np.unique(units)) >= FOLDS:
+    if len(examples) < SMALL or held_out < FEWEST_UNITS:
         return cross_fit_folds(units, FOLDS, seed=recipe.seed)
     return None
 
@@ -225,23 +226,18 @@ def _record(
 
 
 def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
-    """Count examples with the same texts, and those among them whose scores disagree."""
-    keys = [digest(example.texts) for example in examples]
-    counts = Counter(keys)
-    scores: dict[int, set[float | None]] = {}
-    for key, example in zip(keys, examples, strict=True):
-        scores.setdefault(key, set()).add(example.score)
-    first: set[int] = set()
+    """Count examples that repeat an earlier one, and those among them whose score is another than the first's."""
+    seen: dict[int, float | None] = {}
     rows: list[int] = []
-    for key, example in zip(keys, examples, strict=True):
-        if key in first:
+    conflicting = 0
+    for example in examples:
+        key = digest(example.texts)
+        if key in seen:
             rows.append(example.row)
-        first.add(key)
-    return {
-        "exact": len(rows),
-        "conflicting_scores": sum(len(scores[key]) > 1 for key, count in counts.items() if count > 1),
-        "rows": rows[:LISTED],
-    }
+            conflicting += example.score != seen[key]
+        else:
+            seen[key] = example.score
+    return {"exact": len(rows), "conflicting_scores": conflicting, "rows": rows[:LISTED]}
 
 
 def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from homeground.data.splitting import text_key
+from homeground.data.linking import text_key
 from homeground.errors import DataError
 from homeground.randomness import generator
 
@@ -51,8 +51,7 @@ def split_groups(concepts: Sequence[Concept], *, seed: int, shares: Mapping[str,
     chosen = dict.fromkeys(ordered, names[0])
     begin = 0.0
     for name in names[1:]:
-        places = (range(len(ordered)), shares[name])
-        taken = [group for place, group in enumerate(ordered) if _falls(place, begin, places[1])]
+        taken = [group for place, group in enumerate(ordered) if _falls(place, begin, shares[name])]
         chosen |= dict.fromkeys(taken, name)
         begin += shares[name]
     return {name: [concept for concept in concepts if chosen[concept.group] == name] for name in names}

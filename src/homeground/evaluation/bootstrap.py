@@ -123,6 +123,28 @@ def paired_difference(
     )
 
 
+def own_interval(
+    statistics: ArrayLike, metric: Metric, nodes: ArrayLike, *, seed: int, draws: int = 10_000, level: float = 0.95
+) -> Interval:
+    """Return the percentile interval of one model's own score, resampled and widened as ``paired_difference`` does.
+
+    >>> ones = [[1.0, 1.0]] * 40
+    >>> interval = own_interval(ones, lambda sums: sums[..., 0] / sums[..., 1], range(40), seed=0, draws=100)
+    >>> interval.value, interval.low, interval.high
+    (1.0, 1.0, 1.0)
+    """
+    measured = np.asarray(statistics, dtype=np.float64)
+    # A model that is compared with one whose score is always 0: the difference is its score.
+    width = measured.shape[1]
+
+    def against_zero(sums: Floats) -> Floats:
+        return metric(sums[..., :width]) * sums[..., width] / np.maximum(sums[..., width + 1], 1e-300)
+
+    count = np.ones((len(measured), 1))
+    before, after = np.hstack([measured, 0 * count, count]), np.hstack([measured, count, count])
+    return paired_difference(before, after, against_zero, nodes, seed=seed, draws=draws, level=level)
+
+
 def swap_test(
     before: ArrayLike,
     after: ArrayLike,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeground.data.corpus import Part
-from homeground.data.splitting import PairUnits
+from homeground.data.linking import PairUnits
 from homeground.evaluation.bootstrap import Interval, paired_difference
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.ledger import count_verdict

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from homeground.data.tokenized import tokenize
+from homeground.data.tokenized import Tokenized
 from homeground.engines.model import Model
 from homeground.tasks.task import Measured, Rows, Task
 
@@ -38,15 +36,12 @@ def mean_loss(model: Model, task: Task, rows: Rows, *, batch_size: int) -> float
     return total / len(items)
 
 
-def embed(
-    model: Model, texts: Sequence[str], tokenizer: Tokenizer, *, padding: int, batch_size: int
-) -> NDArray[np.float32]:
+def embed(model: Model, texts: Tokenized, *, padding: int, batch_size: int) -> NDArray[np.float32]:
     """Return the embedding of every text, ``(texts, dimensions)``, whatever else is in its batch."""
-    tokenized = tokenize(texts, tokenizer)
-    order = np.argsort(-tokenized.lengths, kind="stable")
+    order = np.argsort(-texts.lengths, kind="stable")
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(order), batch_size):
-        input_ids, mask = tokenized.pad(order[start : start + batch_size, None], padding)
+        input_ids, mask = texts.pad(order[start : start + batch_size, None], padding)
         parts.append(model.predict({"input_ids": input_ids, "attention_mask": mask})["embeddings"][:, 0])
     embeddings = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
     in_order = np.empty_like(embeddings)

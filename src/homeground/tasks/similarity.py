@@ -187,14 +187,23 @@ class Similarity:
             if not all(side.strip() for side in texts):
                 empty.append(row.number)
                 continue
-            group = str(row.values[self.columns["group"]]) if "group" in self.columns else None
-            examples.append(Example(row.number, texts, score, group))
+            examples.append(Example(row.number, texts, score, self._group(table, row)))
         if self.scored and len(examples) > 1 and len({example.score for example in examples}) == 1:
             problem = (
                 f"holds {examples[0].score:g} in every row; expected scores that differ, or nothing can be learned"
             )
             raise DataError.at(table.path, problem, column=self.columns["similarity"])
         return Examples(examples, {"empty text": empty} if empty else {})
+
+    def _group(self, table: Table, row: Row) -> str | None:
+        """Return the group of a row, None where the file has no groups."""
+        if "group" not in self.columns:
+            return None
+        value = row.values[self.columns["group"]]
+        if value is None or not str(value).strip():
+            problem = "holds nothing; expected a group in every row, or no column of this name"
+            raise DataError.at(table.path, problem, row=row.number, column=self.columns["group"])
+        return str(value)
 
     def _score(self, table: Table, row: Row) -> float:
         """Return a row's score on the scale of the similarity: an unrelated pair at 0.5 under the angular loss."""
@@ -303,14 +312,16 @@ def pick_titles(examples: Sequence[Example]) -> list[str]:
 def _reciprocal_ranks(embeddings: Any, sides: NDArray[np.int64]) -> NDArray[np.float64]:
     """Rank every anchor's positive among the distinct positives and negatives of the set, by cosine.
 
-    ``embeddings (texts, dimensions)`` may be sparse. Other positives of the same anchor are no wrong answers and are
-    left out of its candidates.
+    ``embeddings (texts, dimensions)`` may be sparse. Other positives of the same anchor, and the anchor itself, are no
+    wrong answers and are left out of its candidates.
     """
     candidates, columns = np.unique(sides[:, 1:], return_inverse=True)
     positives = columns.reshape(len(sides), -1)[:, 0]
+    place_of = {text: place for place, text in enumerate(candidates.tolist())}
     belongs: dict[int, set[int]] = {}
     for anchor, positive in zip(sides[:, 0].tolist(), positives.tolist(), strict=True):
-        belongs.setdefault(anchor, set()).add(positive)
+        itself = {place_of[anchor]} if anchor in place_of else set[int]()
+        belongs.setdefault(anchor, itself).add(positive)
     vectors: Any = sklearn_normalize(embeddings)
     ranks: list[NDArray[np.float64]] = []
     for start in range(0, len(sides), CHUNK):
@@ -335,7 +346,8 @@ def find_columns(table: Table, recipe: Recipe) -> dict[str, str]:
             raise column_error(table, name)
     found: dict[str, str] = {}
     for part, usual in USUAL_NAMES.items():
-        known = [column for name in usual for column in table.columns if column.strip().lower() == name]
+        free = [column for column in table.columns if column not in named.values()]
+        known = [column for name in usual for column in free if column.strip().lower() == name]
         if part in named or known:
             found[part] = named.get(part) or known[0]
     group = {"group": found["group"]} if "group" in found else {}

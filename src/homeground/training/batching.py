@@ -38,9 +38,14 @@ def steps_per_epoch(items: int, batch_size: int) -> int:
     return math.ceil(items / batch_size)
 
 
-def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Return batches for measuring, the longest first, so that memory shows its peak at once."""
-    return _cut(np.argsort(-lengths, kind="stable"), batch_size)
+def total_steps(items: int, batch_size: int, epochs: float) -> int:
+    """Return the steps of a whole training; a fraction of an epoch ends after the step that completes it.
+
+    >>> total_steps(items=100, batch_size=10, epochs=1.1), total_steps(items=100, batch_size=10, epochs=1.11)
+    (11, 12)
+    """
+    # The nudge keeps 1.1 * 10 = 11.000000000000002 from asking for a twelfth step.
+    return max(1, math.ceil(epochs * steps_per_epoch(items, batch_size) - 1e-9))
 
 
 def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:

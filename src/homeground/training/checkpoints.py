@@ -37,19 +37,24 @@ class State:
 
 
 def save_checkpoint(home: Path, model: Model, state: State) -> Path:
-    """Write ``checkpoints/step-…`` under ``home``; then keep the two newest and the best."""
+    """Write ``checkpoints/step-…`` under ``home``; then keep the two newest and the best.
+
+    Those of later steps were passed over as damaged and go too, as do the torn folders that a killed process left.
+    """
     folder = _folder(home, state.step)
+    for torn in folder.parent.glob(".step-*"):
+        shutil.rmtree(torn)
     with new_folder(folder) as temporary:
         model.save(temporary, with_optimizer=True)
         (temporary / "state.json").write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
-    kept = set(_folders(home)[-2:]) | ({_folder(home, state.best.step)} if state.best.step is not None else set())
-    for old in set(_folders(home)) - kept:
+    kept = [path for path in _folders(home) if path <= folder][-2:]
+    for old in set(_folders(home)) - {*kept, best_checkpoint(home, state)}:
         shutil.rmtree(old)
     return folder
 
 
-def newest_checkpoint(home: Path) -> tuple[Path, State, list[str]] | None:
-    """Return the newest whole checkpoint and its state, with a warning for every damaged one passed over.
+def newest_checkpoint(home: Path) -> tuple[tuple[Path, State] | None, list[str]]:
+    """Return the newest whole checkpoint with its state, if any, and a warning for every damaged one passed over.
 
     A checkpoint whose best weights lie in another, damaged one cannot be gone on from either.
     """
@@ -57,13 +62,13 @@ def newest_checkpoint(home: Path) -> tuple[Path, State, list[str]] | None:
     for folder in reversed(_folders(home)):
         problem = manifest_problem(folder)
         state = _read_state(folder) if problem is None else State()
-        best = None if state.best.step is None else _folder(home, state.best.step)
+        best = best_checkpoint(home, state)
         if problem is None and best is not None and best != folder and (why := manifest_problem(best)):
             problem = f"needs {best.name}, which {why}"
         if problem is None:
-            return folder, state, warnings
+            return (folder, state), warnings
         warnings.append(f"{folder.name} {problem}; it is passed over")
-    return None
+    return None, warnings
 
 
 def best_checkpoint(home: Path, state: State) -> Path | None:

@@ -1,7 +1,7 @@
 """The loop: a generator of small events; the caller decides what to do with them.
 
     for every epoch, for every batch of the epoch:
-        learn                      -> Step
+        learn                                           -> Step
         at the end of an epoch, evaluate, judge, save   -> Evaluated, Saved
         every ten minutes, or when a signal came, save  -> Saved
     until the steps are done, patience is used up or a signal came   -> Finished or Stopped
@@ -18,11 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from homeground.engines.model import Model
 from homeground.errors import TrainingFailed, UsageError, nearest
 from homeground.recipe import Recipe
 from homeground.tasks.task import Rows, Task
-from homeground.training.batching import epoch_batches, steps_per_epoch
+from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
 from homeground.training.checkpoints import State, best_checkpoint, newest_checkpoint, save_checkpoint
 from homeground.training.early_stopping import judge
 from homeground.training.schedules import learning_rate
@@ -108,90 +111,113 @@ def train(
 
     Raises:
         TrainingFailed: a loss or gradient was not finite; nothing was updated by it.
-        UsageError: the monitored value is not measured.
+        UsageError: the monitored value is none that is measured.
     """
     training = recipe.training
-    lengths = rows.lengths("training")
-    grouped = not task.in_batch_negatives if training.group_by_length is None else training.group_by_length
-    per_epoch = steps_per_epoch(len(lengths), training.batch_size)
-    total = math.ceil(training.epochs * per_epoch)
-    monitor = training.monitor or (f"validation/{task.primary_metric}" if evaluate else "train/epoch_loss")
+    course = _Course(task, rows, recipe, monitor=_monitor(task, recipe, validated=evaluate is not None))
     state = State(microbatch=training.microbatch_size, **(fingerprint or {}))
-    warnings: list[str] = []
-    if found := newest_checkpoint(home):
-        folder, state, warnings = found
+    found, warnings = newest_checkpoint(home)
+    if found is not None:
+        folder, state = found
         model.restore(folder)
-    yield Started(state.step, total, tuple(warnings))
+    yield Started(state.step, course.total, tuple(warnings))
     saved_at = time.monotonic()
     while state.done is None:
-        epoch = state.step // per_epoch
-        batches = epoch_batches(lengths, training.batch_size, seed=recipe.seed, epoch=epoch, group_by_length=grouped)
-        for items in batches[state.step % per_epoch :]:
-            batch, denominator = task.collate(rows, items, "training")
-            rate = learning_rate(
-                state.step,
-                total=total,
-                highest=training.learning_rate,
-                schedule=training.schedule,
-                warmup_ratio=training.warmup_ratio,
-            )
-            result = model.train_step(batch, denominator, rate, state.step)
-            if not result.finite:
-                raise TrainingFailed(
-                    f"step {state.step + 1}: the loss is {result.loss}, the gradient's norm {result.gradient_norm}; "
-                    f"the step was not taken; try --learning-rate {training.learning_rate / 3:.1g} or --precision fp32"
-                )
-            state = replace(
-                state,
-                step=state.step + 1,
-                epoch=(state.step + 1) / per_epoch,
-                epoch_loss=state.epoch_loss + result.loss * len(items),
-                epoch_weight=state.epoch_weight + len(items),
-            )
-            yield Step(state.step, total, state.epoch, result.loss, rate, result.gradient_norm)
-            if state.step % per_epoch == 0 or state.step == total:
-                state, event = _close_epoch(model, task, state, recipe, monitor, evaluate, total)
-                yield event
-                yield Saved(state.step, save_checkpoint(home, model, state))
-                saved_at = time.monotonic()
-            elif time.monotonic() - saved_at > 60 * training.checkpoint_minutes:
-                yield Saved(state.step, save_checkpoint(home, model, state))
-                saved_at = time.monotonic()
-            if state.done is not None:
-                break
-            if signal_number := stop():
-                yield Saved(state.step, save_checkpoint(home, model, state))
-                yield Stopped(state.step, signal_number)
-                return
+        state, step = course.learn(model, state)
+        yield step
+        epoch_ends = state.step % course.per_epoch == 0 or state.step == course.total
+        if epoch_ends:
+            state, evaluated = course.close_epoch(state, evaluate(model) if evaluate else {})
+            yield evaluated
+        signal_number = stop()
+        if epoch_ends or signal_number or time.monotonic() - saved_at > 60 * training.checkpoint_minutes:
+            yield Saved(state.step, save_checkpoint(home, model, state))
+            saved_at = time.monotonic()
+        if signal_number:
+            yield Stopped(state.step, signal_number)
+            return
     best = best_checkpoint(home, state)
     if training.keep == "best" and best is not None and state.best.step != state.step:
         model.restore(best)
     yield Finished(state.step, state.epoch, state.best.step, state.done)
 
 
-def _close_epoch(
-    model: Model,
-    task: Task,
-    state: State,
-    recipe: Recipe,
-    monitor: str,
-    evaluate: Evaluate | None,
-    total: int,
-) -> tuple[State, Evaluated]:
-    """Evaluate at the end of an epoch, judge the monitored value, and decide whether the loop is done."""
-    training = recipe.training
-    values = {"train/epoch_loss": state.epoch_loss / state.epoch_weight, **(evaluate(model) if evaluate else {})}
-    if monitor not in values:
-        raise UsageError(f'--monitor "{monitor}" is not measured; {nearest(monitor, values)}')
-    best = judge(
-        state.best,
-        values[monitor],
-        state.step,
-        greater_is_better=task.greater_is_better.get(monitor.split("/")[-1], False),
-        min_delta=training.min_delta,
-    )
-    done = "all epochs are done" if state.step == total else None
-    if training.patience is not None and best.waited >= training.patience:
-        done = f"{monitor} did not improve for {best.waited} evaluations"
-    state = replace(state, best=best, done=done, epoch_loss=0.0, epoch_weight=0.0)
-    return state, Evaluated(state.step, state.epoch, values, best.step == state.step)
+def _monitor(task: Task, recipe: Recipe, *, validated: bool) -> str:
+    """Return the name of the value that the best weights and early stopping go by.
+
+    Raises:
+        UsageError: the recipe names one that is not measured.
+    """
+    measured = ["validation/loss", *(f"validation/{name}" for name in task.metrics)] if validated else []
+    known = ["train/epoch_loss", *measured]
+    monitor = recipe.training.monitor or (f"validation/{task.primary_metric}" if validated else known[0])
+    if monitor not in known:
+        why = "" if validated else " without a validation split"
+        raise UsageError(f'--monitor "{monitor}" is not measured{why}; {nearest(monitor, known)}')
+    return monitor
+
+
+class _Course:
+    """What stays the same through a training: the order of the batches, the learning rates, what is judged."""
+
+    def __init__(self, task: Task, rows: Rows, recipe: Recipe, *, monitor: str) -> None:
+        self.task, self.rows, self.recipe, self.training = task, rows, recipe, recipe.training
+        self.monitor = monitor
+        self.lengths = rows.lengths("training")
+        self.per_epoch = steps_per_epoch(len(self.lengths), self.training.batch_size)
+        self.total = total_steps(len(self.lengths), self.training.batch_size, self.training.epochs)
+        self.batches: tuple[int, list[NDArray[np.int64]]] = (-1, [])
+
+    def learn(self, model: Model, state: State) -> tuple[State, Step]:
+        """Take the step after ``state`` and return where that leads."""
+        items = self._items(state.step)
+        batch, denominator = self.task.collate(self.rows, items, "training")
+        rate = learning_rate(
+            state.step,
+            total=self.total,
+            highest=self.training.learning_rate,
+            schedule=self.training.schedule,
+            warmup_ratio=self.training.warmup_ratio,
+        )
+        result = model.train_step(batch, denominator, rate, state.step)
+        if not result.finite:
+            raise TrainingFailed(
+                f"step {state.step + 1}: the loss is {result.loss}, the gradient's norm {result.gradient_norm}; the "
+                f"step was not taken; try --learning-rate {self.training.learning_rate / 3:.1g} or --precision fp32"
+            )
+        state = replace(
+            state,
+            step=state.step + 1,
+            epoch=(state.step + 1) / self.per_epoch,
+            epoch_loss=state.epoch_loss + result.loss * len(items),
+            epoch_weight=state.epoch_weight + len(items),
+        )
+        return state, Step(state.step, self.total, state.epoch, result.loss, rate, result.gradient_norm)
+
+    def close_epoch(self, state: State, validation: Mapping[str, float]) -> tuple[State, Evaluated]:
+        """Judge the monitored value at the end of an epoch, and decide whether the loop is done."""
+        values = {"train/epoch_loss": state.epoch_loss / state.epoch_weight, **validation}
+        best = judge(
+            state.best,
+            # A metric that is not defined on this split, such as a correlation of equal scores, is no improvement.
+            values.get(self.monitor, math.nan),
+            state.step,
+            greater_is_better=self.task.greater_is_better.get(self.monitor.split("/")[-1], False),
+            min_delta=self.training.min_delta,
+        )
+        done = "all epochs are done" if state.step == self.total else None
+        if self.training.patience is not None and best.waited >= self.training.patience:
+            done = f"{self.monitor} did not improve for {best.waited} evaluations"
+        state = replace(state, best=best, done=done, epoch_loss=0.0, epoch_weight=0.0)
+        return state, Evaluated(state.step, state.epoch, values, best.step == state.step)
+
+    def _items(self, step: int) -> NDArray[np.int64]:
+        """Return the items of the batch that a step learns from."""
+        epoch, place = divmod(step, self.per_epoch)
+        if self.batches[0] != epoch:
+            wanted = self.training.group_by_length
+            grouped = not self.task.in_batch_negatives if wanted is None else wanted
+            size, seed = self.training.batch_size, self.recipe.seed
+            batches = epoch_batches(self.lengths, size, seed=seed, epoch=epoch, group_by_length=grouped)
+            self.batches = (epoch, batches)
+        return self.batches[1][place]

@@ -57,22 +57,20 @@ def multiple_negatives_ranking(embeddings: Tensor, batch: Mapping[str, Tensor]) 
     """Return the summed cross-entropy of finding each anchor's positive among all other texts (Henderson et al. 2017).
 
     The candidates are the positives and, where there are any, the negatives of the whole batch. A candidate that is the
-    anchor's own positive again, or another positive of the same anchor, is left out: it is no negative.
+    anchor's own positive again, another positive of the same anchor, or the anchor itself is left out: it is no
+    negative.
     """
-    anchors, positives, count = (
-        normalize(embeddings[:, 0], dim=-1),
-        normalize(embeddings[:, 1], dim=-1),
-        len(embeddings),
-    )
+    count = len(embeddings)
+    anchors, positives = normalize(embeddings[:, 0], dim=-1), normalize(embeddings[:, 1], dim=-1)
     negatives = normalize(embeddings[:, 2:].flatten(0, 1), dim=-1)
     logits = SCALE * anchors @ torch.cat([positives, negatives]).T
     text_ids = batch["text_ids"]
     same_anchor = text_ids[:, None, 0] == text_ids[None, :, 0]
     candidates = torch.cat([text_ids[:, 1], text_ids[:, 2:].flatten()])
-    same_text = text_ids[:, 1, None] == candidates[None, :]
-    same_text[:, :count] |= same_anchor
+    no_negative = (text_ids[:, 1, None] == candidates[None, :]) | (text_ids[:, 0, None] == candidates[None, :])
+    no_negative[:, :count] |= same_anchor
     own = torch.eye(count, len(candidates), dtype=torch.bool, device=logits.device)
-    logits = logits.masked_fill(same_text & ~own, -torch.inf)
+    logits = logits.masked_fill(no_negative & ~own, -torch.inf)
     return torch.nn.functional.cross_entropy(logits, torch.arange(count, device=logits.device), reduction="sum")
 
 

@@ -60,17 +60,12 @@ def open_pooler(checkpoint: Checkpoint, mode: str) -> Pooler:
     Raises:
         CheckpointError: the checkpoint pools in a way that is not known here.
     """
-    dense: list[tuple[nn.Linear, nn.Module]] = []
-    normalize = False
-    own_mode = "mean"
-    for module in checkpoint.modules:
-        if module.kind == "Pooling":
-            own_mode = _pooling_mode(module.config, module.folder)
-        elif module.kind == "Dense":
-            dense.append(_open_dense(module.config, module.folder))
-        elif module.kind == "Normalize":
-            normalize = True
-    return Pooler(own_mode if mode == "auto" else mode, dense, normalize=normalize)
+    modules = checkpoint.modules
+    if mode == "auto":
+        own = [_pooling_mode(module.config, module.folder) for module in modules if module.kind == "Pooling"]
+        mode = own[0] if own else "mean"
+    dense = [_open_dense(module.config, module.folder) for module in modules if module.kind == "Dense"]
+    return Pooler(mode, dense, normalize=any(module.kind == "Normalize" for module in modules))
 
 
 def _pooling_mode(config: dict[str, object], folder: Path) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from homeground.data.examples import Example
 from homeground.data.readers import Table, read_table
+from homeground.errors import DataError
 from homeground.recipe import Columns, Evaluation, Recipe, Training
-from homeground.tasks.similarity import Similarity
+from homeground.tasks.similarity import Similarity, find_columns
 
 STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
 STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
@@ -52,4 +53,6 @@ def _task(table: Table, recipe: Recipe, loss: str, score_range: tuple[float, flo
             "evaluation": Evaluation(),
         }
     )
+    if "similarity" not in find_columns(table, plain):
+        raise DataError(f"{table.path}: holds pairs without scores; a general set needs a score for every pair")
     return Similarity.for_table(table, plain)

@@ -119,6 +119,7 @@ def train(
     found, warnings = newest_checkpoint(home)
     if found is not None:
         folder, state = found
+        warnings += _changes(state, fingerprint or {})
         model.restore(folder)
     yield Started(state.step, course.total, tuple(warnings))
     saved_at = time.monotonic()
@@ -140,6 +141,17 @@ def train(
     if training.keep == "best" and best is not None and state.best.step != state.step:
         model.restore(best)
     yield Finished(state.step, state.epoch, state.best.step, state.done)
+
+
+def _changes(state: State, fingerprint: Mapping[str, Any]) -> list[str]:
+    """Say what is no longer as it was when the state was saved: the training goes on, but the result may differ."""
+    now: Mapping[str, str] = fingerprint.get("versions", {})
+    changed = [
+        f"{name} was {old} and is {now[name]}" for name, old in state.versions.items() if now.get(name, old) != old
+    ]
+    if fingerprint.get("before", state.before) != state.before:
+        changed.append("the scores before training are others")
+    return [f"since step {state.step} was saved, {', '.join(changed)}; it goes on, not bit for bit"] if changed else []
 
 
 def _monitor(task: Task, recipe: Recipe, *, validated: bool) -> str:

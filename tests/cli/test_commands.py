@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homeground.cli import COMMANDS, run
+from homeground.run import Run
+from tests.conftest import PAIR_HEADER, topic_pairs
+
+TYPED = ["--epochs", "1", "--learning-rate", "2e-3", "--bootstrap-draws", "400"]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert "Usage: homeground" in capsys.readouterr().out
+
+
+def test_adapt_prints_table_verdict_and_report(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["adapt", str(pairs_csv), "--checkpoint", str(encoder), *TYPED]) == 0
+    printed = capsys.readouterr()
+    assert re.search(r"pearson\s+\S+\s+\S+\s+[+-]\d\.\d{3} \(", printed.out)
+    assert re.search(r"^(HELPED|NO EVIDENCE|HURT):", printed.out, re.MULTILINE)
+    assert "runs/pairs-similarity/report.html" in printed.out
+    # What was understood comes before the start, on stderr, so that stdout holds the result alone.
+    assert 'scored pairs of texts, "text_1" and "text_2"' in printed.err
+    assert "training for" in printed.err
+
+
+def test_json_is_one_object_and_quiet_is_quiet(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--json", "--quiet", *TYPED]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["version"] == 1
+    assert printed.err == ""
+
+
+def test_set_reaches_any_setting_by_its_full_name(pairs_csv: Path, encoder: Path) -> None:
+    assignments = ["--set", "training.adam_beta2=0.99", "--set", "evaluation.general_margin=0.02"]
+    assert run(["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--quiet", *assignments, *TYPED]) == 0
+    assert "adam_beta2 = 0.99\n" in Path("runs/pairs-similarity/recipe.toml").read_text()
+
+
+def test_dry_run_estimates_and_writes_nothing(
+    pairs_csv: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert run(["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--dry-run", "--json", *TYPED]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert expected["steps"] > 0 and expected["minutes"] > 0 and expected["memory_gib"] > 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_gate_fails_where_nothing_was_shown(
+    write_csv: Callable[..., Path], encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_csv("flat.csv", PAIR_HEADER, topic_pairs(500))
+    arguments = ["adapt", str(data), "--checkpoint", str(encoder), "--learning-rate", "0", "--epochs", "1", "--quiet"]
+    assert run(arguments) == 0
+    assert run([*arguments, "--gate"]) == 1
+    assert "NO EVIDENCE" in capsys.readouterr().out
+
+
+def test_evaluate_compare_predict_and_report(
+    finished: Run, encoder: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(finished.folder)
+    data = str(write_csv("new.csv", PAIR_HEADER, topic_pairs(200, seed=8)))
+    assert run(["evaluate", folder, data]) == 0
+    assert re.search(r"pearson\s+0\.\d{3}\s+0\.\d{3} to 0\.\d{3}", capsys.readouterr().out)
+    assert run(["compare", str(encoder), folder, data, "--gate"]) == 0
+    assert "HELPED" in capsys.readouterr().out
+    assert run(["compare", folder, str(encoder), data, "--gate"]) == 1
+    capsys.readouterr()
+    assert run(["predict", folder, "bank loan", "credit card"]) == 0
+    assert 0 <= float(capsys.readouterr().out) <= 1
+    assert run(["predict", folder, "a", "b", "c", "--json"]) == 0
+    assert np.array(json.loads(capsys.readouterr().out)["similarity"]).shape == (3, 3)
+    assert run(["predict", folder, "--embeddings", "bank"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["embedding"]) == 32
+    assert run(["predict", folder, "--input", data, "--output", "scored.csv"]) == 0
+    assert Path("scored.csv").read_text().startswith("text_1,text_2,similarity,predicted_similarity\n")
+    assert run(["report", folder]) == 0
+    assert run(["report", str(encoder), "--titles", "bank,loan,court", "--out", "map.html"]) == 0
+    assert "<table" in Path("map.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["adapt", "gone.csv"], "gone.csv"),
+        (["adapt"], "Missing argument 'DATA'"),
+        (["adapt", "pairs.csv", "--epoch", "3"], "No such option '--epoch'"),
+        (["adapt", "pairs.csv", "--epochs", "many"], "--epochs (recipe: training.epochs): got 'many'; expected"),
+        (["adapt", "pairs.csv", "--similarity", "scor"], 'pairs.csv: has no column "scor"'),
+        (["adapt", "pairs.csv", "--task", "poetry"], "--task (recipe: task): got 'poetry'; expected 'similarity'"),
+        (["adapt", "pairs.csv", "--set", "training.epochs"], "expected SECTION.FIELD=VALUE"),
+        (["adapt", "pairs.csv", "--test", "gone.csv"], "gone.csv"),
+        (["adapt", "pairs.csv", "--general", "gone.csv"], "gone.csv"),
+        (["adapt", "pairs.csv", "--checkpoint", "./nowhere"], "nowhere"),
+        (["adapt", "pairs.csv", "--checkpoint", "."], "config.json"),
+        (["adapt", "pairs.csv", "--encoding", "utf-99"], "utf-99"),
+        (["adapt", "ragged.csv"], "ragged.csv, row 2"),
+        (["adapt", "quote.csv"], "quote.csv"),
+        (["adapt", "twice.csv"], "twice.csv"),
+        (["adapt", "latin.csv"], "byte"),
+        (["adapt", "empty.csv"], "empty.csv: is empty"),
+        (["adapt", "few.csv"], "expected at least 10"),
+        (["adapt", "semicolon.csv"], "--delimiter"),
+        (["predict", "minilm"], "give either texts or --input and --output"),
+        (["report", "."], "is no finished run"),
+        (["frobnicate"], "No such command"),
+        (["convert", "gone"], "gone"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], write_csv: Callable[..., Path]
+) -> None:
+    write_csv("pairs.csv", PAIR_HEADER, topic_pairs(60))
+    write_csv("few.csv", PAIR_HEADER, topic_pairs(3))
+    Path("ragged.csv").write_text("text_1,text_2,similarity\na,b,0.5\na,b\n")
+    Path("quote.csv").write_text('text_1,text_2,similarity\n"a,b,0.5\n')
+    Path("twice.csv").write_text("text_1,text_1,similarity\na,b,0.5\n")
+    Path("latin.csv").write_bytes("text_1,text_2,similarity\ncafé,b,0.5\n".encode("latin-1"))
+    Path("empty.csv").write_text("")
+    Path("semicolon.csv").write_text("text_1;text_2;similarity\na;b;0.5\n")
+    assert run(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    last = error.splitlines()[-1]
+    assert last.startswith("homeground: ")
+    assert message in last
+    assert "Traceback" not in error
+    assert not Path("runs").exists()
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["adapt", "gone.csv", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_help_answers_at_once() -> None:
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    code = "from homeground.cli import run; import sys; run(['--help']); print(len(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    # Time is the machine's; what is imported is ours.
+    assert int(done.stdout.splitlines()[-1]) < 400
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on(
+    number: int, write_csv: Callable[..., Path], encoder: Path
+) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(600))
+    command = [sys.executable, "-m", "homeground", "adapt", str(data), "--checkpoint", str(encoder)]
+    command += ["--epochs", "15", "--batch-size", "8", "--bootstrap-draws", "400", "--learning-rate", "1e-3"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    metrics = Path("runs/pairs-similarity/metrics.jsonl")
+    deadline = time.monotonic() + 60
+    while not (metrics.is_file() and metrics.read_text().count("\n") > 5) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "the same command goes on from there" in told
+    assert not Path("runs/pairs-similarity/scores.json").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "going on at step" in again.stderr
+    assert "report.html" in again.stdout
+
+
+def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"torch", "bf16", "threads", "memory", "checkpoint cache"} <= set(found)

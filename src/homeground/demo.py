@@ -42,6 +42,7 @@ def run_demo(out: Path, *, fresh: bool = False, listen: Listener | None = None) 
         test=str(folder / "test.csv"),
         general=str(folder / "general.csv"),
         checkpoint="minilm",
+        epochs=3,
         out=str(out),
         fresh=fresh,
         listen=listen,

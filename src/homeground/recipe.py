@@ -136,7 +136,7 @@ class Training(Section):
 
     loss: Literal["auto", "angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking"] = Field(
         default="auto",
-        description="auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs without scores",
+        description="what is minimized; auto: angular_mse for scored pairs, else multiple_negatives_ranking",
     )
     epochs: float = Field(default=2, gt=0, description="passes over the training data")
     batch_size: int = Field(default=32, ge=1, description="examples a step learns from, over all processes")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import click
 
 from homeground.errors import UsageError
 from homeground.recipe import Recipe, Setting, settings
+
+FEW = 4
+"""Choices that still fit into the place of a flag's value; more are listed in its help."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,7 +60,7 @@ class GroupedCommand(click.Command):
         sections = {setting.name: setting.section for setting in settings()}
         rows: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
                 section = sections.get(parameter.name or "")
                 rows.setdefault("Options" if section is None else section or "recipe", []).append(record)
@@ -78,28 +81,43 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 
 def _help(setting: Setting) -> str:
     default = setting.field.default
-    shown = "" if default is None or default is ... or setting.field.is_required() else f" [{_plain(default)}]"
-    return f"{setting.field.description}{shown}"
+    shown = "" if default is None or setting.field.is_required() else f" [{_plain(default)}]"
+    choices = _choices(list(_leaves(setting.field.annotation)))
+    listed = f": {', '.join(choices)}" if len(choices) > FEW else ""
+    return f"{setting.field.description}{listed}{shown}"
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _metavar(setting: Setting) -> str:
-    choices = [str(choice) for choice in _literals(setting.field.annotation)]
-    if choices and len(choices) <= 4:
-        return "|".join(choices)
-    kinds = {int: "N", float: "X", str: "NAME"}
-    for kind, name in kinds.items():
-        if setting.field.annotation is kind or kind in get_args(setting.field.annotation):
-            return name
-    return "VALUE"
+    leaves = list(_leaves(setting.field.annotation))
+    choices = _choices(leaves)
+    if choices:
+        return "|".join(choices) if len(choices) <= FEW else "NAME"
+    if tuple in leaves:
+        return "A,B,…"
+    if {float, str} <= set(leaves):
+        return "X|FILE"
+    return {int: "N", float: "X"}.get(leaves[0], "NAME")
 
 
-def _literals(annotation: Any) -> Iterator[object]:
-    for argument in get_args(annotation):
-        if isinstance(argument, str | int) and not isinstance(argument, bool):
-            yield argument
-        else:
-            yield from _literals(argument)
+def _choices(leaves: list[Any]) -> list[str]:
+    """Return the values a setting is limited to, if it is."""
+    return [str(leaf) for leaf in leaves if isinstance(leaf, str | int)]
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """Yield the plain types and literal values an annotation is made of; of a tuple only that it is one."""
+    if get_origin(annotation) is tuple:
+        yield tuple
+    elif get_origin(annotation) is Annotated:
+        yield from _leaves(get_args(annotation)[0])
+    elif get_args(annotation):
+        for argument in get_args(annotation):
+            yield from _leaves(argument)
+    else:
+        yield annotation

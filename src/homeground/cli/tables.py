@@ -11,7 +11,7 @@ def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
     """Return the table of before and after, the verdict and where the report lies."""
     lines = [*score_lines(scores), "", scores["sentence"]]
     if scores.get("general"):
-        lines.append(scores["general"]["sentence"])
+        lines.append(f"General ability {scores['general']['sentence']}")
     return [*lines, "", f"report  {run.report}", f"model   {run.model_folder}"]
 
 

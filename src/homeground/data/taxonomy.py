@@ -10,7 +10,7 @@ from homeground.data.linking import text_key
 from homeground.errors import DataError
 from homeground.randomness import generator
 
-RELATIONS = {"alternative": 1.0, "sibling": 0.75, "stranger": 0.5}
+RELATIONS = {"alternative": 0.9, "sibling": 0.7, "stranger": 0.5}
 """Scores on the angular scale: other names of one concept, concepts of one group, and of other branches (unrelated)."""
 
 

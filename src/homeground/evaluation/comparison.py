@@ -137,7 +137,7 @@ def judge_general(
         "after": after.scores[metric],
         "difference": interval.record(),
         "verdict": verdict.word,
-        "sentence": f"General ability {verdict.sentence}",
+        "sentence": verdict.sentence,
         "margin": margin,
         "examples": len(general.units.units),
         "units": interval.units,

@@ -92,14 +92,14 @@ def test_sentence_transformers_loads_the_model_with_none_of_our_code(finished: R
 
 
 def test_the_same_call_returns_the_finished_run_untouched(finished: Run, encoder: Path) -> None:
-    record = json.loads((finished.folder / "run.json").read_text())
+    data, general = finished.folder.parent / "pairs.csv", finished.folder.parent / "general.csv"
     before = (finished.folder / "scores.json").stat().st_mtime_ns
     events: list[object] = []
     again = homeground.adapt(
-        record["identity"]["recipe"]["data"],
+        data,
         checkpoint=str(encoder),
         out=str(finished.folder),
-        general=record["identity"]["recipe"]["evaluation"]["general"],
+        general=str(general),
         titles="bank loan,court judge,city road",
         listen=events.append,
         **FAST,
@@ -109,22 +109,22 @@ def test_the_same_call_returns_the_finished_run_untouched(finished: Run, encoder
 
 
 def test_a_changed_recipe_is_refused_with_the_difference(finished: Run, encoder: Path) -> None:
-    record = json.loads((finished.folder / "run.json").read_text())
+    data, general = finished.folder.parent / "pairs.csv", finished.folder.parent / "general.csv"
     settings = {**FAST, "seed": 5, "titles": "bank loan,court judge,city road"}
     with pytest.raises(RunConflict, match=r"recipe\.seed: 0, now 5"):
         homeground.adapt(
-            record["identity"]["recipe"]["data"],
+            data,
             checkpoint=str(encoder),
             out=str(finished.folder),
-            general=record["identity"]["recipe"]["evaluation"]["general"],
+            general=str(general),
             **settings,
         )
 
 
 def test_a_run_is_a_checkpoint_and_its_texts_are_remembered(finished: Run, tmp_path: Path) -> None:
-    identity = json.loads((finished.folder / "run.json").read_text())["identity"]["recipe"]
+    data = finished.folder.parent / "pairs.csv"
     run = homeground.adapt(
-        identity["data"], checkpoint=str(finished.folder), out=str(tmp_path / "second"), seed=1, **FAST
+        data, checkpoint=str(finished.folder), out=str(tmp_path / "second"), seed=1, **FAST
     )
     # Another seed draws another test split from the same file, most of which the first run learned from.
     assert run.scores["seen_in_training"] > 0
@@ -172,10 +172,10 @@ def test_other_losses_by_name(loss: str, pairs_csv: Path, encoder: Path, tmp_pat
 def test_a_recipe_in_toml_is_the_same_as_keywords(pairs_csv: Path, encoder: Path, tmp_path: Path) -> None:
     settings = {**FAST, "epochs": 1}
     by_keywords = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "a"), **settings)
-    toml = (by_keywords.folder / "recipe.toml").read_text()
-    (tmp_path / "recipe.toml").write_text(toml)
-    by_file = homeground.adapt(tmp_path / "recipe.toml", out=str(tmp_path / "b"))
+    by_file = homeground.adapt(by_keywords.folder / "recipe.toml", out=str(tmp_path / "b"))
     assert by_file.scores["after"] == by_keywords.scores["after"]
+    # Files by another name, in the same folder: still the same run.
+    assert homeground.adapt(by_keywords.folder / "recipe.toml", out=str(tmp_path / "a")).scores == by_keywords.scores
 
 
 def test_verdicts_on_one_test_set_are_counted(pairs_csv: Path, encoder: Path, tmp_path: Path) -> None:

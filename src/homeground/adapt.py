@@ -72,7 +72,7 @@ def resolve(data: str | Path | None = None, **settings: Any) -> Recipe:
 
 def _begin(run: Run, ready: Prepared) -> None:
     """Write what is known before the first step."""
-    write_text(run.folder / "recipe.toml", ready.recipe.to_toml())
+    write_text(run.folder / "recipe.toml", ready.recipe.to_toml(run.folder))
     write_json(run.folder / "data.json", ready.record)
     write_json_lines(run.folder / "splits.jsonl", ready.split_lines)
 

@@ -21,7 +21,7 @@ from homeground.data.corpus import Corpus, Part, read_corpus, read_file, seen_be
 from homeground.data.examples import text_hashes
 from homeground.data.readers import read_table
 from homeground.errors import UsageError
-from homeground.recipe import Recipe
+from homeground.recipe import FILES, Recipe
 from homeground.run import file_hash
 from homeground.tasks import choose_task
 from homeground.tasks.task import Measured, Task
@@ -52,9 +52,12 @@ class Prepared:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same run; where the run lies and what it is shown with do not."""
-        recipe = self.recipe.model_dump(mode="json", exclude={"out": True})
+        """What makes two runs the same run: settings and contents, whatever names the files and the run go by."""
+        recipe = self.recipe.model_dump(mode="json", exclude={"out": True, "data": True, "checkpoint": True})
         recipe["task"] = self.task.name
+        for section, name in FILES[1:]:
+            if isinstance(recipe[section][name], str):
+                recipe[section][name] = "file"
         return {"recipe": recipe, "data": self._hashes, "checkpoint": self.checkpoint.sha256}
 
     @property

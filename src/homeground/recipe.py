@@ -7,8 +7,9 @@ section.field=value`` reaches the same fields by their full names. There is no s
 
 from __future__ import annotations
 
+import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -38,6 +39,9 @@ def _number_or_text(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+FILES = (("", "data"), ("split", "validation"), ("split", "test"), ("evaluation", "general"))
+"""The settings that may name a file, as section and field."""
+
 FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
 
 
@@ -237,9 +241,14 @@ class Recipe(Section):
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
-    def to_toml(self) -> str:
-        """Return the recipe as TOML with every default written out; what is not set is left out or says "none"."""
+    def to_toml(self, folder: Path | None = None) -> str:
+        """Return the recipe as TOML with every default written out; what is not set is left out or says "none".
+
+        For a file that will lie in ``folder`` the paths in it are made relative to that folder, as they are read.
+        """
         values = self.model_dump(mode="json", exclude_none=True)
+        if folder is not None:
+            values = _with_paths(values, lambda file: Path(os.path.relpath(file, folder)).as_posix())
         for setting in settings():
             table = values[setting.section] if setting.section else values
             if setting.name not in table and setting.field.default is not None:
@@ -293,10 +302,15 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML ({error})") from None
-    for section, name in [("", "data"), ("split", "validation"), ("split", "test"), ("evaluation", "general")]:
+    return _with_paths(values, lambda file: str(path.parent / file))
+
+
+def _with_paths(values: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return nested settings with every file name changed."""
+    for section, name in FILES:
         table = values.get(section, {}) if section else values
-        if isinstance(table, dict) and isinstance(table.get(name), str):
-            table[name] = str(path.parent / table[name])
+        if isinstance(table, dict) and isinstance(table.get(name), str) and table[name] != "none":
+            table[name] = change(table[name])
     return values
 
 

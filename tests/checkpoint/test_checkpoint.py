@@ -647,3 +647,12 @@ def test_a_full_disk_is_no_fault_of_the_network() -> None:
     error = refusal(OSError(errno.ENOSPC, "No space left on device"), name="alice/tiny")
     assert isinstance(error, DiskError)
     assert "free some space" in str(error)
+
+
+def test_a_default_prompt_is_refused(tmp_path: Path) -> None:
+    folder = checkpoints.sentence_encoder(tmp_path / "prompted")
+    (folder / "config_sentence_transformers.json").write_text(
+        '{"prompts": {"q": "query: "}, "default_prompt_name": "q"}'
+    )
+    with pytest.raises(CheckpointError, match='the prompt "q" before every text'):
+        open_checkpoint(str(folder))

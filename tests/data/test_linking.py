@@ -145,3 +145,10 @@ def test_the_tutorial_pairs_do_not_become_one_unit():
     linked = link_pairs([row["base"] for row in rows], [row["ref"] for row in rows])
     assert np.bincount(linked.units).max() <= max(5, 0.1 * len(rows)) or linked.rule == "text_1"
     assert len(set(linked.units.tolist())) >= 10
+
+
+def test_the_same_two_texts_stay_together_even_where_both_are_hubs_or_turned_round():
+    hubs = [("a", f"x{number}") for number in range(8)] + [("b", f"y{number}") for number in range(8)]
+    pairs = [*hubs, ("a", "b"), ("b", "a"), ("a", "b")]
+    linked = link_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    assert len(set(linked.units[-3:].tolist())) == 1

@@ -90,12 +90,23 @@ def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
     else:
         raise CheckpointError(f'there is no folder "{name}", and no model on the Hub is named so; {_hint(name)}')
     modules = refuse_unsafe(folder)
+    _refuse_prompts(folder)
     refuse_without_tokenizer(folder)
     hashes = _file_hashes(folder, modules)
     _refuse_damaged(folder, hashes)
     config = read_settings(folder / "config.json")
     max_length = _max_length(folder, config)
     return Checkpoint(name, folder, commit, _fingerprint(hashes), config, max_length, modules, run)
+
+
+def _refuse_prompts(folder: Path) -> None:
+    """Refuse an encoder that puts a prompt before every text: encoded without it, its texts would be others."""
+    path = folder / "config_sentence_transformers.json"
+    if name := read_settings(path).get("default_prompt_name"):
+        raise CheckpointError(
+            f'{path}: puts the prompt "{name}" before every text, which is not done here; '
+            "set default_prompt_name to null to go without it"
+        )
 
 
 def require_encoder(checkpoint: Checkpoint) -> None:

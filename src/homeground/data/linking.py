@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,9 +112,8 @@ def link_pairs(
         units = numbered(groups)
     else:
         both = list(zip(first, second, strict=True))
-        rule, units = "shared text", _components([[key for key in pair if key not in hubs] for pair in both])
+        rule, units = "shared text", _components([_links(pair, hubs) for pair in both])
         if np.bincount(units).max(initial=0) > max(LARGEST_COMPONENT * len(units), HUB_PAIRS):
-            # The same two texts stay together whichever way round: split apart, one would give away the other.
             rule, units = "text_1", _components([(pair[0], frozenset(pair)) for pair in both])
     if groups is not None and groups_2 is not None:
         nodes = numbered([*groups, *groups_2]).reshape(2, -1).T
@@ -144,6 +143,14 @@ def _hubs(
     pairs = Counter(key for both in zip(first, second, strict=True) for key in dict.fromkeys(both))
     written = dict(zip(reversed([*first, *second]), reversed([*text_1, *text_2]), strict=True))
     return {key: (written[key], count) for key, count in pairs.most_common() if count > HUB_PAIRS}
+
+
+def _links(pair: tuple[str, str], hubs: Container[str]) -> list[Hashable]:
+    """Return what links a pair to others: its texts that are no hubs, and the two texts as a whole.
+
+    The same two texts stay together whichever way round: split apart, one would give away the other.
+    """
+    return [*(key for key in pair if key not in hubs), frozenset(pair)]
 
 
 def _components(keys: Sequence[Sequence[Hashable]]) -> Ints:

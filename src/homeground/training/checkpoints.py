@@ -37,18 +37,12 @@ class State:
 
 
 def save_checkpoint(home: Path, model: Model, state: State) -> Path:
-    """Write ``checkpoints/step-…`` under ``home``; then keep the two newest and the best.
-
-    Those of later steps were passed over as damaged and go too, as do the torn folders that a killed process left.
-    """
+    """Write ``checkpoints/step-…`` under ``home``; then keep the two newest and the best."""
     folder = _folder(home, state.step)
-    for torn in folder.parent.glob(".step-*"):
-        shutil.rmtree(torn)
     with new_folder(folder) as temporary:
         model.save(temporary, with_optimizer=True)
         (temporary / "state.json").write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
-    kept = [path for path in _folders(home) if path <= folder][-2:]
-    for old in set(_folders(home)) - {*kept, best_checkpoint(home, state)}:
+    for old in set(_folders(home)[:-2]) - {best_checkpoint(home, state)}:
         shutil.rmtree(old)
     return folder
 
@@ -69,6 +63,16 @@ def newest_checkpoint(home: Path) -> tuple[tuple[Path, State] | None, list[str]]
             return (folder, state), warnings
         warnings.append(f"{folder.name} {problem}; it is passed over")
     return None, warnings
+
+
+def remove_passed_over(home: Path, state: State) -> None:
+    """Remove what a training that goes on from ``state`` left aside, so that it does not count among the newest.
+
+    These are the checkpoints of later steps, all damaged, and the unfinished folders of a process that was killed.
+    """
+    later = [folder for folder in _folders(home) if folder > _folder(home, state.step)]
+    for folder in (*later, *(home / "checkpoints").glob(".step-*")):
+        shutil.rmtree(folder)
 
 
 def best_checkpoint(home: Path, state: State) -> Path | None:

@@ -26,7 +26,13 @@ from homeground.errors import TrainingFailed, UsageError, nearest
 from homeground.recipe import Recipe
 from homeground.tasks.task import Rows, Task
 from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
-from homeground.training.checkpoints import State, best_checkpoint, newest_checkpoint, save_checkpoint
+from homeground.training.checkpoints import (
+    State,
+    best_checkpoint,
+    newest_checkpoint,
+    remove_passed_over,
+    save_checkpoint,
+)
 from homeground.training.early_stopping import judge
 from homeground.training.schedules import learning_rate
 
@@ -122,6 +128,7 @@ def train(
         warnings += _changes(state, fingerprint or {})
         model.restore(folder)
     yield Started(state.step, course.total, tuple(warnings))
+    remove_passed_over(home, state)
     saved_at = time.monotonic()
     while state.done is None:
         state, step = course.learn(model, state)

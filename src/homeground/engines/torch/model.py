@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -21,6 +25,16 @@ from homeground.engines.torch.pooling import Pooler, save_pooler
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
 from homeground.randomness import key
 from homeground.recipe import Training
+
+
+@contextlib.contextmanager
+def _failures_as_os_errors() -> Generator[None]:
+    """Turn the error of safetensors' own kind, e.g. for a full disk, into the OSError it stands for."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else 0, str(error)) from error
 
 
 class EncoderModel:
@@ -84,11 +98,19 @@ class EncoderModel:
         return float(self._loss.terms(embeddings, tensors)) / denominator
 
     def save(self, folder: Path, *, with_optimizer: bool = False) -> None:
-        """Write the weights as sentence-transformers and transformers read them."""
-        self.body.save_pretrained(folder, safe_serialization=True)
-        save_pooler(self.pooler, folder, dimensions=int(self.body.config.hidden_size))
-        if with_optimizer:
-            save_file(optimizer_tensors(self._optimizer, self._trainable), folder / "optimizer.safetensors")
+        """Write the weights as sentence-transformers and transformers read them.
+
+        Raises:
+            OSError: the disk is full or cannot be written.
+        """
+        with _failures_as_os_errors():
+            self.body.save_pretrained(folder)
+            save_pooler(self.pooler, folder, dimensions=int(self.body.config.hidden_size))
+            if with_optimizer:
+                save_file(optimizer_tensors(self._optimizer, self._trainable), folder / "optimizer.safetensors")
+        for weights in folder.rglob("*.safetensors"):
+            # safetensors lets only the owner read what it writes; let others, as far as they may read the settings.
+            shutil.copymode(folder / "config.json", weights)
 
     def restore(self, folder: Path) -> None:
         """Take the weights, and the optimizer's state where there is one, from what ``save`` wrote."""

@@ -123,9 +123,7 @@ def test_a_changed_recipe_is_refused_with_the_difference(finished: Run, encoder:
 
 def test_a_run_is_a_checkpoint_and_its_texts_are_remembered(finished: Run, tmp_path: Path) -> None:
     data = finished.folder.parent / "pairs.csv"
-    run = homeground.adapt(
-        data, checkpoint=str(finished.folder), out=str(tmp_path / "second"), seed=1, **FAST
-    )
+    run = homeground.adapt(data, checkpoint=str(finished.folder), out=str(tmp_path / "second"), seed=1, **FAST)
     # Another seed draws another test split from the same file, most of which the first run learned from.
     assert run.scores["seen_in_training"] > 0
     assert run.scores["verdict"] != "HELPED"

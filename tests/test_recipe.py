@@ -51,6 +51,7 @@ def test_flags_overrule_the_file(tmp_path: Path) -> None:
         ({"loss": "hinge"}, "--loss (recipe: training.loss): got 'hinge'; expected 'auto', 'angular_mse'"),
         ({"test": "1.5"}, "--test (recipe: split.test): got 1.5; expected"),
         ({"header": False}, "--no-header needs --columns"),
+        ({"cross_fit": 5, "test": "test.csv"}, "--cross-fit tests every example"),
         ({"train_size": 10}, "--train-size needs --split ordered"),
         ({"optimizer": "adam", "weight_decay": 0.1}, "--optimizer adam has no weight decay"),
         ({"task": "regression"}, "--task (recipe: task): got 'regression'"),

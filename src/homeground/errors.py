@@ -64,7 +64,7 @@ class RunConflict(HomegroundError):
 
 
 class TrainingFailed(HomegroundError):
-    """A loss or gradient that is not finite; the weights on disk are those of the last good step."""
+    """A loss or gradient that is not finite; the weights on disk are those of the last checkpoint."""
 
     exit_code = 70
 

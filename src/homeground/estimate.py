@@ -12,7 +12,7 @@ import numpy as np
 
 from homeground.engines import open_engine
 from homeground.preparation import Prepared
-from homeground.training.batching import epoch_batches, steps_per_epoch
+from homeground.training.batching import epoch_batches, total_steps
 
 TIMED_STEPS = 4
 MEASURING_SHARE = 0.4
@@ -46,7 +46,7 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         seconds.append(time.perf_counter() - began)
     step_seconds = float(np.mean(seconds[1:] or seconds))
     folds = 0 if ready.corpus.folds is None else int(ready.corpus.folds.max()) + 1
-    steps = math.ceil(training.epochs * steps_per_epoch(len(lengths), training.batch_size)) * (1 + folds)
+    steps = total_steps(len(lengths), training.batch_size, training.epochs) * (1 + folds)
     measured = 2 * len(ready.corpus.test) + math.ceil(training.epochs) * len(ready.corpus.validation) * (1 + folds)
     measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
     unit = 2**30 if sys.platform == "darwin" else 2**20

@@ -237,6 +237,10 @@ class Recipe(Section):
         decays = "weight_decay" in self.training.model_fields_set and self.training.weight_decay > 0
         if self.training.optimizer == "adam" and decays:
             raise ValueError("--optimizer adam has no weight decay; use --optimizer adamw or --weight-decay 0")
+        if self.split.cross_fit and (isinstance(self.split.test, str)):
+            raise ValueError(
+                "--cross-fit tests every example of the data in turn and --test FILE brings its own; choose"
+            )
         if not self.reading.header and self.reading.columns is None:
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.cli import COMMANDS, run
 from homeground.run import Run
-from tests.conftest import PAIR_HEADER, topic_pairs
 
 TYPED = ["--epochs", "1", "--learning-rate", "2e-3", "--bootstrap-draws", "400"]
 

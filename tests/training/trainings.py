@@ -1,8 +1,7 @@
-"""One small training that the tests stop, kill and damage: a tiny BERT with dropout 0.1, 30 steps in 3 epochs."""
+"""One small training that the tests stop, kill and damage: a tiny BERT with dropout 0.1, 24 steps in 3 epochs."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tests.conftest import topic_pairs
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
@@ -26,7 +24,7 @@ from homeground.training import train
 from homeground.training.loggers import MetricsLog
 from homeground.training.signals import Signals
 
-STEPS, PER_EPOCH = 30, 10
+STEPS, PER_EPOCH = 24, 8
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Training:
         log.close()
 
 
-def make(encoder: Path, *, pairs: int = 76, **settings: Any) -> Training:
+def make(encoder: Path, *, pairs: int = 60, **settings: Any) -> Training:
     """Return a training on pairs of topics; every setting of the recipe may be given."""
     chosen = {"epochs": 3, "batch_size": 8, "learning_rate": 2e-3, "precision": "fp32", **settings}
     recipe = make_recipe({"data": "pairs.csv"}, checkpoint=str(encoder), **chosen)
@@ -117,7 +115,7 @@ def stop_after(step: int) -> Callable[[], int | None]:
 
 
 def in_a_process(encoder: str, home: str, settings: dict[str, Any], dies_at: int | None, ready: Any) -> None:
-    """Train in a process of its own, which may kill itself at its n-th sync or rename, and end as the command does."""
+    """Train in a process of its own, which may kill itself at its n-th sync, rename or removal."""
     if dies_at is not None:
         _die_at(dies_at)
     with Signals() as stop:
@@ -139,4 +137,5 @@ def _die_at(number: int) -> None:
 
         return wrapped
 
-    os.fsync, os.rename, os.replace = dying(os.fsync), dying(os.rename), dying(os.replace)
+    for name in ("fsync", "rename", "replace", "unlink", "rmdir"):
+        setattr(os, name, dying(getattr(os, name)))

@@ -156,6 +156,11 @@ class Similarity:
         return correlation.GREATER_IS_BETTER
 
     @property
+    def loss_metric(self) -> str | None:
+        """The mean squared error, where that is what is minimized."""
+        return "mse" if self.loss in ("angular_mse", "cosine_mse") else None
+
+    @property
     def text_columns(self) -> tuple[str, ...]:
         """The columns of the texts, side by side."""
         parts = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")

@@ -82,6 +82,11 @@ class Task(Protocol):
         ...
 
     @property
+    def loss_metric(self) -> str | None:
+        """The metric that is the loss itself, so that it need not be computed twice; None where there is none."""
+        ...
+
+    @property
     def primary_metric(self) -> str:
         """The one metric that decides, fixed before training."""
         ...

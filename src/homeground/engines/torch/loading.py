@@ -11,6 +11,9 @@ from homeground.engines.torch.pooling import open_pooler
 from homeground.errors import CheckpointError
 from homeground.recipe import Encoder, Training
 
+DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
+"""Where the configurations of different architectures keep their dropout."""
+
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
@@ -40,9 +43,9 @@ def _open_body(checkpoint: Checkpoint, encoder: Encoder) -> PreTrainedModel:
     torch.manual_seed(0)
     try:
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
-            if encoder.dropout is not None and hasattr(config, name):
-                setattr(config, name, encoder.dropout)
+        own = {name: getattr(config, name) for name in DROPOUTS if hasattr(config, name)}
+        if encoder.dropout is not None:
+            config.update(dict.fromkeys(own, encoder.dropout))
         body, report = AutoModel.from_pretrained(
             checkpoint.folder,
             config=config,
@@ -60,4 +63,6 @@ def _open_body(checkpoint: Checkpoint, encoder: Encoder) -> PreTrainedModel:
         raise CheckpointError(
             f"{checkpoint.name}: {len(missing)} weights are missing, e.g. {missing[0]}; they do not fit config.json"
         )
+    # The setting is the training's; what is saved keeps the checkpoint's own.
+    body.config.update(own)
     return body

@@ -1,0 +1,272 @@
+"""Files become splits that share nothing, and everything that happened on the way is written down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.conftest import PAIR_HEADER, topic_pairs
+
+from homeground.data.corpus import FEWEST_UNITS, Corpus, read_corpus, read_file, seen_before, splits_lines
+from homeground.data.examples import Example, digest, set_hash, text_hashes
+from homeground.data.linking import text_key
+from homeground.data.readers import Row, Table
+from homeground.errors import DataError
+from homeground.recipe import make_recipe
+from homeground.tasks import choose_task
+
+WriteCsv = Callable[..., Path]
+SPLITS = ("train", "validation", "test")
+
+
+def corpus_of(path: Path, **options: Any) -> Corpus:
+    recipe = make_recipe({"data": str(path)}, **options)
+    table = read_file(recipe.data, recipe)
+    return read_corpus(table, recipe, choose_task(table, recipe).read)
+
+
+def rows(corpus: Corpus) -> dict[str, list[int]]:
+    return {name: [example.row for example in getattr(corpus, name).examples] for name in SPLITS}
+
+
+def distinct(count: int, *, first: int = 0) -> list[list[Any]]:
+    """Return pairs that share no text with each other."""
+    return [[f"left{n}", f"right{n}", (n % 10) / 10] for n in range(first, first + count)]
+
+
+# Random splits
+
+
+def test_pairs_that_share_a_text_go_to_one_split(write_csv: WriteCsv) -> None:
+    # Chains of three pairs: a-b, b-c, and "C!" which is c again.
+    chains = [
+        row for n in range(200) for row in ([f"a{n}", f"b{n}", 0.1], [f"b{n}", f"c{n}", 0.5], [f"C{n}!", f"d{n}", 0.9])
+    ]
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, chains))
+    where: dict[str, set[str]] = {}
+    for name in SPLITS:
+        for example in getattr(corpus, name).examples:
+            for text in example.texts:
+                where.setdefault(text_key(text), set()).add(name)
+    assert {len(splits) for splits in where.values()} == {1}
+    assert sorted(row for found in rows(corpus).values() for row in found) == list(range(1, 601))
+    assert corpus.record["split"] == {
+        "kind": "random", "folds": None, "unit": "shared text", "version": 1,
+        "units": {name: len(getattr(corpus, name)) // 3 for name in SPLITS},
+    }  # fmt: skip
+    assert corpus.record["counts"]["test"] == len(corpus.test) >= 198
+
+
+def test_groups_stay_whole(write_csv: WriteCsv) -> None:
+    pairs = [[*row, f"group {n % 60}"] for n, row in enumerate(distinct(600))]
+    corpus = corpus_of(write_csv("pairs.csv", [*PAIR_HEADER, "group"], pairs), cross_fit=0)
+    groups = [{example.group for example in getattr(corpus, name).examples} for name in SPLITS]
+    assert sum(map(len, groups)) == 60
+    assert len(set.union(*groups)) == 60
+    assert corpus.record["split"]["unit"] == "group"
+
+
+def test_the_same_file_is_split_the_same_way_by_the_same_seed(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, distinct(400))
+    assert rows(corpus_of(path)) == rows(corpus_of(path))
+    assert rows(corpus_of(path)) != rows(corpus_of(path, seed=1))
+
+
+def test_scores_are_spread_over_the_splits_alike(write_csv: WriteCsv) -> None:
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, distinct(1000)))
+    for name in SPLITS:
+        scores = [example.score for example in getattr(corpus, name).examples]
+        assert np.mean(scores) == pytest.approx(0.45, abs=0.04)
+
+
+# Other splits
+
+
+def test_rows_in_order_are_split_in_order(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, distinct(100))
+    corpus = corpus_of(path, split="ordered", train_size=70)
+    assert [(min(found), max(found)) for found in rows(corpus).values()] == [(1, 70), (71, 85), (86, 100)]
+    assert corpus.folds is None
+
+
+def test_given_files_are_the_splits_they_are_named(write_csv: WriteCsv) -> None:
+    train = write_csv("train.csv", PAIR_HEADER, distinct(50))
+    validation = write_csv("validation.csv", PAIR_HEADER, distinct(12, first=100))
+    test = write_csv("test.csv", PAIR_HEADER, distinct(40, first=200))
+    corpus = corpus_of(train, validation=str(validation), test=str(test))
+    assert {name: len(found) for name, found in rows(corpus).items()} == {"train": 50, "validation": 12, "test": 40}
+    assert corpus.train.examples[0].texts == ("left0", "right0")
+    assert corpus.test.examples[0].texts == ("left200", "right200")
+    record = corpus.record
+    assert record["split"]["kind"] == "files"
+    assert [(file["split"], file["rows"]) for file in record["files"]] == [
+        ("train", 50), ("validation", 12), ("test", 40)
+    ]  # fmt: skip
+    assert record["counts"] == {"read": 102, "used": 102, "train": 50, "validation": 12, "test": 40}
+    assert set(corpus.hashes) == {"train", "validation", "test"}
+    assert record["seen_in_training"] == 0
+
+
+def test_only_a_test_file_leaves_validation_to_be_drawn(write_csv: WriteCsv) -> None:
+    train = write_csv("train.csv", PAIR_HEADER, distinct(100))
+    test = write_csv("test.csv", PAIR_HEADER, distinct(40, first=200))
+    corpus = corpus_of(train, test=str(test))
+    assert len(corpus.validation) == 10
+    assert len(corpus.train) == 90
+    assert corpus.folds is None
+
+
+def test_test_pairs_that_were_learned_are_counted_whichever_way_round(write_csv: WriteCsv) -> None:
+    train = write_csv("train.csv", PAIR_HEADER, distinct(50))
+    leaked = [["LEFT3.", "right3", 0.1], ["right4", "left4", 0.2], ["left5", "right6", 0.3], *distinct(9, first=200)]
+    corpus = corpus_of(train, test=str(write_csv("test.csv", PAIR_HEADER, leaked)), validation=0)
+    assert corpus.record["seen_in_training"] == 2
+    seen = seen_before(corpus.test.examples, text_hashes(corpus.train.examples))
+    assert np.flatnonzero(seen).tolist() == [0, 1]
+
+
+# Small data
+
+
+def test_too_few_units_for_a_test_split_are_cross_fitted(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, distinct(60))
+    corpus = corpus_of(path)
+    assert corpus.folds is not None
+    assert len(corpus.test) == 60
+    assert corpus.record["split"]["kind"] == "cross-fitted"
+    assert corpus.record["split"]["folds"] == 5
+    assert np.bincount(corpus.folds).tolist() == [12] * 5
+    recipe = make_recipe({"data": str(path)})
+    held_out: list[int] = []
+    for fold in range(5):
+        train, validation, places = corpus.fold(fold, recipe)
+        assert len(validation) > 0
+        learned = {example.row for part in (train, validation) for example in part.examples}
+        out = {corpus.test.examples[place].row for place in places}
+        assert not learned & out
+        assert len(learned) + len(out) == 60
+        held_out += sorted(out)
+    assert sorted(held_out) == list(range(1, 61))
+
+
+def test_no_text_is_in_two_folds(write_csv: WriteCsv) -> None:
+    chains = [row for n in range(25) for row in ([f"a{n}", f"b{n}", 0.1], [f"b{n}", f"c{n}", (n % 9) / 10])]
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, chains))
+    assert corpus.folds is not None
+    folds: dict[str, set[int]] = {}
+    for example, fold in zip(corpus.test.examples, corpus.folds.tolist(), strict=True):
+        for text in example.texts:
+            folds.setdefault(text, set()).add(fold)
+    assert {len(found) for found in folds.values()} == {1}
+
+
+def test_cross_fitting_can_be_asked_for_and_refused(write_csv: WriteCsv) -> None:
+    large = write_csv("large.csv", PAIR_HEADER, distinct(500))
+    assert corpus_of(large).folds is None
+    asked = corpus_of(large, cross_fit=3)
+    assert asked.folds is not None
+    assert sorted(set(asked.folds.tolist())) == [0, 1, 2]
+    small = corpus_of(write_csv("small.csv", PAIR_HEADER, distinct(60)), cross_fit=0)
+    assert small.folds is None
+    assert len(small.test) < FEWEST_UNITS
+
+
+def test_folds_choose_by_the_validation_file_that_is_given(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, distinct(60))
+    validation = write_csv("validation.csv", PAIR_HEADER, distinct(12, first=100))
+    options = {"validation": str(validation)}
+    corpus = corpus_of(path, **options)
+    assert corpus.folds is not None
+    train, chosen_by, places = corpus.fold(0, make_recipe({"data": str(path)}, **options))
+    assert (len(train), len(places)) == (48, 12)
+    assert [example.texts for example in chosen_by.examples] == [
+        example.texts for example in corpus.validation.examples
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores=st.lists(st.integers(0, 20).map(lambda n: n / 20), min_size=10, max_size=45), seed=st.integers(0, 3))
+def test_small_files_of_any_scores_can_be_split_and_folded(scores: list[float], seed: int) -> None:
+    values = [{"text_1": f"a{n}", "text_2": f"b{n}", "similarity": str(score)} for n, score in enumerate(scores)]
+    table = Table("t.csv", "csv", tuple(PAIR_HEADER), [Row(n, row) for n, row in enumerate(values, 1)], "", 0)
+    if len(set(scores)) == 1:
+        return
+    recipe = make_recipe({"data": "t.csv"}, seed=seed)
+    corpus = read_corpus(table, recipe, choose_task(table, recipe).read)
+    assert corpus.folds is not None
+    assert len(corpus.train) + len(corpus.validation) == len(scores)
+    for fold in range(5):
+        train, validation, places = corpus.fold(fold, recipe)
+        assert len(train) + len(validation) + len(places) == len(scores)
+        assert len(validation) >= 1
+
+
+def test_fewer_than_ten_usable_rows_are_refused(write_csv: WriteCsv) -> None:
+    pairs = [*distinct(9), ["", "b", 0.1]]
+    with pytest.raises(DataError, match=r"pairs\.csv: 9 rows can be used of 10; expected at least 10"):
+        corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs))
+
+
+def test_nothing_to_test_on_is_refused(write_csv: WriteCsv) -> None:
+    with pytest.raises(DataError, match="no example is left to test on"):
+        corpus_of(write_csv("pairs.csv", PAIR_HEADER, distinct(100)), test=0)
+
+
+# The record
+
+
+def test_repeats_and_contradictions_are_counted_and_named(write_csv: WriteCsv) -> None:
+    pairs = [
+        *distinct(40),
+        ["Left1", "right1!", 0.1],  # row 41, the score of row 2
+        ["right2", "left2", 0.9],  # row 42, another score than row 3
+        ["left2", "right2", 0.8],  # row 43, another yet
+    ]
+    record = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs)).record
+    assert record["duplicates"] == {"exact": 3, "conflicting_scores": 2, "rows": [41, 42, 43]}
+
+
+def test_what_is_set_aside_is_counted_by_file_and_reason(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [*distinct(300), ["", "b", 0.1], ["a", " ", 0.1]])
+    record = corpus_of(path).record
+    assert record["set_aside"] == [{"file": str(path), "reason": "empty text", "count": 2, "rows": [301, 302]}]
+    assert (record["counts"]["read"], record["counts"]["used"]) == (302, 300)
+
+
+def test_texts_in_very_many_pairs_are_listed(write_csv: WriteCsv) -> None:
+    pairs = [["hub", f"right{n}", (n % 10) / 10] if n % 2 else row for n, row in enumerate(distinct(600))]
+    record = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs)).record
+    assert [hub["text"] for hub in record["hubs"]] == ["hub"]
+
+
+@pytest.mark.parametrize("count", [60, 500])
+def test_every_example_has_a_line_with_its_split(write_csv: WriteCsv, count: int) -> None:
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, distinct(count)))
+    lines = splits_lines(corpus)
+    tested = [line for line in lines if line["split"] == "test"]
+    assert Counter(line["split"] for line in lines) == {name: len(getattr(corpus, name)) for name in SPLITS}
+    assert all(("fold" in line) == (corpus.folds is not None) for line in tested)
+    first = corpus.test.examples[0]
+    assert tested[0]["row"] == first.row
+    assert tested[0]["hash"] == f"{digest(first.texts):016x}"
+
+
+def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:
+    examples = [Example(n, pair[:2], pair[2]) for n, pair in enumerate(topic_pairs(20))]
+    assert set_hash(examples) == set_hash(examples[::-1])
+    changed = [*examples[1:], Example(0, examples[0].texts, 0.123)]
+    assert set_hash(changed) != set_hash(examples)
+    assert set_hash(examples[1:]) != set_hash(examples)
+
+
+def test_hashes_are_of_pairs_and_of_single_texts() -> None:
+    example = Example(1, ("Data scientist", "nurse"), 0.5)
+    hashes = set(text_hashes([example]).tolist())
+    assert hashes == {digest(["data scientist", "nurse"]), digest(["scientist data"]), digest(["NURSE"])}
+    assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["a b"])

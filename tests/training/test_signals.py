@@ -1,0 +1,47 @@
+"""The first signal asks to stop, the second stops at once, and nothing is changed for good."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from homeground.training.signals import WATCHED, Signals
+
+
+@pytest.mark.parametrize("number", WATCHED)
+def test_the_first_signal_is_held_back_and_told(number: int) -> None:
+    with Signals() as stop:
+        assert stop() is None
+        signal.raise_signal(number)
+        assert stop() == number
+        assert stop() == number
+
+
+def test_a_second_signal_does_what_it_did_before() -> None:
+    with Signals() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop() == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_handlers_of_before_come_back() -> None:
+    before = [signal.getsignal(number) for number in WATCHED]
+    with Signals():
+        assert [signal.getsignal(number) for number in WATCHED] != before
+    assert [signal.getsignal(number) for number in WATCHED] == before
+
+
+def test_outside_the_main_thread_signals_stay_the_callers_business() -> None:
+    told: list[int | None] = []
+
+    def work() -> None:
+        with Signals() as stop:
+            told.append(stop())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert told == [None]

@@ -50,7 +50,7 @@ def reader(tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(importlib.import_module("homeground.checkpoint.checkpoint"), "_minilm", lambda: encoder)
     occupations = [concept for place, concept in enumerate(demo.read_occupations()) if place // 5 % 4 == 0]
     monkeypatch.setattr(demo, "read_occupations", lambda: occupations)
-    pairs = topic_pairs(500)
+    pairs = topic_pairs(520)
     write("pairs.csv", PAIR_HEADER, pairs)
     write("new.csv", PAIR_HEADER, topic_pairs(100, seed=1))
     write("train.csv", PAIR_HEADER, topic_pairs(200, seed=2))

@@ -105,8 +105,9 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     write_array(run.folder / "training_texts.npy", ready.learned_texts)
 
     save_model(model, ready, run.model_folder, card=model_card(read_run(run.folder)))
-    run.write_record(state="finished", finished=now())
+    run.write_record(finished=now())
     write_report(run.folder)
+    run.write_record(state="finished")
     run.remove_checkpoints()
 
 

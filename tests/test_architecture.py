@@ -17,6 +17,7 @@ ROWS = [
     ["demo"],
     ["adapt", "measure", "estimate", "prediction_files", "doctor"],
     ["reports", "predict", "saving"],
+    ["classifier"],
     ["training", "evaluation"],
     ["preparation"],
     ["tasks", "engines"],

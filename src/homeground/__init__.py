@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from homeground.adapt import adapt
+    from homeground.classifier import Classifier
     from homeground.errors import HomegroundError
     from homeground.measure import compare, evaluate
     from homeground.predict import Encoder, load
     from homeground.run import Run
 
-__all__ = ["Encoder", "HomegroundError", "Run", "adapt", "compare", "evaluate", "load"]
+__all__ = ["Classifier", "Encoder", "HomegroundError", "Run", "adapt", "compare", "evaluate", "load"]
 
 _HOMES = {
+    "Classifier": "homeground.classifier",
     "Encoder": "homeground.predict",
     "HomegroundError": "homeground.errors",
     "Run": "homeground.run",

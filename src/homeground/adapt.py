@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import Stopped
+from homeground.evaluation.bootstrap import own_intervals
 from homeground.evaluation.comparison import compare
 from homeground.evaluation.evaluate import embed, evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
@@ -25,8 +26,9 @@ from homeground.reports.record import read_run
 from homeground.reports.report import write_report
 from homeground.run import Run, now, open_run, read_array, write_array, write_json, write_json_lines, write_text
 from homeground.saving import save_model
-from homeground.tasks.task import Measured
+from homeground.tasks.task import Measured, Metric, Side
 from homeground.training import signals, train
+from homeground.training.head import Head, fit_head, probabilities, vectors_of
 from homeground.training.loggers import MetricsLog
 
 
@@ -81,20 +83,23 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     """Measure, train, measure, compare, save, report."""
     began = time.monotonic()
     task = ready.task
-    base = _open(ready)
+    base, head = _open_before(ready, ready.train_rows, ready.validation_rows, tell)
     tell(Note(f"measuring before, on {len(ready.corpus.test)} test examples"))
     before = _measure(base, ready)
     general = GeneralSet.of(ready)
     general_before = general and general.measure(base)
 
-    assembled = _cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None
-    model, finished = _fit(ready, run.folder, before, tell, ready.train_rows, ready.validation_rows)
+    crossed = _cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None
+    model, finished = _fit(ready, run.folder, before, tell, ready.train_rows, ready.validation_rows, head)
 
     tell(Note(f"measuring after, on {len(ready.corpus.test)} test examples"))
-    after = assembled or _measure(model, ready)
+    before, after = crossed or (before, _measure(model, ready))
     general_after = general and general.measure(model)
-    scores = compare(ready, run, before, after, general, general_before, general_after)
-    scores |= task.exhibits(ready.corpus.test.examples, ready.titles, _encoder(base, ready), _encoder(model, ready))
+    baselines = _baselines(ready, base, head)
+    scores = compare(ready, run, before, after, baselines, general, general_before, general_after)
+    sides = (_side(base, before, ready), _side(model, after, ready))
+    scores |= task.exhibits(ready.corpus.test.examples, ready.titles, *sides)
+    scores["head"] = head and head.record
     scores["training"] = {
         **_described(finished, ready),
         "seconds": round(time.monotonic() - began, 1),
@@ -131,24 +136,63 @@ def _open(ready: Prepared, *, to_train: bool = False) -> Model:
         encoder=recipe.encoder,
         training=recipe.training if to_train else None,
         seed=recipe.seed,
+        labels=ready.task.labels,
     )
+
+
+def _open_before(ready: Prepared, rows: Any, validation: Any, tell: Listener) -> tuple[Model, Head | None]:
+    """Return the model to compare with, and its head where that is new: fitted to convergence, so that it is fair."""
+    base = _open(ready)
+    if base.has_head:
+        return base, None
+    tell(Note("fitting the new head on frozen features"))
+    recipe = ready.recipe
+    head = fit_head(base, ready.task, rows, validation, seed=recipe.seed, size=recipe.evaluation.evaluation_batch_size)
+    base.set_head(head.variant, head.outer.weight, head.outer.bias)
+    return base, head
 
 
 def _measure(model: Model, ready: Prepared) -> Measured:
     return evaluate(model, ready.task, ready.test_rows, batch_size=ready.recipe.evaluation.evaluation_batch_size)
 
 
-def _encoder(model: Model, ready: Prepared) -> Callable[[list[str]], NDArray[np.float32]]:
-    size = ready.recipe.evaluation.evaluation_batch_size
-    return lambda texts: embed(model, tokenize(texts, ready.tokenizer), padding=ready.padding, batch_size=size)
+def _baselines(ready: Prepared, base: Model, head: Head | None) -> dict[str, NDArray[np.float64]]:
+    """Return what cheap methods predict for the test examples; cross-fitted examples have been learned from."""
+    corpus, task = ready.corpus, ready.task
+    if corpus.folds is not None:
+        return {}
+    found = task.baselines(corpus.train.examples, corpus.test.examples)
+    if head is not None:
+        size = ready.recipe.evaluation.evaluation_batch_size
+        vectors = vectors_of(base, task, ready.test_rows, size=size)["mean"]
+        several = task.loss == "binary_cross_entropy"
+        found["frozen embeddings"] = probabilities(head.frozen, vectors, several=several)
+    return found
+
+
+def _side(model: Model, measured: Measured, ready: Prepared) -> Side:
+    """Return what is shown of one model: its scores, its embeddings, and intervals of further metrics."""
+    evaluation = ready.recipe.evaluation
+    size, nodes = evaluation.evaluation_batch_size, ready.corpus.test.units.nodes
+
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        return embed(model, tokenize(texts, ready.tokenizer), padding=ready.padding, batch_size=size)
+
+    def intervals(metrics: Sequence[Metric]) -> list[tuple[float, float]]:
+        seed, draws = ready.recipe.seed, evaluation.bootstrap_draws
+        return own_intervals(measured.statistics, metrics, nodes, seed=seed, draws=draws)
+
+    return Side(measured, encode, intervals)
 
 
 def _fit(
-    ready: Prepared, home: Path, before: Measured, tell: Listener, train_rows: Any, validation: Any
+    ready: Prepared, home: Path, before: Measured, tell: Listener, train_rows: Any, validation: Any, head: Head | None
 ) -> tuple[Model, train.Finished]:
     """Train one model under ``home``, going on from its checkpoints; Ctrl-C and SIGTERM save first."""
     recipe, task = ready.recipe, ready.task
     model = _open(ready, to_train=True)
+    if head is not None:
+        model.set_head(head.variant, head.outer.weight, head.outer.bias)
 
     def measure_validation(model: Model) -> dict[str, float]:
         scores = evaluate(model, task, validation, batch_size=recipe.evaluation.evaluation_batch_size).scores
@@ -183,19 +227,26 @@ def _fit(
     raise AssertionError("a training ends with Finished or Stopped")
 
 
-def _cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> Measured:
-    """Return what is scored when every example is measured by a model that learned from the other folds only."""
+def _cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tuple[Measured, Measured]:
+    """Return before and after when every example is measured by models that learned from the other folds only.
+
+    Of the models before only a fitted head has learned anything, so where there is none ``before`` stays as it is.
+    """
     assert ready.corpus.folds is not None
-    predictions = np.full(len(ready.corpus.test), np.nan)
+    predictions = np.full((2, *before.predictions.shape), np.nan)
     folds = int(ready.corpus.folds.max()) + 1
     for fold in range(folds):
         home = run.folder / "folds" / str(fold + 1)
         kept = home / "predictions.npy"
         if not kept.is_file():
             tell(Note(f"fold {fold + 1} of {folds}"))
-            model, _ = _fit(ready, home, before, tell, *ready.fold_rows(fold))
-            write_array(kept, _measure(model, ready).predictions)
+            rows = ready.fold_rows(fold)
+            base, head = _open_before(ready, *rows, tell)
+            own_before = before if head is None else _measure(base, ready)
+            model, _ = _fit(ready, home, own_before, tell, *rows, head)
+            write_array(kept, np.stack([own_before.predictions, _measure(model, ready).predictions]))
             run.remove_checkpoints(home)
         held_out = ready.corpus.folds == fold
-        predictions[held_out] = read_array(kept)[held_out]
-    return ready.task.measure(ready.test_rows, predictions)
+        predictions[:, held_out] = read_array(kept)[:, held_out]
+    first, second = (ready.task.measure(ready.test_rows, side) for side in predictions)
+    return first, second

@@ -34,6 +34,7 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         encoder=recipe.encoder,
         training=training,
         seed=recipe.seed,
+        labels=ready.task.labels,
     )
     batches = epoch_batches(lengths, training.batch_size, seed=recipe.seed, epoch=0, group_by_length=True)
     longest_first = sorted(batches, key=lambda items: -int(lengths[items].max()))

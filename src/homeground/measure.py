@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from homeground.checkpoint import (
     Checkpoint,
+    classes_of,
     load_tokenizer,
     open_checkpoint,
     padding_id,
@@ -23,13 +24,14 @@ from homeground.checkpoint import (
 from homeground.data.corpus import Part, link, read_file, seen_before
 from homeground.data.examples import set_hash
 from homeground.engines import open_engine
-from homeground.errors import DataError
+from homeground.errors import CheckpointError, DataError
 from homeground.evaluation.bootstrap import own_interval
 from homeground.evaluation.comparison import Resampling, judge
 from homeground.evaluation.evaluate import evaluate as evaluate_model
 from homeground.evaluation.ledger import count_verdict
 from homeground.recipe import Recipe, make_recipe
 from homeground.tasks import choose_task
+from homeground.tasks.classification import Classification
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Measured, Task
 
@@ -52,8 +54,8 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
     ``settings`` say how the file is written and which column is which. ``seen_in_training`` counts the examples the
     run learned from, earlier runs included; of checkpoints made elsewhere that cannot be known.
     """
-    test = _read(data, settings)
     checkpoint = open_checkpoint(source)
+    test = _labelled(_read(data, settings), [checkpoint])
     measured, seen = _measure(checkpoint, test)
     metric = test.task.primary_metric
     interval = own_interval(
@@ -81,11 +83,12 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
 def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, Any]:
     """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
 
-    Each is compared by its own similarity (a run remembers whether it learned angles or cosines). Examples that either
-    learned from block HELPED, and the verdict is counted in the ledger in runs/.
+    Each is compared by its own similarity (a run remembers whether it learned angles or cosines); classifiers must
+    have the same labels. Examples that either learned from block HELPED, and the verdict is counted in the ledger in
+    runs/.
     """
-    test = _read(data, settings)
     checkpoints = [open_checkpoint(name) for name in (first, second)]
+    test = _labelled(_read(data, settings), checkpoints)
     (before, seen_1), (after, seen_2) = (_measure(checkpoint, test) for checkpoint in checkpoints)
     fingerprint = "-".join(checkpoint.sha256 for checkpoint in checkpoints)
     test_hash = set_hash(test.part.examples)
@@ -118,15 +121,49 @@ def _measure(checkpoint: Checkpoint, test: TestSet) -> tuple[Measured, int]:
     """Return what a checkpoint scores, and how many of the examples it learned from."""
     require_encoder(checkpoint)
     task = test.task
-    kind = read_settings(checkpoint.folder / "homeground.json").get("similarity")
-    if isinstance(task, Similarity) and task.scored and kind == "cosine":
+    own = read_settings(checkpoint.folder / "homeground.json")
+    if isinstance(task, Similarity) and task.scored and own.get("similarity") == "cosine":
         task = replace(task, loss="cosine_mse")
+    if isinstance(task, Classification):
+        task = replace(task, truncation=own.get("truncation", task.truncation))
     max_length = test.recipe.encoder.max_length or checkpoint.max_length
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     rows = task.tokenize(test.part.examples, tokenizer, padding_id(checkpoint, tokenizer))
-    model = open_engine(test.recipe.engine).open_model(checkpoint, head=task.head, encoder=test.recipe.encoder)
+    model = open_engine(test.recipe.engine).open_model(
+        checkpoint, head=task.head, encoder=test.recipe.encoder, labels=task.labels
+    )
     measured = evaluate_model(model, task, rows, batch_size=test.recipe.evaluation.evaluation_batch_size)
     return measured, int(seen_before(test.part.examples, _texts_of(checkpoint)).sum())
+
+
+def _labelled(test: TestSet, checkpoints: list[Checkpoint]) -> TestSet:
+    """Return the test set with the labels of the checkpoints, where it is one of labelled texts.
+
+    Raises:
+        CheckpointError: a checkpoint gives no labels, or others than the first.
+        DataError: the examples have none of these labels, or several a text where the model gives one.
+    """
+    task = test.task
+    if not isinstance(task, Classification):
+        return test
+    known = [classes_of(checkpoint) for checkpoint in checkpoints]
+    for checkpoint, classes in zip(checkpoints, known, strict=True):
+        if not classes:
+            raise CheckpointError(
+                f'"{checkpoint.name}" gives no labels, so there is nothing to measure on labelled texts; adapt it '
+                "first, or name a run that classifies"
+            )
+        if classes != known[0]:
+            raise CheckpointError(
+                f'"{checkpoint.name}" gives other labels than "{checkpoints[0].name}"; both must know the same ones, '
+                "in one order"
+            )
+    several = {checkpoint.config.get("problem_type") == "multi_label_classification" for checkpoint in checkpoints}
+    if len(several) > 1 or (task.several and several == {False}):
+        raise DataError(f"{test.recipe.data}: one side has one label a text, the other several; compare like with like")
+    if several == {True} and not task.several:
+        task = replace(task, loss="binary_cross_entropy", primary_metric="macro_f1")
+    return replace(test, task=task.for_labels(known[0], test.part.examples))
 
 
 def _texts_of(checkpoint: Checkpoint) -> NDArray[np.uint64]:

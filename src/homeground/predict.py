@@ -14,12 +14,14 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import (
     Checkpoint,
+    classes_of,
     load_tokenizer,
     open_checkpoint,
     padding_id,
     read_settings,
     require_encoder,
 )
+from homeground.classifier import Classifier
 from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
@@ -81,8 +83,10 @@ class Encoder:
         return similarity_matrix(self.encode(texts), self.kind)
 
 
-def load(source: str | PathLike[str] | Run, **options: Any) -> Encoder:
+def load(source: str | PathLike[str] | Run, **options: Any) -> Encoder | Classifier:
     """Return the model of a run, a model folder or a checkpoint, ready to be used.
+
+    What classifies texts becomes a ``Classifier``, everything else an ``Encoder``.
 
     Raises:
         CheckpointError: it cannot be found, opened or trusted.
@@ -92,4 +96,4 @@ def load(source: str | PathLike[str] | Run, **options: Any) -> Encoder:
     )
     checkpoint = open_checkpoint(name)
     require_encoder(checkpoint)
-    return Encoder(checkpoint, **options)
+    return Classifier(checkpoint, **options) if classes_of(checkpoint) else Encoder(checkpoint, **options)

@@ -1,4 +1,4 @@
-"""File to file: pairs get a similarity, texts get embeddings, and the file appears only when it is complete."""
+"""File to file: texts get labels, pairs a similarity, texts embeddings; the file appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -7,45 +7,59 @@ import csv
 import json
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.classifier import THRESHOLD, Classifier
 from homeground.data.readers import Row, Table, column_error, read_table, text
 from homeground.errors import DataError, UsageError, nearest
 from homeground.predict import Encoder
 from homeground.run import written_to
+from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.similarity import USUAL_NAMES
 
 CHUNK = 4096
 """Rows encoded at once."""
 
 WRITTEN = (".csv", ".jsonl", ".npy")
-TEXT_NAMES = ("text", "sentence", "title")
 NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters a spreadsheet takes for a formula; such a text is written with an apostrophe before it."""
 
 
 def predict_file(
-    model: Encoder, source: Path, target: Path, *, text_1: str | None = None, text_2: str | None = None
+    model: Encoder | Classifier,
+    source: Path,
+    target: Path,
+    *,
+    text_1: str | None = None,
+    text_2: str | None = None,
+    told: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> int:
-    """Read texts or pairs, write embeddings or similarities, and return the number of rows.
+    """Read texts or pairs, write labels, embeddings or similarities, and return the number of rows.
 
-    A file with two text columns gets a column ``similarity``; one with a single text column gets embeddings, as an
-    array in .npy, as lists in .jsonl, as columns in .csv.
+    A classifier adds ``predicted_label`` and the probability of every label. With an encoder a file with two text
+    columns gets a column ``similarity``; one with a single text column gets embeddings, as an array in .npy, as lists
+    in .jsonl, as columns in .csv. ``told`` hears the rows done and the rows there are, after every chunk of labels.
 
     Raises:
-        UsageError: the target's suffix is none of .csv, .jsonl and .npy, or .npy was asked for similarities.
+        UsageError: the target's suffix is none of .csv, .jsonl and .npy, or .npy was asked for similarities or labels.
         DataError: the file cannot be read or holds no text columns.
     """
     if target.suffix not in WRITTEN:
         raise UsageError(f'--output "{target}": expected a name ending in {", ".join(WRITTEN)}')
     table = read_table(source)
     columns = _text_columns(table, text_1, text_2)
+    if isinstance(model, Classifier):
+        if target.suffix == ".npy":
+            raise UsageError(f"{target}: .npy holds embeddings; labels and probabilities go to .csv or .jsonl")
+        labelled = _labelled(model, table, columns, told)
+        _write_csv(target, labelled) if target.suffix == ".csv" else _write_json_lines(target, labelled)
+        return len(table.rows)
     if target.suffix == ".npy":
         embeddings = [vectors for _, vectors in _embedded(model, table, columns[0])]
         if len(columns) == 2:
@@ -100,6 +114,21 @@ def _scored(model: Encoder, table: Table, columns: tuple[str, ...]) -> Iterator[
         sides = [[text(table, row, column) for row in rows] for column in columns]
         for row, value in zip(rows, model.similarity(sides[0], sides[1]), strict=True):
             yield {**row.values, name: round(float(value), 6)}
+
+
+def _labelled(
+    model: Classifier, table: Table, columns: tuple[str, ...], told: Callable[[int, int], None]
+) -> Iterator[dict[str, Any]]:
+    for rows in _chunks(table):
+        sides = [[text(table, row, column) for row in rows] for column in columns]
+        probabilities = model.predict_proba(sides[0] if len(sides) == 1 else list(zip(*sides, strict=True)))
+        for row, given in zip(rows, probabilities, strict=True):
+            chosen = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
+            label = ";".join(chosen) if model.several else model.classes_[int(given.argmax())]
+            named = zip(model.classes_, given, strict=True)
+            each = {f"probability_{name}": round(float(value), 6) for name, value in named}
+            yield {**row.values, "predicted_label": label, **each}
+        told(rows[-1].number, len(table.rows))
 
 
 def _write_csv(target: Path, rows: Iterator[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from homeground.checkpoint import Checkpoint, load_tokenizer, open_checkpoint, padding_id, require_encoder
+from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
 from homeground.data.corpus import Corpus, Part, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import text_hashes
 from homeground.data.readers import read_table
@@ -122,17 +122,14 @@ class Prepared:
     def example_lines(self, before: Measured, after: Measured) -> list[dict[str, Any]]:
         """Return the lines of examples.jsonl: every test example with what was given, before and after."""
         test = self.corpus.test
-        names = ("text_1", "text_2") if test.examples[0].score is not None else ("anchor", "positive", "negative")
-        lines: list[dict[str, Any]] = []
-        for place, example in enumerate(test.examples):
-            line: dict[str, Any] = {"row": example.row, "unit": example.group or str(test.units.units[place])}
-            line |= dict(zip(names, example.texts, strict=False))
-            if example.score is not None:
-                line["similarity"] = example.score
-            line["before"] = round(float(before.predictions[place]), 6)
-            line["after"] = round(float(after.predictions[place]), 6)
-            lines.append(line)
-        return lines
+        return [
+            {
+                "row": example.row,
+                "unit": example.group or str(test.units.units[place]),
+                **self.task.line(example, before.predictions[place], after.predictions[place]),
+            }
+            for place, example in enumerate(test.examples)
+        ]
 
     def _tokenize(self, part: Part) -> Any:
         return self.task.tokenize(part.examples, self.tokenizer, self.padding)
@@ -149,9 +146,12 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
             _refuse_missing(path)
     table = read_file(recipe.data, recipe)
     task = choose_task(table, recipe)
+    recipe = recipe.for_task(task.name)
     say(f"{recipe.data}: {task.understood()}")
     corpus = read_corpus(table, recipe, task.read)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
+    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
+    task = task.settled({split: part.examples for split, part in parts.items()}, classes_of(checkpoint))
     require_encoder(checkpoint)
     max_length = recipe.encoder.max_length or checkpoint.max_length
     if max_length > checkpoint.max_length:
@@ -163,6 +163,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "columns": dict(task.columns),
         "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
         "max_length": max_length,
+        "notes": list(task.remarks),
     }
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding_id(checkpoint, tokenizer), max_length, record)
     truncated = ready.train_rows.truncated + ready.test_rows.truncated
@@ -198,7 +199,7 @@ def notes(record: dict[str, Any]) -> list[str]:
         said.append(f"{record['truncated']['texts']} texts are cut to {record['truncated']['max_length']} tokens")
     if record["seen_in_training"]:
         said.append(f"{record['seen_in_training']} test examples were learned from: no verdict can be HELPED on them")
-    return said
+    return [*said, *record.get("notes", [])]
 
 
 def _refuse_missing(path: str) -> None:

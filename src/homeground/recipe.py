@@ -69,6 +69,11 @@ class Section(BaseModel):
 class Columns(Section):
     """Which column plays which part; what is not named is found by the usual names and said before the start."""
 
+    text: str | None = Field(default=None, description="column with the text that has a label")
+    label: str | None = Field(default=None, description="column with the label, or with a list of labels")
+    label_delimiter: str | None = Field(
+        default=None, min_length=1, description="what separates several labels in one field, e.g. ';'"
+    )
     text_1: str | None = Field(default=None, description="column with the first text of a pair")
     text_2: str | None = Field(default=None, description="column with the second text of a pair")
     similarity: str | None = Field(default=None, description="column with the score of a pair")
@@ -130,6 +135,10 @@ class Encoder(Section):
     max_length: int | None = Field(
         default=None, ge=4, description="tokens a text is cut to, else the checkpoint's own length"
     )
+    truncation: Literal["head", "head_and_tail"] = Field(
+        default="head",
+        description="what is kept of a longer text: its head, or a quarter from its head and the rest from its tail",
+    )
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="dropout while training, else the checkpoint's own"
     )
@@ -138,16 +147,31 @@ class Encoder(Section):
 class Training(Section):
     """The loop: loss, optimizer, schedule, early stopping, and what is kept."""
 
-    loss: Literal["auto", "angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking"] = Field(
+    loss: Literal[
+        "auto",
+        "angular_mse",
+        "cosine_mse",
+        "cosent",
+        "multiple_negatives_ranking",
+        "cross_entropy",
+        "binary_cross_entropy",
+    ] = Field(
         default="auto",
-        description="what is minimized; auto: angular_mse for scored pairs, else multiple_negatives_ranking",
+        description="what is minimized; auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs "
+        "without scores, cross_entropy for one label, binary_cross_entropy for several",
     )
-    epochs: float = Field(default=2, gt=0, description="passes over the training data")
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: every class weighs alike in the loss, however rare"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of each label that is spread over all classes"
+    )
+    epochs: float = Field(default=2, gt=0, description="passes over the training data (classification: 3)")
     batch_size: int = Field(default=32, ge=1, description="examples a step learns from, over all processes")
     microbatch_size: int | None = Field(
         default=None, ge=1, description="examples held in memory at once; the result is the same"
     )
-    learning_rate: float = Field(default=2e-5, ge=0, description="highest learning rate")
+    learning_rate: float = Field(default=2e-5, ge=0, description="highest learning rate (classification: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adamw decouples weight decay, adam has none"
     )
@@ -213,7 +237,7 @@ class Recipe(Section):
     """Everything a run was told to do."""
 
     data: str = Field(description="file to adapt to")
-    task: Literal["similarity"] | None = Field(
+    task: Literal["similarity", "classification"] | None = Field(
         default=None, description="what is learned, else it follows from the columns"
     )
     checkpoint: str = Field(default="minilm", description="pretrained weights: a Hub name, a folder, a run, or minilm")
@@ -245,6 +269,12 @@ class Recipe(Section):
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
+    def for_task(self, task: str) -> Recipe:
+        """Return the recipe with its task named and, where nothing was said, with the settings that suit the task."""
+        suited = TASK_DEFAULTS.get(task, {})
+        unsaid = {name: value for name, value in suited.items() if name not in self.training.model_fields_set}
+        return self.model_copy(update={"task": task, "training": self.training.model_copy(update=unsaid)})
+
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the recipe as TOML with every default written out; what is not set is left out or says "none".
 
@@ -258,6 +288,10 @@ class Recipe(Section):
             if setting.name not in table and setting.field.default is not None:
                 table[setting.name] = "none"
         return tomli_w.dumps(values)
+
+
+TASK_DEFAULTS: dict[str, dict[str, float]] = {"classification": {"epochs": 3, "learning_rate": 5e-5}}
+"""Settings of [training] that suit a task better than the defaults above."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,20 +29,35 @@ def save_model(model: Model, ready: Prepared, folder: Path, *, card: str) -> Non
     with new_folder(folder) as temporary:
         model.save(temporary)
         write_tokenizer(ready.checkpoint, temporary)
-        _write(temporary / "sentence_bert_config.json", {"max_seq_length": ready.max_length, "do_lower_case": False})
-        _write(
-            temporary / "config_sentence_transformers.json",
-            {
-                "__version__": {name: version(name) for name in ("transformers", "torch")},
-                "model_type": "SentenceTransformer",
-                "prompts": {},
-                "default_prompt_name": None,
-                "similarity_fn_name": "cosine",
-            },
-        )
-        _write(temporary / "homeground.json", {"version": 1, **ready.task.settings()})
+        settings = {"version": 1, **ready.task.settings()}
+        if ready.task.head == "encoder":
+            _write_for_sentence_transformers(temporary, ready.max_length)
+        else:
+            _limit_tokenizer(temporary / "tokenizer_config.json", ready.max_length)
+            settings["max_length"] = ready.max_length
+        _write(temporary / "homeground.json", settings)
         (temporary / "README.md").write_text(card, encoding="utf-8")
     _check(model, ready, folder)
+
+
+def _write_for_sentence_transformers(folder: Path, max_length: int) -> None:
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
+    _write(
+        folder / "config_sentence_transformers.json",
+        {
+            "__version__": {name: version(name) for name in ("transformers", "torch")},
+            "model_type": "SentenceTransformer",
+            "prompts": {},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+
+
+def _limit_tokenizer(path: Path, max_length: int) -> None:
+    """Let transformers cut texts where they were cut in training, once asked to cut."""
+    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    _write(path, {**settings, "model_max_length": max_length})
 
 
 def _check(model: Model, ready: Prepared, folder: Path) -> None:

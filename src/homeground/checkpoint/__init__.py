@@ -6,6 +6,7 @@ nothing of a checkpoint is loaded before it has passed the safety scan.
 
 from homeground.checkpoint.checkpoint import (
     Checkpoint,
+    classes_of,
     load_tokenizer,
     open_checkpoint,
     padding_id,
@@ -16,6 +17,7 @@ from homeground.checkpoint.safety import read_settings
 
 __all__ = [
     "Checkpoint",
+    "classes_of",
     "load_tokenizer",
     "open_checkpoint",
     "padding_id",

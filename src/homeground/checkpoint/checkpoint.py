@@ -124,6 +124,20 @@ def require_encoder(checkpoint: Checkpoint) -> None:
         )
 
 
+def classes_of(checkpoint: Checkpoint) -> list[str]:
+    """Return the labels of a checkpoint that classifies texts, in the order of its logits; none of any other.
+
+    One whose labels were never named (LABEL_0, LABEL_1) has those as names.
+    """
+    config = checkpoint.config
+    architectures: list[object] = config.get("architectures") or []
+    classifies = any(str(name).endswith("ForSequenceClassification") for name in architectures)
+    named: dict[str, Any] = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    if not classifies or config.get("problem_type") == "regression" or len(named) < 2:
+        return []
+    return [str(named[place]) for place in sorted(named, key=int)]
+
+
 def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
     """Return the tokenizer, cutting texts to ``max_length`` tokens (special tokens included) and never padding.
 
@@ -229,7 +243,7 @@ def _refuse_damaged(folder: Path, hashes: dict[str, str]) -> None:
 
 
 def _max_length(folder: Path, config: dict[str, Any]) -> int:
-    """Return the tightest limit that the sentence encoder, the tokenizer and the position table set.
+    """Return the tightest limit that the run, the sentence encoder, the tokenizer and the position table set.
 
     sentence-transformers before 6 keeps its limit in sentence_bert_config.json, later ones in tokenizer_config.json.
     Position tables that count from the padding id have that many fewer places. Tokenizers that know no limit name a
@@ -240,6 +254,7 @@ def _max_length(folder: Path, config: dict[str, Any]) -> int:
         padding = config.get("pad_token_id")
         positions -= (padding if isinstance(padding, int) else 1) + 1
     limits = (
+        read_settings(folder / "homeground.json").get("max_length"),
         read_settings(folder / "sentence_bert_config.json").get("max_seq_length"),
         read_settings(folder / "tokenizer_config.json").get("model_max_length"),
         positions,

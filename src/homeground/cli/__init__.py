@@ -19,7 +19,7 @@ COMMANDS = {
     "adapt": "adapt a checkpoint to your data and say whether it helped",
     "evaluate": "what a run or checkpoint scores on a file of examples",
     "compare": "which of two runs or checkpoints is better on a file, with an interval",
-    "predict": "embeddings and similarities of texts, from arguments or file to file",
+    "predict": "labels, similarities or embeddings of texts, from arguments or file to file",
     "report": "write the report of a run again, or a heat map of any checkpoint",
     "demo": "the whole story on built-in data, in a few minutes",
     "doctor": "versions, hardware, memory and where checkpoints are cached",

@@ -1,4 +1,4 @@
-"""``homeground predict``: embeddings and similarities, from arguments or file to file."""
+"""``homeground predict``: labels, embeddings and similarities, from arguments or file to file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from homeground.classifier import Classifier
 from homeground.cli.options import common
 from homeground.cli.tables import aligned
 from homeground.errors import UsageError
@@ -22,6 +23,7 @@ from homeground.prediction_files import predict_file
 @click.option("--output", "output_path", type=click.Path(path_type=Path), help="FILE to write: .csv, .jsonl or .npy.")
 @click.option("--text-1", default=None, help="Column with the first text of a pair, or the only text.")
 @click.option("--text-2", default=None, help="Column with the second text of a pair.")
+@click.option("--top", type=click.IntRange(min=1), default=None, help="Print the K most probable labels only.")
 @click.option("--embeddings", is_flag=True, help="Print the embeddings of TEXTS as JSON Lines.")
 @common
 def predict(
@@ -32,15 +34,17 @@ def predict(
     output_path: Path | None,
     text_1: str | None,
     text_2: str | None,
+    top: int | None,
     embeddings: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Compare TEXTS with each other, or predict a file.
+    r"""Label TEXTS, or compare them with each other, as the model does; or predict a file.
 
     \b
+      homeground predict RUN "great film"                              label and probability of every label
       homeground predict RUN "data scientist" "statistician"
-      homeground predict RUN --input pairs.csv --output scored.csv     adds a column similarity
+      homeground predict RUN --input pairs.csv --output scored.csv     adds labels, or a column similarity
       homeground predict RUN --input texts.csv --output vectors.npy    embeddings, a row each
     """
     if (input_path is None) != (output_path is None):
@@ -49,9 +53,14 @@ def predict(
         raise UsageError('give either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
     model = load(source)
     if input_path is not None and output_path is not None:
-        count = predict_file(model, input_path, output_path, text_1=text_1, text_2=text_2)
+        told = (lambda _done, _of: None) if quiet else _tell
+        count = predict_file(model, input_path, output_path, text_1=text_1, text_2=text_2, told=told)
         if not quiet:
             click.echo(f"wrote {count} rows to {output_path}", err=True)
+    elif isinstance(model, Classifier):
+        if embeddings:
+            raise UsageError("--embeddings is for sentence encoders; this model gives labels")
+        _print_labels(model, texts, top=top, as_json=as_json)
     elif embeddings:
         for text, embedding in zip(texts, model.encode(texts), strict=True):
             click.echo(json.dumps({"text": text, "embedding": [round(float(x), 6) for x in embedding]}))
@@ -59,6 +68,21 @@ def predict(
         _print_similarities(model, texts, as_json=as_json)
     if model.truncated and not quiet:
         click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens", err=True)
+
+
+def _tell(done: int, of: int) -> None:
+    click.echo(f"{done:,} of {of:,} rows", err=True)
+
+
+def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
+    for text, given in zip(texts, model.predict_proba(texts), strict=True):
+        order = np.argsort(-given, kind="stable")[:top]
+        ranked = {model.classes_[place]: float(given[place]) for place in order}
+        if as_json:
+            rounded = {name: round(value, 6) for name, value in ranked.items()}
+            click.echo(json.dumps({"text": text, "probabilities": rounded}, ensure_ascii=False))
+        else:
+            click.echo("\n".join([text, *aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])]))
 
 
 def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:

@@ -68,7 +68,14 @@ class Progress:
 
 
 def _told_of(name: str) -> bool:
-    return name in ("train/epoch_loss", "validation/loss", "validation/pearson", "validation/mrr")
+    return name in (
+        "train/epoch_loss",
+        "validation/loss",
+        "validation/pearson",
+        "validation/mrr",
+        "validation/accuracy",
+        "validation/macro_f1",
+    )
 
 
 def _duration(seconds: float) -> str:

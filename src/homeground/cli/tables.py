@@ -61,5 +61,5 @@ def _difference(interval: dict[str, Any] | None) -> str:
 
 
 def _named(metric: str) -> str:
-    lower_is_better = {"mse", "mae", "mape"}
+    lower_is_better = {"mse", "mae", "mape", "log_loss", "ece"}
     return f"{metric} (lower is better)" if metric in lower_is_better else metric

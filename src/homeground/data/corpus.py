@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.examples import Example, Examples, digest, set_hash, text_hashes
-from homeground.data.linking import PairUnits, link_pairs
+from homeground.data.examples import Example, Examples, digest, example_digest, set_hash, text_hashes
+from homeground.data.linking import PairUnits, link_pairs, link_texts, numbered
 from homeground.data.readers import Table, read_table
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.errors import DataError
@@ -121,12 +122,15 @@ def read_file(path: str, recipe: Recipe) -> Table:
 def link(examples: Sequence[Example]) -> PairUnits:
     """Return what is independent among examples: their groups, or what shares a text."""
     groups = [example.group for example in examples] if examples and examples[0].group is not None else None
+    if all(len(example.texts) == 1 for example in examples):
+        units = link_texts([example.texts[0] for example in examples], groups=groups)
+        return PairUnits(units, np.stack([units, units], axis=1), "text" if groups is None else "group", (), 0)
     return link_pairs([e.texts[0] for e in examples], [e.texts[1] for e in examples], groups=groups)
 
 
 def seen_before(examples: Sequence[Example], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell of every example whether a model that learned from texts with these hashes saw it as a whole."""
-    return np.isin(np.array([digest(example.texts) for example in examples], np.uint64), hashes)
+    """Tell of every example whether a model that learned from examples with these hashes saw it, labels included."""
+    return np.isin(np.array([example_digest(example) for example in examples], np.uint64), hashes)
 
 
 def _part(examples: Sequence[Example], names: Sequence[str] | None = None, split: str = "") -> Part:
@@ -144,16 +148,26 @@ def _names(examples: Sequence[Example], recipe: Recipe, *, test: float | str) ->
     if split.split == "ordered":
         size = split.train_size
         return list(ordered_split(len(examples), train_size=size, validation=validation, test=test))
-    scores = [example.score for example in examples if example.score is not None]
     names = split_units(
         link(examples).units,
         seed=recipe.seed,
         validation=validation,
         test=test,
-        strata=score_bands(scores) if len(scores) == len(examples) else None,
+        strata=_strata(examples),
         version=split.split_version,
     )
     return list(names)
+
+
+def _strata(examples: Sequence[Example]) -> NDArray[np.int64] | None:
+    """Return what is spread evenly over the splits: bands of scores, or labels (of several the rarest)."""
+    scores = [example.score for example in examples if example.score is not None]
+    if len(scores) == len(examples):
+        return score_bands(scores)
+    if any(example.labels is None for example in examples):
+        return None
+    frequency = Counter(label for example in examples for label in example.labels or ())
+    return numbered(min(example.labels or ("",), key=lambda label: (frequency[label], label)) for example in examples)
 
 
 def _folds(examples: Sequence[Example], recipe: Recipe) -> NDArray[np.int64] | None:
@@ -226,17 +240,17 @@ def _record(
 
 
 def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
-    """Count examples that repeat an earlier one, and those among them whose score is another than the first's."""
-    seen: dict[int, float | None] = {}
+    """Count examples that repeat an earlier one, and those among them whose score or labels are not the first's."""
+    seen: dict[int, tuple[float | None, tuple[str, ...] | None]] = {}
     rows: list[int] = []
     conflicting = 0
     for example in examples:
         key = digest(example.texts)
         if key in seen:
             rows.append(example.row)
-            conflicting += example.score != seen[key]
+            conflicting += (example.score, example.labels) != seen[key]
         else:
-            seen[key] = example.score
+            seen[key] = (example.score, example.labels)
     return {"exact": len(rows), "conflicting_scores": conflicting, "rows": rows[:LISTED]}
 
 

@@ -14,15 +14,16 @@ from homeground.data.linking import text_key
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example: its texts, its score where it has one, and the group the file puts it in.
+    """One example: its texts, its score or its labels where it has any, and the group the file puts it in.
 
-    ``row`` counts the data rows of its file from 1.
+    ``row`` counts the data rows of its file from 1. ``labels`` are the names of one label, or of any number of them.
     """
 
     row: int
     texts: tuple[str, ...]
     score: float | None = None
     group: str | None = None
+    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,23 @@ def digest(texts: Iterable[str]) -> int:
     return int.from_bytes(hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
+def example_digest(example: Example) -> int:
+    """Return a 64-bit hash of an example as it is learned from: its texts, with their labels where it has any."""
+    texts = digest(example.texts)
+    if example.labels is None:
+        return texts
+    labelled = f"{texts:016x}\x1f" + "\x1f".join(sorted(example.labels))
+    return int.from_bytes(hashlib.blake2b(labelled.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
 def text_hashes(examples: Sequence[Example]) -> NDArray[np.uint64]:
     """Return the sorted hashes of every text and of every example as a whole, as a run stores what it learned from."""
-    hashes = {digest(example.texts) for example in examples}
+    hashes = {digest(example.texts) for example in examples} | {example_digest(example) for example in examples}
     hashes |= {digest([text]) for example in examples for text in example.texts}
     return np.array(sorted(hashes), np.uint64)
 
 
 def set_hash(examples: Sequence[Example]) -> str:
     """Return a hash that names a set of examples whatever their order, for the ledger of verdicts."""
-    lines = sorted(f"{digest(example.texts):016x} {example.score}" for example in examples)
+    lines = sorted(f"{example_digest(example):016x} {example.score}" for example in examples)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

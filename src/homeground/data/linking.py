@@ -47,7 +47,7 @@ class PairUnits:
 
     units: Ints
     nodes: Ints
-    rule: Literal["group", "shared text", "text_1"]
+    rule: Literal["group", "text", "shared text", "text_1"]
     hubs: tuple[Hub, ...]
     recurring_text_2: int
 

@@ -122,6 +122,17 @@ def text(table: Table, row: Row, column: str) -> str:
     raise DataError.at(table.path, f"holds {shown(value)}; expected text", row=row.number, column=column)
 
 
+def group(table: Table, row: Row, column: str | None) -> str | None:
+    """Return the group of a row, None where the file has no such column; nothing in its place is a DataError."""
+    if column is None:
+        return None
+    value = _value(table, row, column)
+    if value is None or not str(value).strip():
+        problem = "holds nothing; expected a group in every row, or no column of this name"
+        raise DataError.at(table.path, problem, row=row.number, column=column)
+    return str(value)
+
+
 def number(table: Table, row: Row, column: str) -> float:
     """Return the finite number in one place; words, true, nan, inf and decimal commas are DataErrors that show them."""
     written = _value(table, row, column)

@@ -53,3 +53,72 @@ def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenized:
     starts = np.concatenate([[0], np.cumsum([len(row) for row in ids], dtype=np.int64)])
     flat = np.concatenate(ids) if ids else np.empty(0, np.int32)
     return Tokenized(flat, starts, truncated=sum(bool(encoding.overflowing) for encoding in encodings))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Token ids of texts or pairs, each as one sequence; ``types`` is flat like the ids, 1 in second texts of pairs."""
+
+    tokens: Tokenized
+    types: NDArray[np.int8] | None
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def pad(self, items: NDArray[np.int64], padding: int) -> dict[str, NDArray[np.int64]]:
+        """Return ``input_ids``, ``attention_mask`` and, for pairs, ``token_type_ids``, each ``(items, longest)``."""
+        input_ids, mask = self.tokens.pad(items, padding)
+        batch = {"input_ids": input_ids, "attention_mask": mask}
+        if self.types is not None:
+            starts = self.tokens.starts
+            types = np.zeros(mask.shape, np.int64)
+            types[mask > 0] = np.concatenate([self.types[starts[i] : starts[i + 1]] for i in items])
+            batch["token_type_ids"] = types
+        return batch
+
+
+HEAD_SHARE = 4
+"""Of the room for a text that is too long, one part in so many is for its head, the rest for its tail (after Sun et al.
+2019, How to fine-tune BERT for text classification, who keep 128 and 382 of 510)."""
+
+
+def tokenize_sequences(
+    texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, *, truncation: str = "head"
+) -> Sequences:
+    """Tokenize single texts or pairs, special tokens included, cut to the length the tokenizer was told.
+
+    Of pairs the longer text is cut first. ``head_and_tail`` keeps both ends of a single text that is too long.
+    """
+    paired = bool(texts) and len(texts[0]) == 2
+    if truncation == "head_and_tail" and not paired:
+        return Sequences(_ends(tokenizer, [own[0] for own in texts]), None)
+    if not paired:
+        return Sequences(tokenize([own[0] for own in texts], tokenizer), None)
+    encodings = tokenizer.encode_batch([(own[0], own[1]) for own in texts])
+    starts = np.concatenate([[0], np.cumsum([len(encoding.ids) for encoding in encodings], dtype=np.int64)])
+    ids = np.concatenate([np.asarray(encoding.ids, np.int32) for encoding in encodings])
+    types = np.concatenate([np.asarray(encoding.type_ids, np.int8) for encoding in encodings])
+    return Sequences(Tokenized(ids, starts, sum(bool(encoding.overflowing) for encoding in encodings)), types)
+
+
+def _ends(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenized:
+    """Tokenize texts so that those that are too long keep their head and their tail between the special tokens."""
+    room = tokenizer.truncation
+    assert room is not None
+    longest = int(room["max_length"])
+    tokenizer.no_truncation()
+    encodings = tokenizer.encode_batch(list(texts))
+    tokenizer.enable_truncation(longest)
+    rows: list[NDArray[np.int32]] = []
+    for encoding in encodings:
+        ids = np.asarray(encoding.ids, np.int32)
+        if len(ids) > longest:
+            content = np.flatnonzero(np.asarray(encoding.special_tokens_mask) == 0)
+            first, last = int(content[0]), int(content[-1]) + 1
+            left = longest - first - (len(ids) - last)
+            tail = left - left // HEAD_SHARE
+            ids = np.concatenate([ids[: first + left // HEAD_SHARE], ids[last - tail :]])
+        rows.append(ids)
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+    flat = np.concatenate(rows) if rows else np.empty(0, np.int32)
+    return Tokenized(flat, starts, sum(len(encoding.ids) > longest for encoding in encodings))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint
@@ -26,6 +27,17 @@ class StepResult:
     loss: float
     gradient_norm: float
     finite: bool
+
+
+@dataclass(frozen=True)
+class HeadVariant:
+    """One way the inner part of a head may be set before its last linear map is fitted.
+
+    ``inner`` holds the weights to set, by name, and is empty where they stay as they are.
+    """
+
+    name: str
+    inner: Mapping[str, NDArray[np.float32]]
 
 
 class Model(Protocol):
@@ -54,6 +66,31 @@ class Model(Protocol):
         """Take the weights, and the optimizer's state where the folder holds it, from what ``save`` wrote."""
         ...
 
+    def as_encoder(self) -> Model:
+        """Return the same body as a sentence encoder, to be measured only."""
+        ...
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the head came with the checkpoint, so that nothing is to be fitted."""
+        ...
+
+    def features(self, batch: Batch) -> Outputs:
+        """Return ``head``, what enters the head, and ``mean``, the mean of the tokens' last hidden states."""
+        ...
+
+    def head_variants(self, vectors: NDArray[np.float32]) -> list[HeadVariant]:
+        """Return the ways the head may be set for the vectors ``(items, dimensions)`` that enter it in training."""
+        ...
+
+    def head_features(self, vectors: NDArray[np.float32], variant: HeadVariant) -> NDArray[np.float32]:
+        """Return what the head's last linear map gets, for vectors that enter the head."""
+        ...
+
+    def set_head(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        """Set a head to a variant, its last linear map to ``weight (classes, dimensions)`` and ``bias (classes,)``."""
+        ...
+
     def describe(self) -> dict[str, str]:
         """Return how it computes, for the record: device, precision, threads."""
         ...
@@ -71,8 +108,12 @@ class Engine(Protocol):
         encoder: Encoder | None = None,
         training: Training | None = None,
         seed: int = 0,
+        labels: Sequence[str] = (),
     ) -> Model:
-        """Open a checkpoint with a head; without ``training`` it can be measured but not trained."""
+        """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
+
+        ``labels`` are the classes of a classifier, those of the checkpoint where none are given.
+        """
         ...
 
     def describe_hardware(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ per-example statistics, so that a draw is a row of a matrix product and no model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,36 @@ def own_interval(
     count = np.ones((len(measured), 1))
     before, after = np.hstack([measured, 0 * count, count]), np.hstack([measured, count, count])
     return paired_difference(before, after, against_zero, nodes, seed=seed, draws=draws, level=level)
+
+
+def own_intervals(
+    statistics: ArrayLike,
+    metrics: Sequence[Metric],
+    nodes: ArrayLike,
+    *,
+    seed: int,
+    draws: int = 10_000,
+    level: float = 0.95,
+) -> list[tuple[float, float]]:
+    """Return the ends of the percentile interval of one model's score under each of many metrics.
+
+    All metrics share one set of draws, those of ``paired_difference`` with the same seed.
+
+    >>> ones = [[1.0, 1.0]] * 40
+    >>> own_intervals(ones, [lambda sums: sums[..., 0] / sums[..., 1]], range(40), seed=0, draws=100)
+    [(1.0, 1.0)]
+    """
+    measured = np.asarray(statistics, dtype=np.float64)
+    cells = _cells(measured, measured, nodes)
+    sums = np.concatenate([weights @ cells.after for weights in _weights(cells, draws, generator(seed, "bootstrap"))])
+    factor = widening(cells.effective, level)
+    ends: list[tuple[float, float]] = []
+    for metric in metrics:
+        crossing = _crossing_factor(cells, np.zeros_like(cells.after), cells.after, metric)
+        value = np.array([float(metric(cells.after.sum(axis=0)))])
+        low, high = _ends(metric(sums)[:, None], value, level, np.array([factor * crossing]))
+        ends.append((float(low[0]), float(high[0])))
+    return ends
 
 
 def swap_test(

@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from homeground.data.corpus import Part
 from homeground.data.linking import PairUnits
 from homeground.evaluation.bootstrap import Interval, paired_difference
@@ -19,8 +22,11 @@ from homeground.run import Run
 from homeground.tasks.task import Measured, Task
 
 VERSION = 1
-UNIT_NAMES = {"group": "group", "shared text": "unit", "text_1": "first text"}
+UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
+
+METRIC_NAMES = {"pearson": "Pearson correlation", "macro_f1": "macro F1"}
+"""How the sentences name a metric, where its own name is no word."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +42,28 @@ def compare(
     run: Run,
     before: Measured,
     after: Measured,
+    baselines: dict[str, NDArray[np.float64]],
     general: GeneralSet | None,
     general_before: Measured | None,
     general_after: Measured | None,
 ) -> dict[str, Any]:
-    """Return what scores.json says of a run, its verdict counted in the ledger beside it."""
+    """Return what scores.json says of a run, its verdict counted in the ledger beside it.
+
+    ``baselines`` are what cheap methods predict for the test examples, by name.
+    """
     recipe, corpus = ready.recipe, ready.corpus
     resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
     test_hash = corpus.record["test_hash"]
     identity = hashlib.sha256(json.dumps(ready.identity, sort_keys=True).encode()).hexdigest()
     number = count_verdict(run.folder.parent, test_hash=test_hash, run=run.folder.name, fingerprint=identity)
     folds = corpus.record["split"]["folds"]
-    baselines = {
-        name: ready.task.measure(ready.test_rows, predictions)
-        for name, predictions in ready.task.baselines(corpus.train.examples, corpus.test.examples).items()
-    }
     scores = judge(
         ready.task,
         corpus.test,
         before,
         after,
         resampling,
-        baselines=baselines if folds is None else {},
+        baselines={name: ready.task.measure(ready.test_rows, given) for name, given in baselines.items()},
         overlap=ready.seen_in_training,
         verdict_number=number,
         folds=folds,
@@ -95,8 +101,9 @@ def judge(
     baseline = _best_baseline(task, test, after, baselines or {}, resampling)
     verdict = domain_verdict(
         interval,
-        _figures(metric, before, after, test.units),
+        _figures(task, before, after, test.units),
         baseline=baseline,
+        discordant=task.discordant(before, after),
         overlap=overlap,
         verdict_number=verdict_number,
         folds=folds,
@@ -128,7 +135,7 @@ def judge_general(
     """Return what scores.json says of general ability."""
     metric = general.task.primary_metric
     interval = difference(general.task, metric, before, after, general.units, resampling)
-    figures = _figures(metric, before, after, general.units)
+    figures = _figures(general.task, before, after, general.units)
     verdict = general_verdict(interval, margin, figures, name=general.name)
     return {
         "name": general.name,
@@ -174,13 +181,14 @@ def _best_baseline(
     return Baseline(name, known[name].scores[metric], interval)
 
 
-def _figures(metric: str, before: Measured, after: Measured, units: PairUnits) -> Figures:
+def _figures(task: Task, before: Measured, after: Measured, units: PairUnits) -> Figures:
+    metric = task.primary_metric
     return Figures(
-        metric="Pearson correlation" if metric == "pearson" else metric,
+        metric=METRIC_NAMES.get(metric, metric),
         before=before.scores[metric],
         after=after.scores[metric],
         examples=len(units.units),
-        example="test pair",
+        example=task.noun,
         unit=UNIT_NAMES[units.rule],
     )
 

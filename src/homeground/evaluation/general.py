@@ -36,4 +36,4 @@ class GeneralSet:
 
     def measure(self, model: Model) -> Measured:
         """Return what a model scores on it."""
-        return evaluate(model, self.task, self.rows, batch_size=self.batch_size)
+        return evaluate(model.as_encoder(), self.task, self.rows, batch_size=self.batch_size)

@@ -9,20 +9,30 @@ from __future__ import annotations
 from homeground.data.readers import Table
 from homeground.errors import DataError
 from homeground.recipe import Recipe
+from homeground.tasks.classification import Classification
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Task
 
-TASKS: dict[str, type[Similarity]] = {"similarity": Similarity}
+TASKS: dict[str, type[Similarity] | type[Classification]] = {
+    "similarity": Similarity,
+    "classification": Classification,
+}
+OWN_COLUMNS = {
+    "similarity": ("similarity", "anchor", "positive", "negative", "score_range"),
+    "classification": ("label", "label_delimiter", "text"),
+}
+"""Settings of [columns] that only one task has: who gives one has named the task."""
 
 
 def choose_task(table: Table, recipe: Recipe) -> Task:
-    """Return the task the recipe names, else the one whose columns the table has.
+    """Return the task the recipe names, by its name or by a column only that task has, else the first that fits.
 
     Raises:
         DataError: the columns fit no task; the message says what each would need.
     """
-    if recipe.task:
-        return TASKS[recipe.task].for_table(table, recipe)
+    named = [task for task, own in OWN_COLUMNS.items() if any(getattr(recipe.columns, name) for name in own)]
+    if recipe.task or len(named) == 1:
+        return TASKS[recipe.task or named[0]].for_table(table, recipe)
     problems: list[str] = []
     for kind in TASKS.values():
         try:

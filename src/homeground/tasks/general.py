@@ -13,6 +13,8 @@ from homeground.tasks.similarity import Similarity, find_columns
 STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
 STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
 STS_RANGE = (0.0, 5.0)
+COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
+"""The losses whose similarity is the cosine."""
 
 
 def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, list[Example]]:
@@ -44,8 +46,8 @@ def is_sts_benchmark(path: str) -> bool:
 
 
 def _task(table: Table, recipe: Recipe, loss: str, score_range: tuple[float, float] | None) -> Similarity:
-    # Measured with the similarity the domain is measured with; a ranking loss goes with the cosine.
-    measured_with = "angular_mse" if loss == "angular_mse" else "cosine_mse"
+    # Measured with the similarity the domain is measured with; other tasks have none, and are measured by the angle.
+    measured_with = "cosine_mse" if loss in COSINE_LOSSES else "angular_mse"
     plain = recipe.model_copy(
         update={
             "columns": Columns(score_range=score_range),

@@ -14,12 +14,12 @@ from sklearn.preprocessing import normalize as sklearn_normalize
 from tokenizers import Tokenizer
 
 from homeground.data.examples import Example, Examples
-from homeground.data.readers import Row, Table, column_error, number, text
+from homeground.data.readers import Row, Table, column_error, group, number, text
 from homeground.data.tokenized import Tokenized, tokenize
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import correlation
 from homeground.recipe import Recipe
-from homeground.tasks.task import Batch, Encode, Measured, Metric, Occasion
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side
 
 USUAL_NAMES = {
     "text_1": ("text_1", "text1", "sentence1", "sentence_1", "sentence_a", "sent1", "question1", "base"),
@@ -105,6 +105,9 @@ class Similarity:
     primary_metric: str
     score_range: tuple[float, float] | None = None
     name: str = "similarity"
+    noun: str = "test pair"
+    labels: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     head: str = "encoder"
     pipeline_tag: str = "sentence-similarity"
 
@@ -166,7 +169,11 @@ class Similarity:
         parts = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")
         return tuple(self.columns[part] for part in parts if part in self.columns)
 
-    def settings(self) -> dict[str, str]:
+    def settled(self, parts: Mapping[str, Sequence[Example]], classes: Sequence[str]) -> Similarity:
+        """Return the task as it is: it takes nothing from the splits."""
+        return self
+
+    def settings(self) -> dict[str, Any]:
         """Return what a saved model must know: the task and how two embeddings are compared."""
         return {"task": self.name, "similarity": self.kind}
 
@@ -192,23 +199,13 @@ class Similarity:
             if not all(side.strip() for side in texts):
                 empty.append(row.number)
                 continue
-            examples.append(Example(row.number, texts, score, self._group(table, row)))
+            examples.append(Example(row.number, texts, score, group(table, row, self.columns.get("group"))))
         if self.scored and len(examples) > 1 and len({example.score for example in examples}) == 1:
             problem = (
                 f"holds {examples[0].score:g} in every row; expected scores that differ, or nothing can be learned"
             )
             raise DataError.at(table.path, problem, column=self.columns["similarity"])
         return Examples(examples, {"empty text": empty} if empty else {})
-
-    def _group(self, table: Table, row: Row) -> str | None:
-        """Return the group of a row, None where the file has no groups."""
-        if "group" not in self.columns:
-            return None
-        value = row.values[self.columns["group"]]
-        if value is None or not str(value).strip():
-            problem = "holds nothing; expected a group in every row, or no column of this name"
-            raise DataError.at(table.path, problem, row=row.number, column=self.columns["group"])
-        return str(value)
 
     def _score(self, table: Table, row: Row) -> float:
         """Return a row's score on the scale of the similarity: an unrelated pair at 0.5 under the angular loss."""
@@ -266,28 +263,39 @@ class Similarity:
         # A metric that is not defined on these pairs, such as a percentage of scores that are all 0, is left out.
         return Measured(predictions, statistics, {name: value for name, value in scores.items() if np.isfinite(value)})
 
+    def discordant(self, before: Measured, after: Measured) -> int | None:
+        """Return None: a similarity is not right or wrong."""
+        return None
+
+    def line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:
+        """Return the texts of one example, its score where it has one, and the two predictions."""
+        names = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")
+        score = {} if example.score is None else {"similarity": example.score}
+        predictions = {"before": round(float(before), 6), "after": round(float(after), 6)}
+        return {**dict(zip(names, example.texts, strict=False)), **score, **predictions}
+
     def baselines(self, train: Sequence[Example], test: Sequence[Example]) -> dict[str, NDArray[np.float64]]:
         """Return what TF-IDF over character 1- to 4-grams, weighted on the training texts, predicts for the test."""
         vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
         vectorizer.fit(sorted({side for example in train for side in example.texts}))
         places: dict[str, int] = {}
         sides = np.array([[places.setdefault(side, len(places)) for side in e.texts] for e in test], np.int64)
-        vectors = vectorizer.transform(list(places))
+        vectors: Any = vectorizer.transform(list(places))
         if not self.scored:
             return {"TF-IDF": _reciprocal_ranks(vectors, sides)}
         cosine = np.asarray(vectors[sides[:, 0]].multiply(vectors[sides[:, 1]]).sum(1), np.float64).ravel()
         return {"TF-IDF": angular_similarity(cosine) if self.kind == "angular" else cosine}
 
     def exhibits(
-        self, examples: Sequence[Example], titles: list[str] | None, before: Encode, after: Encode
+        self, examples: Sequence[Example], titles: list[str] | None, before: Side, after: Side
     ) -> dict[str, Any]:
         """Return the similarities of some titles with each other, before and after."""
         titles = titles or pick_titles(examples)
         if len(titles) < 2:
             return {"heat_map": None}
         matrices = {
-            name: similarity_matrix(encode(titles), self.kind)
-            for name, encode in (("before", before), ("after", after))
+            name: similarity_matrix(side.encode(titles), self.kind)
+            for name, side in (("before", before), ("after", after))
         }
         return {"heat_map": {"titles": titles, **{name: m.round(6).tolist() for name, m in matrices.items()}}}
 
@@ -355,11 +363,11 @@ def find_columns(table: Table, recipe: Recipe) -> dict[str, str]:
         known = [column for name in usual for column in free if column.strip().lower() == name]
         if part in named or known:
             found[part] = named.get(part) or known[0]
-    group = {"group": found["group"]} if "group" in found else {}
+    kept_together = {"group": found["group"]} if "group" in found else {}
     if {"text_1", "text_2", "similarity"} <= set(found) and not {"anchor", "positive"} & set(named):
-        return {part: found[part] for part in ("text_1", "text_2", "similarity")} | group
+        return {part: found[part] for part in ("text_1", "text_2", "similarity")} | kept_together
     if {"anchor", "positive"} <= set(found):
-        return {part: found[part] for part in ("anchor", "positive", "negative") if part in found} | group
+        return {part: found[part] for part in ("anchor", "positive", "negative") if part in found} | kept_together
     missing = next(part for part in ("text_1", "text_2", "similarity") if part not in found)
     listed = ", ".join(f'"{column}"' for column in table.columns)
     if len(table.columns) == 1:
@@ -367,5 +375,6 @@ def find_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     raise DataError.at(
         table.path,
         f"no column is called {missing} or a usual name for it; the columns are {listed}; name the parts with "
-        "--text-1, --text-2 and --similarity, or with --anchor and --positive for pairs without scores",
+        "--text-1, --text-2 and --similarity, with --anchor and --positive for pairs without scores, or with --text "
+        "and --label for labelled texts",
     )

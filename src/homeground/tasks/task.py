@@ -39,13 +39,25 @@ class Rows(Protocol):
 class Measured:
     """What a model scored on some examples.
 
-    ``predictions`` is one number an example; ``statistics (examples, k)`` are the sufficient statistics from whose
-    (weighted) sums every metric follows; ``scores`` are the metrics over all examples.
+    ``predictions`` is one number an example, or one row of probabilities; ``statistics (examples, k)`` are the
+    sufficient statistics from whose (weighted) sums every metric follows; ``scores`` are the metrics over all examples.
     """
 
     predictions: NDArray[np.float64]
     statistics: NDArray[np.float64]
     scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison, for what is shown of it: what was measured, the model as an encoder, and intervals.
+
+    ``intervals`` maps metrics to the ends of their intervals, all from the same resamples of the test examples.
+    """
+
+    measured: Measured
+    encode: Encode
+    intervals: Callable[[Sequence[Metric]], list[tuple[float, float]]]
 
 
 class Task(Protocol):
@@ -64,6 +76,11 @@ class Task(Protocol):
     @property
     def loss(self) -> str:
         """The name of the loss, known to every engine."""
+        ...
+
+    @property
+    def noun(self) -> str:
+        """What a test example is called, in the singular, e.g. "test pair"."""
         ...
 
     @property
@@ -96,7 +113,24 @@ class Task(Protocol):
         """Which column of the file plays which part."""
         ...
 
-    def settings(self) -> dict[str, str]:
+    @property
+    def labels(self) -> Sequence[str]:
+        """The classes of the model, known once the task is settled; empty where nothing is classified."""
+        ...
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What the user should know of the examples, a sentence each; known once the task is settled."""
+        ...
+
+    def settled(self, parts: Mapping[str, Sequence[Example]], classes: Sequence[str]) -> Task:
+        """Return the task with what it takes from the splits ("train", "validation", "test"), such as its labels.
+
+        ``classes`` are the labels the checkpoint knows already, in the order of its logits.
+        """
+        ...
+
+    def settings(self) -> dict[str, Any]:
         """Return what a saved model must know of its task, for homeground.json."""
         ...
 
@@ -128,12 +162,20 @@ class Task(Protocol):
         """Return the metrics of predictions, with the statistics they follow from."""
         ...
 
+    def discordant(self, before: Measured, after: Measured) -> int | None:
+        """Return how many examples only one side got right, where that decides; else None."""
+        ...
+
+    def line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:
+        """Return what examples.jsonl says of one example and the two predictions for it."""
+        ...
+
     def baselines(self, train: Sequence[Example], test: Sequence[Example]) -> dict[str, NDArray[np.float64]]:
         """Return what cheap methods predict for the test examples, by name."""
         ...
 
     def exhibits(
-        self, examples: Sequence[Example], titles: list[str] | None, before: Encode, after: Encode
+        self, examples: Sequence[Example], titles: list[str] | None, before: Side, after: Side
     ) -> dict[str, Any]:
         """Return what the report shows besides the scores, e.g. ``{"heat_map": …}``, as values for JSON."""
         ...

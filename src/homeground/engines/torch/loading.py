@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from transformers import AutoConfig, AutoModel, PreTrainedModel, logging
+from collections.abc import Sequence
+from typing import Any
 
-from homeground.checkpoint import Checkpoint
-from homeground.engines.torch.model import EncoderModel
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel, logging
+
+from homeground.checkpoint import Checkpoint, classes_of
+from homeground.engines.torch.classifier import ClassifierNetwork
+from homeground.engines.torch.encoder import EncoderNetwork
+from homeground.engines.torch.model import TorchModel
 from homeground.engines.torch.pooling import open_pooler
 from homeground.errors import CheckpointError
 from homeground.recipe import Encoder, Training
@@ -17,6 +22,9 @@ DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "a
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
+DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
+HEAD_DROPOUTS = ("seq_classif_dropout", "classifier_dropout", "cls_dropout", "pooler_dropout")
+
 
 def open_model(
     checkpoint: Checkpoint,
@@ -26,43 +34,76 @@ def open_model(
     encoder: Encoder | None = None,
     training: Training | None = None,
     seed: int = 0,
-) -> EncoderModel:
-    """Open a checkpoint as a sentence encoder; without ``training`` it can be measured but not trained.
+    labels: Sequence[str] = (),
+) -> TorchModel:
+    """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
+
+    ``head`` is "encoder" or "sequence_classification"; the latter has ``labels``, or those of the checkpoint. A head
+    for other labels than the checkpoint's is new, see ``TorchModel.has_head``.
 
     Raises:
         CheckpointError: transformers does not know the architecture, or the weights do not fit the config.
     """
-    assert head == "encoder", head
     encoder = encoder or Encoder()
-    body = _open_body(checkpoint, encoder)
-    return EncoderModel(body, open_pooler(checkpoint, encoder.pooling), loss=loss, training=training, seed=seed)
+    pooler = open_pooler(checkpoint, encoder.pooling)
+    if head == "encoder":
+        body, _ = _open_body(checkpoint, encoder, AutoModel, {})
+        return TorchModel(EncoderNetwork(body, pooler), loss=loss, training=training, seed=seed)
+    assert head == "sequence_classification", head
+    known = classes_of(checkpoint)
+    labels = list(labels) or known
+    settings: dict[str, Any] = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: place for place, name in enumerate(labels)},
+    }
+    if loss:
+        several = loss == "binary_cross_entropy"
+        settings["problem_type"] = "multi_label_classification" if several else "single_label_classification"
+    was = checkpoint.config.get("problem_type") or "single_label_classification"
+    refit = known != labels or was != settings.get("problem_type", was)
+    body, new = _open_body(checkpoint, encoder, AutoModelForSequenceClassification, settings, refit=refit)
+    return TorchModel(ClassifierNetwork(body, pooler, new=new), loss=loss, training=training, seed=seed)
 
 
-def _open_body(checkpoint: Checkpoint, encoder: Encoder) -> PreTrainedModel:
-    """Load the transformer body in float32, every weight present and nothing newly initialized but an unused pooler."""
+def _open_body(
+    checkpoint: Checkpoint, encoder: Encoder, kind: Any, settings: dict[str, Any], *, refit: bool = False
+) -> tuple[PreTrainedModel, frozenset[str]]:
+    """Load a transformers model in float32, and the names of its weights that the checkpoint lacks.
+
+    Nothing but a head and a pooler may be lacking. With ``refit`` the last linear map of a head counts as new even
+    where its shape fits.
+    """
     torch.manual_seed(0)
     try:
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        own = {name: getattr(config, name) for name in DROPOUTS if hasattr(config, name)}
+        for name, value in settings.items():
+            setattr(config, name, value)
+        dropouts = (*DROPOUTS, *(HEAD_DROPOUTS if settings else ()))
+        own = {name: getattr(config, name) for name in dropouts if hasattr(config, name)}
         if encoder.dropout is not None:
             config.update(dict.fromkeys(own, encoder.dropout))
-        body, report = AutoModel.from_pretrained(
+        body, report = kind.from_pretrained(
             checkpoint.folder,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
+            ignore_mismatched_sizes=refit,
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{checkpoint.name}: transformers could not open it ({reason})") from error
-    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    inside = body.base_model_prefix + "." if settings else ""
+    lacking = {*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])}
+    missing = sorted(name for name in lacking if name.startswith(inside) and "pooler" not in name)
     if missing:
         raise CheckpointError(
             f"{checkpoint.name}: {len(missing)} weights are missing, e.g. {missing[0]}; they do not fit config.json"
         )
     # The setting is the training's; what is saved keeps the checkpoint's own.
     body.config.update(own)
-    return body
+    if refit:
+        lacking |= {name for name, _ in body.named_parameters() if not name.startswith(inside)}
+    return body, frozenset(lacking)

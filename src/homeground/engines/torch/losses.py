@@ -1,8 +1,8 @@
 """The losses, as sums of per-item terms: the caller divides by a denominator counted once over the global batch.
 
-Each takes embeddings ``(pairs, sides, dimensions)`` in float32 and the batch's tensors, and returns a scalar. A loss
-that decomposes over pairs may be computed a microbatch at a time; one that does not needs the embeddings of the whole
-batch at once (microbatches.py caches them).
+Each takes embeddings ``(pairs, sides, dimensions)`` or logits ``(items, classes)`` in float32 and the batch's tensors,
+and returns a scalar. A loss that decomposes over pairs may be computed a microbatch at a time; one that does not needs
+the embeddings of the whole batch at once (microbatches.py caches them).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, log_softmax, normalize
 
 COSINE_LIMIT = 1 - 1e-5
 """Cosines are clipped to ±this before arccos, whose gradient is infinite at ±1."""
@@ -74,9 +74,25 @@ def multiple_negatives_ranking(embeddings: Tensor, batch: Mapping[str, Tensor]) 
     return torch.nn.functional.cross_entropy(logits, torch.arange(count, device=logits.device), reduction="sum")
 
 
+def cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the summed cross-entropy of logits ``(items, classes)`` against targets of the same shape.
+
+    The targets carry smoothing (Szegedy et al. 2016, arXiv 1512.00567) and class weights, so that the sum over the
+    items' class weights is torch's own ``CrossEntropyLoss``.
+    """
+    return -(batch["targets"] * log_softmax(logits, dim=-1)).sum()
+
+
+def binary_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the summed cross-entropy of the yes or no of every label, ``(items, classes)``, each with its weight."""
+    return binary_cross_entropy_with_logits(logits, batch["targets"], weight=batch["weights"], reduction="sum")
+
+
 LOSSES = {
     "angular_mse": Loss(angular_mse, decomposes=True),
     "cosine_mse": Loss(cosine_mse, decomposes=True),
     "cosent": Loss(cosent, decomposes=False),
+    "cross_entropy": Loss(cross_entropy, decomposes=True),
+    "binary_cross_entropy": Loss(binary_cross_entropy, decomposes=True),
     "multiple_negatives_ranking": Loss(multiple_negatives_ranking, decomposes=False),
 }

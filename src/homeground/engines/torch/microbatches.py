@@ -16,6 +16,9 @@ from homeground.engines.torch.losses import Loss
 Encode = Callable[[Mapping[str, Tensor]], Tensor]
 Slice = Mapping[str, Tensor]
 
+BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids")
+"""Tensors of a batch whose last axis is the tokens."""
+
 
 def slices(batch: Slice, size: int | None) -> Iterator[Slice]:
     """Yield slices of at most ``size`` items, each cut to its own longest text."""
@@ -24,7 +27,7 @@ def slices(batch: Slice, size: int | None) -> Iterator[Slice]:
     for start in range(0, count, size):
         part = {name: values[start : start + size] for name, values in batch.items()}
         longest = int(part["attention_mask"].sum(-1).max())
-        yield {name: v[..., :longest] if name in ("input_ids", "attention_mask") else v for name, v in part.items()}
+        yield {name: values[..., :longest] if name in BY_TOKEN else values for name, values in part.items()}
 
 
 def accumulate(
@@ -32,7 +35,7 @@ def accumulate(
 ) -> Tensor:
     """Add the gradient of one global batch to the parameters and return its loss.
 
-    ``encode`` maps a slice to embeddings ``(items, texts, dimensions)``; ``seeds`` gives the dropout seed of a slice.
+    ``encode`` maps a slice to what the loss takes, items along the first axis; ``seeds`` gives a slice's dropout seed.
     A loss that does not decompose over items has its embeddings cached: they are computed without a graph, the loss is
     differentiated by them, and each slice is computed again to carry its share back (Gao et al. 2021).
     """

@@ -1,4 +1,4 @@
-"""A sentence encoder on PyTorch: body, pooler, loss and optimizer behind the protocol of a model."""
+"""A model on PyTorch: a network, its loss and its optimizer behind the protocol of a model."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import re
 import shutil
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from homeground.engines.model import Batch, Outputs, StepResult
+from homeground.engines.model import Batch, HeadVariant, Outputs, StepResult
+from homeground.engines.torch.classifier import ClassifierNetwork
+from homeground.engines.torch.encoder import EncoderNetwork
 from homeground.engines.torch.losses import LOSSES
 from homeground.engines.torch.microbatches import accumulate, slices
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
-from homeground.engines.torch.pooling import Pooler, save_pooler
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
 from homeground.randomness import key
 from homeground.recipe import Training
@@ -37,15 +38,36 @@ def _failures_as_os_errors() -> Generator[None]:
         raise OSError(int(number[1]) if number else 0, str(error)) from error
 
 
-class EncoderModel:
-    """A siamese encoder: every side of a pair goes through the same weights, all sides in one forward pass."""
+class Network(Protocol):
+    """What a model computes with: a torch module that turns a batch into one tensor, called ``output`` outside."""
 
-    def __init__(
-        self, body: PreTrainedModel, pooler: Pooler, *, loss: str | None, training: Training | None, seed: int
-    ) -> None:
+    output: str
+    body: Any
+
+    def __call__(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the output for a batch, items along the first axis."""
+        ...
+
+    def probe(self) -> dict[str, Tensor]:
+        """Return a small batch that passes through everything the output depends on."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the weights in the Hugging Face layout."""
+        ...
+
+    def restore(self, folder: Path) -> None:
+        """Take the weights from what ``save`` wrote."""
+        ...
+
+
+class TorchModel:
+    """A network that is trained in the recipe's precision and measured in float32."""
+
+    def __init__(self, network: Any, *, loss: str | None, training: Training | None, seed: int) -> None:
         self.device = choose_device()
-        self.body: Any = body.to(self.device)  # pyright: ignore[reportArgumentType]
-        self.pooler = pooler.to(self.device)
+        self._module: nn.Module = network.to(self.device)
+        self.network: Network = network
         self._loss = LOSSES[loss] if loss else None
         self._training = training
         self._seed = seed
@@ -54,16 +76,21 @@ class EncoderModel:
             self._freeze_unused()
             self._optimizer = open_optimizer(self._trainable, training)
 
+    @property
+    def body(self) -> Any:
+        """The transformers model inside."""
+        return self.network.body
+
     def train_step(self, batch: Batch, denominator: float, learning_rate: float, step: int) -> StepResult:
         """Learn from one global batch; see the protocol."""
         training = self._training
         assert training is not None
         assert self._loss is not None
-        self.body.train()
+        self._module.train()
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         loss = accumulate(
-            lambda part: self._encode(part, self.precision),
+            lambda part: self._compute(part, self.precision),
             self._loss,
             self._to_device(batch),
             denominator,
@@ -83,29 +110,28 @@ class EncoderModel:
 
     @torch.inference_mode()
     def predict(self, batch: Batch) -> Outputs:
-        """Return ``embeddings (items, texts, dimensions)`` in evaluation mode and float32."""
-        self.body.eval()
-        return {"embeddings": self._encode(self._to_device(batch), "fp32").cpu().numpy()}
+        """Return the network's output by its name, in evaluation mode and float32."""
+        self._module.eval()
+        return {self.network.output: self._compute(self._to_device(batch), "fp32").cpu().numpy()}
 
     @torch.inference_mode()
     def loss(self, batch: Batch, denominator: float) -> float:
         """Return the loss of one batch in evaluation mode and float32."""
         assert self._loss is not None
-        self.body.eval()
+        self._module.eval()
         tensors = self._to_device(batch)
         size = self._training.microbatch_size if self._training else None
-        embeddings = torch.cat([self._encode(part, "fp32") for part in slices(tensors, size)])
-        return float(self._loss.terms(embeddings, tensors)) / denominator
+        outputs = torch.cat([self._compute(part, "fp32") for part in slices(tensors, size)])
+        return float(self._loss.terms(outputs, tensors)) / denominator
 
     def save(self, folder: Path, *, with_optimizer: bool = False) -> None:
-        """Write the weights as sentence-transformers and transformers read them.
+        """Write the weights in the Hugging Face layout.
 
         Raises:
             OSError: the disk is full or cannot be written.
         """
         with _failures_as_os_errors():
-            self.body.save_pretrained(folder)
-            save_pooler(self.pooler, folder, dimensions=int(self.body.config.hidden_size))
+            self.network.save(folder)
             if with_optimizer:
                 save_file(optimizer_tensors(self._optimizer, self._trainable), folder / "optimizer.safetensors")
         for weights in folder.rglob("*.safetensors"):
@@ -114,44 +140,68 @@ class EncoderModel:
 
     def restore(self, folder: Path) -> None:
         """Take the weights, and the optimizer's state where there is one, from what ``save`` wrote."""
-        saved = type(self.body).from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
-        )
-        self.body.load_state_dict(saved.state_dict())
-        for index, linear in enumerate(self.pooler.linears, start=2):
-            weights = load_file(folder / f"{index}_Dense" / "model.safetensors")
-            linear.load_state_dict({name.removeprefix("linear."): value for name, value in weights.items()})
+        self.network.restore(folder)
         if (folder / "optimizer.safetensors").is_file() and self._training:
             restore_optimizer(self._optimizer, self._trainable, load_file(folder / "optimizer.safetensors"))
+
+    def as_encoder(self) -> TorchModel:
+        """Return the same weights as a sentence encoder, to be measured only."""
+        if isinstance(self.network, EncoderNetwork):
+            return self
+        network = self._classifier
+        return TorchModel(EncoderNetwork(network.body.base_model, network.pooler), loss=None, training=None, seed=0)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the head came with the checkpoint, so that nothing is to be fitted."""
+        return not isinstance(self.network, ClassifierNetwork) or self.network.has_head
+
+    @torch.inference_mode()
+    def features(self, batch: Batch) -> Outputs:
+        """Return ``head``, what enters the head, and ``mean``, the mean of the last hidden states of the tokens."""
+        self._module.eval()
+        found = self._classifier.features(self._to_device(batch))
+        return {name: values.cpu().numpy() for name, values in found.items()}
+
+    def head_variants(self, vectors: NDArray[np.float32]) -> list[HeadVariant]:
+        """Return the ways the head may be set for the vectors ``(items, dimensions)`` that enter it in training."""
+        return self._classifier.head_variants(vectors)
+
+    def head_features(self, vectors: NDArray[np.float32], variant: HeadVariant) -> NDArray[np.float32]:
+        """Return what the head's last linear map gets, for vectors that enter the head."""
+        tensor = torch.from_numpy(np.ascontiguousarray(vectors)).to(self.device)
+        return self._classifier.head_features(tensor, variant).cpu().numpy()
+
+    def set_head(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        """Set a head to a variant, its last linear map to ``weight (classes, dimensions)`` and ``bias (classes,)``."""
+        self._classifier.set_head(variant, weight, bias)
 
     def describe(self) -> dict[str, str]:
         """Return device, precision and threads."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         return {"device": name, "precision": self.precision, "threads": str(torch.get_num_threads())}
 
-    def _encode(self, batch: Mapping[str, Tensor], precision: str) -> Tensor:
-        """Return embeddings ``(items, texts, dimensions)`` of token ids ``(items, texts, length)``."""
-        input_ids, mask = batch["input_ids"], batch["attention_mask"]
-        items, texts, length = input_ids.shape
-        mask = mask.reshape(items * texts, length)
+    @property
+    def _classifier(self) -> ClassifierNetwork:
+        assert isinstance(self.network, ClassifierNetwork)
+        return self.network
+
+    def _compute(self, batch: Mapping[str, Tensor], precision: str) -> Tensor:
         with autocast(precision, self.device):
-            outputs: Any = self.body(input_ids=input_ids.reshape(items * texts, length), attention_mask=mask)
-        return self.pooler(outputs.last_hidden_state, mask).reshape(items, texts, -1)
+            return self.network(batch)
 
     def _to_device(self, batch: Batch) -> dict[str, Tensor]:
         return {name: torch.from_numpy(np.ascontiguousarray(values)).to(self.device) for name, values in batch.items()}
 
     @property
     def _trainable(self) -> list[tuple[str, nn.Parameter]]:
-        named = [("body." + name, parameter) for name, parameter in self.body.named_parameters()]
-        named += [("pooler." + name, parameter) for name, parameter in self.pooler.named_parameters()]
-        return [(name, parameter) for name, parameter in named if parameter.requires_grad]
+        return [(name, parameter) for name, parameter in self._module.named_parameters() if parameter.requires_grad]
 
     def _freeze_unused(self) -> None:
         """Freeze what a probe step gives no gradient, such as a pooler layer the embedding never passes through."""
-        ones = torch.ones((1, 2, 4), dtype=torch.long, device=self.device)
-        self.body.eval()
-        self._encode({"input_ids": ones, "attention_mask": ones}, "fp32").sum().backward()
+        self._module.eval()
+        probe = {name: values.to(self.device) for name, values in self.network.probe().items()}
+        self._compute(probe, "fp32").sum().backward()
         for _, parameter in self._trainable:
             parameter.requires_grad_(parameter.grad is not None)
             parameter.grad = None

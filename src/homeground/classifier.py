@@ -1,0 +1,72 @@
+"""A classifier in use: texts to labels with probabilities, from a run, a model folder or a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from tokenizers import Tokenizer
+
+from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, padding_id, read_settings
+from homeground.data.tokenized import tokenize_sequences
+from homeground.engines import open_engine
+from homeground.engines.model import Model
+from homeground.errors import UsageError
+
+BATCH_SIZE = 64
+THRESHOLD = 0.5
+
+Text = str | tuple[str, str]
+
+
+class Classifier:
+    """Gives texts labels; the same text gets the same probabilities whatever it is predicted with.
+
+    Where the model learned pairs, each text is a pair ``(first, second)``. Texts longer than the model reads are cut as
+    in training, which ``truncated`` counts over all calls.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, engine: str = "torch") -> None:
+        self.checkpoint = checkpoint
+        self.truncated = 0
+        self.classes_: list[str] = classes_of(checkpoint)
+        """The labels, in the order of the columns of ``predict_proba``."""
+        self.several = checkpoint.config.get("problem_type") == "multi_label_classification"
+        """Whether a text may have any number of labels."""
+        self._engine = engine
+        self._tokenizer: Tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length)
+        self._padding = padding_id(checkpoint, self._tokenizer)
+        self._truncation = str(read_settings(checkpoint.folder / "homeground.json").get("truncation", "head"))
+
+    @cached_property
+    def _model(self) -> Model:
+        return open_engine(self._engine).open_model(self.checkpoint, head="sequence_classification")
+
+    def predict_proba(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> NDArray[np.float64]:
+        """Return the probability of every label for every text, ``(texts, classes)``.
+
+        Rows sum to 1, but where a text may have several labels each label has a probability of its own.
+        """
+        if isinstance(texts, str):
+            raise UsageError("predict takes a list of texts; got one text; write predict([text])")
+        sequences = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
+        if {len(own) for own in sequences} - {1, 2} or len({len(own) for own in sequences}) > 1:
+            raise UsageError("predict takes a list of texts, or a list of pairs of texts; got a mixture")
+        rows = tokenize_sequences(sequences, self._tokenizer, truncation=self._truncation)
+        self.truncated += rows.tokens.truncated
+        order = np.argsort(-rows.tokens.lengths, kind="stable")
+        logits = np.empty((len(order), len(self.classes_)))
+        for start in range(0, len(order), batch_size):
+            items = order[start : start + batch_size]
+            logits[items] = self._model.predict(rows.pad(items, self._padding))["logits"]
+        return np.asarray(expit(logits) if self.several else softmax(logits, axis=1), np.float64)
+
+    def predict(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> list[str] | list[list[str]]:
+        """Return the most probable label of every text, or the list of those that are likelier than not."""
+        probabilities = self.predict_proba(texts, batch_size=batch_size)
+        if self.several:
+            return [[self.classes_[place] for place in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
+        return [self.classes_[place] for place in probabilities.argmax(1)]

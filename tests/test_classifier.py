@@ -246,3 +246,9 @@ def test_general_ability_is_measured_on_the_body(write_csv: Callable[..., Path],
     assert run.scores["general"]["metric"] == "pearson"
     untouched = evaluate(str(body), str(general))["scores"]["pearson"]
     assert run.scores["general"]["before"] == pytest.approx(untouched, abs=1e-5)
+
+
+def test_a_heat_map_shows_the_body_of_a_classifier(classified: Run, tmp_path: Path) -> None:
+    out = tmp_path / "titles.html"
+    assert command(["report", str(classified.folder), "--titles", "bank,court,road", "--out", str(out)]) == 0
+    assert out.is_file()

@@ -1,7 +1,8 @@
 """Run folders to make reports from: a plausible simulation, in every verdict, in English and Chinese.
 
-``write_sample_run(folder, kind="helped")`` writes the files of a finished run; ``change`` may alter them before.
-Run as a program it writes one folder of each kind, to look at: ``python sample_run.py FOLDER``.
+``write_sample_run(folder, kind="helped")`` writes the files of a finished run; ``change`` may alter them before. The
+kinds are those of ``KINDS``, runs of similarity, and of ``CLASSIFICATIONS``.
+Run as a program it writes one folder of each kind, to look at: ``python -m tests.reports.sample_run FOLDER``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.reports.sample_classification import CLASSIFICATIONS, classification_files
 
 ENGLISH = [
     "data scientist",
@@ -74,6 +76,10 @@ def _as_text(name: str, content: Any) -> str:
 
 def sample_files(*, kind: str = "helped", chinese: bool = False) -> Files:
     """Return the contents of every file of a finished run, by file name."""
+    if kind in CLASSIFICATIONS:
+        files, own = sample_files(), classification_files(kind)
+        general = None if kind == "topics" else files["scores.json"]["general"]
+        return files | own | {"scores.json": files["scores.json"] | own["scores.json"] | {"general": general}}
     settings = KINDS[kind]
     examples = _examples(settings, chinese=chinese)
     return {
@@ -356,3 +362,5 @@ if __name__ == "__main__":
                 Path(sys.argv[1]) / f"occupations-{sample_kind}-{language}", kind=sample_kind, chinese=language == "zh"
             )
     write_sample_run(Path(sys.argv[1]) / "occupations-unscored", change=unscored)
+    for sample_kind in CLASSIFICATIONS:
+        write_sample_run(Path(sys.argv[1]) / sample_kind, kind=sample_kind)

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from homeground.reports.charts import contrast, diverging, line_chart, number_line, sequential, ticks
+from homeground.reports.charts import (
+    bar,
+    contrast,
+    diverging,
+    line_chart,
+    number_line,
+    reliability_chart,
+    sequential,
+    ticks,
+)
 
 STYLE = (Path(__file__).parents[2] / "src/homeground/reports/templates/style.css").read_text(encoding="utf-8")
 THEMES = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{([^}]*)\}", STYLE)]
@@ -84,3 +93,29 @@ def test_a_line_stays_inside_its_chart(points: list[tuple[float, float]]) -> Non
         x, y = map(float, place.split(","))
         assert chart.left <= x <= chart.right
         assert chart.top <= y <= chart.bottom
+
+
+def test_a_bar_stays_between_nothing_and_the_whole_width() -> None:
+    whole = bar(1.2, -0.1, 1.4)
+    assert whole is not None
+    assert (whole.value, whole.low, whole.high) == (100.0, 0.0, 100.0)
+    assert bar(None, 0.1, 0.2) is None
+    half = bar(0.5, None, 0.9)
+    assert half is not None
+    assert half.low is None
+    assert half.high is None
+
+
+@pytest.mark.parametrize("points", [[(0.95, 1.0, 3)], [(0.5, 0.0, 1), (0.9, 0.8, 99)], [(1.0, 1.0, 5)]])
+def test_a_reliability_diagram_is_square_and_holds_its_dots(points: list[tuple[float, float, float]]) -> None:
+    chart = reliability_chart({"before": [], "after": points})
+
+    assert chart.right - chart.left == chart.bottom - chart.top
+    assert len(chart.lines[1].dots) == len(points)
+    for x, y, radius in chart.lines[1].dots:
+        assert chart.left <= x <= chart.right
+        assert chart.top <= y <= chart.bottom
+        assert radius < 14
+    for x, y, _ in chart.ticks:
+        assert x - chart.left == pytest.approx(chart.bottom - y), "the diagonal is where both agree"
+    assert (chart.ticks[0][0], chart.ticks[-1][0]) == (chart.left, chart.right)

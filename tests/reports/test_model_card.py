@@ -81,3 +81,50 @@ def test_text_from_outside_breaks_neither_yaml_nor_markdown(tmp_path: Path, payl
 def test_a_run_named_to_break_yaml_keeps_its_name(tmp_path: Path) -> None:
     name = "a: b\n---\n# [c] 'd' \"e\""
     assert card(tmp_path / name).data.model_name == name
+
+
+@pytest.mark.parametrize("kind", ["reviews", "intents", "topics"])
+def test_the_card_of_a_classifier_says_how_it_is_used(tmp_path: Path, kind: str) -> None:
+    made = card(tmp_path / kind, kind=kind)
+
+    assert made.data.library_name == "transformers"
+    assert made.data.pipeline_tag == "text-classification"
+    results = made.data.eval_results or []
+    assert {result.task_type for result in results} == {"text-classification"}
+    assert {"macro_f1", "log_loss", "ece"} <= {result.metric_type for result in results}
+    assert 'pipeline("text-classification"' in made.text
+    assert "homeground.load(" in made.text
+    assert "sentence_transformers" not in made.text
+    assert "arccos" not in made.text
+    assert ("It knows 2 classes: negative, positive." in made.text) == (kind == "reviews")
+    assert ("It knows 77 classes." in made.text) == (kind == "intents")
+    assert ("top_k=None" in made.text) == (kind == "topics")
+
+
+def test_the_card_of_a_classifier_of_pairs_shows_a_pair(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files["data.json"]["columns"] = {"text_1": "a", "text_2": "b", "label": "label"}
+
+    assert (
+        '[{"text": "a text", "text_pair": "another text"}]'
+        in card(tmp_path / "run", kind="reviews", change=change).text
+    )
+
+
+def test_the_card_of_a_classifier_holds_no_text_of_the_data(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        for example in files["examples.jsonl"]:
+            example["text"] = "a private text"
+
+    assert "private" not in card(tmp_path / "run", kind="reviews", change=change).text
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: ascii(payload[:24]))
+def test_class_names_from_outside_break_neither_yaml_nor_markdown(tmp_path: Path, payload: str) -> None:
+    change = {"classes": [payload, "b"]}
+    made = card(tmp_path / "run", kind="reviews", change=lambda files: files["scores.json"].update(change))
+
+    assert "It knows 2 classes" in made.text
+    assert "<script" not in made.text
+    assert "<img" not in made.text
+    assert "<svg" not in made.text

@@ -8,7 +8,7 @@ import click
 
 from homeground.cli.options import debug
 from homeground.errors import UsageError
-from homeground.predict import load
+from homeground.predict import Encoder, load
 from homeground.reports.report import write_heat_map_report, write_report
 from homeground.run import Run
 
@@ -27,7 +27,9 @@ def report(source: str, *, titles: str | None, out: Path | None) -> None:
         click.echo(write_report(run.folder))
         return
     texts = read_titles(titles)
-    model = load(source)
+    loaded = load(source)
+    # A classifier has no similarities of its own; what is shown is how near its body puts the texts.
+    model = loaded if isinstance(loaded, Encoder) else Encoder(loaded.checkpoint)
     path = out or Path(f"{Path(source).name}-titles.html")
     click.echo(write_heat_map_report(texts, model.similarities(texts).tolist(), checkpoint_name=source, path=path))
 

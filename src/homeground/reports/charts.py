@@ -188,6 +188,81 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(*(round(100 * float(place), 2) for place in places))
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A number between 0 and 1 with its interval, in per cent of the width."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def bar(value: Any, low: Any = None, high: Any = None) -> Bar | None:
+    """Return the bar of a number between 0 and 1, None without it; an interval with one end missing is not drawn.
+
+    >>> bar(0.5, 0.25, 0.75)
+    Bar(value=50.0, low=25.0, high=75.0)
+    """
+    if not is_number(value):
+        return None
+    ends = [_per_cent(low), _per_cent(high)] if is_number(low) and is_number(high) else [None, None]
+    return Bar(_per_cent(value), ends[0], ends[1])
+
+
+def _per_cent(fraction: float) -> float:
+    return round(100 * min(max(float(fraction), 0.0), 1.0), 2)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A model's line in a reliability diagram: a dot a bin, the larger the more texts it holds."""
+
+    style: str
+    path: str
+    dots: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class ReliabilityChart:
+    """A square chart of what is right against the stated confidence; coordinates in a box of ``size`` units."""
+
+    size: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    ticks: tuple[tuple[float, float, str], ...]
+    lines: tuple[Calibration, ...]
+
+
+def reliability_chart(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> ReliabilityChart:
+    """Return the diagram of several models by style; each point is confidence, share right and count.
+
+    Both axes begin at the same round number, so that the diagonal is where the two agree.
+    """
+    size, left, right, top, bottom = 420, 54, 408, 12, 366
+    smallest = min(min(confidence, share) for points in series.values() for confidence, share, _ in points)
+    low = min(math.floor(10 * smallest + 1e-9) / 10, 0.8)
+
+    def along(value: float) -> float:
+        return (right - left) * (min(max(value, low), 1.0) - low) / (1.0 - low)
+
+    lines: list[Calibration] = []
+    for style, points in series.items():
+        whole = sum(count for _, _, count in points) or 1.0
+        dots = tuple(
+            (round(left + along(x), 1), round(bottom - along(y), 1), round(2.5 + 11 * math.sqrt(count / whole), 1))
+            for x, y, count in points
+        )
+        lines.append(Calibration(style, " ".join(f"{x},{y}" for x, y, _ in dots), dots))
+    marks = labelled(ticks(low, 1.0))
+    return ReliabilityChart(
+        size, left, right, top, bottom,
+        ticks=tuple((round(left + along(mark), 1), round(bottom - along(mark), 1), text) for mark, text in marks),
+        lines=tuple(lines),
+    )  # fmt: skip
+
+
 Colour = tuple[float, float, float]
 _SEQUENTIAL: list[Colour] = [
     (247, 245, 236),

@@ -61,6 +61,44 @@ _KNOWN = [
     ),
     Metric("accuracy_at_1", "Right partner first", "The share of texts whose right partner comes first.", True),
     Metric("triplet_accuracy", "Triplets in the right order", "The share of texts nearer to the right partner.", True),
+    Metric("accuracy", "Accuracy", "The share of texts that are given the right class.", True),
+    Metric(
+        "macro_f1",
+        "Macro F1",
+        "How well each class is found, and found alone (F1), on average: a rare class counts as much as a common one.",
+        True,
+    ),
+    Metric(
+        "micro_f1",
+        "Micro F1",
+        "How well the labels are found, and found alone (F1), all labels of all texts taken together.",
+        True,
+    ),
+    Metric("exact_match", "Exact match", "The share of texts that get all their labels and no other.", True),
+    Metric(
+        "hamming_accuracy",
+        "Single labels right",
+        "The share of yes or no answers, one for each text and label, that are right; high where labels are rare.",
+        True,
+    ),
+    Metric(
+        "log_loss",
+        "Log loss",
+        "How surprised the model is by the truth: 0 if it is sure and right, large if it is sure and wrong.",
+        False,
+    ),
+    Metric(
+        "ece",
+        "Calibration error",
+        "How far the stated confidence lies from the share that is right, on average; few texts alone make it rise.",
+        False,
+    ),
+    Metric(
+        "roc_auc",
+        "Area under the ROC curve",
+        "How often a text of a class is found likelier to be of it than a text of another class; 0.5 is chance.",
+        True,
+    ),
     Metric("loss", "Loss", "What training makes small.", False, 4),
 ]
 METRICS = {metric.name: metric for metric in _KNOWN}

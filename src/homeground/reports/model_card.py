@@ -30,27 +30,62 @@ _BODY = """
 
 Measured on {test}, {seen}. "Better by" is positive where the model improved. {meaning}
 {general}
-## Use
+{use}
+{remark}## Limits
+
+The interval covers the choice of test texts, not the luck of one training run, and not texts of another kind. The
+licence of the checkpoint and of the data apply to this model; look them up before sharing it.
+"""
+
+_USE_ENCODER = """## Use
 
 ```python
 import homeground
 
-model = homeground.load("{placeholder}")
+model = homeground.load("path/to/this/model")
 model.encode(["a text", "another text"])
 ```
 
 ```python
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer("{placeholder}")
+model = SentenceTransformer("path/to/this/model")
 embeddings = model.encode(["a text", "another text"])
 ```
-
-{angular}## Limits
-
-The interval covers the choice of test texts, not the luck of one training run, and not texts of another kind. The
-licence of the checkpoint and of the data apply to this model; look them up before sharing it.
 """
+
+_USE_CLASSIFIER = """{classes}## Use
+
+```python
+import homeground
+
+model = homeground.load("path/to/this/model")
+model.predict({own})
+```
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="path/to/this/model")
+classify({piped}, {options})
+```
+"""
+
+_TEXTS = '["a text", "another text"]'
+_OWN_PAIRS = '[("a text", "another text")]'
+_PIPED_PAIRS = '[{"text": "a text", "text_pair": "another text"}]'
+
+_HEAD_AND_TAIL = """Of texts that are too long Homeground reads the beginning and the end, as in training; the pipeline reads the
+beginning only.
+
+"""
+
+_SEVERAL = """A text may have several of the labels, or none: those whose probability is at least 0.5.
+
+"""
+
+MOST_CLASSES = 20
+"""Up to so many classes are named; the config of the model has them all."""
 
 _ANGULAR = """The scores are those of the angular similarity of two embeddings, `1 - arccos(cosine) / pi`.
 
@@ -62,12 +97,21 @@ def model_card(record: RunRecord) -> str:
     from huggingface_hub import ModelCardData  # here, because it takes longer to import than the card takes to write
 
     base = hub_name(record)
+    library, tag, tags = (
+        ("transformers", "text-classification", ["text-classification", "homeground"])
+        if record.labelled
+        else (
+            "sentence-transformers",
+            "sentence-similarity",
+            ["sentence-transformers", "sentence-similarity", "feature-extraction", "homeground"],
+        )
+    )
     data = ModelCardData(
         model_name=record.name,
-        library_name="sentence-transformers",
-        pipeline_tag="sentence-similarity",
+        library_name=library,
+        pipeline_tag=tag,
         base_model=base,
-        tags=["sentence-transformers", "sentence-similarity", "feature-extraction", "homeground"],
+        tags=tags,
         metrics=[str(record.scores.get("primary_metric") or "")],
         eval_results=_results(record) or None,
     )
@@ -90,10 +134,10 @@ def _results(record: RunRecord) -> list[Any]:
     after = part(record.scores, "after")
     return [
         EvalResult(
-            task_type="sentence-similarity",
-            task_name="Similarity of pairs",
+            task_type="text-classification" if record.labelled else "sentence-similarity",
+            task_name="Text classification" if record.labelled else "Similarity of pairs",
             dataset_type="custom",
-            dataset_name="held-out test pairs of the domain",
+            dataset_name=f"held-out test {record.item}s of the domain",
             dataset_split="test",
             metric_type=name,
             metric_name=metric(name).label,
@@ -113,13 +157,31 @@ def _body(record: RunRecord) -> str:
         sentence=plain(scores.get("sentence") or scores.get("verdict", "")),
         level=percent(part(scores, "difference").get("level", 0.95)),
         rows="\n".join(_row(name, scores) for name in part(scores, "after")),
-        test=count(scores.get("test_examples"), "test pair"),
+        test=count(scores.get("test_examples"), f"test {record.item}"),
         seen=_seen(scores),
         meaning=plain(f"{primary.label} decides. {primary.meaning}"),
         general=_general(part(scores, "general")),
-        angular=_ANGULAR if part(record.recipe, "training").get("loss") in ("auto", "angular_mse") else "",
-        placeholder="path/to/this/model",
+        use=_use_classifier(record) if record.labelled else _USE_ENCODER,
+        remark=_remark(record),
     )
+
+
+def _use_classifier(record: RunRecord) -> str:
+    names = [plain(name) for name in record.scores.get("classes") or []]
+    listed = f": {', '.join(names)}" if names and len(names) <= MOST_CLASSES else ""
+    return _USE_CLASSIFIER.format(
+        classes=f"It knows {count(len(names), 'class', 'classes')}{listed}.\n\n" if names else "",
+        own=_OWN_PAIRS if record.item == "pair" else _TEXTS,
+        piped=_PIPED_PAIRS if record.item == "pair" else _TEXTS,
+        options="top_k=None, truncation=True" if record.several else "truncation=True",
+    )
+
+
+def _remark(record: RunRecord) -> str:
+    if record.labelled:
+        cut = part(record.recipe, "encoder").get("truncation") == "head_and_tail"
+        return (_SEVERAL if record.several else "") + (_HEAD_AND_TAIL if cut else "")
+    return _ANGULAR if part(record.recipe, "training").get("loss") in ("auto", "angular_mse") else ""
 
 
 def _seen(scores: Mapping[str, Any]) -> str:

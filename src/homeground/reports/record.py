@@ -31,6 +31,21 @@ class RunRecord:
     examples: tuple[Mapping[str, Any], ...]
 
     @property
+    def labelled(self) -> bool:
+        """Whether texts were given labels, rather than pairs a similarity."""
+        return self.scores.get("task") == "classification"
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels."""
+        return "exact_match" in part(self.scores, "after")
+
+    @property
+    def item(self) -> str:
+        """What the test is made of: "text" or "pair"."""
+        return "text" if self.labelled and "text_1" not in part(self.data, "columns") else "pair"
+
+    @property
     def checkpoint(self) -> Mapping[str, Any]:
         """What was adapted: its ``name``, ``sha256`` and ``revision`` as far as the run knows them."""
         found = self.run.get("checkpoint") or part(self.run, "identity").get("checkpoint")

@@ -15,15 +15,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from homeground.reports.record import RunRecord, printable, read_run
+from homeground.reports.sections.confusion import confusion
 from homeground.reports.sections.curves import curves
 from homeground.reports.sections.data import data
 from homeground.reports.sections.distributions import distributions
 from homeground.reports.sections.examples import examples
 from homeground.reports.sections.general import general
 from homeground.reports.sections.heat_maps import heat_map, heat_maps
+from homeground.reports.sections.per_class import per_class
+from homeground.reports.sections.predictions import predictions
 from homeground.reports.sections.reading import reading
+from homeground.reports.sections.reliability import reliability
 from homeground.reports.sections.scores import scores
 from homeground.reports.sections.settings import settings
+from homeground.reports.sections.tried import tried
 from homeground.reports.sections.verdict import verdict
 from homeground.run import write_text
 
@@ -32,7 +37,12 @@ SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "scores": scores,
     "general": general,
     "heat_maps": heat_maps,
+    "per_class": per_class,
+    "confusion": confusion,
+    "reliability": reliability,
+    "predictions": predictions,
     "curves": curves,
+    "tried": tried,
     "distributions": distributions,
     "examples": examples,
     "data": data,

@@ -11,7 +11,11 @@ from homeground.reports.record import RunRecord, part
 from homeground.reports.wording import count, duration, is_number, number
 
 _OPTIMIZER = {"train/learning_rate": "Learning rate", "train/gradient_norm": "Gradient norm"}
-_TOGETHER = [("Correlation (validation)", ("pearson", "spearman"))]
+_TOGETHER = [
+    ("Correlation (validation)", ("pearson", "spearman")),
+    ("Accuracy and macro F1 (validation)", ("accuracy", "macro_f1")),
+    ("F1 (validation)", ("micro_f1", "macro_f1")),
+]
 """Validation metrics on one scale share a chart; every other one has its own."""
 
 

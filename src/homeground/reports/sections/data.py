@@ -40,7 +40,7 @@ def data(record: RunRecord) -> dict[str, Any] | None:
         ],
         "splits": _splits(counts, part(split, "units")),
         "split_note": _split_note(split),
-        "checks": _checks(values, record.scores),
+        "checks": _checks(record),
         "hubs": [
             {"text": shorten(hub.get("text", ""), 120), "pairs": count(hub.get("pairs"))}
             for hub in parts(values, "hubs")[:_MOST_HUBS]
@@ -69,7 +69,7 @@ def _splits(counts: Mapping[str, Any], units: Mapping[str, Any]) -> list[dict[st
         {
             "name": name,
             "duty": duties[name],
-            "pairs": count(counts.get(name)),
+            "count": count(counts.get(name)),
             "units": count(units[name]) if name in units else "",
             "share": round(100 * (counts.get(name) or 0) / total, 2) if total else 0,
         }
@@ -90,18 +90,20 @@ def _split_note(split: Mapping[str, Any]) -> str:
     return note + "." if note else ""
 
 
-def _checks(values: Mapping[str, Any], scores: Mapping[str, Any]) -> list[dict[str, str]]:
+def _checks(record: RunRecord) -> list[dict[str, str]]:
     """Return the audit line by line: what was looked for, and what was found."""
+    values, item = record.data, record.item
     duplicates = part(values, "duplicates")
     truncated = part(values, "truncated")
-    seen = values.get("seen_in_training", scores.get("seen_in_training"))
+    seen = values.get("seen_in_training", record.scores.get("seen_in_training"))
     rows = row_numbers({"rows": duplicates.get("rows") or []})
+    given = "labels" if record.labelled else "scores"
     checks: list[tuple[str, Any, str]] = [
-        ("Pairs that occur more than once", duplicates.get("exact"), f"Rows {rows}." if rows else ""),
-        ("Of these, with scores that contradict each other", duplicates.get("conflicting_scores"), ""),
+        (f"{item.capitalize()}s that occur more than once", duplicates.get("exact"), f"Rows {rows}." if rows else ""),
+        (f"Of these, with {given} that contradict each other", duplicates.get("conflicting_scores"), ""),
         ("Second texts that recur in several groups", values.get("recurring_text_2"), ""),
         ("Texts cut to the longest length", truncated.get("texts"), _length(truncated)),
-        ("Test pairs seen in training", seen, "These make the scores look better than they are." if seen else ""),
+        (f"Test {item}s seen in training", seen, "These make the scores look better than they are." if seen else ""),
     ]
     return [{"name": name, "value": count(value), "note": note} for name, value, note in checks if value is not None]
 

@@ -17,6 +17,7 @@ def reading(record: RunRecord) -> dict[str, Any]:
     draws = evaluation.get("bootstrap_draws")
     margin = general.get("margin", evaluation.get("general_margin", 0.01))
     return {
+        "fitted": bool(scores.get("head")),
         "level": percent(part(scores, "difference").get("level", 0.95)),
         "draws": f"{count(draws)} times" if is_number(draws) else "many times",
         "margin": number(margin, 2),

@@ -34,7 +34,7 @@ def scores(record: RunRecord) -> dict[str, Any]:
             for name in names
         ],
         "level": percent(part(values, "difference").get("level", 0.95)),
-        "test": count(values.get("test_examples"), "test pair"),
+        "test": count(values.get("test_examples"), f"test {record.item}"),
         "baseline_note": _baseline_note(values, metric(primary)),
         "below_baseline": bool(values.get("below_baseline")),
         "notes": [str(note) for note in parts(values, "notes")],

@@ -51,9 +51,9 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "detectable": number(scores.get("smallest_detectable"), primary.decimals),
         "has_detectable": is_number(scores.get("smallest_detectable")),
         "general": _general(scores),
-        "why": why(scores),
-        "surer": surer(scores),
-        "advice": advice(scores),
+        "why": why(scores, record.item),
+        "surer": surer(scores, record.item),
+        "advice": advice(record),
     }
 
 
@@ -90,48 +90,52 @@ def _general(scores: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def units_of(scores: Mapping[str, Any]) -> str:
+def units_of(scores: Mapping[str, Any], item: str) -> str:
     """Return what the test consists of: ``1,503 test pairs in 61 independent units (group)``."""
     pairs, units = scores.get("test_examples"), scores.get("test_units")
-    text = count(pairs, "test pair")
+    text = count(pairs, f"test {item}")
     if not is_number(units) or units == pairs:
         return f"{text}, each independent of the others" if is_number(units) else text
     unit = str(scores.get("unit") or "")
     return f"{text} in {count(units, 'independent unit')}" + (f" ({unit})" if unit else "")
 
 
-def why(scores: Mapping[str, Any]) -> str:
+def why(scores: Mapping[str, Any], item: str) -> str:
     """Return in one or two sentences how sure the verdict is and what it rests on."""
     word = scores.get("verdict")
     difference = part(scores, "difference")
     level = percent(difference.get("level", 0.95))
-    basis = f"It rests on {units_of(scores)}."
+    basis = f"It rests on {units_of(scores, item)}."
     if folds := scores.get("cross_fit"):
-        basis = f"It rests on {units_of(scores)}; each was scored by one of {folds} models that had not seen it."
+        basis = f"It rests on {units_of(scores, item)}; each was scored by one of {folds} models that had not seen it."
     if word == "TOO FEW":
         return (
-            f"Not sure at all: the test holds {units_of(scores)}. With fewer than {FEWEST_UNITS} independent units "
-            "an interval promises more than it can keep, so no verdict is given."
+            f"Not sure at all: the test holds {units_of(scores, item)}. With fewer than {FEWEST_UNITS} independent "
+            "units an interval promises more than it can keep, so no verdict is given."
         )
     if word in ("HELPED", "HURT"):
         side, change = ("above", "gain") if word == "HELPED" else ("below", "loss")
         return (
-            f"Sure at the {level} level: the whole interval lies {side} 0, so chance in the choice of test pairs is an "
-            f"unlikely reason for the {change}. {basis}"
+            f"Sure at the {level} level: the whole interval lies {side} 0, so chance in the choice of test "
+            f"{item}s is an unlikely reason for the {change}. {basis}"
         )
     if gained(scores):
-        return f"The interval lies above 0, but the gain cannot be counted: {_objection(scores)} {basis}"
+        return f"The interval lies above 0, but the gain cannot be counted: {_objection(scores, item)} {basis}"
     return f"Not sure: the {level} interval contains 0, so the change may be chance. {basis}"
 
 
-def _objection(scores: Mapping[str, Any]) -> str:
+def _objection(scores: Mapping[str, Any], item: str) -> str:
     seen = scores.get("seen_in_training") or 0
     if seen:
-        return f"{count(seen, 'test pair')} had been seen in training."
+        return f"{count(seen, f'test {item}')} had been seen in training."
+    changes = part(scores, "mcnemar")
+    if changes:
+        differing = int(changes.get("fixed") or 0) + int(changes.get("broke") or 0)
+        return f"the two models differ on {count(differing, f'test {item}')} only."
     return "see the notes on the scores."
 
 
-def surer(scores: Mapping[str, Any]) -> str:
+def surer(scores: Mapping[str, Any], item: str) -> str:
     """Return what would make the verdict surer."""
     sentences: list[str] = []
     word, units = scores.get("verdict"), scores.get("test_units")
@@ -143,20 +147,20 @@ def surer(scores: Mapping[str, Any]) -> str:
     elif word == "NO EVIDENCE" and not gained(scores):
         sentences.append(larger_test(scores))
     if (scores.get("seen_in_training") or 0) > 0:
-        sentences.append("A test without the pairs that were seen in training.")
+        sentences.append(f"A test without the {item}s that were seen in training.")
     number_of_verdicts = part(scores, "test_set").get("verdict_number", 1)
     if is_number(number_of_verdicts) and number_of_verdicts > 1:
         sentences.append(f"A fresh test set: this one has now been asked {count(number_of_verdicts, 'time')}.")
     if word in ("HELPED", "HURT"):
         sentences.append(
-            "Runs with other seeds (--seed): the interval covers the choice of test pairs, "
+            f"Runs with other seeds (--seed): the interval covers the choice of test {item}s, "
             "not the luck of one training."
         )
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def gained(scores: Mapping[str, Any]) -> bool:
-    """Say whether the interval lies above 0, which pairs seen in training may keep from being counted."""
+    """Say whether the interval lies above 0, which examples seen in training may keep from being counted."""
     low = part(scores, "difference").get("low")
     return is_number(low) and low > 0
 
@@ -181,8 +185,9 @@ def larger_test(scores: Mapping[str, Any]) -> str:
     return f"About {rounded} would show a change of the size seen here."
 
 
-def advice(scores: Mapping[str, Any]) -> str:
+def advice(record: RunRecord) -> str:
     """Return what to do with the adapted model."""
+    scores, item = record.scores, record.item
     word = scores.get("verdict")
     general = part(scores, "general")
     if word == "HURT":
@@ -191,11 +196,15 @@ def advice(scores: Mapping[str, Any]) -> str:
             "a lower learning rate or fewer epochs may do."
         )
     if word == "TOO FEW":
-        return (
-            "Do not decide on this test. Gather more scored pairs, or split them with a larger test share (--test 0.3)."
-        )
+        more = f"labelled {item}s" if record.labelled else "scored pairs"
+        return f"Do not decide on this test. Gather more {more}, or split them with a larger test share (--test 0.3)."
     if word != "HELPED" and gained(scores):
-        return "Test again with pairs that the model did not learn from; until then keep using the checkpoint."
+        which = f"{item}s that the model did not learn from" if scores.get("seen_in_training") else f"more {item}s"
+        return f"Test again with {which}; until then keep using the checkpoint."
+    if word != "HELPED" and scores.get("head"):
+        return (
+            "Keep the checkpoint as it is, with a head on top: nothing shows that adapting changed it for the better."
+        )
     if word != "HELPED":
         return "Keep using the checkpoint as it is: nothing shows that adapting changed it for the better."
     if scores.get("below_baseline"):

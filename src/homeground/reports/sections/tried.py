@@ -1,0 +1,87 @@
+"""What was tried: the heads fitted before training, and the settings that were searched, with what validation said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homeground.reports.glossary import metric
+from homeground.reports.record import RunRecord, part, parts
+from homeground.reports.wording import is_number, number
+
+
+def tried(record: RunRecord) -> dict[str, Any] | None:
+    """Return the trials of head and search, or None where nothing was tried."""
+    head, search = part(record.scores, "head"), parts(record.scores, "search")
+    trials = _trials(head)
+    if not trials and not search:
+        return None
+    primary = metric(str(record.scores.get("primary_metric") or ""))
+    return {
+        "head": _head(head, trials) if trials else None,
+        "metric": primary.label,
+        "search": [
+            {
+                "learning_rate": _plain(trial.get("learning_rate")),
+                "epochs": _plain(trial.get("epochs")),
+                "validation": number(trial.get("validation"), primary.decimals),
+                "chosen": bool(trial.get("chosen")),
+            }
+            for trial in search
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit of the head: how strongly it follows the training texts, what it sees, and the loss on validation."""
+
+    c: float
+    sees: str
+    loss: Any
+
+
+def _trials(head: Mapping[str, Any]) -> list[Trial]:
+    """Return the fits of a head: a path of C for every variant of what it sees."""
+    curves = [(variant.get("variant"), parts(variant, "curve")) for variant in parts(head, "variants")]
+    flat = [(trial.get("pooling"), [trial]) for trial in parts(head, "trials")]
+    return [
+        Trial(float(c), str(sees or ""), point.get("validation_loss"))
+        for sees, points in curves + flat
+        for point in points
+        if is_number(c := point.get("C", point.get("c")))
+    ]
+
+
+def _head(head: Mapping[str, Any], trials: list[Trial]) -> dict[str, Any]:
+    """Return the validation losses as a table, one row a strength and one column a variant of what the head sees."""
+    variants = list(dict.fromkeys(trial.sees for trial in trials))
+    losses = {(trial.c, trial.sees): trial.loss for trial in trials}
+    chosen = (head.get("C", head.get("c")), str(head.get("variant", head.get("pooling")) or ""))
+    return {
+        "c": _plain(chosen[0]),
+        "sees": chosen[1],
+        "variants": variants,
+        "rows": [
+            {
+                "c": _plain(c),
+                "cells": [
+                    {"loss": number(losses.get((c, sees)), 4), "chosen": (c, sees) == chosen} for sees in variants
+                ],
+            }
+            for c in sorted({trial.c for trial in trials})
+        ],
+        "frozen": number(part(head, "frozen_embeddings").get("validation_loss"), 4)
+        if head.get("frozen_embeddings")
+        else "",
+    }
+
+
+def _plain(value: Any) -> str:
+    """Return a setting as a person would write it.
+
+    >>> _plain(2e-05), _plain(0.01), _plain(3.0), _plain(None)
+    ('2e−5', '0.01', '3', '–')
+    """
+    return f"{value:g}".replace("e-0", "e−").replace("e-", "e−") if is_number(value) else number(value)

@@ -36,7 +36,7 @@ def predict(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Compare TEXTS with each other, or predict a file.
+    """Compare TEXTS with each other, or predict a file.
 
     \b
       homeground predict RUN "data scientist" "statistician"

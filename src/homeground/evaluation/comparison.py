@@ -58,12 +58,12 @@ def compare(
         after,
         resampling,
         baselines=baselines if folds is None else {},
-        overlap=ready.seen_in_training,
+        overlap=len(ready.seen_in_training),
         verdict_number=number,
         folds=folds,
     )
     scores["test_set"] = {"hash": test_hash, "verdict_number": number}
-    scores["seen_in_training"] = ready.seen_in_training
+    scores["seen_in_training"] = len(ready.seen_in_training)
     scores["cross_fit"] = folds
     scores["general"] = None
     if general and general_before and general_after:

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import bootstrap, pearsonr
 
 import homeground
+from homeground.cli import run
 from homeground.errors import CheckpointError, DataError
 from homeground.run import Run
 from tests import checkpoints
@@ -79,3 +80,11 @@ def test_other_architectures_are_measured_too(write_csv: Callable[..., Path], tm
     for build in (checkpoints.distilbert, checkpoints.roberta):
         result = homeground.evaluate(str(build(tmp_path / build.__name__)), str(data), bootstrap_draws=300)
         assert -1 <= result["scores"]["pearson"] <= 1
+
+
+def test_scores_that_hardly_differ_are_measured_without_an_interval(
+    encoder: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_csv("flat.csv", PAIR_HEADER, [("a", "b", 0.5), ("c", "d", 0.5), ("e", "f", 0.5), ("g", "h", 0.9)])
+    assert run(["evaluate", str(encoder), str(data)]) == 0
+    assert "too few to tell" in capsys.readouterr().out

@@ -81,3 +81,20 @@ def test_toml_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_help_is_made_of_click_options() -> None:
     assert all(isinstance(parameter, click.Parameter) for parameter in adapt_command.params)
     assert inspect.getdoc(adapt_command.callback)
+
+
+def test_a_saved_recipe_finds_its_files_and_its_checkpoint_from_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    recipe = make_recipe({}, data="pairs.csv", checkpoint="models", test="test.csv")
+    saved = tmp_path / "runs" / "a" / "recipe.toml"
+    saved.write_text(recipe.to_toml(saved.parent))
+    monkeypatch.chdir(tmp_path / "models")
+    read = make_recipe(read_recipe(saved))
+    assert Path(read.data).resolve() == tmp_path / "pairs.csv"
+    assert Path(read.checkpoint).resolve() == tmp_path / "models"
+    assert Path(str(read.split.test)).resolve() == tmp_path / "test.csv"
+    assert make_recipe(read_recipe(saved), checkpoint="owner/name").checkpoint == "owner/name"

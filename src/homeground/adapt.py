@@ -196,7 +196,7 @@ def _fit(
 
     def measure_validation(model: Model) -> dict[str, float]:
         scores = evaluate(model, task, validation, batch_size=recipe.evaluation.evaluation_batch_size).scores
-        known = task.loss_metric and scores.get(task.loss_metric)
+        known = scores.get(task.loss_metric) if task.loss_metric else None
         loss = mean_loss(model, task, validation, batch_size=recipe.training.batch_size) if known is None else known
         return {"validation/loss": loss} | {f"validation/{name}": value for name, value in scores.items()}
 

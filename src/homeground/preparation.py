@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
-from homeground.data.corpus import Corpus, Part, read_corpus, read_file, seen_before, splits_lines
+from homeground.data.corpus import LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import text_hashes
 from homeground.data.readers import read_table
 from homeground.errors import UsageError
@@ -103,10 +103,11 @@ class Prepared:
         return np.union1d(self.lineage, text_hashes(self.corpus.train.examples + self.corpus.validation.examples))
 
     @cached_property
-    def seen_in_training(self) -> int:
-        """Test examples that the model learned from, in this run or an earlier one."""
+    def seen_in_training(self) -> list[int]:
+        """Rows of the test examples that the model learned from, in this run or an earlier one."""
         hashes = self.lineage if self.corpus.folds is not None else self.learned_texts
-        return int(seen_before(self.corpus.test.examples, hashes).sum())
+        seen = seen_before(self.corpus.test.examples, hashes)
+        return [example.row for example, known in zip(self.corpus.test.examples, seen, strict=True) if known]
 
     def fold_rows(self, fold: int) -> tuple[Any, Any]:
         """Return the training and validation rows of one fold of a cross-fitting."""
@@ -168,7 +169,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding_id(checkpoint, tokenizer), max_length, record)
     truncated = ready.train_rows.truncated + ready.test_rows.truncated
     record["truncated"] = {"texts": truncated, "max_length": max_length}
-    record["seen_in_training"] = ready.seen_in_training
+    record["seen_in_training"] = len(ready.seen_in_training)
+    record["seen_in_training_rows"] = ready.seen_in_training[:LISTED]
     for line in notes(record):
         say(line)
     return ready
@@ -187,19 +189,32 @@ def notes(record: dict[str, Any]) -> list[str]:
         parts = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
         said.append(f"{parts} examples; {split['units']['test']} independent test units by {split['unit']}")
     for aside in record["set_aside"]:
-        rows = ", ".join(str(row) for row in aside["rows"][:5]) + ("…" if aside["count"] > 5 else "")
-        said.append(f"{aside['file']}: {aside['count']} rows set aside for {aside['reason']} (rows {rows})")
+        rows = _rows(aside["rows"], aside["count"])
+        said.append(f"{aside['file']}: {aside['count']} rows set aside for {aside['reason']} ({rows})")
     duplicates = record["duplicates"]
     if duplicates["exact"]:
-        rows = ", ".join(str(row) for row in duplicates["rows"][:5]) + ("…" if duplicates["exact"] > 5 else "")
+        rows = _rows(duplicates["rows"], duplicates["exact"])
         conflicts = duplicates["conflicting_scores"]
         conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
-        said.append(f"{duplicates['exact']} examples repeat an earlier one (rows {rows}){conflicting}; all are kept")
+        said.append(f"{duplicates['exact']} examples repeat an earlier one ({rows}){conflicting}; all are kept")
     if record["truncated"]["texts"]:
         said.append(f"{record['truncated']['texts']} texts are cut to {record['truncated']['max_length']} tokens")
     if record["seen_in_training"]:
-        said.append(f"{record['seen_in_training']} test examples were learned from: no verdict can be HELPED on them")
+        rows = _rows(record["seen_in_training_rows"], record["seen_in_training"])
+        said.append(
+            f"{record['seen_in_training']} test examples were learned from ({rows}): the verdict cannot be HELPED "
+            "unless they are taken out of either side; data.json lists them"
+        )
     return [*said, *record.get("notes", [])]
+
+
+def _rows(rows: list[int], count: int) -> str:
+    """Name the first few rows.
+
+    >>> _rows([3, 5], 2)
+    'rows 3, 5'
+    """
+    return "rows " + ", ".join(str(row) for row in rows[:5]) + ("…" if count > 5 else "")
 
 
 def _refuse_missing(path: str) -> None:

@@ -169,7 +169,7 @@ class Training(Section):
     epochs: float = Field(default=2, gt=0, description="passes over the training data (classification: 3)")
     batch_size: int = Field(default=32, ge=1, description="examples a step learns from, over all processes")
     microbatch_size: int | None = Field(
-        default=None, ge=1, description="examples held in memory at once; the result is the same"
+        default=None, ge=1, description="examples held in memory at once; without dropout the result is the same"
     )
     learning_rate: float = Field(default=2e-5, ge=0, description="highest learning rate (classification: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
@@ -282,6 +282,8 @@ class Recipe(Section):
         """
         values = self.model_dump(mode="json", exclude_none=True)
         if folder is not None:
+            if self.checkpoint != "minilm" and Path(self.checkpoint).exists():
+                values["checkpoint"] = "./" + Path(os.path.relpath(self.checkpoint, folder)).as_posix()
             values = _with_paths(values, lambda file: Path(os.path.relpath(file, folder)).as_posix())
         for setting in settings():
             table = values[setting.section] if setting.section else values
@@ -328,7 +330,9 @@ def settings() -> Iterator[Setting]:
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """Return the nested settings of a TOML file; paths inside it are relative to the file's own folder.
+    """Return the nested settings of a TOML file; paths in it are relative to its own folder.
+
+    Those are the data files, and a checkpoint that begins with ``./`` or ``../``.
 
     Raises:
         UsageError: the file is missing or is not TOML.
@@ -340,6 +344,9 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML ({error})") from None
+    # A checkpoint is a path only where it says so; any other name may be one on the Hub.
+    if str(values.get("checkpoint")).startswith(("./", "../")):
+        values["checkpoint"] = str(path.parent / values["checkpoint"])
     return _with_paths(values, lambda file: str(path.parent / file))
 
 

@@ -182,7 +182,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert "the same command goes on from there" in told
     assert not Path("runs/pairs-similarity/scores.json").exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "going on at step" in again.stderr
+    assert "going on after step" in again.stderr
     assert "report.html" in again.stdout
 
 

@@ -49,7 +49,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="homeground")
 def homeground() -> None:
-    r"""Adapt a pretrained language model to your domain and prove whether it helped.
+    """Adapt a pretrained language model to your domain and prove whether it helped.
 
     \b
       homeground demo

@@ -28,9 +28,14 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
     interval = result["interval"]
     rows = [["", "score", "95% interval"]]
     for name, value in result["scores"].items():
-        ends = f"{interval['low']:.3f} to {interval['high']:.3f}" if name == interval["metric"] else ""
-        rows.append([name, f"{value:.3f}", ends])
+        rows.append([name, f"{value:.3f}", _ends(interval) if name == interval["metric"] else ""])
     click.echo("\n".join(aligned(rows)))
     click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
     if result["seen_in_training"]:
         click.echo(f"{result['seen_in_training']} of them were learned from: the scores are too good for new text")
+
+
+def _ends(interval: dict[str, Any]) -> str:
+    if interval["low"] is None or interval["high"] is None:
+        return "too few to tell"
+    return f"{interval['low']:.3f} to {interval['high']:.3f}"

@@ -39,7 +39,7 @@ def predict(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Label TEXTS, or compare them with each other, as the model does; or predict a file.
+    """Label TEXTS, or compare them with each other, as the model does; or predict a file.
 
     \b
       homeground predict RUN "great film"                              label and probability of every label

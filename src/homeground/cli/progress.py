@@ -33,8 +33,8 @@ class Progress:
             self._told = time.monotonic()
             for warning in event.warnings:
                 self.line(warning)
-            verb = f"going on at step {event.step} of" if event.step else "training for"
-            self.line(f"{verb} {event.total} steps")
+            begun = f"going on after step {event.step} of {event.total}"
+            self.line(begun if event.step else f"training for {event.total} steps")
         elif isinstance(event, train.Step):
             self._step(event)
         elif isinstance(event, train.Evaluated):

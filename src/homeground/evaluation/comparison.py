@@ -25,7 +25,7 @@ VERSION = 1
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
 
-METRIC_NAMES = {"pearson": "Pearson correlation", "macro_f1": "macro F1"}
+METRIC_NAMES = {"pearson": "Pearson correlation", "macro_f1": "Macro F1", "accuracy": "Accuracy"}
 """How the sentences name a metric, where its own name is no word."""
 
 
@@ -64,12 +64,12 @@ def compare(
         after,
         resampling,
         baselines={name: ready.task.measure(ready.test_rows, given) for name, given in baselines.items()},
-        overlap=ready.seen_in_training,
+        overlap=len(ready.seen_in_training),
         verdict_number=number,
         folds=folds,
     )
     scores["test_set"] = {"hash": test_hash, "verdict_number": number}
-    scores["seen_in_training"] = ready.seen_in_training
+    scores["seen_in_training"] = len(ready.seen_in_training)
     scores["cross_fit"] = folds
     scores["general"] = None
     if general and general_before and general_after:

@@ -266,7 +266,8 @@ class Classification:
         statistics = formulas.statistics(probabilities, rows.labels)
         sums = statistics.sum(0)
         scores = {name: float(metric(sums)) for name, metric in self.metrics.items()}
-        scores["roc_auc"] = formulas.roc_auc(probabilities, rows.labels) or np.nan
+        area = formulas.roc_auc(probabilities, rows.labels)
+        scores |= {} if area is None else {"roc_auc": area}
         return Measured(predictions, statistics, {name: value for name, value in scores.items() if np.isfinite(value)})
 
     def discordant(self, before: Measured, after: Measured) -> int | None:

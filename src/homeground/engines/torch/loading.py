@@ -19,11 +19,11 @@ from homeground.recipe import Encoder, Training
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 """Where the configurations of different architectures keep their dropout."""
 
+HEAD_DROPOUTS = ("seq_classif_dropout", "classifier_dropout", "cls_dropout", "pooler_dropout")
+"""The same of the heads of classifiers."""
+
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-
-DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
-HEAD_DROPOUTS = ("seq_classif_dropout", "classifier_dropout", "cls_dropout", "pooler_dropout")
 
 
 def open_model(

@@ -234,7 +234,7 @@ def _metrics(sample: Sample) -> list[dict[str, Any]]:
             values = [0.7 + 0.04 * epoch, 0.66 + 0.045 * epoch]
             lines.append(
                 {"step": step, "epoch": float(epoch), "wall_time": 1.7e9 + step, "train/epoch_loss": 1.1 / epoch,
-                 "validation/loss": 0.9 / epoch**0.5, "validation/log_loss": 0.9 / epoch**0.5,
+                 "validation/loss": 0.9 / epoch**0.5, "validation/log_loss": 0.9001 / epoch**0.5,
                  **{f"validation/{name}": value for name, value in zip(names, values, strict=True)}}
             )  # fmt: skip
     return lines

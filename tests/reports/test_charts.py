@@ -95,6 +95,13 @@ def test_a_line_stays_inside_its_chart(points: list[tuple[float, float]]) -> Non
         assert chart.top <= y <= chart.bottom
 
 
+def test_a_line_that_hardly_moves_has_short_labels() -> None:
+    chart = line_chart("loss", {"loss": ("after", [(1, 0.766662), (2, 0.766619)])})
+
+    assert max(len(text) for _, text in chart.y_ticks) <= 6
+    assert len(chart.y_ticks) >= 2
+
+
 def test_a_bar_stays_between_nothing_and_the_whole_width() -> None:
     whole = bar(1.2, -0.1, 1.4)
     assert whole is not None

@@ -105,10 +105,17 @@ def test_the_card_of_a_classifier_of_pairs_shows_a_pair(tmp_path: Path) -> None:
     def change(files: Files) -> None:
         files["data.json"]["columns"] = {"text_1": "a", "text_2": "b", "label": "label"}
 
-    assert (
-        '[{"text": "a text", "text_pair": "another text"}]'
-        in card(tmp_path / "run", kind="reviews", change=change).text
-    )
+    text = card(tmp_path / "run", kind="reviews", change=change).text
+    assert 'predict([("a text", "another text")])' in text
+    assert '[{"text": "a text", "text_pair": "another text"}]' in text
+
+
+def test_the_card_says_where_the_pipeline_reads_less_than_was_learned(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files["recipe.toml"] += '[encoder]\ntruncation = "head_and_tail"\n'
+
+    assert "the beginning only" in card(tmp_path / "run", kind="reviews", change=change).text
+    assert "the beginning only" not in card(tmp_path / "plain", kind="reviews").text
 
 
 def test_the_card_of_a_classifier_holds_no_text_of_the_data(tmp_path: Path) -> None:

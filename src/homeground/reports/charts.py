@@ -151,6 +151,9 @@ def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_ste
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
+    # Over a range that is tiny beside its values the labels of the axis would need more digits than there is room for.
+    if 0 < high - low < (least := 0.002 * max(abs(low), abs(high))):
+        low, high = (low + high - least) / 2, (low + high + least) / 2
     span = (high - low) or abs(high) or 1.0
     return low - 0.06 * span, high + 0.06 * span
 

@@ -75,8 +75,8 @@ _TEXTS = '["a text", "another text"]'
 _OWN_PAIRS = '[("a text", "another text")]'
 _PIPED_PAIRS = '[{"text": "a text", "text_pair": "another text"}]'
 
-_HEAD_AND_TAIL = """Of texts that are too long Homeground reads the beginning and the end, as in training; the
-pipeline reads the beginning only.
+_HEAD_AND_TAIL = """Of texts that are too long Homeground reads the beginning and the end, as in training; the pipeline
+reads the beginning only.
 
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,9 +56,13 @@ def _losses(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> Line
 
 def _validation(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> list[LineChart]:
     names = list(dict.fromkeys(name for line in lines for name in line if name.startswith("validation/")))
-    # A loss that is itself one of the metrics would be drawn twice.
+    # A loss that is itself one of the metrics, but for rounding, would be drawn twice.
     loss = _points(lines, "validation/loss")
-    left = [name.removeprefix("validation/") for name in names if _points(lines, name) not in ([], loss)]
+    left = [
+        name.removeprefix("validation/")
+        for name in names
+        if (points := _points(lines, name)) and not _alike(points, loss)
+    ]
     charts: list[LineChart] = []
     for title, members in _TOGETHER:
         shared = [name for name in members if name in left]
@@ -66,6 +71,14 @@ def _validation(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> 
             left = [name for name in left if name not in shared]
     charts += [_chart(lines, f"{metric(name).label} (validation)", [name], best_step) for name in left]
     return charts
+
+
+def _alike(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> bool:
+    """Say whether two curves are the same but for rounding."""
+    return len(first) == len(second) and all(
+        step == other and math.isclose(value, known, rel_tol=1e-3, abs_tol=1e-9)
+        for (step, value), (other, known) in zip(first, second, strict=True)
+    )
 
 
 def _chart(lines: Sequence[Mapping[str, Any]], title: str, names: list[str], best_step: float | None) -> LineChart:

@@ -48,7 +48,7 @@ def examples(run: Run) -> list[dict[str, Any]]:
 def test_planted_topics_are_found_against_a_head_that_was_fitted(classified: Run) -> None:
     scores = classified.scores
     assert scores["verdict"] == "HELPED"
-    assert classified.verdict.startswith("HELPED: accuracy 0.")
+    assert classified.verdict.startswith("HELPED: Accuracy 0.")
     assert "test texts" in classified.verdict
     assert scores["head"]["converged"]
     # The head alone finds much more than the majority class: an unfitted one would not.

@@ -19,6 +19,7 @@ from homeground.errors import DataError, UsageError
 from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.similarity import PairRows, Similarity, pick_titles, similarity, similarity_matrix
+from homeground.tasks.task import Side
 
 WriteCsv = Callable[..., Path]
 
@@ -338,12 +339,17 @@ def test_titles_are_the_most_similar_short_pairs_each_of_another_group() -> None
 def test_heat_maps_hold_every_title_against_every_other() -> None:
     places = {"bank": 0.0, "loan": 60.0, "city": 90.0}
     task = scored_task("cosine_mse")
-    shown = task.exhibits([], list(places), lambda titles: unit([places[t] for t in titles]), lambda t: unit([7] * 3))
+    nothing: Any = None
+    sides = [
+        Side(nothing, encode, nothing)
+        for encode in (lambda titles: unit([places[t] for t in titles]), lambda titles: unit([7] * 3))
+    ]
+    shown = task.exhibits([], list(places), *sides)
     before = np.array(shown["heat_map"]["before"])
     cosines = [[1, 0.5, 0], [0.5, 1, math.cos(math.pi / 6)], [0, math.cos(math.pi / 6), 1]]
     np.testing.assert_allclose(before, cosines, atol=1e-6)
     assert shown["heat_map"]["after"] == np.ones((3, 3)).tolist()
-    assert task.exhibits([], None, None, None) == {"heat_map": None}  # type: ignore[arg-type]
+    assert task.exhibits([], None, *sides) == {"heat_map": None}
 
 
 def test_a_matrix_of_similarities_is_symmetric() -> None:

@@ -126,7 +126,7 @@ def test_the_rows_own_negative_counts_unless_it_is_the_positive() -> None:
     assert float(got) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ["angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking"])
 def test_gradients_are_finite_where_both_texts_are_the_same_or_opposite(name: str) -> None:
     values = embeddings(6).detach()
     values[0, 1] = values[0, 0]

@@ -88,7 +88,11 @@ def test_their_modules_are_known_by_the_names_they_write_today(bert: Path, tmp_p
     assert [kind.split(".")[-1] for kind in types] == ["Transformer", "Pooling", "Dense", "Normalize"]
     assert json.loads((tmp_path / "1_Pooling" / "config.json").read_text())["pooling_mode"] == "cls"
     model = open_(tmp_path)
-    assert (model.pooler.mode, model.pooler.normalize, len(model.pooler.linears)) == ("cls", True, 1)
+    assert (model.network.pooler.mode, model.network.pooler.normalize, len(model.network.pooler.linears)) == (
+        "cls",
+        True,
+        1,
+    )
 
 
 def test_a_trained_encoder_embeds_there_as_it_does_here(bert: Path, tmp_path: Path) -> None:
@@ -120,7 +124,7 @@ def test_a_pooling_that_is_not_known_can_be_overruled_as_the_error_says(bert: Pa
     theirs(bert, "lasttoken").save(str(tmp_path))
     with pytest.raises(CheckpointError, match="pools by lasttoken; choose mean, cls or max with --pooling"):
         open_(tmp_path)
-    assert open_(tmp_path, encoder=Encoder(pooling="cls")).pooler.mode == "cls"
+    assert open_(tmp_path, encoder=Encoder(pooling="cls")).network.pooler.mode == "cls"
 
 
 def test_two_poolings_at_once_are_refused(bert: Path, tmp_path: Path) -> None:

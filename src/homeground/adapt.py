@@ -43,7 +43,7 @@ Listener = Callable[[Note | train.Event], None]
 
 
 def adapt(
-    data: str | Path | None = None, *, fresh: bool = False, listen: Listener | None = None, **settings: Any
+    data: str | Path | None = None, /, *, fresh: bool = False, listen: Listener | None = None, **settings: Any
 ) -> Run:
     """Adapt a checkpoint to a file of examples, and prove whether it helped.
 
@@ -65,11 +65,12 @@ def adapt(
         return run
 
 
-def resolve(data: str | Path | None = None, **settings: Any) -> Recipe:
-    """Return the recipe of a data file or a TOML file overlaid by settings."""
-    if data is not None and Path(data).suffix.lower() == ".toml":
-        return make_recipe(read_recipe(data), **settings)
-    return make_recipe({}, **({} if data is None else {"data": str(data)}), **settings)
+def resolve(data: str | Path | None = None, /, **settings: Any) -> Recipe:
+    """Return the recipe of a data file or a TOML file overlaid by settings, another ``data`` for a recipe included."""
+    source = settings.pop("data", None) if data is None else data
+    if source is not None and Path(source).suffix.lower() == ".toml":
+        return make_recipe(read_recipe(source), **settings)
+    return make_recipe({}, **(settings if source is None else {"data": str(source), **settings}))
 
 
 def _begin(run: Run, ready: Prepared) -> None:

@@ -59,6 +59,13 @@ def test_set_reaches_any_setting_by_its_full_name(pairs_csv: Path, encoder: Path
     assert "adam_beta2 = 0.99\n" in Path("runs/pairs-similarity/recipe.toml").read_text()
 
 
+def test_a_recipe_takes_other_data(pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("recipe.toml").write_text('data = "gone.csv"\n[training]\nepochs = 1\n')
+    arguments = ["adapt", "recipe.toml", "--set", f"data={pairs_csv}", "--checkpoint", str(encoder), "--dry-run"]
+    assert run(arguments) == 0
+    assert "steps of 32 examples" in capsys.readouterr().out
+
+
 def test_dry_run_estimates_and_writes_nothing(
     pairs_csv: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,7 +42,8 @@ def digest(texts: Iterable[str]) -> int:
 
 def example_digest(example: Example) -> int:
     """Return a 64-bit hash of an example as it is learned from: its texts, with their labels where it has any."""
-    texts = digest(example.texts)
+    # Of a triplet the first two: that they belong together is what is learned, whatever stands against them.
+    texts = digest(example.texts[:2])
     if example.labels is None:
         return texts
     labelled = f"{texts:016x}\x1f" + "\x1f".join(sorted(example.labels))
@@ -51,7 +52,7 @@ def example_digest(example: Example) -> int:
 
 def text_hashes(examples: Sequence[Example]) -> NDArray[np.uint64]:
     """Return the sorted hashes of every text and of every example as a whole, as a run stores what it learned from."""
-    hashes = {digest(example.texts) for example in examples} | {example_digest(example) for example in examples}
+    hashes = {digest(example.texts[:2]) for example in examples} | {example_digest(example) for example in examples}
     hashes |= {digest([text]) for example in examples for text in example.texts}
     return np.array(sorted(hashes), np.uint64)
 

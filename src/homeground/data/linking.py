@@ -73,10 +73,15 @@ def text_key(text: str) -> str:
 def link_texts(texts: Sequence[str], *, groups: Sequence[Hashable] | None = None) -> Ints:
     """Return the unit of every text, shape ``(texts,)``: its group if groups are given, else its near-duplicates.
 
+    Groups that hold the same text are one unit: kept apart, one would give away the other.
+
     >>> link_texts(["Good.", "bad", "good"]).tolist()
     [0, 1, 0]
     """
-    return numbered([text_key(text) for text in texts] if groups is None else groups)
+    keys = [text_key(text) for text in texts]
+    if groups is None:
+        return numbered(keys)
+    return _components([(("group", group), key) for group, key in zip(groups, keys, strict=True)])
 
 
 def link_pairs(
@@ -88,11 +93,12 @@ def link_pairs(
 ) -> PairUnits:
     """Return what is independent among pairs of texts.
 
-    The unit of a pair is its group if groups are given. Otherwise pairs that share a text (by ``text_key``) are linked
-    and a unit is what is linked, except that texts used in more than ``HUB_PAIRS`` pairs link nothing. Where a unit
-    would still hold more than ``LARGEST_COMPONENT`` of the pairs (and more than ``HUB_PAIRS``), it is the pairs with
-    the same ``text_1``, and those of the same two texts. ``groups_2`` names the group of ``text_2`` where it may be
-    another than the pair's, as in pairs between two branches of a taxonomy.
+    The unit of a pair is its group if groups are given; groups that hold the same pair are one unit. Otherwise pairs
+    that share a text (by ``text_key``) are linked and a unit is what is linked, except that texts used in more than
+    ``HUB_PAIRS`` pairs link nothing. Where a unit would still hold more than ``LARGEST_COMPONENT`` of the pairs (and
+    more than ``HUB_PAIRS``), it is the pairs with the same ``text_1``, and those of the same two texts. ``groups_2``
+    names the group of ``text_2`` where it may be another than the pair's, as in pairs between two branches of a
+    taxonomy.
 
     Raises DataError where the columns differ in length or ``groups_2`` comes without ``groups``.
 
@@ -109,7 +115,8 @@ def link_pairs(
     hubs = _hubs(first, second, text_1, text_2)
     rule: Literal["group", "shared text", "text_1"] = "group"
     if groups is not None:
-        units = numbered(groups)
+        keys = zip(groups, first, second, strict=True)
+        units = _components([(("group", group), frozenset((one, two))) for group, one, two in keys])
     else:
         both = list(zip(first, second, strict=True))
         rule, units = "shared text", _components([_links(pair, hubs) for pair in both])
@@ -124,10 +131,14 @@ def link_pairs(
     return PairUnits(units, nodes, rule, listed, len(recurring & set(second)))
 
 
+MEANT = "#%"
+"""Punctuation, by Unicode, that tells names and amounts apart: C# from C, 50% from 50."""
+
+
 def _visible(letter: str) -> str:
     category = unicodedata.category(letter)
     # Soft hyphens, joiners and byte order marks (Cf) stand inside words; punctuation and spaces between them.
-    return "" if category == "Cf" else " " if category[0] in "PZC" else letter
+    return "" if category == "Cf" else " " if category[0] in "PZC" and letter not in MEANT else letter
 
 
 def numbered(values: Iterable[Hashable]) -> Ints:

@@ -158,10 +158,15 @@ def _measure(model: Model, ready: Prepared) -> Measured:
 
 
 def _baselines(ready: Prepared, base: Model, head: Head | None) -> dict[str, NDArray[np.float64]]:
-    """Return what cheap methods predict for the test examples; cross-fitted examples have been learned from."""
+    """Return what cheap methods predict for the test examples, fold by fold where these are cross-fitted."""
     corpus, task = ready.corpus, ready.task
     if corpus.folds is not None:
-        return {}
+        assembled: dict[str, NDArray[np.float64]] = {}
+        for fold in range(int(corpus.folds.max()) + 1):
+            learned, _, held_out = corpus.fold(fold, ready.recipe)
+            for name, given in task.baselines(learned.examples, corpus.test.examples).items():
+                assembled.setdefault(name, np.full_like(given, np.nan))[held_out] = given[held_out]
+        return assembled
     found = task.baselines(corpus.train.examples, corpus.test.examples)
     if head is not None:
         size = ready.recipe.evaluation.evaluation_batch_size

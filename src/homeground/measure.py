@@ -23,6 +23,7 @@ from homeground.checkpoint import (
 )
 from homeground.data.corpus import Part, link, read_file, seen_before
 from homeground.data.examples import set_hash
+from homeground.data.readers import Table
 from homeground.engines import open_engine
 from homeground.errors import CheckpointError, DataError
 from homeground.evaluation.bootstrap import own_interval
@@ -44,8 +45,10 @@ class TestSet:
     """A file of examples, all of them to be measured."""
 
     recipe: Recipe
+    table: Table
     task: Task
     part: Part
+    set_aside: dict[str, int]
 
 
 def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
         "test_units": interval.units,
         "unit": test.part.units.rule,
         "seen_in_training": seen,
+        "set_aside": test.set_aside,
     }
 
 
@@ -84,8 +88,8 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
     """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
 
     Each is compared by its own similarity (a run remembers whether it learned angles or cosines); classifiers must
-    have the same labels. Examples that either learned from block HELPED, and the verdict is counted in the ledger in
-    runs/.
+    have the same labels. Examples that a model learned from block a verdict in its favour, and the verdict is counted
+    in the ledger in runs/.
     """
     checkpoints = [open_checkpoint(name) for name in (first, second)]
     test = _labelled(_read(data, settings), checkpoints)
@@ -99,36 +103,42 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
         before,
         after,
         Resampling(test.recipe.seed, test.recipe.evaluation.bootstrap_draws),
-        overlap=max(seen_1, seen_2),
+        overlap=seen_2,
+        overlap_before=seen_1,
         verdict_number=number,
     )
+    test_notes = {"set_aside": test.set_aside}
     names = {"first": first, "second": second, "data": data, "understood": test.task.understood()}
     seen = {"seen_in_training": {"first": seen_1, "second": seen_2}}
-    return {**names, **scores, **seen, "test_set": {"hash": test_hash, "verdict_number": number}}
+    return {**names, **scores, **seen, **test_notes, "test_set": {"hash": test_hash, "verdict_number": number}}
 
 
 def _read(data: str, settings: dict[str, Any]) -> TestSet:
     recipe = make_recipe({}, data=data, **settings)
     table = read_file(data, recipe)
     task = choose_task(table, recipe)
-    examples = task.read(table).examples
+    read = task.read(table)
+    examples = read.examples
     if len(examples) < 2:
         raise DataError(f"{data}: {len(examples)} rows can be measured of {len(table.rows)}; expected at least 2")
-    return TestSet(recipe, task, Part(examples, link(examples)))
+    set_aside = {reason: len(rows) for reason, rows in read.set_aside.items()}
+    return TestSet(recipe, table, task, Part(examples, link(examples)), set_aside)
 
 
 def _measure(checkpoint: Checkpoint, test: TestSet) -> tuple[Measured, int]:
     """Return what a checkpoint scores, and how many of the examples it learned from."""
     require_encoder(checkpoint)
-    task = test.task
+    task, examples = test.task, test.part.examples
     own = read_settings(checkpoint.folder / "homeground.json")
     if isinstance(task, Similarity) and task.scored and own.get("similarity") == "cosine":
         task = replace(task, loss="cosine_mse")
+        # The scale of the given scores follows from how embeddings are compared.
+        examples = task.read(test.table).examples
     if isinstance(task, Classification):
         task = replace(task, truncation=own.get("truncation", task.truncation))
     max_length = test.recipe.encoder.max_length or checkpoint.max_length
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
-    rows = task.tokenize(test.part.examples, tokenizer, padding_id(checkpoint, tokenizer))
+    rows = task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer))
     model = open_engine(test.recipe.engine).open_model(
         checkpoint, head=task.head, encoder=test.recipe.encoder, labels=task.labels
     )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, given, reading_options
-from homeground.cli.tables import score_lines
+from homeground.cli.tables import aside_lines, score_lines
 from homeground.measure import compare as compare_on
 
 
@@ -28,4 +28,9 @@ def compare(first: str, second: str, data: str, *, gate: bool, quiet: bool, as_j
         if not quiet:
             click.echo(f"{data}: {result['understood']}", err=True)
         click.echo("\n".join([*score_lines(result), "", result["sentence"]]))
+        for which, name in (("first", first), ("second", second)):
+            if seen := result["seen_in_training"][which]:
+                click.echo(f"{name} learned from {seen} of these examples")
+        for line in aside_lines(result):
+            click.echo(line)
     return 0 if not gate or result["verdict"] == "HELPED" else 1

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, given, reading_options
-from homeground.cli.tables import aligned
+from homeground.cli.tables import aligned, aside_lines
 from homeground.measure import evaluate as evaluate_on
 
 
@@ -33,6 +33,8 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
     click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
     if result["seen_in_training"]:
         click.echo(f"{result['seen_in_training']} of them were learned from: the scores are too good for new text")
+    for line in aside_lines(result):
+        click.echo(line)
 
 
 def _ends(interval: dict[str, Any]) -> str:

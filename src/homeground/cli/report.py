@@ -24,6 +24,8 @@ def report(source: str, *, titles: str | None, out: Path | None) -> None:
         run = Run(Path(source))
         if not run.finished:
             raise UsageError(f"{source} is no finished run; for a heat map of a checkpoint give --titles a,b,c")
+        if out is not None:
+            raise UsageError("--out goes with --titles; the report of a run always lies in its folder")
         click.echo(write_report(run.folder))
         return
     texts = read_titles(titles)

@@ -44,6 +44,11 @@ def aligned(rows: list[list[str]]) -> list[str]:
     ]
 
 
+def aside_lines(result: dict[str, Any]) -> list[str]:
+    """Return how many rows were set aside, a reason a line."""
+    return [f"{count} rows were set aside for {reason}" for reason, count in result["set_aside"].items()]
+
+
 def estimate_lines(expected: dict[str, Any]) -> list[str]:
     """Return an estimate of time and memory in words."""
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,7 @@ def judge(
     *,
     baselines: dict[str, Measured] | None = None,
     overlap: int = 0,
+    overlap_before: int = 0,
     verdict_number: int = 1,
     folds: int | None = None,
 ) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def judge(
     differences = {
         name: difference(task, name, before, after, test.units, resampling)
         for name in task.metrics
-        if name in before.scores and name in after.scores
+        if name == metric or (name in before.scores and name in after.scores)
     }
     interval = differences.pop(metric)
     baseline = _best_baseline(task, test, after, baselines or {}, resampling)
@@ -105,6 +107,7 @@ def judge(
         baseline=baseline,
         discordant=task.discordant(before, after),
         overlap=overlap,
+        overlap_before=overlap_before,
         verdict_number=verdict_number,
         folds=folds,
     )
@@ -137,14 +140,21 @@ def judge_general(
     interval = difference(general.task, metric, before, after, general.units, resampling)
     figures = _figures(general.task, before, after, general.units)
     verdict = general_verdict(interval, margin, figures, name=general.name)
+    word, sentence = verdict.word, verdict.sentence
+    if general.seen and word == "KEPT":
+        word = "UNDECIDED"
+        sentence = (
+            f"{word}: {general.seen} of the pairs of {general.name} were learned from, so keeping them shows nothing."
+        )
     return {
         "name": general.name,
         "metric": metric,
-        "before": before.scores[metric],
-        "after": after.scores[metric],
+        "before": before.scores.get(metric),
+        "after": after.scores.get(metric),
         "difference": interval.record(),
-        "verdict": verdict.word,
-        "sentence": verdict.sentence,
+        "verdict": word,
+        "sentence": sentence,
+        "seen_in_training": general.seen,
         "margin": margin,
         "examples": len(general.units.units),
         "units": interval.units,
@@ -185,8 +195,8 @@ def _figures(task: Task, before: Measured, after: Measured, units: PairUnits) ->
     metric = task.primary_metric
     return Figures(
         metric=METRIC_NAMES.get(metric, metric),
-        before=before.scores[metric],
-        after=after.scores[metric],
+        before=before.scores.get(metric, math.nan),
+        after=after.scores.get(metric, math.nan),
         examples=len(units.units),
         example=task.noun,
         unit=UNIT_NAMES[units.rule],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homeground.data.corpus import link
+from homeground.data.corpus import link, seen_before
 from homeground.data.linking import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
@@ -16,13 +16,17 @@ from homeground.tasks.task import Measured
 
 @dataclass(frozen=True)
 class GeneralSet:
-    """Scored pairs from outside the domain, tokenized, and what is independent among them."""
+    """Scored pairs from outside the domain, tokenized, and what is independent among them.
+
+    ``seen`` counts the pairs that the adapted model learned from.
+    """
 
     name: str
     task: Similarity
     rows: PairRows
     units: PairUnits
     batch_size: int
+    seen: int
 
     @classmethod
     def of(cls, ready: Prepared) -> GeneralSet | None:
@@ -32,7 +36,8 @@ class GeneralSet:
             return None
         task, examples = read_general(path, ready.recipe, loss=ready.task.loss)
         rows = task.tokenize(examples, ready.tokenizer, ready.padding)
-        return cls(path, task, rows, link(examples), ready.recipe.evaluation.evaluation_batch_size)
+        seen = int(seen_before(examples, ready.learned_texts).sum())
+        return cls(path, task, rows, link(examples), ready.recipe.evaluation.evaluation_batch_size, seen)
 
     def measure(self, model: Model) -> Measured:
         """Return what a model scores on it."""

@@ -79,6 +79,7 @@ def domain_verdict(
     baseline: Baseline | None = None,
     discordant: int | None = None,
     overlap: int = 0,
+    overlap_before: int = 0,
     verdict_number: int = 1,
     folds: int | None = None,
     at: str = "",
@@ -87,9 +88,10 @@ def domain_verdict(
 
     ``discordant`` counts the examples that only one of the models got right, for accuracy; fewer than
     ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that stand in the training texts with their
-    label; any blocks HELPED. ``verdict_number`` counts verdicts on this test set, ``folds`` those of a cross-fitting.
-    ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the interval of
-    after minus baseline does not lie above 0.
+    label; any blocks HELPED. ``overlap_before`` counts those that the model before learned from; any blocks HURT.
+    ``verdict_number`` counts verdicts on this test set, ``folds`` those of a cross-fitting. ``at`` narrows HELPED and
+    HURT, as in "at predicting masked words". Below the baseline is where the interval of after minus baseline does not
+    lie above 0.
     """
     detectable = smallest_detectable(interval.standard_error, interval.effective_units, level=interval.level)
     below = baseline is not None and not baseline.difference.low > 0
@@ -109,10 +111,17 @@ def domain_verdict(
             f"{_count(overlap, measured.example)} with their labels stand in the training texts too, so the gain "
             "may be memory; take them out of either side"
         )
+    elif interval.high < 0 and overlap_before:
+        reason = (
+            f"{_count(overlap_before, measured.example)} stand in what the first model learned from, so its lead may "
+            "be memory; take them out"
+        )
     elif interval.low > 0 or interval.high < 0:
         word, reason = ("HELPED" if interval.low > 0 else "HURT"), ""
     else:
         reason = f"the interval holds 0; a true difference of {_plain(detectable)} would be found 4 times in 5"
+        if interval.standard_error == 0:
+            reason = "the two models answer alike"
     parts = [_figures(interval, measured), reason, _below(baseline, measured, below), *_asides(verdict_number, folds)]
     narrowed = f"{word} {at}" if at and word in ("HELPED", "HURT") else word
     return Verdict(word, f"{narrowed}: {'; '.join(filter(None, parts))}.", below, detectable, needed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from homeground.data.examples import Example
@@ -12,6 +13,7 @@ from homeground.tasks.similarity import Similarity, find_columns
 
 STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
 STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
+FEWEST_PAIRS = 2
 STS_RANGE = (0.0, 5.0)
 COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
@@ -33,7 +35,10 @@ def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, l
     else:
         table = read_table(path)
     task = _task(table, recipe, loss, score_range)
-    return task, task.read(table).examples
+    examples = task.read(table).examples
+    if len(examples) < FEWEST_PAIRS:
+        raise DataError(f"{path}: {len(examples)} pairs can be measured of {len(table.rows)}; expected at least 2")
+    return task, examples
 
 
 def is_sts_benchmark(path: str) -> bool:
@@ -57,4 +62,4 @@ def _task(table: Table, recipe: Recipe, loss: str, score_range: tuple[float, flo
     )
     if "similarity" not in find_columns(table, plain):
         raise DataError(f"{table.path}: holds pairs without scores; a general set needs a score for every pair")
-    return Similarity.for_table(table, plain)
+    return replace(Similarity.for_table(table, plain), range_option="--general-score-range")

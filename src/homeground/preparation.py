@@ -20,10 +20,11 @@ from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_c
 from homeground.data.corpus import LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import text_hashes
 from homeground.data.readers import read_table
-from homeground.errors import UsageError
+from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe import FILES, Recipe
 from homeground.run import file_hash
 from homeground.tasks import choose_task
+from homeground.tasks.general import read_general
 from homeground.tasks.task import Measured, Task
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
@@ -46,7 +47,8 @@ class Prepared:
     def folder(self) -> Path:
         """The run folder: as told, else ``runs/<data name>-<task>``."""
         if self.recipe.out:
-            return Path(self.recipe.out)
+            told = Path(self.recipe.out)
+            return told if told.name else told.resolve()
         stem = re.sub(r"[^\w-]+", "-", Path(self.recipe.data).name.split(".")[0]).strip("-")
         return Path("runs") / f"{stem or 'data'}-{self.task.name}"
 
@@ -105,7 +107,11 @@ class Prepared:
     @cached_property
     def seen_in_training(self) -> list[int]:
         """Rows of the test examples that the model learned from, in this run or an earlier one."""
-        hashes = self.lineage if self.corpus.folds is not None else self.learned_texts
+        hashes = self.learned_texts
+        if self.corpus.folds is not None:
+            # Each fold's model learned from the others only; a validation file chose the weights of all.
+            given = isinstance(self.recipe.split.validation, str)
+            hashes = np.union1d(self.lineage, text_hashes(self.corpus.validation.examples if given else []))
         seen = seen_before(self.corpus.test.examples, hashes)
         return [example.row for example, known in zip(self.corpus.test.examples, seen, strict=True) if known]
 
@@ -150,6 +156,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     recipe = recipe.for_task(task.name)
     say(f"{recipe.data}: {task.understood()}")
     corpus = read_corpus(table, recipe, task.read)
+    _refuse_before_start(recipe, task, corpus)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     task = task.settled({split: part.examples for split, part in parts.items()}, classes_of(checkpoint))
@@ -167,13 +174,37 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "notes": list(task.remarks),
     }
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding_id(checkpoint, tokenizer), max_length, record)
-    truncated = ready.train_rows.truncated + ready.test_rows.truncated
+    # Cross-fitted, the test is all examples; else the splits are counted one by one.
+    parts = (
+        [ready.test_rows] if corpus.folds is not None else [ready.train_rows, ready.validation_rows, ready.test_rows]
+    )
+    truncated = sum(rows.truncated for rows in parts if rows is not None)
     record["truncated"] = {"texts": truncated, "max_length": max_length}
     record["seen_in_training"] = len(ready.seen_in_training)
     record["seen_in_training_rows"] = ready.seen_in_training[:LISTED]
+    if checkpoint.run is not None and checkpoint.run.resolve() == ready.folder.resolve():
+        raise UsageError(f"--out {ready.folder} is the run that is the checkpoint; name another folder for the new run")
     for line in notes(record):
         say(line)
     return ready
+
+
+def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+    """Refuse what would otherwise come to light only after the run was begun."""
+    scores = [example.score for example in corpus.test.examples]
+    if scores[0] is not None and len(scores) > 1 and len(set(scores)) == 1:
+        raise DataError(
+            f"all {len(scores)} test examples have the score {scores[0]:g}, so no correlation can be measured; "
+            "take another --split, or give a --test file whose scores differ"
+        )
+    monitored = {"train/epoch_loss"}
+    if len(corpus.validation):
+        monitored |= {"validation/loss", *(f"validation/{name}" for name in task.metrics)}
+    if recipe.training.monitor is not None and recipe.training.monitor not in monitored:
+        known = nearest(recipe.training.monitor, sorted(monitored))
+        raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
+    if recipe.evaluation.general is not None:
+        read_general(recipe.evaluation.general, recipe, loss=task.loss)
 
 
 def notes(record: dict[str, Any]) -> list[str]:
@@ -182,8 +213,8 @@ def notes(record: dict[str, Any]) -> list[str]:
     said: list[str] = []
     if split["folds"]:
         said.append(
-            f"{counts['test']} examples are too few for a test split of their own: cross-fitted in "
-            f"{split['folds']} folds, each measured by a model that learned from the others"
+            f"{counts['test']} examples are cross-fitted in {split['folds']} folds, as asked for or because a test "
+            "split of its own would be too small: each is measured by a model that learned from the others"
         )
     else:
         parts = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))

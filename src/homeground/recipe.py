@@ -53,7 +53,7 @@ def may_be_none(field: FieldInfo) -> bool:
 class Section(BaseModel):
     """Settings that belong together; unknown names are refused and values cannot change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -265,6 +265,14 @@ class Recipe(Section):
             raise ValueError(
                 "--cross-fit tests every example of the data in turn and --test FILE brings its own; choose"
             )
+        for flag, ends in (
+            ("--score-range", self.columns.score_range),
+            ("--general-score-range", self.evaluation.general_score_range),
+        ):
+            if ends is not None and not ends[0] < ends[1]:
+                raise ValueError(f"{flag} {ends[0]:g},{ends[1]:g}: expected LOW,HIGH with LOW below HIGH")
+        if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
+            raise ValueError("--titles: a heat map compares at least two texts, written a,b,c")
         if not self.reading.header and self.reading.columns is None:
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
@@ -368,6 +376,10 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
         UsageError: a name is unknown, a value has the wrong kind or range, or two settings contradict each other.
     """
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in (nested or {}).items()}
+    sections = {setting.section for setting in settings()}
+    for name in sections & set(values):
+        if not isinstance(values[name], dict):
+            raise UsageError(f"[{name}] of the recipe is {values[name]!r}; expected a table of settings")
     known = {setting.name: setting for setting in settings()}
     known |= {".".join(setting.path): setting for setting in settings()}
     for name, value in flat.items():

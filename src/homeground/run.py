@@ -101,6 +101,8 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
         RunConflict: the folder holds a run of another identity; the message names the differences.
         DiskError: the folder cannot be written.
     """
+    if folder.is_file():
+        raise RunConflict(f"{folder} is a file; name a folder for the run with --out")
     with written_to(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder):

@@ -98,9 +98,15 @@ def test_a_loss_that_needs_other_columns_is_refused(write_csv: WriteCsv) -> None
 
 def test_a_metric_that_is_not_measured_is_refused(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
-    assert task_for(path, primary_metric="spearman").primary_metric == "spearman"
+    assert task_for(path, primary_metric="mse").primary_metric == "mse"
     with pytest.raises(UsageError, match=r'"pearsn" is not measured on this data; did you mean "pearson"'):
         task_for(path, primary_metric="pearsn")
+
+
+def test_spearman_describes_and_does_not_decide(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    with pytest.raises(UsageError, match="--primary-metric spearman: its ranks are not drawn anew"):
+        task_for(path, primary_metric="spearman")
 
 
 # Rows

@@ -181,11 +181,14 @@ def _remark(record: RunRecord) -> str:
     if record.labelled:
         cut = part(record.recipe, "encoder").get("truncation") == "head_and_tail"
         return (_SEVERAL if record.several else "") + (_HEAD_AND_TAIL if cut else "")
-    return _ANGULAR if part(record.recipe, "training").get("loss") in ("auto", "angular_mse") else ""
+    angular = part(record.recipe, "training").get("loss") in ("auto", "angular_mse")
+    return _ANGULAR if angular and "pearson" in part(record.scores, "after") else ""
 
 
 def _seen(scores: Mapping[str, Any]) -> str:
     seen = scores.get("seen_in_training") or 0
+    if folds := scores.get("cross_fit"):
+        return f"each scored by one of {folds} sister models that did not learn from it; this model learned from all"
     return (
         f"{count(seen)} of which were in the training data, too" if seen else "none of which was in the training data"
     )

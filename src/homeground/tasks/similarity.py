@@ -40,6 +40,9 @@ MOST_TITLES, LONGEST_TITLE = 8, 40
 CHUNK = 1024
 """Anchors ranked at once, so that memory does not grow with their number."""
 
+WHOLE_BATCH = ("cosent", "multiple_negatives_ranking")
+"""Losses that learn by holding the pairs of a batch against each other."""
+
 SCORED_METRICS: dict[str, Metric] = {
     "pearson": correlation.pearson,
     "spearman": lambda sums: correlation.pearson(sums[..., PAIR_STATISTICS:]),
@@ -104,6 +107,7 @@ class Similarity:
     loss: str
     primary_metric: str
     score_range: tuple[float, float] | None = None
+    range_option: str = "--score-range"
     name: str = "similarity"
     noun: str = "test pair"
     labels: tuple[str, ...] = ()
@@ -129,6 +133,10 @@ class Similarity:
             raise UsageError(f"--loss {loss} learns from {needs}; {table.path} holds {', '.join(columns.values())}")
         metrics = SCORED_METRICS if scored else correlation.RETRIEVAL_METRICS
         metric = recipe.evaluation.primary_metric or ("pearson" if scored else "mrr")
+        if scored and metric == "spearman":
+            raise UsageError("--primary-metric spearman: its ranks are not drawn anew, so it describes; use pearson")
+        if loss in WHOLE_BATCH and recipe.training.batch_size == 1:
+            raise UsageError(f"--loss {loss} learns from the other pairs of a batch; use --batch-size 2 or more")
         if metric not in metrics:
             raise UsageError(f'--primary-metric "{metric}" is not measured on this data; {nearest(metric, metrics)}')
         return cls(columns, loss, metric, recipe.columns.score_range)
@@ -214,7 +222,9 @@ class Similarity:
         low, high = self.score_range or (0.0, 1.0)
         if not low <= value <= high:
             rescale = (
-                "" if self.score_range else "; for another scale add --score-range LOW,HIGH, LOW meaning unrelated"
+                ""
+                if self.score_range
+                else f"; for another scale add {self.range_option} LOW,HIGH, LOW meaning unrelated"
             )
             problem = f"holds {value:g}; expected a number from {low:g} to {high:g}{rescale}"
             raise DataError.at(table.path, problem, row=row.number, column=column)
@@ -363,18 +373,37 @@ def find_columns(table: Table, recipe: Recipe) -> dict[str, str]:
         known = [column for name in usual for column in free if column.strip().lower() == name]
         if part in named or known:
             found[part] = named.get(part) or known[0]
+    unused = set(named) - {"group"} - set(_parts(found, named))
+    if unused and _parts(found, named):
+        listed = " and ".join(f"--{part.replace('_', '-')}" for part in sorted(unused))
+        raise UsageError(
+            f"{listed}: pairs are either scored (--text-1, --text-2, --similarity) or belong together (--anchor, "
+            "--positive, --negative); name the parts of one kind"
+        )
     kept_together = {"group": found["group"]} if "group" in found else {}
-    if {"text_1", "text_2", "similarity"} <= set(found) and not {"anchor", "positive"} & set(named):
-        return {part: found[part] for part in ("text_1", "text_2", "similarity")} | kept_together
-    if {"anchor", "positive"} <= set(found):
-        return {part: found[part] for part in ("anchor", "positive", "negative") if part in found} | kept_together
+    if parts := _parts(found, named):
+        chosen = {part: found[part] for part in parts}
+        if len(set(chosen.values())) < len(chosen):
+            raise UsageError(f"one column of {table.path} is named for two parts: {', '.join(chosen.values())}")
+        return chosen | kept_together
     missing = next(part for part in ("text_1", "text_2", "similarity") if part not in found)
     listed = ", ".join(f'"{column}"' for column in table.columns)
     if len(table.columns) == 1:
         raise column_error(table, missing)
+    close = nearest(missing, table.columns).split("?")[0]
+    meant = f"; {close}?" if close.startswith("did") else ""
     raise DataError.at(
         table.path,
-        f"no column is called {missing} or a usual name for it; the columns are {listed}; name the parts with "
+        f"no column is called {missing} or a usual name for it{meant}; the columns are {listed}; name the parts with "
         "--text-1, --text-2 and --similarity, with --anchor and --positive for pairs without scores, or with --text "
         "and --label for labelled texts",
     )
+
+
+def _parts(found: Mapping[str, str], named: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which parts make the pairs: those of scored pairs, or of pairs that belong together; none if neither."""
+    if {"text_1", "text_2", "similarity"} <= set(found) and not {"anchor", "positive"} & set(named):
+        return ("text_1", "text_2", "similarity")
+    if {"anchor", "positive"} <= set(found):
+        return tuple(part for part in ("anchor", "positive", "negative") if part in found)
+    return ()

@@ -85,7 +85,7 @@ def _split_note(split: Mapping[str, Any]) -> str:
         "files": "The splits were given as files",
     }
     note = kinds.get(str(split.get("kind")), "")
-    if note and split.get("unit"):
+    if split.get("kind") == "random" and split.get("unit"):
         note += f"; rows that belong together ({split['unit']}) stay in one split"
     return note + "." if note else ""
 

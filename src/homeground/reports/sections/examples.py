@@ -45,8 +45,8 @@ def _gain(row: Mapping[str, Any]) -> float | None:
 def _shown(gain: float, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "row": row.get("row", ""),
-        "text_1": shorten(row.get("text_1", ""), LONGEST_TEXT),
-        "text_2": shorten(row.get("text_2", ""), LONGEST_TEXT),
+        "text_1": shorten(row.get("text_1", row.get("anchor", "")), LONGEST_TEXT),
+        "text_2": shorten(row.get("text_2", row.get("positive", "")), LONGEST_TEXT),
         "given": number(row.get("similarity"), 2),
         "before": _value(row, "before"),
         "after": _value(row, "after"),

@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoConfig,
+    AutoModel,
     BertConfig,
     BertForMaskedLM,
     BertTokenizerFast,
@@ -62,6 +64,17 @@ def distilbert(folder: Path, *, seed: int = 0, max_length: int = 64) -> Path:
         vocab_size=len(VOCABULARY), max_position_embeddings=max_length, n_layers=2, n_heads=2, dim=32, hidden_dim=64
     )
     DistilBertModel(config).save_pretrained(folder)
+    write_word_pieces(folder, lower_case=True, max_length=max_length)
+    return folder
+
+
+def other(folder: Path, kind: str, *, seed: int = 0, max_length: int = 64) -> Path:
+    """Fill ``folder`` with a two-layer encoder of any model type that reads word pieces, without a head."""
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(
+        kind, vocab_size=len(VOCABULARY), max_position_embeddings=max_length + 2, pad_token_id=0, **SIZES
+    )
+    AutoModel.from_config(config).save_pretrained(folder)
     write_word_pieces(folder, lower_case=True, max_length=max_length)
     return folder
 

@@ -27,7 +27,8 @@ def topic_texts(count: int, *, seed: int = 0, noise: int = 2) -> list[tuple[str,
 
 def lively(folder: Path, kind: str = "bert", **options: object) -> Path:
     """Fill ``folder`` with a tiny encoder whose weights are large enough for texts to get different vectors."""
-    getattr(checkpoints, kind)(folder, **options)
+    build = getattr(checkpoints, kind, None)
+    build(folder, **options) if build else checkpoints.other(folder, kind, **options)
     weights = load_file(folder / "model.safetensors")
     for name, value in weights.items():
         if value.ndim == 2 and "position" not in name:

@@ -82,6 +82,15 @@ def test_the_score_of_one_class_follows_from_sums():
         assert float(recall_of_class(place, CLASSES)(sums)) == found.recall[place]
 
 
+def test_macro_f1_is_the_mean_over_the_classes_that_were_tested():
+    tested = sorted(set(LABELS.tolist()))
+    assert tested == [0, 1, 2, 3]
+    sums = statistics(PROBABILITIES, LABELS).sum(axis=0)
+    expected = sk.f1_score(LABELS, PREDICTED, labels=tested, average="macro", zero_division=0)
+    assert float(metrics(CLASSES, tested=tested)["macro_f1"](sums)) == pytest.approx(expected)
+    assert float(metrics(CLASSES)["macro_f1"](sums)) == pytest.approx(0.8 * expected)
+
+
 def test_macro_f1_counts_an_absent_class_as_nothing():
     # Both texts are of the first of four classes and found; three classes are nowhere.
     assert measured([[0.7, 0.1, 0.1, 0.1]] * 2, [0, 0])["macro_f1"] == 0.25

@@ -15,12 +15,13 @@ from tests.conftest import TOPICS
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.corpus import read_corpus, read_file
 from homeground.data.examples import Example
+from homeground.data.tokenized import Sequences, Tokenized
 from homeground.engines.torch.losses import LOSSES
 from homeground.errors import DataError, UsageError
 from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.bag_of_words import tf_idf
-from homeground.tasks.classification import Classification
+from homeground.tasks.classification import Classification, LabelledRows
 from homeground.tasks.labels import in_natural_order
 
 
@@ -156,6 +157,20 @@ def test_a_label_unseen_in_training_counts_as_wrong(tmp_path: Path) -> None:
     batch, denominator = task.collate(rows, np.arange(3), "training")
     assert denominator == 2
     assert batch["targets"][2].tolist() == [0, 0]
+
+
+def test_macro_f1_leaves_out_what_only_training_has() -> None:
+    task = Classification({"text": "text", "label": "label"}, "cross_entropy", "macro_f1")
+    train = [Example(n, (f"t{n}",), labels=("abcd"[n % 4],)) for n in range(8)]
+    test = [Example(n, (f"u{n}",), labels=(label,)) for n, label in enumerate("abe")]
+    settled = task.settled({"train": train, "validation": [], "test": test}, ())
+    assert [(*settled.labels, *settled.unseen)[place] for place in settled.tested or ()] == ["a", "b", "e"]
+    assert settled.for_labels(["b", "c", "a"], test).tested == (0, 2, 3)
+    predictions = np.eye(4)[[0, 1, 3]]
+    rows = LabelledRows(
+        Sequences(Tokenized(np.empty(0, np.int32), np.zeros(4, np.int64), 0), None), np.array([0, 1, 4]), 0
+    )
+    assert settled.measure(rows, predictions).scores["macro_f1"] == pytest.approx(2 / 3)
 
 
 def test_several_labels_come_in_lists_or_with_a_delimiter(tmp_path: Path, write_csv: Callable[..., Path]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from tests.classifying import lively, topic_texts
+from transformers import AutoModelForSequenceClassification
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
@@ -73,7 +74,10 @@ def test_c_is_chosen_where_the_validation_loss_is_least() -> None:
     assert mean_loss(fit.linear.logits(features[80:]), labels[80:], several=False) == pytest.approx(fit.loss)
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
+ARCHITECTURES = ["bert", "distilbert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "albert"]
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_the_model_says_what_the_fitted_head_says(tmp_path: Path, kind: str) -> None:
     model, task, rows = opened(lively(tmp_path / kind, kind))
     assert not model.has_head
@@ -85,6 +89,11 @@ def test_the_model_says_what_the_fitted_head_says(tmp_path: Path, kind: str) -> 
     got = model.predict(batch)["logits"]
     assert np.abs(got - expected).max() < 1e-3 * max(1.0, np.abs(expected).max())
     assert head.record["converged"]
+    model.save(tmp_path / "saved")
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved").eval()
+    with torch.inference_mode():
+        logits = theirs(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits
+    assert np.abs(logits.numpy() - got).max() < 1e-5 * max(1.0, np.abs(got).max())
 
 
 def test_relu_lets_every_training_vector_pass(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ row a bootstrap draw. A metric that is undefined (no texts) is NaN, never an exc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +94,10 @@ def statistics(probabilities: ArrayLike, labels: ArrayLike) -> Floats:
     return np.hstack([first, true * chosen, true, chosen, _gaps(*_decisions(given, truth))])
 
 
-def metrics(classes: int, multi_label: bool = False) -> dict[str, Metric]:
+def metrics(classes: int, multi_label: bool = False, *, tested: Sequence[int] | None = None) -> dict[str, Metric]:
     """Return every metric by name, as a function of summed statistics of so many classes.
+
+    ``tested`` are the classes that macro F1 is the mean of, all where none are named.
 
     >>> list(metrics(3))
     ['accuracy', 'macro_f1', 'log_loss', 'ece']
@@ -103,7 +105,7 @@ def metrics(classes: int, multi_label: bool = False) -> dict[str, Metric]:
     if multi_label:
         return {
             "micro_f1": lambda sums: micro_f1(sums, classes),
-            "macro_f1": lambda sums: macro_f1(sums, classes),
+            "macro_f1": lambda sums: macro_f1(sums, classes, tested),
             "exact_match": accuracy,
             "hamming_accuracy": lambda sums: hamming_accuracy(sums, classes),
             "log_loss": log_loss,
@@ -111,7 +113,7 @@ def metrics(classes: int, multi_label: bool = False) -> dict[str, Metric]:
         }
     return {
         "accuracy": accuracy,
-        "macro_f1": lambda sums: macro_f1(sums, classes),
+        "macro_f1": lambda sums: macro_f1(sums, classes, tested),
         "log_loss": log_loss,
         "ece": lambda sums: ece(sums, classes),
     }
@@ -141,18 +143,19 @@ def hamming_accuracy(sums: Floats, classes: int) -> Floats:
     return 1 - _ratio(true + predicted - 2 * found, classes * sums[..., COUNT])
 
 
-def macro_f1(sums: Floats, classes: int) -> Floats:
-    """Return the mean of the F1 of all classes, each counting alike, in [0, 1]; greater is better.
+def macro_f1(sums: Floats, classes: int, tested: Sequence[int] | None = None) -> Floats:
+    """Return the mean of the F1 of the tested classes, each counting alike, in [0, 1]; greater is better.
 
-    The mean of F1, not the F1 of means (Opitz & Burst 2019, arXiv 1911.03347). A class that is neither true nor
-    predicted, in the test or in a resample of it, counts with F1 0, as under scikit-learn's ``zero_division=0`` with
-    all ``labels``: so the list of classes never depends on the draw.
+    The mean of F1, not the F1 of means (Opitz & Burst 2019, arXiv 1911.03347). ``tested`` are the classes of the whole
+    test set, all classes where it is None. One of them that is neither true nor predicted, as in a resample, counts
+    with F1 0, as under scikit-learn's ``zero_division=0`` with these ``labels``: so the list never depends on the draw.
 
     >>> float(macro_f1(statistics([[0.9, 0.1], [0.8, 0.2]], [0, 0]).sum(axis=0), 2))
     0.5
     """
     found, true, predicted = _counts(sums, classes)
-    mean = _share(2 * found, true + predicted).mean(axis=-1)
+    each = _share(2 * found, true + predicted)
+    mean = (each if tested is None else each[..., list(tested)]).mean(axis=-1)
     return np.where(sums[..., COUNT] > 0, mean, np.nan)
 
 

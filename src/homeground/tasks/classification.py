@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -52,8 +52,9 @@ class Classification:
     """One label of several for every text, decided by accuracy; or any number of labels, decided by macro F1.
 
     ``labels`` are the classes of the model, those of the training examples; ``unseen`` are labels of validation or test
-    examples that training has none of. ``weights`` weigh the classes in the loss: all of a class where each text has
-    one label, its positives where it may have several.
+    examples that training has none of. ``tested`` are the places among both of the labels that the test examples have:
+    macro F1 is the mean over these. ``weights`` weigh the classes in the loss: all of a class where each text has one
+    label, its positives where it may have several.
     """
 
     columns: Mapping[str, str]
@@ -65,6 +66,7 @@ class Classification:
     truncation: Literal["head", "head_and_tail"] = "head"
     labels: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    tested: tuple[int, ...] | None = None
     weights: tuple[float, ...] = ()
     remarks: tuple[str, ...] = ()
     name: str = "classification"
@@ -123,7 +125,7 @@ class Classification:
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """Every metric by name, as a function of summed statistics; labels unseen in training are classes too."""
-        return formulas.metrics(len(self.labels) + len(self.unseen), self.several)
+        return formulas.metrics(len(self.labels) + len(self.unseen), self.several, tested=self.tested)
 
     @property
     def greater_is_better(self) -> Mapping[str, bool]:
@@ -195,6 +197,7 @@ class Classification:
             self,
             labels=tuple(labels),
             unseen=tuple(unseen),
+            tested=_places(counts["test"], (*labels, *unseen)),
             weights=self._weights([counts["train"][name] for name in labels], len(parts["train"])),
             remarks=tuple(remarks),
         )
@@ -212,7 +215,13 @@ class Classification:
                 f"{_listed(labels)}; none of them is the same"
             )
         unseen = in_natural_order(given - set(labels))
-        return replace(self, labels=tuple(labels), unseen=tuple(unseen), weights=(1.0,) * len(labels))
+        return replace(
+            self,
+            labels=tuple(labels),
+            unseen=tuple(unseen),
+            tested=_places(given, (*labels, *unseen)),
+            weights=(1.0,) * len(labels),
+        )
 
     def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> LabelledRows:
         """Tokenize every example once, a pair as one sequence."""
@@ -361,6 +370,11 @@ class Classification:
         if self.several:
             return tuple(max(examples - count, 1) / count for count in counts)
         return tuple(sum(counts) / (len(counts) * count) for count in counts)
+
+
+def _places(given: Container[str], classes: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the places of the classes that are given to some example, None where no example has a label."""
+    return tuple(place for place, name in enumerate(classes) if name in given) or None
 
 
 def _listed(names: Sequence[str]) -> str:

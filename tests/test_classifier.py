@@ -248,6 +248,20 @@ def test_general_ability_is_measured_on_the_body(write_csv: Callable[..., Path],
     assert run.scores["general"]["before"] == pytest.approx(untouched, abs=1e-5)
 
 
+def test_general_ability_is_measured_on_other_texts_with_the_same_labels(
+    write_csv: Callable[..., Path], body: Path, tmp_path: Path
+) -> None:
+    general = write_csv("general.csv", ["sentence", "category"], topic_texts(120, seed=9, noise=0))
+    data = write_csv("a.csv", HEADER, topic_texts(600, noise=1))
+    run = homeground.adapt(
+        data, checkpoint=str(body), out=str(tmp_path / "run"), general=str(general), **{**FAST, "epochs": 1}
+    )
+    found = run.scores["general"]
+    assert (found["metric"], found["examples"]) == ("accuracy", 120)
+    assert found["after"] == pytest.approx(evaluate(str(run.folder), str(general))["scores"]["accuracy"])
+    assert "General ability" in (run.model_folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_heat_map_shows_the_body_of_a_classifier(classified: Run, tmp_path: Path) -> None:
     out = tmp_path / "titles.html"
     assert command(["report", str(classified.folder), "--titles", "bank,court,road", "--out", str(out)]) == 0

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
 from homeground.data.corpus import LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
-from homeground.data.examples import text_hashes
+from homeground.data.examples import Example, text_hashes
 from homeground.data.readers import read_table
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe import FILES, Recipe
@@ -41,6 +41,7 @@ class Prepared:
     tokenizer: Tokenizer
     padding: int
     max_length: int
+    general: tuple[Task, list[Example]] | None
     record: dict[str, Any]
 
     @property
@@ -165,6 +166,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     if max_length > checkpoint.max_length:
         raise UsageError(f"--max-length {max_length}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    padding = padding_id(checkpoint, tokenizer)
+    general = recipe.evaluation.general and read_general(recipe.evaluation.general, recipe, task)
     record = {
         **corpus.record,
         "understood": task.understood(),
@@ -173,7 +176,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "max_length": max_length,
         "notes": list(task.remarks),
     }
-    ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding_id(checkpoint, tokenizer), max_length, record)
+    ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general or None, record)
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
     parts = (
         [ready.test_rows] if corpus.folds is not None else [ready.train_rows, ready.validation_rows, ready.test_rows]
@@ -203,8 +206,6 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
     if recipe.training.monitor is not None and recipe.training.monitor not in monitored:
         known = nearest(recipe.training.monitor, sorted(monitored))
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
-    if recipe.evaluation.general is not None:
-        read_general(recipe.evaluation.general, recipe, loss=task.loss)
 
 
 def notes(record: dict[str, Any]) -> list[str]:

@@ -220,7 +220,9 @@ class Evaluation(Section):
         default=None, description="metric that decides, fixed before training; else the task's"
     )
     general: str | None = Field(
-        default=None, description="FILE of scored pairs from outside the domain, to see what was lost"
+        default=None,
+        description="FILE of scored pairs, or of texts with the same labels, from outside the domain, to see what was "
+        "lost",
     )
     general_score_range: Range | None = Field(
         default=None, description="LOW,HIGH of the general set's scores, else 0,1"

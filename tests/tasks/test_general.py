@@ -10,18 +10,30 @@ import pytest
 
 from homeground.errors import DataError
 from homeground.recipe import Recipe, make_recipe
+from homeground.tasks.classification import Classification
 from homeground.tasks.general import is_sts_benchmark, read_general
+from homeground.tasks.similarity import Similarity
 
 STS = [
     "main-captions\tMSRvid\t2012test\t0001\t5.000\tA boat is on the river.\tA boat lies on the river.",
     'main-news\tnews\t2013\t17\t2.500\tHe said "yes.\tHe said "no".\textra\tfields',
     "main-forums\tdeft\t2014\t3\t0.000\tA cat sleeps.\tThe bank is closed.",
 ]
-REAL = Path("/work/shared/data/sts-benchmark-en/sts-dev.csv")
+REAL = Path(__file__).parents[3] / "shared" / "data" / "sts-benchmark-en" / "sts-dev.csv"
 
 
 def recipe(**settings: Any) -> Recipe:
     return make_recipe({"data": "pairs.csv"}, **settings)
+
+
+def measured_with(loss: str) -> Similarity:
+    return Similarity({"text_1": "a", "text_2": "b", "similarity": "c"}, loss, "pearson")
+
+
+def reviews(**settings: Any) -> Classification:
+    """Return the task of a domain whose texts are called "review" and are good or bad."""
+    settings = {"loss": "cross_entropy", "primary_metric": "accuracy", **settings}
+    return Classification({"text": "review", "label": "is_good"}, labels=("bad", "good"), **settings)
 
 
 @pytest.fixture
@@ -33,13 +45,14 @@ def sts(tmp_path: Path) -> Path:
 
 def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None:
     assert is_sts_benchmark(str(sts))
-    task, examples = read_general(str(sts), recipe(), loss="cosent")
+    task, examples = read_general(str(sts), recipe(), measured_with("cosent"))
     assert [example.texts for example in examples] == [
         ("A boat is on the river.", "A boat lies on the river."),
         ('He said "yes.', 'He said "no".'),
         ("A cat sleeps.", "The bank is closed."),
     ]
     assert [example.score for example in examples] == [1.0, 0.5, 0.0]
+    assert isinstance(task, Similarity)
     assert (task.kind, task.primary_metric) == ("cosine", "pearson")
 
 
@@ -52,7 +65,8 @@ def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None
     ],
 )
 def test_it_is_measured_by_the_similarity_of_the_domain(sts: Path, loss: str, kind: str, scores: list[float]) -> None:
-    task, examples = read_general(str(sts), recipe(), loss=loss)
+    task, examples = read_general(str(sts), recipe(), measured_with(loss))
+    assert isinstance(task, Similarity)
     assert task.kind == kind
     assert [example.score for example in examples] == scores
 
@@ -63,7 +77,7 @@ def test_any_other_file_is_read_by_the_usual_names_whatever_the_domain_is_called
     path = write_csv("general.csv", ["sentence1", "sentence2", "score"], [["a", "b", "0.25"], ["c", "d", "1"]])
     assert not is_sts_benchmark(str(path))
     domain = recipe(text_1="left", text_2="right", similarity="grade", score_range="1,7", primary_metric="mae")
-    task, examples = read_general(str(path), domain, loss="cosine_mse")
+    task, examples = read_general(str(path), domain, measured_with("cosine_mse"))
     assert [example.score for example in examples] == [0.25, 1.0]
     assert task.primary_metric == "pearson"
 
@@ -71,25 +85,49 @@ def test_any_other_file_is_read_by_the_usual_names_whatever_the_domain_is_called
 def test_its_scores_have_a_range_of_their_own(write_csv: Callable[..., Path]) -> None:
     path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["c", "d", "3"]])
     with pytest.raises(DataError, match=r"row 2: .* holds 3; expected a number from 0 to 1"):
-        read_general(str(path), recipe(score_range="1,5"), loss="cosine_mse")
-    _, examples = read_general(str(path), recipe(general_score_range="1,5"), loss="cosine_mse")
+        read_general(str(path), recipe(score_range="1,5"), measured_with("cosine_mse"))
+    _, examples = read_general(str(path), recipe(general_score_range="1,5"), measured_with("cosine_mse"))
     assert [example.score for example in examples] == [0.0, 0.5]
 
 
 def test_pairs_without_scores_are_refused(write_csv: Callable[..., Path]) -> None:
     path = write_csv("general.csv", ["anchor", "positive"], [["a", "b"], ["c", "d"]])
     with pytest.raises(DataError, match=r"general\.csv: holds pairs without scores"):
-        read_general(str(path), recipe(), loss="multiple_negatives_ranking")
+        read_general(str(path), recipe(), measured_with("multiple_negatives_ranking"))
+
+
+@pytest.mark.parametrize("header", [["review", "is_good"], ["text", "label"]])
+def test_a_classifier_may_be_measured_on_texts_with_its_own_labels(
+    write_csv: Callable[..., Path], header: list[str]
+) -> None:
+    path = write_csv("general.csv", header, [["a fine film", "good"], ["a dull one", "bad"], ["", "bad"]])
+    task, examples = read_general(str(path), recipe(text="review", label="is_good"), reviews())
+    assert [(example.texts, example.labels) for example in examples] == [
+        (("a fine film",), ("good",)),
+        (("a dull one",), ("bad",)),
+    ]
+    assert (task.primary_metric, tuple(task.labels)) == ("accuracy", ("bad", "good"))
+
+
+def test_a_classifier_may_be_measured_on_pairs_too(sts: Path) -> None:
+    task, _ = read_general(str(sts), recipe(), reviews())
+    assert (task.head, task.primary_metric) == ("encoder", "pearson")
+
+
+def test_labels_that_the_domain_has_not_are_refused(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("general.csv", ["text", "label"], [["a", "good"], ["b", "mixed"]])
+    with pytest.raises(DataError, match=r'general\.csv: holds the labels "mixed", which the domain has not'):
+        read_general(str(path), recipe(), reviews())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.csv"):
-        read_general(str(tmp_path / "nowhere.csv"), recipe(), loss="cosine_mse")
+        read_general(str(tmp_path / "nowhere.csv"), recipe(), measured_with("cosine_mse"))
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real data is not here")
 def test_the_real_benchmark_is_read_whole() -> None:
-    _, examples = read_general(str(REAL), recipe(), loss="cosine_mse")
+    _, examples = read_general(str(REAL), recipe(), measured_with("cosine_mse"))
     assert len(examples) == 1500
     scores = [example.score or 0.0 for example in examples]
     assert (min(scores), max(scores)) == (0.0, 1.0)

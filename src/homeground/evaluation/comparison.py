@@ -144,7 +144,7 @@ def judge_general(
     if general.seen and word == "KEPT":
         word = "UNDECIDED"
         sentence = (
-            f"{word}: {general.seen} of the pairs of {general.name} were learned from, so keeping them shows nothing."
+            f"{word}: {general.seen} examples of {general.name} were learned from, so keeping them shows nothing."
         )
     return {
         "name": general.name,

@@ -1,4 +1,4 @@
-"""General ability: the same measure on scored pairs from outside the domain, before and after."""
+"""General ability: a measure on examples from outside the domain, before and after."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from homeground.data.linking import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
 from homeground.preparation import Prepared
-from homeground.tasks.general import read_general
-from homeground.tasks.similarity import PairRows, Similarity
-from homeground.tasks.task import Measured
+from homeground.tasks.task import Measured, Rows, Task
 
 
 @dataclass(frozen=True)
 class GeneralSet:
-    """Scored pairs from outside the domain, tokenized, and what is independent among them.
+    """Examples from outside the domain, tokenized, and what is independent among them.
 
-    ``seen`` counts the pairs that the adapted model learned from.
+    ``seen`` counts those that the adapted model learned from.
     """
 
     name: str
-    task: Similarity
-    rows: PairRows
+    task: Task
+    rows: Rows
     units: PairUnits
     batch_size: int
     seen: int
@@ -32,13 +30,14 @@ class GeneralSet:
     def of(cls, ready: Prepared) -> GeneralSet | None:
         """Return the general set the recipe names, or None."""
         path = ready.recipe.evaluation.general
-        if path is None:
+        if path is None or ready.general is None:
             return None
-        task, examples = read_general(path, ready.recipe, loss=ready.task.loss)
+        task, examples = ready.general
         rows = task.tokenize(examples, ready.tokenizer, ready.padding)
         seen = int(seen_before(examples, ready.learned_texts).sum())
         return cls(path, task, rows, link(examples), ready.recipe.evaluation.evaluation_batch_size, seen)
 
     def measure(self, model: Model) -> Measured:
-        """Return what a model scores on it."""
-        return evaluate(model.as_encoder(), self.task, self.rows, batch_size=self.batch_size)
+        """Return what a model scores on it; of a classifier pairs ask the body alone."""
+        measured = model.as_encoder() if self.task.head == "encoder" else model
+        return evaluate(measured, self.task, self.rows, batch_size=self.batch_size)

@@ -1,4 +1,7 @@
-"""The general set: scored pairs from outside the domain, to see what an adaptation costs."""
+"""The general set: examples from outside the domain, to see what an adaptation costs.
+
+Scored pairs are measured on the body; for a classifier the set may also hold texts with the domain's own labels.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,29 @@ from homeground.data.examples import Example
 from homeground.data.readers import Table, read_table
 from homeground.errors import DataError
 from homeground.recipe import Columns, Evaluation, Recipe, Training
+from homeground.tasks.classification import Classification
+from homeground.tasks.labels import LABEL_NAMES
 from homeground.tasks.similarity import Similarity, find_columns
+from homeground.tasks.task import Task
 
 STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
 STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
-FEWEST_PAIRS = 2
+FEWEST = 2
 STS_RANGE = (0.0, 5.0)
 COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
 
 
-def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, list[Example]]:
-    """Return the general set of a recipe and the task that measures it as the domain is measured.
+def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, list[Example]]:
+    """Return the task that measures a general set as the ``domain`` is measured, and its examples.
 
     The STS Benchmark's own files (tabs, no header, no quoting, scores from 0 to 5) are known by their first line; any
-    other file has a header with the usual column names. The metric is Pearson, which no change of scale moves.
+    other file has a header with the usual column names, or those of the domain's text and label. Pairs are measured by
+    Pearson, which no change of scale moves, labelled texts by what decides on the domain.
 
     Raises:
-        DataError: the file cannot be read, or its scores lie outside [0, 1] and no range was given.
+        DataError: the file cannot be read, its scores lie outside [0, 1] and no range was given, or its labels are not
+            those of the domain.
     """
     score_range = recipe.evaluation.general_score_range
     if is_sts_benchmark(path):
@@ -34,10 +42,16 @@ def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, l
         score_range = score_range or STS_RANGE
     else:
         table = read_table(path)
-    task = _task(table, recipe, loss, score_range)
+    labelled = isinstance(domain, Classification) and _holds_labels(table, domain)
+    task = _labelled(table, recipe, domain) if labelled else _scored(table, recipe, domain.loss, score_range)
     examples = task.read(table).examples
-    if len(examples) < FEWEST_PAIRS:
-        raise DataError(f"{path}: {len(examples)} pairs can be measured of {len(table.rows)}; expected at least 2")
+    if len(examples) < FEWEST:
+        raise DataError(f"{path}: {len(examples)} rows can be measured of {len(table.rows)}; expected at least 2")
+    if isinstance(task, Classification):
+        task = task.for_labels(domain.labels, examples)
+        if task.unseen:
+            unknown = ", ".join(f'"{label}"' for label in task.unseen[:5])
+            raise DataError(f"{path}: holds the labels {unknown}, which the domain has not; expected only its own")
     return task, examples
 
 
@@ -50,7 +64,20 @@ def is_sts_benchmark(path: str) -> bool:
     return first.startswith(STS_GENRES) and first.count("\t") >= len(STS_COLUMNS) - 1
 
 
-def _task(table: Table, recipe: Recipe, loss: str, score_range: tuple[float, float] | None) -> Similarity:
+def _holds_labels(table: Table, domain: Classification) -> bool:
+    named = {column.strip().lower() for column in table.columns}
+    return domain.columns["label"] in table.columns or bool(named & set(LABEL_NAMES))
+
+
+def _labelled(table: Table, recipe: Recipe, domain: Task) -> Task:
+    """Return the task for labelled texts, in columns called as the domain's where the table has these."""
+    own = {part: name for part, name in domain.columns.items() if name in table.columns and part != "group"}
+    columns = Columns.model_validate({**own, "label_delimiter": recipe.columns.label_delimiter})
+    plain = recipe.model_copy(update={"columns": columns, "training": Training.model_validate({"loss": domain.loss})})
+    return Classification.for_table(table, plain)
+
+
+def _scored(table: Table, recipe: Recipe, loss: str, score_range: tuple[float, float] | None) -> Similarity:
     # Measured with the similarity the domain is measured with; other tasks have none, and are measured by the angle.
     measured_with = "cosine_mse" if loss in COSINE_LOSSES else "angular_mse"
     plain = recipe.model_copy(

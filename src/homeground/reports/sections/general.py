@@ -35,6 +35,6 @@ def general(record: RunRecord) -> dict[str, Any] | None:
         "interval": interval(difference, words.decimals),
         "margin": number(margin, 2),
         "line": number_line(difference, band=band, decimals=words.decimals),
-        "examples": count(values.get("examples"), "pair"),
+        "examples": count(values.get("examples"), "example"),
         "units": count(values.get("units"), "independent unit"),
     }

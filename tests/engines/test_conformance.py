@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from tests import checkpoints
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, write_tokenizer
 from homeground.data.tokenized import tokenize
 from homeground.engines import ENGINES, open_engine
 from homeground.engines.model import Model, StepResult
+from homeground.errors import CheckpointError
 from homeground.recipe import Training
 
 TEXTS = [
@@ -153,6 +155,29 @@ def test_a_step_that_is_not_finite_updates_nothing(open_model: Any, folder: Path
 
 def test_another_seed_learns_otherwise(open_model: Any, folder: Path) -> None:
     assert learn(open_model(seed=1), folder, range(1)) != learn(open_model(seed=0), folder, range(1))
+
+
+def test_a_merged_model_lies_between_two(open_model: Any, folder: Path, tmp_path: Path) -> None:
+    base, tuned = open_model(loss=None), open_model()
+    learn(tuned, folder, range(5))
+    ends = {0.0: embeddings(base, folder), 1.0: embeddings(tuned, folder)}
+    for weight, expected in ends.items():
+        assert np.array_equal(embeddings(tuned.merged(base, weight), folder), expected)
+    between = tuned.merged(base, 0.25)
+    weights = [
+        load_file(next(save(m, tmp_path / str(n), folder).glob("*.safetensors")))
+        for n, m in enumerate((base, tuned, between))
+    ]
+    for name, value in weights[2].items():
+        np.testing.assert_allclose(value, 0.75 * weights[0][name] + 0.25 * weights[1][name], rtol=0, atol=1e-6)
+    assert np.array_equal(embeddings(tuned, folder), ends[1.0])
+    assert np.array_equal(embeddings(open_model(tmp_path / "2", loss=None), folder), embeddings(between, folder))
+
+
+def test_models_of_different_weights_are_not_merged(open_model: Any, folder: Path, tmp_path: Path) -> None:
+    other = checkpoints.sentence_encoder(tmp_path / "other")
+    with pytest.raises(CheckpointError, match="the two models have different weights"):
+        open_model().merged(open_model(other), 0.5)
 
 
 def test_an_engine_says_what_it_computes_with(open_model: Any) -> None:

@@ -66,6 +66,16 @@ class Model(Protocol):
         """Take the weights, and the optimizer's state where the folder holds it, from what ``save`` wrote."""
         ...
 
+    def merged(self, base: Model, weight: float) -> Model:
+        """Return a model between ``base`` (weight 0) and this one (weight 1), to be measured and saved.
+
+        Every floating weight is interpolated, norms and head included.
+
+        Raises:
+            CheckpointError: the two models do not have the same weights.
+        """
+        ...
+
     def as_encoder(self) -> Model:
         """Return the same body as a sentence encoder, to be measured only."""
         ...

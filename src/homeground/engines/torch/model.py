@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from homeground.engines.model import Batch, HeadVariant, Outputs, StepResult
+from homeground.engines.model import Batch, HeadVariant, Model, Outputs, StepResult
 from homeground.engines.torch.classifier import ClassifierNetwork
 from homeground.engines.torch.encoder import EncoderNetwork
 from homeground.engines.torch.losses import LOSSES
+from homeground.engines.torch.merging import interpolated
 from homeground.engines.torch.microbatches import accumulate, slices
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
@@ -143,6 +144,12 @@ class TorchModel:
         self.network.restore(folder)
         if (folder / "optimizer.safetensors").is_file() and self._training:
             restore_optimizer(self._optimizer, self._trainable, load_file(folder / "optimizer.safetensors"))
+
+    def merged(self, base: Model, weight: float) -> TorchModel:
+        """Return a model between ``base`` (weight 0) and this one (weight 1), to be measured and saved."""
+        assert isinstance(base, TorchModel)
+        network = interpolated(base._module, self._module, weight)
+        return TorchModel(network, loss=None, training=None, seed=0)
 
     def as_encoder(self) -> TorchModel:
         """Return the same weights as a sentence encoder, to be measured only."""

@@ -87,7 +87,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     base, head = _open_before(ready, ready.train_rows, ready.validation_rows, tell)
     tell(Note(f"measuring before, on {len(ready.corpus.test)} test examples"))
     before = _measure(base, ready)
-    general = GeneralSet.of(ready)
+    general = GeneralSet.of(ready, ready.general)
     general_before = general and general.measure(base)
 
     crossed = _cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None

@@ -18,13 +18,13 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
 from homeground.data.corpus import LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
-from homeground.data.examples import Example, text_hashes
+from homeground.data.examples import text_hashes
 from homeground.data.readers import read_table
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe import FILES, Recipe
 from homeground.run import file_hash
 from homeground.tasks import choose_task
-from homeground.tasks.general import read_general
+from homeground.tasks.general import General, general_sets
 from homeground.tasks.task import Measured, Task
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
@@ -41,7 +41,8 @@ class Prepared:
     tokenizer: Tokenizer
     padding: int
     max_length: int
-    general: tuple[Task, list[Example]] | None
+    general: General | None
+    kept_general: General | None
     record: dict[str, Any]
 
     @property
@@ -65,8 +66,9 @@ class Prepared:
 
     @property
     def _hashes(self) -> dict[str, str]:
-        general = self.recipe.evaluation.general
-        return self.corpus.hashes | ({"general": file_hash(Path(general))} if general else {})
+        evaluation = self.recipe.evaluation
+        files = {"general": evaluation.general, "keep_general": evaluation.keep_general}
+        return self.corpus.hashes | {name: file_hash(Path(path)) for name, path in files.items() if path}
 
     @property
     def titles(self) -> list[str] | None:
@@ -149,7 +151,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     Raises:
         HomegroundError: what cannot be read, found or trusted, in the user's words.
     """
-    for path in (recipe.split.validation, recipe.split.test, recipe.evaluation.general):
+    named = (recipe.split.validation, recipe.split.test, recipe.evaluation.general, recipe.evaluation.keep_general)
+    for path in named:
         if isinstance(path, str):
             _refuse_missing(path)
     table = read_file(recipe.data, recipe)
@@ -167,7 +170,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         raise UsageError(f"--max-length {max_length}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     padding = padding_id(checkpoint, tokenizer)
-    general = recipe.evaluation.general and read_general(recipe.evaluation.general, recipe, task)
+    general, kept_general = general_sets(recipe, task)
     record = {
         **corpus.record,
         "understood": task.understood(),
@@ -176,7 +179,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "max_length": max_length,
         "notes": list(task.remarks),
     }
-    ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general or None, record)
+    ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general, kept_general, record)
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
     parts = (
         [ready.test_rows] if corpus.folds is not None else [ready.train_rows, ready.validation_rows, ready.test_rows]

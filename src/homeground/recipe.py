@@ -39,7 +39,13 @@ def _number_or_text(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-FILES = (("", "data"), ("split", "validation"), ("split", "test"), ("evaluation", "general"))
+FILES = (
+    ("", "data"),
+    ("split", "validation"),
+    ("split", "test"),
+    ("evaluation", "general"),
+    ("evaluation", "keep_general"),
+)
 """The settings that may name a file, as section and field."""
 
 FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
@@ -223,6 +229,11 @@ class Evaluation(Section):
         default=None,
         description="FILE of scored pairs, or of texts with the same labels, from outside the domain, to see what was "
         "lost",
+    )
+    keep_general: str | None = Field(
+        default=None,
+        description="FILE like --general; the adapted weights are merged back towards the checkpoint as far as keeps "
+        "its score within half the margin",
     )
     general_score_range: Range | None = Field(
         default=None, description="LOW,HIGH of the general set's scores, else 0,1"

@@ -11,7 +11,7 @@ import pytest
 from homeground.errors import DataError
 from homeground.recipe import Recipe, make_recipe
 from homeground.tasks.classification import Classification
-from homeground.tasks.general import is_sts_benchmark, read_general
+from homeground.tasks.general import general_sets, is_sts_benchmark, read_general
 from homeground.tasks.similarity import Similarity
 
 STS = [
@@ -118,6 +118,45 @@ def test_labels_that_the_domain_has_not_are_refused(write_csv: Callable[..., Pat
     path = write_csv("general.csv", ["text", "label"], [["a", "good"], ["b", "mixed"]])
     with pytest.raises(DataError, match=r'general\.csv: holds the labels "mixed", which the domain has not'):
         read_general(str(path), recipe(), reviews())
+
+
+def pairs_file(write_csv: Callable[..., Path], name: str, count: int, first: int = 0) -> str:
+    rows = [[f"text {n // 2}", f"other {n}", n % 5 / 4] for n in range(first, first + count)]
+    return str(write_csv(name, ["text_1", "text_2", "similarity"], rows))
+
+
+def test_one_file_that_chooses_and_decides_is_cut_into_halves_that_share_no_text(
+    write_csv: Callable[..., Path],
+) -> None:
+    path = pairs_file(write_csv, "general.csv", 101)
+    decides, chooses = general_sets(recipe(keep_general=path), measured_with("cosine_mse"))
+    assert decides is not None and chooses is not None
+    assert abs(len(decides.examples) - len(chooses.examples)) <= 2
+    assert len(decides.examples) + len(chooses.examples) == 101
+    texts = [{text for example in part.examples for text in example.texts} for part in (decides, chooses)]
+    assert not texts[0] & texts[1]
+    assert general_sets(recipe(keep_general=path), measured_with("cosine_mse")) == (decides, chooses)
+
+
+def test_of_two_files_the_one_that_chooses_gives_up_what_they_share(write_csv: Callable[..., Path]) -> None:
+    decides, chooses = general_sets(
+        recipe(
+            general=pairs_file(write_csv, "decides.csv", 20), keep_general=pairs_file(write_csv, "chooses.csv", 20, 10)
+        ),
+        measured_with("cosine_mse"),
+    )
+    assert decides is not None and chooses is not None
+    assert (len(decides.examples), len(chooses.examples)) == (20, 10)
+    assert chooses.name.endswith("chooses.csv")
+
+
+def test_a_file_too_small_to_be_cut_is_refused(write_csv: Callable[..., Path]) -> None:
+    with pytest.raises(DataError, match=r"small\.csv: [01] examples are left to choose by, beside [23] that decide"):
+        general_sets(recipe(keep_general=pairs_file(write_csv, "small.csv", 3)), measured_with("cosine_mse"))
+
+
+def test_without_a_file_there_is_no_general_set() -> None:
+    assert general_sets(recipe(), measured_with("cosine_mse")) == (None, None)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from homeground.data.linking import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
 from homeground.preparation import Prepared
+from homeground.tasks.general import General
 from homeground.tasks.task import Measured, Rows, Task
 
 
@@ -27,15 +28,14 @@ class GeneralSet:
     seen: int
 
     @classmethod
-    def of(cls, ready: Prepared) -> GeneralSet | None:
-        """Return the general set the recipe names, or None."""
-        path = ready.recipe.evaluation.general
-        if path is None or ready.general is None:
+    def of(cls, ready: Prepared, given: General | None) -> GeneralSet | None:
+        """Return a general set tokenized, None where there is none."""
+        if given is None:
             return None
-        task, examples = ready.general
-        rows = task.tokenize(examples, ready.tokenizer, ready.padding)
-        seen = int(seen_before(examples, ready.learned_texts).sum())
-        return cls(path, task, rows, link(examples), ready.recipe.evaluation.evaluation_batch_size, seen)
+        rows = given.task.tokenize(given.examples, ready.tokenizer, ready.padding)
+        seen = int(seen_before(given.examples, ready.learned_texts).sum())
+        size = ready.recipe.evaluation.evaluation_batch_size
+        return cls(given.name, given.task, rows, link(given.examples), size, seen)
 
     def measure(self, model: Model) -> Measured:
         """Return what a model scores on it; of a classifier pairs ask the body alone."""

@@ -5,12 +5,18 @@ Scored pairs are measured on the body; for a classifier the set may also hold te
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from homeground.data.corpus import link
 from homeground.data.examples import Example
+from homeground.data.linking import text_key
 from homeground.data.readers import Table, read_table
 from homeground.errors import DataError
+from homeground.randomness import generator
 from homeground.recipe import Columns, Evaluation, Recipe, Training
 from homeground.tasks.classification import Classification
 from homeground.tasks.labels import LABEL_NAMES
@@ -23,6 +29,53 @@ FEWEST = 2
 STS_RANGE = (0.0, 5.0)
 COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
+
+
+@dataclass(frozen=True)
+class General:
+    """Examples from outside the domain, the task that measures them, and the file they come from."""
+
+    name: str
+    task: Task
+    examples: list[Example]
+
+
+def general_sets(recipe: Recipe, domain: Task) -> tuple[General | None, General | None]:
+    """Return the general set that decides, and the one that chooses how much is kept where that was asked for.
+
+    Where one file is to do both, it is cut into halves. The two never share a text.
+
+    Raises:
+        DataError: a file cannot be read, or is too small to be cut.
+    """
+    path, keep = recipe.evaluation.general, recipe.evaluation.keep_general
+    decides = None if path is None else General(path, *read_general(path, recipe, domain))
+    if keep is None:
+        return decides, None
+    chooses = General(keep, *read_general(keep, recipe, domain))
+    if decides is None:
+        chosen, left = _halves(chooses.examples, recipe.seed)
+        decides, chooses = replace(chooses, examples=left), replace(chooses, examples=chosen)
+    taken = {text_key(text) for example in decides.examples for text in example.texts}
+    own = [e for e in chooses.examples if not any(text_key(text) in taken for text in e.texts)]
+    if len(own) < FEWEST:
+        raise DataError(
+            f"{keep}: {len(own)} examples are left to choose by, beside {len(decides.examples)} that decide and share "
+            f"no text with them; expected at least {FEWEST}"
+        )
+    return decides, replace(chooses, examples=own)
+
+
+def _halves(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Cut examples into two parts of about the same size, units whole."""
+    units = link(examples).units
+    order = generator(seed, "general").permutation(int(units.max()) + 1)
+    sizes = np.bincount(units)[order]
+    first = set(order[np.cumsum(sizes) <= len(examples) / 2].tolist())
+    halves: tuple[list[Example], list[Example]] = ([], [])
+    for example, unit in zip(examples, units.tolist(), strict=True):
+        halves[unit not in first].append(example)
+    return halves
 
 
 def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, list[Example]]:

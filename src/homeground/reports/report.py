@@ -22,6 +22,7 @@ from homeground.reports.sections.distributions import distributions
 from homeground.reports.sections.examples import examples
 from homeground.reports.sections.general import general
 from homeground.reports.sections.heat_maps import heat_map, heat_maps
+from homeground.reports.sections.merging import merging
 from homeground.reports.sections.per_class import per_class
 from homeground.reports.sections.predictions import predictions
 from homeground.reports.sections.reading import reading
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "verdict": verdict,
     "scores": scores,
     "general": general,
+    "merging": merging,
     "heat_maps": heat_maps,
     "per_class": per_class,
     "confusion": confusion,

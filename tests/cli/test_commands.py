@@ -110,6 +110,12 @@ def test_evaluate_compare_predict_and_report(
     assert "<table" in Path("map.html").read_text()
 
 
+def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(finished.folder), "--out", "elsewhere.html"]) == 2
+    assert "--out goes with --titles" in capsys.readouterr().err
+    assert not Path("elsewhere.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

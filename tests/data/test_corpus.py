@@ -270,3 +270,9 @@ def test_hashes_are_of_pairs_and_of_single_texts() -> None:
     hashes = set(text_hashes([example]).tolist())
     assert hashes == {digest(["data scientist", "nurse"]), digest(["scientist data"]), digest(["NURSE"])}
     assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["a b"])
+
+
+def test_a_triplet_was_seen_whatever_stood_against_its_first_two_texts() -> None:
+    learned = text_hashes([Example(1, ("a", "b", "c"))])
+    asked = [Example(1, ("A", "b.", "d")), Example(2, ("a", "b")), Example(3, ("a", "c", "b")), Example(4, ("a", "d"))]
+    assert seen_before(asked, learned).tolist() == [True, True, False, False]

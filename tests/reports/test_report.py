@@ -433,3 +433,20 @@ def test_a_heat_map_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         write_heat_map_report(titles, similarities, checkpoint_name="x", path=tmp_path / "map.html")
+
+
+def test_pairs_without_scores_are_shown_with_their_texts(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        unscored(files)
+        for row in files["examples.jsonl"]:
+            row["anchor"], row["positive"] = f"anchor {row.pop('text_1')}", f"positive {row.pop('text_2')}"
+
+    text = report(tmp_path / "run", change=change).text
+    assert "anchor " in text and "positive " in text
+
+
+def test_only_a_random_split_is_said_to_keep_together_what_belongs_together(tmp_path: Path) -> None:
+    for kind in ("random", "ordered", "files"):
+        change = {"kind": kind, "unit": "group", "units": {}}
+        page = report(tmp_path / kind, change=lambda files, change=change: files["data.json"].update(split=change))
+        assert ("rows that belong together (group) stay in one split" in page.text) == (kind == "random")

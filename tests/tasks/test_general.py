@@ -72,6 +72,8 @@ def test_its_scores_have_a_range_of_their_own(write_csv: Callable[..., Path]) ->
     path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["c", "d", "3"]])
     with pytest.raises(DataError, match=r"row 2: .* holds 3; expected a number from 0 to 1"):
         read_general(str(path), recipe(score_range="1,5"), loss="cosine_mse")
+    with pytest.raises(DataError, match="add --general-score-range LOW,HIGH"):
+        read_general(str(path), recipe(), loss="cosine_mse")
     _, examples = read_general(str(path), recipe(general_score_range="1,5"), loss="cosine_mse")
     assert [example.score for example in examples] == [0.0, 0.5]
 
@@ -80,6 +82,12 @@ def test_pairs_without_scores_are_refused(write_csv: Callable[..., Path]) -> Non
     path = write_csv("general.csv", ["anchor", "positive"], [["a", "b"], ["c", "d"]])
     with pytest.raises(DataError, match=r"general\.csv: holds pairs without scores"):
         read_general(str(path), recipe(), loss="multiple_negatives_ranking")
+
+
+def test_a_single_pair_measures_nothing_and_is_refused(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["", "d", "0.3"]])
+    with pytest.raises(DataError, match=r"general\.csv: 1 pairs can be measured of 2; expected at least 2"):
+        read_general(str(path), recipe(), loss="cosine_mse")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

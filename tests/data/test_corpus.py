@@ -265,6 +265,14 @@ def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:
     assert set_hash(examples[1:]) != set_hash(examples)
 
 
+def test_a_set_keeps_its_name_under_another_loss(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [[one, two, 5 * score] for one, two, score in distinct(60)])
+    angles, cosines = (corpus_of(path, score_range="0,5", loss=loss) for loss in ("angular_mse", "cosine_mse"))
+    assert angles.test.examples[0].score != cosines.test.examples[0].score
+    assert angles.record["test_hash"] == cosines.record["test_hash"]
+    assert corpus_of(path, score_range="0,6").record["test_hash"] == angles.record["test_hash"]
+
+
 def test_hashes_are_of_pairs_and_of_single_texts() -> None:
     example = Example(1, ("Data scientist", "nurse"), 0.5)
     hashes = set(text_hashes([example]).tolist())

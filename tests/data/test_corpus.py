@@ -18,6 +18,7 @@ from homeground.data.examples import Example, digest, set_hash, text_hashes
 from homeground.data.linking import text_key
 from homeground.data.readers import Row, Table
 from homeground.errors import DataError
+from homeground.evaluation.bootstrap import independent_units
 from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 
@@ -255,6 +256,42 @@ def test_every_example_has_a_line_with_its_split(write_csv: WriteCsv, count: int
     first = corpus.test.examples[0]
     assert tested[0]["row"] == first.row
     assert tested[0]["hash"] == f"{digest(first.texts):016x}"
+
+
+def test_lines_of_several_files_name_them_and_no_unit_has_the_number_of_another(write_csv: WriteCsv) -> None:
+    train = write_csv("train.csv", PAIR_HEADER, [row for row in distinct(50) for _ in range(2)])
+    test = write_csv("test.csv", PAIR_HEADER, distinct(40, first=200))
+    lines = splits_lines(corpus_of(train, test=str(test)))
+    assert {(line["split"], line["file"]) for line in lines} == {
+        ("train", str(train)), ("validation", str(train)), ("test", str(test))
+    }  # fmt: skip
+    units: dict[int, set[tuple[str, str]]] = {}
+    for line in lines:
+        units.setdefault(line["unit"], set()).add((line["split"], line["hash"]))
+    assert len(units) == 90
+    assert all(len(found) == 1 for found in units.values())
+    assert all("file" not in line for line in splits_lines(corpus_of(train)))
+
+
+def test_cross_fitted_an_example_has_one_unit_wherever_it_stands_and_its_folds_number(write_csv: WriteCsv) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, distinct(60))
+    validation = write_csv("validation.csv", PAIR_HEADER, distinct(12, first=100))
+    for options in ({}, {"validation": str(validation)}):
+        lines = splits_lines(corpus_of(data, **options))
+        units: dict[int, set[str]] = {}
+        for line in lines:
+            units.setdefault(line["unit"], set()).add(line["hash"])
+        assert len(units) == 60 + 12 * len(options)
+        assert all(len(found) == 1 for found in units.values())
+        assert {line["fold"] for line in lines if line["split"] == "test"} == {1, 2, 3, 4, 5}
+
+
+def test_the_units_of_the_record_are_those_a_verdict_rests_on(write_csv: WriteCsv) -> None:
+    # Sixty first texts, each with one of 12 second texts: no more than 12 of the pairs are independent.
+    pairs = [[f"left{n}", f"right{n % 12}", (n % 10) / 10] for n in range(60)]
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs))
+    assert corpus.folds is not None
+    assert corpus.record["split"]["units"]["test"] == independent_units(corpus.test.units.nodes)[0] == 12
 
 
 def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:

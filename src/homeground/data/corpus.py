@@ -200,7 +200,7 @@ def _record(
     learned = text_hashes(parts["train"].examples + parts["validation"].examples)
     overlap = 0 if folds is not None else int(seen_before(test.examples, learned).sum())
     given = any(split in tables for split in ("validation", "test"))
-    units = {split: len(np.unique(part.units.units)) for split, part in parts.items()}
+    units = {split: part.units.independent for split, part in parts.items()}
     return {
         "files": [
             {
@@ -255,12 +255,34 @@ def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
-    """Return the lines of splits.jsonl: row, hash, unit and split (or fold) of every example."""
+    """Return the lines of splits.jsonl: row, hash, unit and split (or fold) of every example, and its file of several.
+
+    Where folds are cross-fitted an example stands twice, with the same unit: as test, and in the split of the model
+    that is kept.
+    """
+    files = {file["split"]: file["path"] for file in corpus.record["files"]}
+    numbers = _unit_numbers(corpus, set(files))
     lines: list[dict[str, Any]] = []
     for split, part in (("train", corpus.train), ("validation", corpus.validation), ("test", corpus.test)):
-        for place, (example, unit) in enumerate(zip(part.examples, part.units.units.tolist(), strict=True)):
+        for place, (example, unit) in enumerate(zip(part.examples, numbers[split], strict=True)):
             line = {"row": example.row, "hash": f"{digest(example.texts):016x}", "unit": unit, "split": split}
+            if len(files) > 1:
+                line["file"] = files.get(split, files["train"])
             if split == "test" and corpus.folds is not None:
-                line["fold"] = int(corpus.folds[place])
+                line["fold"] = int(corpus.folds[place]) + 1
             lines.append(line)
     return lines
+
+
+def _unit_numbers(corpus: Corpus, given: set[str]) -> dict[str, list[int]]:
+    """Number the units of all splits, those of the test from 0, so that no number stands for two of them."""
+    numbers = {"test": corpus.test.units.units.tolist()}
+    tested = {example.row: unit for example, unit in zip(corpus.test.examples, numbers["test"], strict=True)}
+    taken = len(set(numbers["test"]))
+    for split, part in (("train", corpus.train), ("validation", corpus.validation)):
+        if corpus.folds is not None and (split == "train" or split not in given):
+            numbers[split] = [tested[example.row] for example in part.examples]
+        else:
+            numbers[split] = (part.units.units + taken).tolist()
+            taken += len(set(numbers[split]))
+    return numbers

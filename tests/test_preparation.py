@@ -11,7 +11,7 @@ import pytest
 import homeground
 from homeground.errors import DataError, HomegroundError, UsageError
 from homeground.evaluation.general import GeneralSet
-from homeground.preparation import Prepared, prepare
+from homeground.preparation import Prepared, notes, prepare
 from homeground.recipe import make_recipe
 from homeground.run import Run
 from tests.conftest import PAIR_HEADER, topic_pairs
@@ -79,6 +79,16 @@ def test_a_test_pair_that_chose_the_weights_counts_as_seen(write_csv: WriteCsv, 
         "test": str(write_csv("test.csv", PAIR_HEADER, [*deciding, choosing[5]])),
     }
     assert ready(data, **files).seen_in_training == [41]
+
+
+def test_texts_alike_but_for_case_and_order_are_not_called_exact_copies(
+    write_csv: WriteCsv, ready: Callable[..., Prepared]
+) -> None:
+    rows = topic_pairs(60)
+    rows[7] = (rows[3][0].upper() + "!", " ".join(rows[3][1].split()[::-1]), rows[3][2])
+    said = notes(ready(write_csv("pairs.csv", PAIR_HEADER, rows)).record)
+    alike = "1 examples have the texts of an earlier one, up to case, punctuation and word order (rows 8); all are kept"
+    assert alike in said
 
 
 def test_general_pairs_that_are_learned_from_are_counted(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:

@@ -227,7 +227,10 @@ def notes(record: dict[str, Any]) -> list[str]:
         rows = _rows(duplicates["rows"], duplicates["exact"])
         conflicts = duplicates["conflicting_scores"]
         conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
-        said.append(f"{duplicates['exact']} examples repeat an earlier one ({rows}){conflicting}; all are kept")
+        said.append(
+            f"{duplicates['exact']} examples have the texts of an earlier one, up to case, punctuation and word order "
+            f"({rows}){conflicting}; all are kept"
+        )
     if record["truncated"]["texts"]:
         said.append(f"{record['truncated']['texts']} texts are cut to {record['truncated']['max_length']} tokens")
     if record["seen_in_training"]:

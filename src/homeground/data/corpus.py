@@ -240,7 +240,7 @@ def _record(
 
 
 def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
-    """Count examples that repeat an earlier one, and those among them whose score or labels are not the first's."""
+    """Count examples with the texts of an earlier one (by ``text_key``), and those whose score or labels differ."""
     seen: dict[int, tuple[float | None, tuple[str, ...] | None]] = {}
     rows: list[int] = []
     conflicting = 0

@@ -10,6 +10,7 @@ from homeground.reports.wording import count, shorten, size
 
 _SPLITS = ("train", "validation", "test")
 _MOST_HUBS = 10
+_ALIKE = "The same up to case, punctuation and the order of words."
 
 
 def data(record: RunRecord) -> dict[str, Any] | None:
@@ -99,7 +100,11 @@ def _checks(record: RunRecord) -> list[dict[str, str]]:
     rows = row_numbers({"rows": duplicates.get("rows") or []})
     given = "labels" if record.labelled else "scores"
     checks: list[tuple[str, Any, str]] = [
-        (f"{item.capitalize()}s that occur more than once", duplicates.get("exact"), f"Rows {rows}." if rows else ""),
+        (
+            f"{item.capitalize()}s like an earlier one",
+            duplicates.get("exact"),
+            _ALIKE + (f" Rows {rows}." if rows else ""),
+        ),
         (f"Of these, with {given} that contradict each other", duplicates.get("conflicting_scores"), ""),
         ("Second texts that recur in several groups", values.get("recurring_text_2"), ""),
         ("Texts cut to the longest length", truncated.get("texts"), _length(truncated)),

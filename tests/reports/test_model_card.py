@@ -74,6 +74,20 @@ def test_pairs_without_scores_have_a_card_that_speaks_of_no_angle(tmp_path: Path
     assert "arccos" in card(tmp_path / "scored").text
 
 
+def test_the_scores_are_said_to_be_of_what_they_are_of(tmp_path: Path) -> None:
+    def measured_on(made: ModelCard) -> set[tuple[str, str | None]]:
+        return {(result.dataset_name, result.dataset_split) for result in made.data.eval_results or []}
+
+    def learned(files: Files) -> None:
+        files["scores.json"]["seen_in_training"] = 2
+
+    assert measured_on(card(tmp_path / "pairs")) == {("held-out test pairs of the domain", "test")}
+    assert measured_on(card(tmp_path / "texts", kind="reviews")) == {("held-out test texts of the domain", "test")}
+    assert measured_on(card(tmp_path / "seen", change=learned)) == {("test pairs of the domain", "test")}
+    sister = "pairs of the domain, each scored by a sister model that did not learn from it"
+    assert measured_on(card(tmp_path / "small", kind="too-few")) == {(sister, "cross-fitted")}
+
+
 def test_the_card_of_a_cross_fitted_run_says_that_sister_models_were_measured(tmp_path: Path) -> None:
     text = card(tmp_path / "small", kind="too-few").text
     assert "each scored by one of 5 sister models that did not learn from it; this model learned from all" in text

@@ -91,6 +91,14 @@ def test_texts_alike_but_for_case_and_order_are_not_called_exact_copies(
     assert alike in said
 
 
+def test_an_ordered_split_says_what_stands_on_both_sides(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+    rows = [(*row, f"group {n // 8}") for n, row in enumerate(topic_pairs(100))]
+    data = write_csv("pairs.csv", [*PAIR_HEADER, "group"], rows)
+    said = "1 groups of the test stand in train or validation too, so it may be easier than new text"
+    assert said in notes(ready(data, split="ordered", train_size=70).record)
+    assert not any("stand in train" in note for note in notes(ready(data).record))
+
+
 def test_general_pairs_that_are_learned_from_are_counted(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
     rows = topic_pairs(60)
     general = write_csv("general.csv", PAIR_HEADER, [*topic_pairs(20, seed=3), *rows[:4]])

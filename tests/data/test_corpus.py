@@ -132,6 +132,18 @@ def test_test_pairs_that_were_learned_are_counted_whichever_way_round(write_csv:
     assert np.flatnonzero(seen).tolist() == [0, 1]
 
 
+def test_what_straddles_the_splits_is_counted(write_csv: WriteCsv) -> None:
+    pairs = [[*row, f"group {n // 8}"] for n, row in enumerate(distinct(100))]
+    pairs[95][0], pairs[96][1] = "LEFT3.", "right4"
+    path = write_csv("pairs.csv", [*PAIR_HEADER, "group"], pairs)
+    # Rows 1 to 70 learn, 71 to 85 choose, 86 to 100 decide: the group of rows 81 to 88 is on both sides.
+    assert corpus_of(path, split="ordered", train_size=70).record["shared_with_training"] == {"texts": 2, "groups": 1}
+    assert corpus_of(path, cross_fit=0).record["shared_with_training"]["groups"] == 0
+    assert corpus_of(path).record["shared_with_training"] is None
+    plain = corpus_of(write_csv("plain.csv", PAIR_HEADER, distinct(100)), split="ordered")
+    assert plain.record["shared_with_training"] == {"texts": 0, "groups": None}
+
+
 # Small data
 
 

@@ -445,6 +445,15 @@ def test_pairs_without_scores_are_shown_with_their_texts(tmp_path: Path) -> None
     assert "anchor " in text and "positive " in text
 
 
+def test_what_the_splits_share_is_looked_for_and_shown(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files["data.json"]["shared_with_training"] = {"texts": 4321, "groups": None}
+
+    text = report(tmp_path / "run", change=change).text
+    assert "Texts of the test that train or validation hold too 4,321" in text
+    assert "Groups of the test" not in text
+
+
 def test_only_a_random_split_is_said_to_keep_together_what_belongs_together(tmp_path: Path) -> None:
     for kind in ("random", "ordered", "files"):
         change = {"kind": kind, "unit": "group", "units": {}}

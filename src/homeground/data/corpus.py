@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.examples import Example, Examples, digest, example_digest, set_hash, text_hashes
-from homeground.data.linking import PairUnits, link_pairs, link_texts, numbered
+from homeground.data.linking import PairUnits, link_pairs, link_texts, numbered, text_key
 from homeground.data.readers import Table, read_table
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.errors import DataError
@@ -234,9 +234,19 @@ def _record(
         },
         "hubs": [asdict(hub) for hub in test.units.hubs[:LISTED]],
         "recurring_text_2": test.units.recurring_text_2,
+        "shared_with_training": None if folds is not None else _shared(parts),
         "seen_in_training": overlap,
         "test_hash": set_hash(test.examples),
     }
+
+
+def _shared(parts: Mapping[str, Part]) -> dict[str, int | None]:
+    """Count the distinct texts, and groups if there are any, of the test that train or validation hold too."""
+    learned = parts["train"].examples + parts["validation"].examples
+    tested = parts["test"].examples
+    texts, known = ({text_key(text) for example in part for text in example.texts} for part in (tested, learned))
+    groups, taken = ({example.group for example in part} - {None} for part in (tested, learned))
+    return {"texts": len(texts & known), "groups": len(groups & taken) if groups else None}
 
 
 def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:

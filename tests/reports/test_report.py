@@ -454,6 +454,43 @@ def test_what_the_splits_share_is_looked_for_and_shown(tmp_path: Path) -> None:
     assert "Groups of the test" not in text
 
 
+@pytest.mark.parametrize(
+    ("monitor", "validated", "keep", "said"),
+    [
+        ("", True, "best", "the best on validation"),
+        ("validation/loss", True, "best", "the best on validation"),
+        ("train/epoch_loss", True, "best", "the best by the training loss"),
+        ("", False, "best", "the best by the training loss"),
+        ("", True, "last", "The weights kept are those of the last step"),
+    ],
+)
+def test_the_curves_say_what_chose_the_weights(
+    tmp_path: Path, monitor: str, validated: bool, keep: str, said: str
+) -> None:
+    def change(files: Files) -> None:
+        if monitor:
+            files["recipe.toml"] = files["recipe.toml"].replace("[training]\n", f'[training]\nmonitor = "{monitor}"\n')
+        if not validated:
+            files["metrics.jsonl"] = [line for line in files["metrics.jsonl"] if "validation/loss" not in line]
+        files["scores.json"]["training"] |= {"keep": keep, "best_step": 192 if keep == "best" else None}
+
+    text = report(tmp_path / "run", change=change).text
+    told = [words for words in ("the best on validation", "the best by the training loss") if words in text]
+    assert said in text
+    assert told == ([said] if keep == "best" else [])
+    assert "Validation chose" not in text
+
+
+@pytest.mark.parametrize("primary", ["mrr", "accuracy_at_1"])
+def test_only_scored_pairs_have_given_similarities(tmp_path: Path, primary: str) -> None:
+    def change(files: Files) -> None:
+        unscored(files)
+        files["scores.json"]["primary_metric"] = primary
+
+    assert "The given similarities are taken as true" not in report(tmp_path / "ranked", change=change).text
+    assert "The given similarities are taken as true" in report(tmp_path / "scored").text
+
+
 def test_only_a_random_split_is_said_to_keep_together_what_belongs_together(tmp_path: Path) -> None:
     for kind in ("random", "ordered", "files"):
         change = {"kind": kind, "unit": "group", "units": {}}

@@ -190,7 +190,7 @@ def _remark(record: RunRecord) -> str:
         cut = part(record.recipe, "encoder").get("truncation") == "head_and_tail"
         return (_SEVERAL if record.several else "") + (_HEAD_AND_TAIL if cut else "")
     angular = part(record.recipe, "training").get("loss") in ("auto", "angular_mse")
-    return _ANGULAR if angular and "pearson" in part(record.scores, "after") else ""
+    return _ANGULAR if angular and record.scored else ""
 
 
 def _seen(scores: Mapping[str, Any]) -> str:

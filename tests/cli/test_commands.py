@@ -66,6 +66,18 @@ def test_a_recipe_takes_other_data(pairs_csv: Path, encoder: Path, capsys: pytes
     assert "steps of 32 examples" in capsys.readouterr().out
 
 
+def test_titles_may_stand_in_a_file_one_a_line(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("titles.txt").write_text("bank, loan\n\ncourt judge\n", encoding="utf-8")
+    arguments = ["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--json", "--quiet", *TYPED]
+    assert run([*arguments, "--titles", "titles.txt"]) == 0
+    assert json.loads(capsys.readouterr().out)["heat_map"]["titles"] == ["bank, loan", "court judge"]
+    Path("titles.txt").write_bytes(b"caf\xe9\nbar\n")
+    assert run([*arguments, "--titles", "titles.txt"]) == 2
+    assert "titles.txt: cannot be read as UTF-8 text" in capsys.readouterr().err
+
+
 def test_dry_run_estimates_and_writes_nothing(
     pairs_csv: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -230,7 +230,7 @@ class Evaluation(Section):
     evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
     titles: Names | None = Field(
         default=None,
-        description="a,b,c, or as a flag a FILE with one a line: texts of the similarity heat map, else picked",
+        description="a,b,c, or as a flag a FILE with one a line: texts of the heat map, else picked",
     )
 
 

@@ -299,8 +299,8 @@ def test_cross_fitted_an_example_has_one_unit_wherever_it_stands_and_its_folds_n
 
 
 def test_the_units_of_the_record_are_those_a_verdict_rests_on(write_csv: WriteCsv) -> None:
-    # Sixty first texts, each with one of 12 second texts: no more than 12 of the pairs are independent.
-    pairs = [[f"left{n}", f"right{n % 12}", (n % 10) / 10] for n in range(60)]
+    # Each of 12 second texts stands in seven pairs, so links none of them, and yet no more than 12 are independent.
+    pairs = [[f"left{n}", f"right{n % 12}", (n % 10) / 10] for n in range(84)]
     corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs))
     assert corpus.folds is not None
     assert corpus.record["split"]["units"]["test"] == independent_units(corpus.test.units.nodes)[0] == 12

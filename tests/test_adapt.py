@@ -138,6 +138,7 @@ def test_small_data_is_cross_fitted_and_says_so(write_csv: Callable[..., Path], 
     assert run.scores["test_examples"] == 90
     assert "5-fold cross-fitting" in run.verdict
     assert sorted(path.name for path in (run.folder / "folds").iterdir()) == list("12345")
+    assert set(run.scores["baselines"]) == {"TF-IDF"}
 
 
 def test_pairs_without_scores_learn_to_rank(write_csv: Callable[..., Path], encoder: Path, tmp_path: Path) -> None:

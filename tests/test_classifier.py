@@ -190,6 +190,15 @@ def test_small_data_is_cross_fitted_with_a_head_for_every_fold(
     assert kept.shape == (2, 100, 4)
     # A head fitted to all examples would be better on them than one that never saw them.
     assert run.scores["before"]["accuracy"] < 0.9
+    baselines = run.scores["baselines"]
+    assert set(baselines) == {"majority class", "TF-IDF", "frozen embeddings"}
+    splits = [json.loads(line) for line in (run.folder / "splits.jsonl").read_text().splitlines()]
+    folds = [line["fold"] for line in splits if line["split"] == "test"]
+    frozen = [np.load(run.folder / "folds" / str(fold) / "frozen.npy")[place] for place, fold in enumerate(folds)]
+    said = [run.scores["classes"][given.argmax()] for given in frozen]
+    right = np.mean([line["label"] == label for line, label in zip(examples(run), said, strict=True)])
+    assert baselines["frozen embeddings"]["accuracy"] == pytest.approx(right)
+    assert max(each["accuracy"] for each in baselines.values()) < 1
 
 
 def test_several_labels_and_pairs_go_all_the_way(body: Path, tmp_path: Path) -> None:

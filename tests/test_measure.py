@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy.stats import bootstrap, pearsonr
 
@@ -61,6 +64,35 @@ def test_rows_seen_in_training_are_counted_and_block_helped(
     result = homeground.compare(str(encoder), str(finished.folder), str(data), bootstrap_draws=300)
     assert result["verdict"] != "HELPED"
     assert result["seen_in_training"]["second"] > 500
+
+
+def test_a_lead_that_may_be_memory_is_not_held_against_the_other_model(
+    finished: Run, encoder: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*topic_pairs(900), ("", "bank", 0.5)]  # the very rows the finished run learned from, and one without text
+    data = str(write_csv("old.csv", PAIR_HEADER, rows))
+    assert homeground.compare(str(finished.folder), str(encoder), data, bootstrap_draws=300)["verdict"] == "NO EVIDENCE"
+    assert run(["compare", str(finished.folder), str(encoder), data]) == 0
+    told = capsys.readouterr().out
+    assert f"{finished.folder} learned from " in told and f"{encoder} learned from" not in told
+    assert "1 rows were set aside for empty text" in told
+    assert run(["evaluate", str(encoder), data]) == 0
+    assert "1 rows were set aside for empty text" in capsys.readouterr().out
+
+
+def test_a_run_of_cosines_is_measured_on_the_scale_of_cosines(
+    finished: Run, encoder: Path, write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "cosine"
+    shutil.copytree(encoder, model)
+    settings = {"version": 1, "task": "similarity", "similarity": "cosine"}
+    (model / "homeground.json").write_text(json.dumps(settings))
+    rows = topic_pairs(60, seed=6)
+    data = write_csv("fives.csv", PAIR_HEADER, [(one, two, 5 * score) for one, two, score in rows])
+    scores = homeground.evaluate(str(model), str(data), score_range="0,5", bootstrap_draws=300)["scores"]
+    vectors = homeground.load(encoder).encode([text for row in rows for text in row[:2]])
+    cosines = (vectors[0::2] * vectors[1::2]).sum(1)
+    assert scores["mae"] == pytest.approx(np.abs(cosines - [row[2] for row in rows]).mean(), abs=1e-4)
 
 
 def test_what_cannot_be_measured_is_told(encoder: Path, write_csv: Callable[..., Path], tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def test_flags_overrule_the_file(tmp_path: Path) -> None:
         ({"optimizer": "adam", "weight_decay": 0.1}, "--optimizer adam has no weight decay"),
         ({"task": "regression"}, "--task (recipe: task): got 'regression'"),
         ({"score_range": "5"}, "--score-range"),
+        ({"score_range": "5,1"}, "--score-range 5,1: expected LOW,HIGH with LOW below HIGH"),
+        ({"general_score_range": "2,2"}, "--general-score-range 2,2: expected LOW,HIGH"),
+        ({"score_range": "0,inf"}, "--score-range"),
+        ({"learning_rate": "nan"}, "--learning-rate (recipe: training.learning_rate): got"),
+        ({"learning_rate": float("inf")}, "--learning-rate (recipe: training.learning_rate): got inf"),
+        ({"min_delta": "inf"}, "--min-delta"),
+        ({"titles": "baker"}, "--titles: a heat map compares at least two texts"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_flag(given: dict[str, object], message: str) -> None:
@@ -68,6 +75,11 @@ def test_a_wrong_setting_is_refused_by_its_flag(given: dict[str, object], messag
 def test_an_unknown_name_in_toml_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r'no setting is called "training.epoch"; did you mean "training.epochs"'):
         make_recipe({"data": "x.csv", "training": {"epoch": 1}})
+
+
+def test_a_section_that_is_no_table_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"\[training\] of the recipe is 3; expected a table of settings"):
+        make_recipe({"data": "x.csv", "training": 3}, epochs=2)
 
 
 def test_toml_that_cannot_be_read_is_named(tmp_path: Path) -> None:

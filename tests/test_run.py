@@ -44,6 +44,16 @@ def test_another_identity_is_refused_with_the_difference(tmp_path: Path) -> None
         pass
 
 
+def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with (
+        pytest.raises(RunConflict, match=r"notes\.txt is a file; name a folder for the run with --out"),
+        open_run(tmp_path / "notes.txt", IDENTITY, fresh=True),
+    ):
+        pass
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_fresh_moves_the_old_run_aside(tmp_path: Path) -> None:
     for seed in range(3):
         with open_run(tmp_path / "run", {**IDENTITY, "recipe": {"seed": seed}}, fresh=True):

@@ -41,6 +41,9 @@ class Note:
 
 Listener = Callable[[Note | train.Event], None]
 
+FROZEN = "frozen.npy"
+"""In the folder of a fold: what a regression on frozen embeddings predicts, beside what the models do."""
+
 
 def adapt(
     data: str | Path | None = None, /, *, fresh: bool = False, listen: Listener | None = None, **settings: Any
@@ -96,7 +99,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     tell(Note(f"measuring after, on {len(ready.corpus.test)} test examples"))
     before, after = crossed or (before, _measure(model, ready))
     general_after = general and general.measure(model)
-    baselines = _baselines(ready, base, head)
+    baselines = _baselines(run, ready, base, head)
     scores = compare(ready, run, before, after, baselines, general, general_before, general_after)
     sides = (_side(base, before, ready), _side(model, after, ready))
     scores |= task.exhibits(ready.corpus.test.examples, ready.titles, *sides)
@@ -157,23 +160,31 @@ def _measure(model: Model, ready: Prepared) -> Measured:
     return evaluate(model, ready.task, ready.test_rows, batch_size=ready.recipe.evaluation.evaluation_batch_size)
 
 
-def _baselines(ready: Prepared, base: Model, head: Head | None) -> dict[str, NDArray[np.float64]]:
+def _baselines(run: Run, ready: Prepared, base: Model, head: Head | None) -> dict[str, NDArray[np.float64]]:
     """Return what cheap methods predict for the test examples, fold by fold where these are cross-fitted."""
     corpus, task = ready.corpus, ready.task
-    if corpus.folds is not None:
-        assembled: dict[str, NDArray[np.float64]] = {}
-        for fold in range(int(corpus.folds.max()) + 1):
-            learned, _, held_out = corpus.fold(fold, ready.recipe)
-            for name, given in task.baselines(learned.examples, corpus.test.examples).items():
-                assembled.setdefault(name, np.full_like(given, np.nan))[held_out] = given[held_out]
-        return assembled
-    found = task.baselines(corpus.train.examples, corpus.test.examples)
-    if head is not None:
-        size = ready.recipe.evaluation.evaluation_batch_size
-        vectors = vectors_of(base, task, ready.test_rows, size=size)["mean"]
-        several = task.loss == "binary_cross_entropy"
-        found["frozen embeddings"] = probabilities(head.frozen, vectors, several=several)
-    return found
+    if corpus.folds is None:
+        return task.baselines(corpus.train.examples, corpus.test.examples) | _frozen(base, ready, head)
+    assembled: dict[str, NDArray[np.float64]] = {}
+    for fold in range(int(corpus.folds.max()) + 1):
+        learned, _, held_out = corpus.fold(fold, ready.recipe)
+        found = task.baselines(learned.examples, corpus.test.examples)
+        kept = run.folder / "folds" / str(fold + 1) / FROZEN
+        if kept.is_file():
+            found["frozen embeddings"] = read_array(kept)
+        for name, given in found.items():
+            assembled.setdefault(name, np.full_like(given, np.nan))[held_out] = given[held_out]
+    return assembled
+
+
+def _frozen(base: Model, ready: Prepared, head: Head | None) -> dict[str, NDArray[np.float64]]:
+    """Return what a regression on frozen embeddings predicts for the test examples; nothing without a new head."""
+    if head is None:
+        return {}
+    size = ready.recipe.evaluation.evaluation_batch_size
+    vectors = vectors_of(base, ready.task, ready.test_rows, size=size)["mean"]
+    several = ready.task.loss == "binary_cross_entropy"
+    return {"frozen embeddings": probabilities(head.frozen, vectors, several=several)}
 
 
 def _side(model: Model, measured: Measured, ready: Prepared) -> Side:
@@ -250,6 +261,8 @@ def _cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> t
             base, head = _open_before(ready, *rows, tell)
             own_before = before if head is None else _measure(base, ready)
             model, _ = _fit(ready, home, own_before, tell, *rows, head)
+            for frozen in _frozen(base, ready, head).values():
+                write_array(home / FROZEN, frozen)
             write_array(kept, np.stack([own_before.predictions, _measure(model, ready).predictions]))
             run.remove_checkpoints(home)
         held_out = ready.corpus.folds == fold

@@ -231,7 +231,12 @@ def notes(record: dict[str, Any]) -> list[str]:
         rows = _rows(duplicates["rows"], duplicates["exact"])
         conflicts = duplicates["conflicting_scores"]
         conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
-        said.append(f"{duplicates['exact']} examples repeat an earlier one ({rows}){conflicting}; all are kept")
+        said.append(
+            f"{duplicates['exact']} examples have the texts of an earlier one, up to case, punctuation and word order "
+            f"({rows}){conflicting}; all are kept"
+        )
+    if shared := _shared_in_words(record["shared_with_training"] or {}):
+        said.append(f"{shared} of the test stand in train or validation too, so it may be easier than new text")
     if record["truncated"]["texts"]:
         said.append(f"{record['truncated']['texts']} texts are cut to {record['truncated']['max_length']} tokens")
     if record["seen_in_training"]:
@@ -241,6 +246,15 @@ def notes(record: dict[str, Any]) -> list[str]:
             "unless they are taken out of either side; data.json lists them"
         )
     return [*said, *record.get("notes", [])]
+
+
+def _shared_in_words(shared: dict[str, int | None]) -> str:
+    """Say what the splits share.
+
+    >>> _shared_in_words({"texts": 12, "groups": 3})
+    '12 texts and 3 groups'
+    """
+    return " and ".join(f"{count} {what}" for what, count in shared.items() if count)
 
 
 def _rows(rows: list[int], count: int) -> str:

@@ -242,7 +242,8 @@ class Evaluation(Section):
     bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
     evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
     titles: Names | None = Field(
-        default=None, description="a,b,c: texts of the similarity heat map, else picked from the data"
+        default=None,
+        description="a,b,c, or as a flag a FILE with one a line: texts of the heat map, else picked",
     )
 
 

@@ -4,7 +4,7 @@
         run.json         identity (recipe, data, checkpoint) and state: running or finished
         recipe.toml      the resolved recipe, every default written out
         data.json        what was read, set aside, split
-        splits.jsonl     row, hash, unit, split
+        splits.jsonl     row, hash, unit, split, and the file or fold where there are several
         metrics.jsonl    one line a step and an evaluation    tensorboard/  the same for TensorBoard
         checkpoints/     step-00000032/ …, each closed by a manifest.json
         folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints

@@ -66,6 +66,18 @@ def test_a_recipe_takes_other_data(pairs_csv: Path, encoder: Path, capsys: pytes
     assert "steps of 32 examples" in capsys.readouterr().out
 
 
+def test_titles_may_stand_in_a_file_one_a_line(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("titles.txt").write_text("bank, loan\n\ncourt judge\n", encoding="utf-8")
+    arguments = ["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--json", "--quiet", *TYPED]
+    assert run([*arguments, "--titles", "titles.txt"]) == 0
+    assert json.loads(capsys.readouterr().out)["heat_map"]["titles"] == ["bank, loan", "court judge"]
+    Path("titles.txt").write_bytes(b"caf\xe9\nbar\n")
+    assert run([*arguments, "--titles", "titles.txt"]) == 2
+    assert "titles.txt: cannot be read as UTF-8 text" in capsys.readouterr().err
+
+
 def test_dry_run_estimates_and_writes_nothing(
     pairs_csv: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +120,12 @@ def test_evaluate_compare_predict_and_report(
     assert run(["report", folder]) == 0
     assert run(["report", str(encoder), "--titles", "bank,loan,court", "--out", "map.html"]) == 0
     assert "<table" in Path("map.html").read_text()
+
+
+def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(finished.folder), "--out", "elsewhere.html"]) == 2
+    assert "--out goes with --titles" in capsys.readouterr().err
+    assert not Path("elsewhere.html").exists()
 
 
 @pytest.mark.parametrize(

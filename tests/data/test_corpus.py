@@ -18,6 +18,7 @@ from homeground.data.examples import Example, digest, set_hash, text_hashes
 from homeground.data.linking import text_key
 from homeground.data.readers import Row, Table
 from homeground.errors import DataError
+from homeground.evaluation.bootstrap import independent_units
 from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 
@@ -129,6 +130,18 @@ def test_test_pairs_that_were_learned_are_counted_whichever_way_round(write_csv:
     assert corpus.record["seen_in_training"] == 2
     seen = seen_before(corpus.test.examples, text_hashes(corpus.train.examples))
     assert np.flatnonzero(seen).tolist() == [0, 1]
+
+
+def test_what_straddles_the_splits_is_counted(write_csv: WriteCsv) -> None:
+    pairs = [[*row, f"group {n // 8}"] for n, row in enumerate(distinct(100))]
+    pairs[95][0], pairs[96][1] = "LEFT3.", "right4"
+    path = write_csv("pairs.csv", [*PAIR_HEADER, "group"], pairs)
+    # Rows 1 to 70 learn, 71 to 85 choose, 86 to 100 decide: the group of rows 81 to 88 is on both sides.
+    assert corpus_of(path, split="ordered", train_size=70).record["shared_with_training"] == {"texts": 2, "groups": 1}
+    assert corpus_of(path, cross_fit=0).record["shared_with_training"]["groups"] == 0
+    assert corpus_of(path).record["shared_with_training"] is None
+    plain = corpus_of(write_csv("plain.csv", PAIR_HEADER, distinct(100)), split="ordered")
+    assert plain.record["shared_with_training"] == {"texts": 0, "groups": None}
 
 
 # Small data
@@ -257,6 +270,42 @@ def test_every_example_has_a_line_with_its_split(write_csv: WriteCsv, count: int
     assert tested[0]["hash"] == f"{digest(first.texts):016x}"
 
 
+def test_lines_of_several_files_name_them_and_no_unit_has_the_number_of_another(write_csv: WriteCsv) -> None:
+    train = write_csv("train.csv", PAIR_HEADER, [row for row in distinct(50) for _ in range(2)])
+    test = write_csv("test.csv", PAIR_HEADER, distinct(40, first=200))
+    lines = splits_lines(corpus_of(train, test=str(test)))
+    assert {(line["split"], line["file"]) for line in lines} == {
+        ("train", str(train)), ("validation", str(train)), ("test", str(test))
+    }  # fmt: skip
+    units: dict[int, set[tuple[str, str]]] = {}
+    for line in lines:
+        units.setdefault(line["unit"], set()).add((line["split"], line["hash"]))
+    assert len(units) == 90
+    assert all(len(found) == 1 for found in units.values())
+    assert all("file" not in line for line in splits_lines(corpus_of(train)))
+
+
+def test_cross_fitted_an_example_has_one_unit_wherever_it_stands_and_its_folds_number(write_csv: WriteCsv) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, distinct(60))
+    validation = write_csv("validation.csv", PAIR_HEADER, distinct(12, first=100))
+    for options in ({}, {"validation": str(validation)}):
+        lines = splits_lines(corpus_of(data, **options))
+        units: dict[int, set[str]] = {}
+        for line in lines:
+            units.setdefault(line["unit"], set()).add(line["hash"])
+        assert len(units) == 60 + 12 * len(options)
+        assert all(len(found) == 1 for found in units.values())
+        assert {line["fold"] for line in lines if line["split"] == "test"} == {1, 2, 3, 4, 5}
+
+
+def test_the_units_of_the_record_are_those_a_verdict_rests_on(write_csv: WriteCsv) -> None:
+    # Each of 12 second texts stands in seven pairs, so links none of them, and yet no more than 12 are independent.
+    pairs = [[f"left{n}", f"right{n % 12}", (n % 10) / 10] for n in range(84)]
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs))
+    assert corpus.folds is not None
+    assert corpus.record["split"]["units"]["test"] == independent_units(corpus.test.units.nodes)[0] == 12
+
+
 def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:
     examples = [Example(n, pair[:2], pair[2]) for n, pair in enumerate(topic_pairs(20))]
     assert set_hash(examples) == set_hash(examples[::-1])
@@ -265,8 +314,22 @@ def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:
     assert set_hash(examples[1:]) != set_hash(examples)
 
 
+def test_a_set_keeps_its_name_under_another_loss(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [[one, two, 5 * score] for one, two, score in distinct(60)])
+    angles, cosines = (corpus_of(path, score_range="0,5", loss=loss) for loss in ("angular_mse", "cosine_mse"))
+    assert angles.test.examples[0].score != cosines.test.examples[0].score
+    assert angles.record["test_hash"] == cosines.record["test_hash"]
+    assert corpus_of(path, score_range="0,6").record["test_hash"] == angles.record["test_hash"]
+
+
 def test_hashes_are_of_pairs_and_of_single_texts() -> None:
     example = Example(1, ("Data scientist", "nurse"), 0.5)
     hashes = set(text_hashes([example]).tolist())
     assert hashes == {digest(["data scientist", "nurse"]), digest(["scientist data"]), digest(["NURSE"])}
     assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["a b"])
+
+
+def test_a_triplet_was_seen_whatever_stood_against_its_first_two_texts() -> None:
+    learned = text_hashes([Example(1, ("a", "b", "c"))])
+    asked = [Example(1, ("A", "b.", "d")), Example(2, ("a", "b")), Example(3, ("a", "c", "b")), Example(4, ("a", "d"))]
+    assert seen_before(asked, learned).tolist() == [True, True, False, False]

@@ -36,7 +36,17 @@ def test_near_duplicates_have_one_key(same):
 
 
 @pytest.mark.parametrize(
-    "other", [("level 1", "level 2"), ("café", "cafe"), ("C++", "C"), ("!!!", "???"), ("护士", "医生")]
+    "other",
+    [
+        ("level 1", "level 2"),
+        ("café", "cafe"),
+        ("C++", "C"),
+        ("C#", "C"),
+        ("C#", "C++"),
+        ("50%", "50"),
+        ("!!!", "???"),
+        ("护士", "医生"),
+    ],
 )
 def test_digits_accents_symbols_and_other_scripts_tell_texts_apart(other):
     assert text_key(other[0]) != text_key(other[1])
@@ -152,3 +162,12 @@ def test_the_same_two_texts_stay_together_even_where_both_are_hubs_or_turned_rou
     pairs = [*hubs, ("a", "b"), ("b", "a"), ("a", "b")]
     linked = link_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     assert len(set(linked.units[-3:].tolist())) == 1
+
+
+def test_groups_that_hold_the_same_pair_or_text_are_one_unit():
+    # The pair of G stands in H too, the other way round and written otherwise; K shares but one of its texts.
+    groups = ["G", "G", "H", "H", "K"]
+    linked = link_pairs(["a", "b", "X.", "c", "a"], ["x", "y", "A", "z", "w"], groups=groups)
+    assert linked.rule == "group"
+    assert linked.units.tolist() == [0, 0, 0, 0, 1]
+    assert link_texts(["a", "b", "A!", "c", "d"], groups=["G", "G", "H", "H", "K"]).tolist() == [0, 0, 0, 0, 1]

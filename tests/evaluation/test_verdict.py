@@ -84,6 +84,19 @@ def test_a_leak_blocks_helped_but_not_hurt():
     assert domain_verdict(interval(-0.1, -0.07), GROUPS, overlap=3).word == "HURT"
 
 
+def test_what_the_first_model_learned_from_blocks_hurt_but_not_helped():
+    leaked = domain_verdict(interval(-0.1, -0.07), GROUPS, overlap_before=2)
+    assert leaked.word == "NO EVIDENCE"
+    assert "2 test pairs stand in what the first model learned from" in leaked.sentence
+    assert domain_verdict(interval(0.07, 0.1), GROUPS, overlap_before=2).word == "HELPED"
+
+
+def test_models_that_do_not_differ_at_all_answer_alike():
+    verdict = domain_verdict(interval(0.0, 0.0), GROUPS)
+    assert verdict.word == "NO EVIDENCE"
+    assert "the two models answer alike" in verdict.sentence and "would be found" not in verdict.sentence
+
+
 def test_below_the_baseline_is_said_beside_helped():
     below = Baseline("tf-idf cosine", 0.86, interval(-0.02, 0.01))
     verdict = domain_verdict(interval(0.07, 0.1), GROUPS, baseline=below)

@@ -63,8 +63,35 @@ def test_a_local_checkpoint_is_not_named_as_a_model_of_the_hub(tmp_path: Path, m
     assert named("owner/encoder", revision="abc") == "owner/encoder"
 
 
-def test_pairs_without_scores_have_a_card(tmp_path: Path) -> None:
-    assert "Mean reciprocal rank" in card(tmp_path / "run", change=unscored).text
+def test_pairs_without_scores_have_a_card_that_speaks_of_no_angle(tmp_path: Path) -> None:
+    def with_the_default_loss(files: Files) -> None:
+        unscored(files)
+        files["recipe.toml"] = files["recipe.toml"].replace("angular_mse", "auto")
+
+    text = card(tmp_path / "run", change=with_the_default_loss).text
+    assert "Mean reciprocal rank" in text
+    assert "arccos" not in text
+    assert "arccos" in card(tmp_path / "scored").text
+
+
+def test_the_scores_are_said_to_be_of_what_they_are_of(tmp_path: Path) -> None:
+    def measured_on(made: ModelCard) -> set[tuple[str, str | None]]:
+        return {(result.dataset_name, result.dataset_split) for result in made.data.eval_results or []}
+
+    def learned(files: Files) -> None:
+        files["scores.json"]["seen_in_training"] = 2
+
+    assert measured_on(card(tmp_path / "pairs")) == {("held-out test pairs of the domain", "test")}
+    assert measured_on(card(tmp_path / "texts", kind="reviews")) == {("held-out test texts of the domain", "test")}
+    assert measured_on(card(tmp_path / "seen", change=learned)) == {("test pairs of the domain", "test")}
+    sister = "pairs of the domain, each scored by a sister model that did not learn from it"
+    assert measured_on(card(tmp_path / "small", kind="too-few")) == {(sister, "cross-fitted")}
+
+
+def test_the_card_of_a_cross_fitted_run_says_that_sister_models_were_measured(tmp_path: Path) -> None:
+    text = card(tmp_path / "small", kind="too-few").text
+    assert "each scored by one of 5 sister models that did not learn from it; this model learned from all" in text
+    assert "none of which was in the training data" not in text
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: ascii(payload[:24]))

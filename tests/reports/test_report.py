@@ -433,3 +433,66 @@ def test_a_heat_map_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         write_heat_map_report(titles, similarities, checkpoint_name="x", path=tmp_path / "map.html")
+
+
+def test_pairs_without_scores_are_shown_with_their_texts(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        unscored(files)
+        for row in files["examples.jsonl"]:
+            row["anchor"], row["positive"] = f"anchor {row.pop('text_1')}", f"positive {row.pop('text_2')}"
+
+    text = report(tmp_path / "run", change=change).text
+    assert "anchor " in text and "positive " in text
+
+
+def test_what_the_splits_share_is_looked_for_and_shown(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files["data.json"]["shared_with_training"] = {"texts": 4321, "groups": None}
+
+    text = report(tmp_path / "run", change=change).text
+    assert "Texts of the test that train or validation hold too 4,321" in text
+    assert "Groups of the test" not in text
+
+
+@pytest.mark.parametrize(
+    ("monitor", "validated", "keep", "said"),
+    [
+        ("", True, "best", "the best on validation"),
+        ("validation/loss", True, "best", "the best on validation"),
+        ("train/epoch_loss", True, "best", "the best by the training loss"),
+        ("", False, "best", "the best by the training loss"),
+        ("", True, "last", "The weights kept are those of the last step"),
+    ],
+)
+def test_the_curves_say_what_chose_the_weights(
+    tmp_path: Path, monitor: str, validated: bool, keep: str, said: str
+) -> None:
+    def change(files: Files) -> None:
+        if monitor:
+            files["recipe.toml"] = files["recipe.toml"].replace("[training]\n", f'[training]\nmonitor = "{monitor}"\n')
+        if not validated:
+            files["metrics.jsonl"] = [line for line in files["metrics.jsonl"] if "validation/loss" not in line]
+        files["scores.json"]["training"] |= {"keep": keep, "best_step": 192 if keep == "best" else None}
+
+    text = report(tmp_path / "run", change=change).text
+    told = [words for words in ("the best on validation", "the best by the training loss") if words in text]
+    assert said in text
+    assert told == ([said] if keep == "best" else [])
+    assert "Validation chose" not in text
+
+
+@pytest.mark.parametrize("primary", ["mrr", "accuracy_at_1"])
+def test_only_scored_pairs_have_given_similarities(tmp_path: Path, primary: str) -> None:
+    def change(files: Files) -> None:
+        unscored(files)
+        files["scores.json"]["primary_metric"] = primary
+
+    assert "The given similarities are taken as true" not in report(tmp_path / "ranked", change=change).text
+    assert "The given similarities are taken as true" in report(tmp_path / "scored").text
+
+
+def test_only_a_random_split_is_said_to_keep_together_what_belongs_together(tmp_path: Path) -> None:
+    for kind in ("random", "ordered", "files"):
+        change = {"kind": kind, "unit": "group", "units": {}}
+        page = report(tmp_path / kind, change=lambda files, change=change: files["data.json"].update(split=change))
+        assert ("rows that belong together (group) stay in one split" in page.text) == (kind == "random")

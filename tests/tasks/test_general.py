@@ -86,6 +86,8 @@ def test_its_scores_have_a_range_of_their_own(write_csv: Callable[..., Path]) ->
     path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["c", "d", "3"]])
     with pytest.raises(DataError, match=r"row 2: .* holds 3; expected a number from 0 to 1"):
         read_general(str(path), recipe(score_range="1,5"), measured_with("cosine_mse"))
+    with pytest.raises(DataError, match="add --general-score-range LOW,HIGH"):
+        read_general(str(path), recipe(), measured_with("cosine_mse"))
     _, examples = read_general(str(path), recipe(general_score_range="1,5"), measured_with("cosine_mse"))
     assert [example.score for example in examples] == [0.0, 0.5]
 
@@ -157,6 +159,12 @@ def test_a_file_too_small_to_be_cut_is_refused(write_csv: Callable[..., Path]) -
 
 def test_without_a_file_there_is_no_general_set() -> None:
     assert general_sets(recipe(), measured_with("cosine_mse")) == (None, None)
+
+
+def test_a_single_pair_measures_nothing_and_is_refused(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["", "d", "0.3"]])
+    with pytest.raises(DataError, match=r"general\.csv: 1 rows can be measured of 2; expected at least 2"):
+        read_general(str(path), recipe(), measured_with("cosine_mse"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

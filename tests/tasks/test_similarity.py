@@ -81,6 +81,27 @@ def test_a_name_that_is_not_there_meets_the_nearest(write_csv: WriteCsv) -> None
         task_for(path, similarity="similarty")
 
 
+def test_a_column_close_to_a_usual_name_is_offered(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["text_1", "text_2", "similarty"], [["a", "b", "0.5"]])
+    with pytest.raises(DataError, match=r'called similarity or .*; did you mean "similarty"\?; the columns are'):
+        task_for(path)
+
+
+def test_a_named_part_that_plays_no_role_is_refused(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["anchor", "positive", "title"], [["a", "b", "c"]])
+    with pytest.raises(UsageError, match=r"^--text-1: pairs are either scored .* or belong together"):
+        task_for(path, text_1="title")
+    both = write_csv("both.csv", [*PAIR_HEADER, "other"], [["a", "b", "0.5", "c"]])
+    with pytest.raises(UsageError, match=r"^--negative: pairs are either scored"):
+        task_for(both, negative="other")
+
+
+def test_one_column_cannot_be_two_parts(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    with pytest.raises(UsageError, match=r"is named for two parts: text_1, text_1, similarity"):
+        task_for(path, text_1="text_1", text_2="text_1")
+
+
 def test_columns_without_a_part_are_listed_with_the_flags_that_name_them(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", ["left", "right", "grade"], [["a", "b", "0.5"]])
     with pytest.raises(DataError, match=r'the columns are "left", "right", "grade"; name the parts with --text-1'):
@@ -94,6 +115,16 @@ def test_a_loss_that_needs_other_columns_is_refused(write_csv: WriteCsv) -> None
     unscored = write_csv("unscored.csv", ["anchor", "positive"], [["a", "b"]])
     with pytest.raises(UsageError, match=r"cosent learns from scored pairs \(--similarity\)"):
         task_for(unscored, loss="cosent")
+
+
+def test_a_loss_that_holds_the_pairs_of_a_batch_against_each_other_needs_two_of_them(write_csv: WriteCsv) -> None:
+    scored = write_csv("scored.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    unscored = write_csv("unscored.csv", ["anchor", "positive"], [["a", "b"]])
+    with pytest.raises(UsageError, match=r"cosent learns from the other pairs of a batch; use --batch-size 2"):
+        task_for(scored, loss="cosent", batch_size=1)
+    with pytest.raises(UsageError, match=r"multiple_negatives_ranking learns from the other pairs of a batch"):
+        task_for(unscored, batch_size=1)
+    assert task_for(scored, batch_size=1).loss == "angular_mse"
 
 
 def test_a_metric_that_is_not_measured_is_refused(write_csv: WriteCsv) -> None:

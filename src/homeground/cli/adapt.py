@@ -9,7 +9,7 @@ import click
 
 from homeground.adapt import adapt as adapt_to
 from homeground.adapt import resolve
-from homeground.cli.options import GroupedCommand, common, given, recipe_options
+from homeground.cli.options import GroupedCommand, common, given, read_titles, recipe_options
 from homeground.cli.progress import Progress
 from homeground.cli.tables import estimate_lines, verdict_lines
 from homeground.estimate import estimate
@@ -40,6 +40,8 @@ def adapt(
     the file; every setting below is also a field of the recipe and a keyword of homeground.adapt.
     """
     chosen = given(values, assignments)
+    if chosen.get("titles") not in (None, "none"):
+        chosen["titles"] = read_titles(chosen["titles"])
     progress = Progress(quiet=quiet)
     if dry_run:
         expected = estimate(prepare(resolve(data, **chosen), say=progress.line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import click
@@ -50,6 +51,18 @@ def given(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str
             raise UsageError(f'--set "{assignment}": expected SECTION.FIELD=VALUE, e.g. --set training.epochs=3')
         typed[name.strip()] = value.strip()
     return typed
+
+
+def read_titles(titles: str) -> list[str]:
+    """Return the texts of ``a,b,c``, or the lines of a file of that name."""
+    try:
+        listed = Path(titles).read_text(encoding="utf-8").splitlines() if Path(titles).is_file() else titles.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--titles {titles}: cannot be read as UTF-8 text ({error})") from None
+    texts = [text.strip() for text in listed if text.strip()]
+    if len(texts) < 2:
+        raise UsageError(f'--titles "{titles}": expected at least two texts, as a,b,c or as a file with one a line')
+    return texts
 
 
 class GroupedCommand(click.Command):

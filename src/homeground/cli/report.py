@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from homeground.cli.options import debug
+from homeground.cli.options import debug, read_titles
 from homeground.errors import UsageError
 from homeground.predict import Encoder, load
 from homeground.reports.report import write_heat_map_report, write_report
@@ -34,12 +34,3 @@ def report(source: str, *, titles: str | None, out: Path | None) -> None:
     model = loaded if isinstance(loaded, Encoder) else Encoder(loaded.checkpoint)
     path = out or Path(f"{Path(source).name}-titles.html")
     click.echo(write_heat_map_report(texts, model.similarities(texts).tolist(), checkpoint_name=source, path=path))
-
-
-def read_titles(titles: str) -> list[str]:
-    """Return the texts of ``a,b,c``, or the lines of a file of that name."""
-    listed = Path(titles).read_text(encoding="utf-8").splitlines() if Path(titles).is_file() else titles.split(",")
-    texts = [text.strip() for text in listed if text.strip()]
-    if len(texts) < 2:
-        raise UsageError(f'--titles "{titles}": expected at least two texts, as a,b,c or as a file with one a line')
-    return texts

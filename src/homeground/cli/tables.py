@@ -22,14 +22,16 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
     baselines = list(scores["baselines"])
     rows = [["", "before", "after", "difference (95% interval)", *baselines]]
     for name in names:
-        if name in scores["after"]:
-            row = [_named(name), f"{scores['before'][name]:.3f}", f"{scores['after'][name]:.3f}"]
-            row.append(_difference(scores["difference"] if name == primary else scores["differences"].get(name)))
-            row += [f"{scores['baselines'][b][name]:.3f}" if name in scores["baselines"][b] else "" for b in baselines]
-            rows.append(row)
+        if name in scores["before"] or name in scores["after"]:
+            sides = [_figure(scores[side].get(name)) for side in ("before", "after")]
+            difference = _difference(scores["difference"] if name == primary else scores["differences"].get(name))
+            others = [_figure(scores["baselines"][baseline].get(name)) for baseline in baselines]
+            rows.append([_named(name), *sides, difference, *others])
     if general := scores.get("general"):
-        row = [f"general {general['metric']}", f"{general['before']:.3f}", f"{general['after']:.3f}"]
-        rows.append([*row, _difference(general["difference"]), *("" for _ in baselines)])
+        sides = [_figure(general[side]) for side in ("before", "after")]
+        rows.append(
+            [f"general {general['metric']}", *sides, _difference(general["difference"]), *("" for _ in baselines)]
+        )
     return aligned(rows)
 
 
@@ -63,6 +65,11 @@ def _difference(interval: dict[str, Any] | None) -> str:
     if interval is None or interval["low"] is None or interval["high"] is None:
         return ""
     return f"{interval['value']:+.3f} ({interval['low']:+.3f} to {interval['high']:+.3f})"
+
+
+def _figure(value: float | None) -> str:
+    """Return a score as it is shown; one that could not be computed is left out."""
+    return "" if value is None else f"{value:.3f}"
 
 
 def _named(metric: str) -> str:

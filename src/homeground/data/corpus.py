@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.examples import Example, Examples, digest, example_digest, set_hash, text_hashes
-from homeground.data.linking import PairUnits, link_pairs, link_texts, numbered
+from homeground.data.linking import PairUnits, link_pairs, link_texts, numbered, text_key
 from homeground.data.readers import Table, read_table
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.errors import DataError
@@ -200,7 +200,7 @@ def _record(
     learned = text_hashes(parts["train"].examples + parts["validation"].examples)
     overlap = 0 if folds is not None else int(seen_before(test.examples, learned).sum())
     given = any(split in tables for split in ("validation", "test"))
-    units = {split: len(np.unique(part.units.units)) for split, part in parts.items()}
+    units = {split: part.units.independent for split, part in parts.items()}
     return {
         "files": [
             {
@@ -234,13 +234,23 @@ def _record(
         },
         "hubs": [asdict(hub) for hub in test.units.hubs[:LISTED]],
         "recurring_text_2": test.units.recurring_text_2,
+        "shared_with_training": None if folds is not None else _shared(parts),
         "seen_in_training": overlap,
         "test_hash": set_hash(test.examples),
     }
 
 
+def _shared(parts: Mapping[str, Part]) -> dict[str, int | None]:
+    """Count the distinct texts, and groups if there are any, of the test that train or validation hold too."""
+    learned = parts["train"].examples + parts["validation"].examples
+    tested = parts["test"].examples
+    texts, known = ({text_key(text) for example in part for text in example.texts} for part in (tested, learned))
+    groups, taken = ({example.group for example in part} - {None} for part in (tested, learned))
+    return {"texts": len(texts & known), "groups": len(groups & taken) if groups else None}
+
+
 def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
-    """Count examples that repeat an earlier one, and those among them whose score or labels are not the first's."""
+    """Count examples with the texts of an earlier one (by ``text_key``), and those whose score or labels differ."""
     seen: dict[int, tuple[float | None, tuple[str, ...] | None]] = {}
     rows: list[int] = []
     conflicting = 0
@@ -255,12 +265,34 @@ def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
-    """Return the lines of splits.jsonl: row, hash, unit and split (or fold) of every example."""
+    """Return the lines of splits.jsonl: row, hash, unit and split (or fold) of every example, and its file of several.
+
+    Where folds are cross-fitted an example stands twice, with the same unit: as test, and in the split of the model
+    that is kept.
+    """
+    files = {file["split"]: file["path"] for file in corpus.record["files"]}
+    numbers = _unit_numbers(corpus, set(files))
     lines: list[dict[str, Any]] = []
     for split, part in (("train", corpus.train), ("validation", corpus.validation), ("test", corpus.test)):
-        for place, (example, unit) in enumerate(zip(part.examples, part.units.units.tolist(), strict=True)):
+        for place, (example, unit) in enumerate(zip(part.examples, numbers[split], strict=True)):
             line = {"row": example.row, "hash": f"{digest(example.texts):016x}", "unit": unit, "split": split}
+            if len(files) > 1:
+                line["file"] = files.get(split, files["train"])
             if split == "test" and corpus.folds is not None:
-                line["fold"] = int(corpus.folds[place])
+                line["fold"] = int(corpus.folds[place]) + 1
             lines.append(line)
     return lines
+
+
+def _unit_numbers(corpus: Corpus, given: set[str]) -> dict[str, list[int]]:
+    """Number the units of all splits, those of the test from 0, so that no number stands for two of them."""
+    numbers = {"test": corpus.test.units.units.tolist()}
+    tested = {example.row: unit for example, unit in zip(corpus.test.examples, numbers["test"], strict=True)}
+    taken = len(set(numbers["test"]))
+    for split, part in (("train", corpus.train), ("validation", corpus.validation)):
+        if corpus.folds is not None and (split == "train" or split not in given):
+            numbers[split] = [tested[example.row] for example in part.examples]
+        else:
+            numbers[split] = (part.units.units + taken).tolist()
+            taken += len(set(numbers[split]))
+    return numbers

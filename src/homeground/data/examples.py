@@ -17,6 +17,7 @@ class Example:
     """One example: its texts, its score or its labels where it has any, and the group the file puts it in.
 
     ``row`` counts the data rows of its file from 1. ``labels`` are the names of one label, or of any number of them.
+    ``written`` is the score as the file has it, where ``score`` is that on the scale of the similarity.
     """
 
     row: int
@@ -24,6 +25,7 @@ class Example:
     score: float | None = None
     group: str | None = None
     labels: tuple[str, ...] | None = None
+    written: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ def text_hashes(examples: Sequence[Example]) -> NDArray[np.uint64]:
 
 
 def set_hash(examples: Sequence[Example]) -> str:
-    """Return a hash that names a set of examples whatever their order, for the ledger of verdicts."""
-    lines = sorted(f"{example_digest(example):016x} {example.score}" for example in examples)
+    """Return a hash that names a set of examples for the ledger of verdicts, whatever their order and the loss."""
+    lines = sorted(f"{example_digest(example):016x} {_written(example)}" for example in examples)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _written(example: Example) -> float | None:
+    return example.score if example.written is None else example.written

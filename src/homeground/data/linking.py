@@ -51,6 +51,11 @@ class PairUnits:
     hubs: tuple[Hub, ...]
     recurring_text_2: int
 
+    @property
+    def independent(self) -> int:
+        """How many units a verdict can rest on: of distinct first and distinct second nodes the fewer."""
+        return min((len(np.unique(side)) for side in self.nodes.T), default=0)
+
 
 def text_key(text: str) -> str:
     """Return what near-duplicates of a text have in common: equal keys mean one text for linking and leaks.

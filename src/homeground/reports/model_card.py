@@ -137,8 +137,8 @@ def _results(record: RunRecord) -> list[Any]:
             task_type="text-classification" if record.labelled else "sentence-similarity",
             task_name="Text classification" if record.labelled else "Similarity of pairs",
             dataset_type="custom",
-            dataset_name=f"held-out test {record.item}s of the domain",
-            dataset_split="test",
+            dataset_name=_tested(record),
+            dataset_split="cross-fitted" if record.scores.get("cross_fit") else "test",
             metric_type=name,
             metric_name=metric(name).label,
             metric_value=round(float(value), 6),
@@ -146,6 +146,14 @@ def _results(record: RunRecord) -> list[Any]:
         for name, value in after.items()
         if is_number(value)
     ]
+
+
+def _tested(record: RunRecord) -> str:
+    """Say of what the scores are, and whether that was held out of the training."""
+    if record.scores.get("cross_fit"):
+        return f"{record.item}s of the domain, each scored by a sister model that did not learn from it"
+    kind = "test" if record.scores.get("seen_in_training") else "held-out test"
+    return f"{kind} {record.item}s of the domain"
 
 
 def _body(record: RunRecord) -> str:
@@ -182,7 +190,7 @@ def _remark(record: RunRecord) -> str:
         cut = part(record.recipe, "encoder").get("truncation") == "head_and_tail"
         return (_SEVERAL if record.several else "") + (_HEAD_AND_TAIL if cut else "")
     angular = part(record.recipe, "training").get("loss") in ("auto", "angular_mse")
-    return _ANGULAR if angular and "pearson" in part(record.scores, "after") else ""
+    return _ANGULAR if angular and record.scored else ""
 
 
 def _seen(scores: Mapping[str, Any]) -> str:

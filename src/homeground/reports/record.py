@@ -41,6 +41,11 @@ class RunRecord:
         return "exact_match" in part(self.scores, "after")
 
     @property
+    def scored(self) -> bool:
+        """Whether pairs carry a similarity, rather than being ranked."""
+        return not self.labelled and "mrr" not in part(self.scores, "after")
+
+    @property
     def item(self) -> str:
         """What the test is made of: "text" or "pair"."""
         return "text" if self.labelled and "text_1" not in part(self.data, "columns") else "pair"

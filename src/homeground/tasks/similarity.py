@@ -203,11 +203,13 @@ class Similarity:
         empty: list[int] = []
         for row in table.rows:
             texts = tuple(text(table, row, column) for column in self.text_columns)
-            score = self._score(table, row) if self.scored else None
+            written = self._written(table, row) if self.scored else None
             if not all(side.strip() for side in texts):
                 empty.append(row.number)
                 continue
-            examples.append(Example(row.number, texts, score, group(table, row, self.columns.get("group"))))
+            score = None if written is None else self._score(written)
+            own = group(table, row, self.columns.get("group"))
+            examples.append(Example(row.number, texts, score, own, written=written))
         if self.scored and len(examples) > 1 and len({example.score for example in examples}) == 1:
             problem = (
                 f"holds {examples[0].score:g} in every row; expected scores that differ, or nothing can be learned"
@@ -215,8 +217,8 @@ class Similarity:
             raise DataError.at(table.path, problem, column=self.columns["similarity"])
         return Examples(examples, {"empty text": empty} if empty else {})
 
-    def _score(self, table: Table, row: Row) -> float:
-        """Return a row's score on the scale of the similarity: an unrelated pair at 0.5 under the angular loss."""
+    def _written(self, table: Table, row: Row) -> float:
+        """Return a row's score as the file has it."""
         column = self.columns["similarity"]
         value = number(table, row, column)
         low, high = self.score_range or (0.0, 1.0)
@@ -228,9 +230,14 @@ class Similarity:
             )
             problem = f"holds {value:g}; expected a number from {low:g} to {high:g}{rescale}"
             raise DataError.at(table.path, problem, row=row.number, column=column)
+        return value
+
+    def _score(self, written: float) -> float:
+        """Return a score on the scale of the similarity: an unrelated pair at 0.5 under the angular loss."""
         if self.score_range is None:
-            return value
-        share = (value - low) / (high - low)
+            return written
+        low, high = self.score_range
+        share = (written - low) / (high - low)
         return 0.5 + share / 2 if self.kind == "angular" else share
 
     def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> PairRows:

@@ -33,9 +33,17 @@ def curves(record: RunRecord) -> dict[str, Any]:
     ]
     return {
         "charts": [chart for chart in charts if chart],
-        "summary": _summary(training),
+        "summary": _summary(training, _chosen_by(record)),
         "best_step": count(best) if best_step is not None else "",
+        "chosen_by": _chosen_by(record),
     }
+
+
+def _chosen_by(record: RunRecord) -> str:
+    """Say what told which weights were the best: the validation split, or the training loss."""
+    monitor = part(record.recipe, "training").get("monitor")
+    validated = any(name.startswith("validation/") for line in record.metrics for name in line)
+    return "on validation" if validated and monitor != "train/epoch_loss" else "by the training loss"
 
 
 def _points(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
@@ -89,7 +97,7 @@ def _chart(lines: Sequence[Mapping[str, Any]], title: str, names: list[str], bes
     return line_chart(title, series, best_step=best_step)
 
 
-def _summary(training: Mapping[str, Any]) -> str:
+def _summary(training: Mapping[str, Any], chosen_by: str) -> str:
     if not training:
         return ""
     parts = [
@@ -98,7 +106,7 @@ def _summary(training: Mapping[str, Any]) -> str:
         + (f" in {training['precision']}" if training.get("precision") else ""),
     ]
     kept = {
-        "best": f"The weights kept are those of step {count(training.get('best_step'))}, the best on validation.",
+        "best": f"The weights kept are those of step {count(training.get('best_step'))}, the best {chosen_by}.",
         "last": "The weights kept are those of the last step.",
     }.get(str(training.get("keep")), "")
     stopped = f"Training stopped because {training['stopped_because']}." if training.get("stopped_because") else ""

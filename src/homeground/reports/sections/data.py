@@ -10,6 +10,7 @@ from homeground.reports.wording import count, shorten, size
 
 _SPLITS = ("train", "validation", "test")
 _MOST_HUBS = 10
+_ALIKE = "The same up to case, punctuation and the order of words."
 
 
 def data(record: RunRecord) -> dict[str, Any] | None:
@@ -96,13 +97,17 @@ def _checks(record: RunRecord) -> list[dict[str, str]]:
     duplicates = part(values, "duplicates")
     truncated = part(values, "truncated")
     seen = values.get("seen_in_training", record.scores.get("seen_in_training"))
+    shared = part(values, "shared_with_training")
     rows = row_numbers({"rows": duplicates.get("rows") or []})
+    alike = _ALIKE + (f" Rows {rows}." if rows else "")
     given = "labels" if record.labelled else "scores"
     checks: list[tuple[str, Any, str]] = [
-        (f"{item.capitalize()}s that occur more than once", duplicates.get("exact"), f"Rows {rows}." if rows else ""),
+        (f"{item.capitalize()}s like an earlier one", duplicates.get("exact"), alike),
         (f"Of these, with {given} that contradict each other", duplicates.get("conflicting_scores"), ""),
         ("Second texts that recur in several groups", values.get("recurring_text_2"), ""),
         ("Texts cut to the longest length", truncated.get("texts"), _length(truncated)),
+        ("Texts of the test that train or validation hold too", shared.get("texts"), ""),
+        ("Groups of the test that train or validation hold too", shared.get("groups"), ""),
         (f"Test {item}s seen in training", seen, "These make the scores look better than they are." if seen else ""),
     ]
     return [{"name": name, "value": count(value), "note": note} for name, value, note in checks if value is not None]

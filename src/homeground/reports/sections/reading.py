@@ -25,5 +25,5 @@ def reading(record: RunRecord) -> dict[str, Any]:
         "seen": count(scores.get("seen_in_training") or 0),
         "unit": str(scores.get("unit") or ""),
         "units": count(scores.get("test_units"), "unit"),
-        "scored": scores.get("primary_metric") != "mrr",
+        "scored": record.scored,
     }

@@ -1,0 +1,63 @@
+"""From two measurements to what scores.json says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conftest import topic_pairs
+
+from homeground.data.corpus import Part, link
+from homeground.data.examples import Example
+from homeground.evaluation.comparison import Resampling, judge, judge_general
+from homeground.evaluation.general import GeneralSet
+from homeground.tasks.similarity import PairRows, Similarity
+from homeground.tasks.task import Measured
+
+TASK = Similarity({"text_1": "a", "text_2": "b", "similarity": "c"}, "angular_mse", "pearson")
+EXAMPLES = [Example(number, pair[:2], pair[2]) for number, pair in enumerate(topic_pairs(120), start=1)]
+TEST = Part(EXAMPLES, link(EXAMPLES))
+DRAWS = Resampling(seed=0, draws=300)
+GOLD = np.array([example.score for example in EXAMPLES])
+NOISE = np.random.default_rng(0).normal(size=len(GOLD))
+
+
+def measured(predictions: np.ndarray) -> Measured:
+    nothing: Any = None
+    return TASK.measure(PairRows(nothing, np.zeros((len(GOLD), 2), np.int64), GOLD, 0), predictions)
+
+
+CONSTANT, ROUGH, FINE = (measured(given) for given in (np.full(len(GOLD), 0.5), GOLD + NOISE, GOLD + NOISE / 20))
+
+
+def general_set(seen: int) -> GeneralSet:
+    nothing: Any = None
+    return GeneralSet("general.csv", TASK, nothing, TEST.units, 32, seen)
+
+
+def test_a_better_model_helped_and_a_worse_one_hurt() -> None:
+    assert judge(TASK, TEST, ROUGH, FINE, DRAWS)["verdict"] == "HELPED"
+    assert judge(TASK, TEST, FINE, ROUGH, DRAWS)["verdict"] == "HURT"
+
+
+@pytest.mark.parametrize(("before", "after"), [(CONSTANT, FINE), (FINE, CONSTANT), (CONSTANT, CONSTANT)])
+def test_a_model_that_always_says_the_same_gives_no_verdict_and_no_crash(before: Measured, after: Measured) -> None:
+    scores = judge(TASK, TEST, before, after, DRAWS, baselines={"TF-IDF": CONSTANT})
+    assert scores["verdict"] == "NO EVIDENCE"
+    assert "could not be computed" in scores["sentence"]
+    assert scores["difference"]["value"] is None
+    assert ("pearson" in scores["before"], "pearson" in scores["after"]) == (before is FINE, after is FINE)
+    general = judge_general(general_set(0), before, after, DRAWS, margin=0.01)
+    assert general["verdict"] == "UNDECIDED"
+    assert (general["before"] is None, general["after"] is None) == (before is CONSTANT, after is CONSTANT)
+    json.dumps([scores, general], allow_nan=False)
+
+
+def test_general_ability_that_was_trained_for_is_not_kept() -> None:
+    assert judge_general(general_set(0), ROUGH, FINE, DRAWS, margin=0.01)["verdict"] == "KEPT"
+    seen = judge_general(general_set(3), ROUGH, FINE, DRAWS, margin=0.01)
+    assert (seen["verdict"], seen["seen_in_training"]) == ("UNDECIDED", 3)
+    assert "3 of the pairs of general.csv were learned from" in seen["sentence"]
+    assert judge_general(general_set(3), FINE, ROUGH, DRAWS, margin=0.01)["verdict"] == "FORGOT"

@@ -1,0 +1,119 @@
+"""What stands before the first step: what is refused before a run is begun, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import homeground
+from homeground.errors import DataError, HomegroundError, UsageError
+from homeground.evaluation.general import GeneralSet
+from homeground.preparation import Prepared, notes, prepare
+from homeground.recipe import make_recipe
+from homeground.run import Run
+from tests.conftest import PAIR_HEADER, topic_pairs
+
+WriteCsv = Callable[..., Path]
+
+
+@pytest.fixture
+def ready(encoder: Path) -> Callable[..., Prepared]:
+    def prepared(data: Path, **settings: Any) -> Prepared:
+        return prepare(make_recipe({"data": str(data), "checkpoint": str(encoder)}, **settings))
+
+    return prepared
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"split": "ordered"}, "all 10 test examples have the score 0.5, so no correlation can be measured"),
+        ({"monitor": "validation/pearso"}, 'monitor "validation/pearso" is not measured; did you mean "validation/'),
+        ({"monitor": "validation/loss", "validation": 0}, '--monitor "validation/loss" is not measured'),
+        ({"general": "general.csv"}, "holds 3; expected a number from 0 to 1; for another scale add --general-score"),
+    ],
+)
+def test_what_would_fail_later_is_refused_before_the_run_folder_exists(
+    write_csv: WriteCsv, encoder: Path, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    rows = topic_pairs(100)
+    rows[90:] = [(*row[:2], 0.5) for row in rows[90:]]
+    data = write_csv("pairs.csv", PAIR_HEADER, rows)
+    general = write_csv("general.csv", PAIR_HEADER, [("a", "b", 3), ("c", "d", 1)])
+    settings |= {"general": str(general)} if "general" in settings else {}
+    with pytest.raises(HomegroundError) as caught:
+        homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "out" / "run"), **settings)
+    assert isinstance(caught.value, DataError | UsageError)
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_not_written_over_the_run_it_starts_from(finished: Run, write_csv: WriteCsv) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(60, seed=2))
+    before = (finished.folder / "scores.json").read_bytes()
+    with pytest.raises(UsageError, match="is the run that is the checkpoint; name another folder"):
+        homeground.adapt(data, checkpoint=str(finished.folder), out=str(finished.folder), fresh=True)
+    assert (finished.folder / "scores.json").read_bytes() == before
+
+
+def test_folds_that_a_validation_file_chose_for_have_seen_it(
+    write_csv: WriteCsv, ready: Callable[..., Prepared]
+) -> None:
+    rows = topic_pairs(90)
+    data = write_csv("pairs.csv", PAIR_HEADER, rows)
+    validation = write_csv("validation.csv", PAIR_HEADER, [*topic_pairs(20, seed=1), *rows[:3]])
+    crossed = ready(data, validation=str(validation))
+    assert crossed.record["split"]["folds"] == 5
+    assert crossed.seen_in_training == [1, 2, 3]
+    assert ready(data).seen_in_training == []
+
+
+def test_a_test_pair_that_chose_the_weights_counts_as_seen(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(60))
+    choosing, deciding = topic_pairs(20, seed=1), topic_pairs(40, seed=2)
+    files = {
+        "validation": str(write_csv("validation.csv", PAIR_HEADER, choosing)),
+        "test": str(write_csv("test.csv", PAIR_HEADER, [*deciding, choosing[5]])),
+    }
+    assert ready(data, **files).seen_in_training == [41]
+
+
+def test_texts_alike_but_for_case_and_order_are_not_called_exact_copies(
+    write_csv: WriteCsv, ready: Callable[..., Prepared]
+) -> None:
+    rows = topic_pairs(60)
+    rows[7] = (rows[3][0].upper() + "!", " ".join(rows[3][1].split()[::-1]), rows[3][2])
+    said = notes(ready(write_csv("pairs.csv", PAIR_HEADER, rows)).record)
+    alike = "1 examples have the texts of an earlier one, up to case, punctuation and word order (rows 8); all are kept"
+    assert alike in said
+
+
+def test_an_ordered_split_says_what_stands_on_both_sides(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+    rows = [(*row, f"group {n // 8}") for n, row in enumerate(topic_pairs(100))]
+    data = write_csv("pairs.csv", [*PAIR_HEADER, "group"], rows)
+    said = "1 groups of the test stand in train or validation too, so it may be easier than new text"
+    assert said in notes(ready(data, split="ordered", train_size=70).record)
+    assert not any("stand in train" in note for note in notes(ready(data).record))
+
+
+def test_general_pairs_that_are_learned_from_are_counted(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+    rows = topic_pairs(60)
+    general = write_csv("general.csv", PAIR_HEADER, [*topic_pairs(20, seed=3), *rows[:4]])
+    found = GeneralSet.of(ready(write_csv("pairs.csv", PAIR_HEADER, rows), general=str(general)))
+    assert found is not None and found.seen == 4
+
+
+@pytest.mark.parametrize("cross_fit", [0, 5])
+def test_texts_that_are_cut_are_counted_once_wherever_they_go(
+    write_csv: WriteCsv, ready: Callable[..., Prepared], cross_fit: int
+) -> None:
+    # The encoder reads 32 tokens; every second pair has one long text, different each time.
+    rows = [
+        (f"{one} {'bank ' * 40}" if n % 2 else one, two, score) for n, (one, two, score) in enumerate(topic_pairs(80))
+    ]
+    record = ready(write_csv("pairs.csv", PAIR_HEADER, rows), cross_fit=cross_fit).record
+    assert record["counts"]["validation"] > 0
+    assert record["truncated"] == {"texts": 40, "max_length": 32}

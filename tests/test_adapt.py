@@ -12,6 +12,7 @@ from scipy.stats import pearsonr, spearmanr
 from sentence_transformers import SentenceTransformer
 
 import homeground
+from homeground.adapt import Note
 from homeground.errors import DataError, HomegroundError, RunConflict, UsageError
 from homeground.run import Run, manifest_problem
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
@@ -187,6 +188,90 @@ def test_verdicts_on_one_test_set_are_counted(pairs_csv: Path, encoder: Path, tm
         )
         assert run.scores["test_set"]["verdict_number"] == number
     assert "verdict no. 3 on this test set" in run.verdict
+
+
+SEARCH = {**FAST, "learning_rate": 1e-9, "search": 3, "search_rates": "1e-3,5e-3"}
+"""Settings whose own learning rate teaches nothing, and a search over some that do."""
+
+
+class Broken(Exception):
+    """Stands for whatever ends a process at once."""
+
+
+def broken_at(place: str, told: list[str]) -> Callable[[object], None]:
+    """Return a listener that notes what it is told, and breaks once it was told of a place and of a step after it."""
+
+    def listen(event: object) -> None:
+        told.append(event.text if isinstance(event, Note) else type(event).__name__)
+        if place in told[-1] or (told[-1] == "Step" and any(text.startswith(place) for text in told)):
+            raise Broken
+
+    return listen
+
+
+def test_a_search_finds_the_rate_that_the_recipe_lacks_and_asks_the_test_once(
+    pairs_csv: Path, encoder: Path, tmp_path: Path
+) -> None:
+    run = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "run"), **SEARCH)
+    found, scores = run.scores["search"], run.scores
+    chosen = found["trials"][found["chosen"] - 1]
+    assert found["chosen"] > 1 and found["metric"] == "validation/pearson"
+    assert found["trials"][0]["learning_rate"] == 1e-9
+    assert chosen["score"] == max(trial["score"] for trial in found["trials"])
+    assert scores["verdict"] == "HELPED"
+    assert scores["test_set"]["verdict_number"] == 1 and len(lines(tmp_path / "ledger.jsonl")) == 1
+    assert scores["training"]["learning_rate"] == chosen["learning_rate"]
+    assert scores["training"]["epochs"] == chosen["epochs"]
+    # What was kept is the training of the chosen trial; the recipe stays what was told.
+    measured = [row["validation/pearson"] for row in lines(run.folder / "metrics.jsonl") if "train/loss" not in row]
+    assert max(measured) == chosen["score"]
+    assert tomllib.loads((run.folder / "recipe.toml").read_text())["training"]["learning_rate"] == 1e-9
+    assert f"at most {chosen['learning_rate']:g}, chosen on validation among 3 trials" in (
+        run.model_folder / "README.md"
+    ).read_text(encoding="utf-8")
+    assert not list(run.folder.rglob("checkpoints"))
+    homeground.load(run)
+
+    # Broken in a trial, then in the last lines of the story: nothing that is finished is trained again.
+    out, told = str(tmp_path / "elsewhere" / "run"), list[str]()
+    for place in ("trial 2 of 3: learning", "measuring after"):
+        with pytest.raises(Broken):
+            homeground.adapt(pairs_csv, checkpoint=str(encoder), out=out, listen=broken_at(place, told), **SEARCH)
+        told.append("again")
+    place = len(told)
+    again = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=out, listen=broken_at("nowhere", told), **SEARCH)
+    assert sum(text.startswith("trial 1 of 3: learning") for text in told) == 1
+    assert "Step" not in told[place:]
+    assert again.scores["after"] == scores["after"]
+    untimed = [{**trial, "seconds": None} for trial in again.scores["search"]["trials"]]
+    assert untimed == [{**trial, "seconds": None} for trial in found["trials"]]
+
+
+def test_a_trial_that_diverges_gives_way_to_one_that_does_not(pairs_csv: Path, encoder: Path, tmp_path: Path) -> None:
+    settings = {**SEARCH, "learning_rate": 1e38, "epochs": 1, "search": 2}
+    run = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "run"), **settings)
+    first, second = run.scores["search"]["trials"]
+    assert first["score"] is None and "the loss is nan" in first["failed"]
+    assert second["failed"] is None and run.scores["search"]["chosen"] == 2
+    assert "failed (step 2)" in run.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "settings", "message"),
+    [
+        (90, {}, "--search 3 chooses on a validation split, and these 90 examples are cross-fitted"),
+        (500, {"validation": 0}, "there is none; give --validation"),
+        (500, {"validation": 0, "keep": "last"}, "there is none; give --validation"),
+        (500, {"monitor": "train/epoch_loss"}, "--monitor train/epoch_loss is not"),
+    ],
+)
+def test_a_search_without_validation_is_refused_before_the_start(
+    pairs: int, settings: dict[str, Any], message: str, write_csv: Callable[..., Path], encoder: Path, tmp_path: Path
+) -> None:
+    data = write_csv("some.csv", PAIR_HEADER, topic_pairs(pairs))
+    with pytest.raises(UsageError, match=message):
+        homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "run"), **{**SEARCH, **settings})
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_test_file_that_was_learned_from_blocks_helped(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from homeground.tasks.task import Measured, Metric, Side
 from homeground.training import signals, train
 from homeground.training.head import Head, fit_head, probabilities, vectors_of
 from homeground.training.loggers import MetricsLog
+from homeground.training.search import Search, Trial, draw_trials, search
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     general_before = general and general.measure(base)
 
     crossed = _cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None
-    model, finished = _fit(ready, run.folder, before, tell, ready.train_rows, ready.validation_rows, head)
+    found = _search(run, ready, before, tell, head) if ready.recipe.search.search else None
+    chosen = ready if found is None else _with(ready, found.best)
+    model, finished = _fit(chosen, run.folder, before, tell, ready.train_rows, ready.validation_rows, head)
 
     tell(Note(f"measuring after, on {len(ready.corpus.test)} test examples"))
     before, after = crossed or (before, _measure(model, ready))
@@ -104,8 +108,9 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     sides = (_side(base, before, ready), _side(model, after, ready))
     scores |= task.exhibits(ready.corpus.test.examples, ready.titles, *sides)
     scores["head"] = head and head.record
+    scores["search"] = found and found.record()
     scores["training"] = {
-        **_described(finished, ready),
+        **_described(finished, chosen),
         "seconds": round(time.monotonic() - began, 1),
         **model.describe(),
     }
@@ -123,6 +128,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
 def _described(finished: train.Finished, ready: Prepared) -> dict[str, Any]:
     keep = ready.recipe.training.keep
     return {
+        "learning_rate": ready.recipe.training.learning_rate,
         "epochs": finished.epoch,
         "steps": finished.step,
         "best_step": finished.best_step if keep == "best" else None,
@@ -206,27 +212,20 @@ def _fit(
     ready: Prepared, home: Path, before: Measured, tell: Listener, train_rows: Any, validation: Any, head: Head | None
 ) -> tuple[Model, train.Finished]:
     """Train one model under ``home``, going on from its checkpoints; Ctrl-C and SIGTERM save first."""
-    recipe, task = ready.recipe, ready.task
     model = _open(ready, to_train=True)
     if head is not None:
         model.set_head(head.variant, head.outer.weight, head.outer.bias)
-
-    def measure_validation(model: Model) -> dict[str, float]:
-        scores = evaluate(model, task, validation, batch_size=recipe.evaluation.evaluation_batch_size).scores
-        known = scores.get(task.loss_metric) if task.loss_metric else None
-        loss = mean_loss(model, task, validation, batch_size=recipe.training.batch_size) if known is None else known
-        return {"validation/loss": loss} | {f"validation/{name}": value for name, value in scores.items()}
 
     log = MetricsLog(home)
     try:
         with signals.Signals() as stop:
             for event in train.train(
                 model,
-                task,
+                ready.task,
                 train_rows,
-                recipe,
+                ready.recipe,
                 home=home,
-                evaluate=measure_validation if validation is not None else None,
+                evaluate=None if validation is None else lambda model: _validate(model, ready, validation),
                 stop=stop,
                 fingerprint=ready.fingerprint(before),
             ):
@@ -242,6 +241,42 @@ def _fit(
     finally:
         log.close()
     raise AssertionError("a training ends with Finished or Stopped")
+
+
+def _validate(model: Model, ready: Prepared, validation: Any) -> dict[str, float]:
+    """Return the loss and the metrics of a model on validation rows, by the names of metrics.jsonl."""
+    recipe, task = ready.recipe, ready.task
+    scores = evaluate(model, task, validation, batch_size=recipe.evaluation.evaluation_batch_size).scores
+    known = scores.get(task.loss_metric) if task.loss_metric else None
+    loss = mean_loss(model, task, validation, batch_size=recipe.training.batch_size) if known is None else known
+    return {"validation/loss": loss} | {f"validation/{name}": value for name, value in scores.items()}
+
+
+def _search(run: Run, ready: Prepared, before: Measured, tell: Listener, head: Head | None) -> Search:
+    """Try settings on the validation split and bring the best training into the run; the test set is not asked."""
+    recipe, task = ready.recipe, ready.task
+    monitor = train.monitored(task, recipe, validated=True)
+
+    def attempt(trial: Trial, home: Path) -> float:
+        rows, validation = ready.train_rows, ready.validation_rows
+        model, _ = _fit(_with(ready, trial), home, before, tell, rows, validation, head)
+        # What the weights that are kept score, whichever of them --keep says, and however often the trial was resumed.
+        return _validate(model, ready, validation).get(monitor, math.nan)
+
+    return search(
+        draw_trials(recipe),
+        run,
+        attempt,
+        metric=monitor,
+        greater_is_better=train.greater_is_better(task, monitor),
+        minutes=recipe.search.search_minutes,
+        say=lambda text: tell(Note(text)),
+    )
+
+
+def _with(ready: Prepared, trial: Trial) -> Prepared:
+    training = {"learning_rate": trial.learning_rate, "epochs": trial.epochs}
+    return replace(ready, recipe=ready.recipe.with_training(**training))
 
 
 def _cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tuple[Measured, Measured]:

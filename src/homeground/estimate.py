@@ -13,6 +13,7 @@ import numpy as np
 from homeground.engines import open_engine
 from homeground.preparation import Prepared
 from homeground.training.batching import epoch_batches, total_steps
+from homeground.training.search import draw_trials
 
 TIMED_STEPS = 4
 MEASURING_SHARE = 0.4
@@ -22,7 +23,8 @@ MEASURING_SHARE = 0.4
 def estimate(ready: Prepared) -> dict[str, Any]:
     """Return steps, minutes and memory of a run, from a few steps on this machine.
 
-    The folds of a cross-fitting are counted in. Memory is the peak of this process so far, training steps included.
+    The folds of a cross-fitting and the trials of a search are counted in. Memory is the peak of this process so far,
+    training steps included.
     """
     recipe, rows = ready.recipe, ready.train_rows
     training = recipe.training
@@ -47,13 +49,18 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         seconds.append(time.perf_counter() - began)
     step_seconds = float(np.mean(seconds[1:] or seconds))
     folds = 0 if ready.corpus.folds is None else int(ready.corpus.folds.max()) + 1
-    steps = total_steps(len(lengths), training.batch_size, training.epochs) * (1 + folds)
-    measured = 2 * len(ready.corpus.test) + math.ceil(training.epochs) * len(ready.corpus.validation) * (1 + folds)
+    # Without a search there is one trial, the recipe itself; with one, the best trial is the final training.
+    epochs = [trial.epochs for trial in draw_trials(recipe)]
+    steps = sum(total_steps(len(lengths), training.batch_size, each) for each in epochs) * (1 + folds)
+    validations = sum(math.ceil(each) + (len(epochs) > 1) for each in epochs) * (1 + folds)
+    measured = 2 * len(ready.corpus.test) + validations * len(ready.corpus.validation)
     measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return {
         "examples": len(ready.corpus.train),
         "batch_size": training.batch_size,
+        "trials": recipe.search.search,
+        "search_minutes": recipe.search.search_minutes,
         "steps": steps,
         "seconds_per_step": step_seconds,
         "minutes": (steps * step_seconds + measuring) / 60,

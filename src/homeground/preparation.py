@@ -209,6 +209,22 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
     if recipe.training.monitor is not None and recipe.training.monitor not in monitored:
         known = nearest(recipe.training.monitor, sorted(monitored))
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
+    if recipe.search.search:
+        _refuse_search(recipe, corpus)
+
+
+def _refuse_search(recipe: Recipe, corpus: Corpus) -> None:
+    """Refuse a search that has nothing to choose by, or only what is learned from or tested on."""
+    flag = f"--search {recipe.search.search}"
+    if corpus.folds is not None:
+        raise UsageError(
+            f"{flag} chooses on a validation split, and these {len(corpus.test)} examples are cross-fitted, each a "
+            "test example in its turn; add --cross-fit 0 for splits of their own, or leave out --search"
+        )
+    if not len(corpus.validation):
+        raise UsageError(f"{flag} chooses on a validation split and there is none; give --validation, e.g. 0.1")
+    if recipe.training.monitor == "train/epoch_loss":
+        raise UsageError(f"{flag} chooses on validation and --monitor train/epoch_loss is not; leave out one of them")
 
 
 def notes(record: dict[str, Any]) -> list[str]:

@@ -219,6 +219,21 @@ class Training(Section):
     )
 
 
+class Search(Section):
+    """The search: other learning rates and lengths, tried on the validation split before the final training."""
+
+    search: int = Field(
+        default=0,
+        ge=0,
+        description="trials of learning rate and epochs, the first the recipe's own; the best on validation is kept; "
+        "0: none",
+    )
+    search_minutes: float | None = Field(
+        default=None, gt=0, description="begin no further trial after so many minutes of trials; none: make them all"
+    )
+    search_rates: Range = Field(default=(1e-5, 3e-4), description="LOW,HIGH of the learning rates that are drawn")
+
+
 class Evaluation(Section):
     """The proof: what decides, how often it is resampled, and what must not be lost."""
 
@@ -264,6 +279,7 @@ class Recipe(Section):
     split: Split = Split()
     encoder: Encoder = Encoder()
     training: Training = Training()
+    search: Search = Search()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
@@ -282,9 +298,16 @@ class Recipe(Section):
         for flag, ends in (
             ("--score-range", self.columns.score_range),
             ("--general-score-range", self.evaluation.general_score_range),
+            ("--search-rates", self.search.search_rates),
         ):
             if ends is not None and not ends[0] < ends[1]:
                 raise ValueError(f"{flag} {ends[0]:g},{ends[1]:g}: expected LOW,HIGH with LOW below HIGH")
+        if self.search.search_rates[0] <= 0:
+            raise ValueError(f"--search-rates {self.search.search_rates[0]:g},…: expected learning rates above 0")
+        if self.search.search == 1:
+            raise ValueError("--search 1 would try the recipe alone; expected 2 trials or more, or 0 for no search")
+        if self.search.search_minutes is not None and not self.search.search:
+            raise ValueError("--search-minutes bounds a search; add --search N, the number of trials")
         if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
             raise ValueError("--titles: a heat map compares at least two texts, written a,b,c")
         if not self.reading.header and self.reading.columns is None:
@@ -295,7 +318,11 @@ class Recipe(Section):
         """Return the recipe with its task named and, where nothing was said, with the settings that suit the task."""
         suited = TASK_DEFAULTS.get(task, {})
         unsaid = {name: value for name, value in suited.items() if name not in self.training.model_fields_set}
-        return self.model_copy(update={"task": task, "training": self.training.model_copy(update=unsaid)})
+        return self.with_training(**unsaid).model_copy(update={"task": task})
+
+    def with_training(self, **values: float) -> Recipe:
+        """Return the recipe with other values in [training]."""
+        return self.model_copy(update={"training": self.training.model_copy(update=values)})
 
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the recipe as TOML with every default written out; what is not set is left out or says "none".

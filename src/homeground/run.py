@@ -7,6 +7,7 @@
         splits.jsonl     row, hash, unit, split, and the file or fold where there are several
         metrics.jsonl    one line a step and an evaluation    tensorboard/  the same for TensorBoard
         checkpoints/     step-00000032/ …, each closed by a manifest.json
+        search/1/ …      the trials of a search, each with its own metrics and, while they are needed, checkpoints
         folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
         scores.json      before, after, intervals, verdict    examples.jsonl  per test example
         training_texts.npy   hashes of every text learned from, those of earlier runs included

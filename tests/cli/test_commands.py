@@ -88,6 +88,19 @@ def test_dry_run_estimates_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_dry_run_counts_the_trials_of_a_search(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--dry-run", *TYPED]
+    steps: list[int] = []
+    for more in ([], ["--search", "4", "--search-minutes", "9"]):
+        assert run([*arguments, *more, "--json"]) == 0
+        steps.append(json.loads(capsys.readouterr().out)["steps"])
+    assert steps[1] == 4 * steps[0]
+    assert run([*arguments, *more]) == 0
+    assert "4 trials in all; none of them begins after 9 minutes" in capsys.readouterr().out
+
+
 def test_the_gate_fails_where_nothing_was_shown(
     write_csv: Callable[..., Path], encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

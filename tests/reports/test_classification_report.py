@@ -234,7 +234,9 @@ def test_the_head_and_the_search_show_what_was_chosen(tmp_path: Path) -> None:
     assert "chose C 1 (first token)" in text
     assert "the mean of all token vectors reached 0.6000" in text
     assert text.count("chosen 0.6100") == 1
-    assert "3e−5 4 chosen 0.780" in text
+    assert "3e−5 4 2 min 4 s chosen 0.780" in text
+    assert text.count("chosen 0.7") == 1
+    assert "3e−4 failed (step 9) 4 4 s –" in text
 
 
 def test_a_head_may_be_told_as_plain_trials(tmp_path: Path) -> None:

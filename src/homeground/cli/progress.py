@@ -34,7 +34,8 @@ class Progress:
             for warning in event.warnings:
                 self.line(warning)
             begun = f"going on after step {event.step} of {event.total}"
-            self.line(begun if event.step else f"training for {event.total} steps")
+            if event.done is None:
+                self.line(begun if event.step else f"training for {event.total} steps")
         elif isinstance(event, train.Step):
             self._step(event)
         elif isinstance(event, train.Evaluated):

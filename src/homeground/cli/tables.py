@@ -54,11 +54,20 @@ def aside_lines(result: dict[str, Any]) -> list[str]:
 def estimate_lines(expected: dict[str, Any]) -> list[str]:
     """Return an estimate of time and memory in words."""
     return [
-        f"{expected['steps']} steps of {expected['batch_size']} examples out of {expected['examples']} to learn from",
+        f"{expected['steps']} steps of {expected['batch_size']} examples out of {expected['examples']} to learn from"
+        + _trials(expected),
         f"about {expected['minutes']:.1f} minutes ({expected['seconds_per_step']:.2f} s a step here) and "
         f"{expected['memory_gib']:.1f} GiB of memory",
         f"nothing was written; the run would lie in {expected['folder']}",
     ]
+
+
+def _trials(expected: dict[str, Any]) -> str:
+    if not expected["trials"]:
+        return ""
+    bound = expected["search_minutes"]
+    ends = "" if bound is None else f"; none of them begins after {bound:g} minutes of trials"
+    return f", {expected['trials']} trials in all{ends}"
 
 
 def _difference(interval: dict[str, Any] | None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.reports.wording import is_number, number, signed
+from homeground.reports.wording import is_number, number, power, signed
 
 Points = Sequence[tuple[float, float]]
 
@@ -148,6 +148,81 @@ def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_ste
         lines=tuple(lines),
         best=None if best_step is None else across(best_step),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One dot of a chart, with what it stands for."""
+
+    x: float
+    y: float
+    chosen: bool
+    title: str
+
+
+@dataclass(frozen=True)
+class DotChart:
+    """A chart of dots over a logarithmic axis; coordinates in a box of ``width`` by ``height`` units.
+
+    ``missing`` are the places on the axis of what has no value.
+    """
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    dots: tuple[Dot, ...]
+    missing: tuple[float, ...]
+
+
+def dot_chart(points: Sequence[tuple[float, float | None, bool, str]]) -> DotChart | None:
+    """Return the chart of points: where on the logarithmic axis, the value or None, whether chosen, and a title.
+
+    None where no point has a value, or one cannot stand on a logarithmic axis.
+    """
+    width, height, left, right, top, bottom = 420, 236, 54, 400, 12, 186
+    values = [value for _, value, _, _ in points if value is not None]
+    if not values or min(place for place, _, _, _ in points) <= 0:
+        return None
+    lowest, highest = min(place for place, _, _, _ in points), max(place for place, _, _, _ in points)
+    margin = max((highest / lowest) ** 0.07, 1.2)
+    x_low, x_high = math.log10(lowest / margin), math.log10(highest * margin)
+    y_low, y_high = _padded(min(values), max(values))
+
+    def across(place: float) -> float:
+        return round(left + (right - left) * (math.log10(place) - x_low) / (x_high - x_low), 1)
+
+    def up(value: float) -> float:
+        return round(bottom - (bottom - top) * (value - y_low) / (y_high - y_low), 1)
+
+    return DotChart(
+        width, height, left, right, top, bottom,
+        x_ticks=tuple((across(mark), power(mark)) for mark in log_ticks(10**x_low, 10**x_high)),
+        y_ticks=tuple((up(mark), text) for mark, text in labelled(ticks(y_low, y_high))),
+        # The chosen one last, so that no other covers it.
+        dots=tuple(
+            Dot(across(place), up(value), chosen, title)
+            for place, value, chosen, title in sorted(points, key=lambda point: point[2])
+            if value is not None
+        ),
+        missing=tuple(across(place) for place, value, _, _ in points if value is None),
+    )  # fmt: skip
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return marks for a logarithmic axis: powers of ten, with their double and fivefold where the range is short.
+
+    >>> log_ticks(1e-5, 2e-4), log_ticks(1e-9, 1e-4)
+    ([1e-05, 2e-05, 5e-05, 0.0001, 0.0002], [1e-09, 1e-08, 1e-07, 1e-06, 1e-05, 0.0001])
+    """
+    factors = (1, 2, 5) if high / low < 300 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    marks = [float(f"{factor}e{power}") for power in powers for factor in factors]
+    return [mark for mark in marks if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)]
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

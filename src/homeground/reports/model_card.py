@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from homeground.reports.glossary import metric
-from homeground.reports.record import RunRecord, part
+from homeground.reports.record import RunRecord, part, parts
 from homeground.reports.wording import count, interval, is_number, number, percent, signed
 
 _HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -30,6 +30,7 @@ _BODY = """
 
 Measured on {test}, {seen}. "Better by" is positive where the model improved. {meaning}
 {general}
+{trained}
 {use}
 {remark}## Limits
 
@@ -169,6 +170,7 @@ def _body(record: RunRecord) -> str:
         seen=_seen(scores),
         meaning=plain(f"{primary.label} decides. {primary.meaning}"),
         general=_general(part(scores, "general")),
+        trained=_trained(record),
         use=_use_classifier(record) if record.labelled else _USE_ENCODER,
         remark=_remark(record),
     )
@@ -191,6 +193,18 @@ def _remark(record: RunRecord) -> str:
         return (_SEVERAL if record.several else "") + (_HEAD_AND_TAIL if cut else "")
     angular = part(record.recipe, "training").get("loss") in ("auto", "angular_mse")
     return _ANGULAR if angular and record.scored else ""
+
+
+def _trained(record: RunRecord) -> str:
+    """Return the settings that the weights were trained with, which a search may have chosen."""
+    training, search = part(record.scores, "training"), part(record.scores, "search")
+    rate, size = training.get("learning_rate"), part(record.recipe, "training").get("batch_size")
+    if not (is_number(rate) and is_number(training.get("epochs"))):
+        return ""
+    tried = len(parts(search, "trials"))
+    chosen = f", chosen on validation among {tried} trials of learning rate and epochs" if tried else ""
+    epochs = f"{training['epochs']:.3g} epoch{'' if training['epochs'] == 1 else 's'}"
+    return f"Trained for {epochs} in batches of {size} with a learning rate of at most {rate:g}{chosen}.\n"
 
 
 def _seen(scores: Mapping[str, Any]) -> str:

@@ -56,6 +56,18 @@ def count(value: Any, noun: str = "", plural: str = "") -> str:
     return f"{text} {noun if text == '1' else plural or noun + 's'}"
 
 
+def power(value: Any) -> str:
+    """Return a number that may be tiny, such as a learning rate, as a person would write it.
+
+    >>> power(3.1e-05), power(0.0001), power(0.002), power(None)
+    ('3.1e−5', '1e−4', '0.002', '–')
+    """
+    if not is_number(value) or value == 0 or abs(value) >= 0.001:
+        return f"{value:g}" if is_number(value) else NOTHING
+    digits, exponent = f"{value:.3e}".split("e-")
+    return f"{digits.rstrip('0').rstrip('.')}e−{int(exponent)}"
+
+
 def percent(fraction: Any) -> str:
     """Return a fraction as a whole percentage.
 

@@ -39,11 +39,15 @@ from homeground.training.schedules import learning_rate
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged checkpoints passed over."""
+    """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged checkpoints passed over.
+
+    ``done`` says why no step is left where the training was finished before.
+    """
 
     step: int
     total: int
     warnings: tuple[str, ...] = ()
+    done: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +124,14 @@ def train(
         UsageError: the monitored value is none that is measured.
     """
     training = recipe.training
-    course = _Course(task, rows, recipe, monitor=_monitor(task, recipe, validated=evaluate is not None))
+    course = _Course(task, rows, recipe, monitor=monitored(task, recipe, validated=evaluate is not None))
     state = State(microbatch=training.microbatch_size, **(fingerprint or {}))
     found, warnings = newest_checkpoint(home)
     if found is not None:
         folder, state = found
         warnings += _changes(state, fingerprint or {})
         model.restore(folder)
-    yield Started(state.step, course.total, tuple(warnings))
+    yield Started(state.step, course.total, tuple(warnings), state.done)
     remove_passed_over(home, state)
     saved_at = time.monotonic()
     while state.done is None:
@@ -161,7 +165,7 @@ def _changes(state: State, fingerprint: Mapping[str, Any]) -> list[str]:
     return [f"since step {state.step} was saved, {', '.join(changed)}; it goes on, not bit for bit"] if changed else []
 
 
-def _monitor(task: Task, recipe: Recipe, *, validated: bool) -> str:
+def monitored(task: Task, recipe: Recipe, *, validated: bool) -> str:
     """Return the name of the value that the best weights and early stopping go by.
 
     Raises:
@@ -174,6 +178,11 @@ def _monitor(task: Task, recipe: Recipe, *, validated: bool) -> str:
         why = "" if validated else " without a validation split"
         raise UsageError(f'--monitor "{monitor}" is not measured{why}; {nearest(monitor, known)}')
     return monitor
+
+
+def greater_is_better(task: Task, monitor: str) -> bool:
+    """Tell whether a monitored value is better the greater it is; a loss is not."""
+    return task.greater_is_better.get(monitor.split("/")[-1], False)
 
 
 class _Course:
@@ -221,7 +230,7 @@ class _Course:
             # A metric that is not defined on this split, such as a correlation of equal scores, is no improvement.
             values.get(self.monitor, math.nan),
             state.step,
-            greater_is_better=self.task.greater_is_better.get(self.monitor.split("/")[-1], False),
+            greater_is_better=greater_is_better(self.task, self.monitor),
             min_delta=self.training.min_delta,
         )
         done = "all epochs are done" if state.step == self.total else None

@@ -9,7 +9,7 @@ from typing import Any
 from homeground.reports.charts import LineChart, line_chart
 from homeground.reports.glossary import metric
 from homeground.reports.record import RunRecord, part
-from homeground.reports.wording import count, duration, is_number, number
+from homeground.reports.wording import count, duration, is_number, number, power
 
 _OPTIMIZER = {"train/learning_rate": "Learning rate", "train/gradient_norm": "Gradient norm"}
 _TOGETHER = [
@@ -100,8 +100,10 @@ def _chart(lines: Sequence[Mapping[str, Any]], title: str, names: list[str], bes
 def _summary(training: Mapping[str, Any], chosen_by: str) -> str:
     if not training:
         return ""
+    rate = training.get("learning_rate")
     parts = [
         f"{number(training.get('epochs'), 1)} epochs, {count(training.get('steps'), 'step')}",
+        *([f"a learning rate of at most {power(rate)}"] if is_number(rate) else []),
         f"{duration(training.get('seconds'))} on {training.get('device', 'an unnamed device')}"
         + (f" in {training['precision']}" if training.get("precision") else ""),
     ]

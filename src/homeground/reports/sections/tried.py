@@ -6,30 +6,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homeground.reports.charts import dot_chart
 from homeground.reports.glossary import metric
 from homeground.reports.record import RunRecord, part, parts
-from homeground.reports.wording import is_number, number
+from homeground.reports.wording import duration, is_number, number, power
 
 
 def tried(record: RunRecord) -> dict[str, Any] | None:
     """Return the trials of head and search, or None where nothing was tried."""
-    head, search = part(record.scores, "head"), parts(record.scores, "search")
+    head, search = part(record.scores, "head"), part(record.scores, "search")
     trials = _trials(head)
     if not trials and not search:
         return None
-    primary = metric(str(record.scores.get("primary_metric") or ""))
+    return {"head": _head(head, trials) if trials else None, "search": _search(search) if search else None}
+
+
+def _search(search: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the trials of a search as a table and as dots over their learning rates."""
+    words = metric(str(search.get("metric") or "").removeprefix("validation/"))
+    trials, chosen = parts(search, "trials"), search.get("chosen")
+    rows = [
+        {
+            "number": place,
+            "learning_rate": power(trial.get("learning_rate")),
+            "epochs": _plain(trial.get("epochs")),
+            "validation": number(trial.get("score"), words.decimals),
+            # The place is enough here; what the loss was stands in scores.json.
+            "failed": str(trial.get("failed") or "").partition(":")[0],
+            "duration": duration(trial.get("seconds")),
+            "chosen": place == chosen,
+        }
+        for place, trial in enumerate(trials, start=1)
+    ]
+    points = [
+        (
+            float(rate),
+            score if is_number(score := trial.get("score")) else None,
+            bool(row["chosen"]),
+            f"trial {row['number']}, learning rate {row['learning_rate']}, epochs {row['epochs']}: {row['validation']}",
+        )
+        for trial, row in zip(trials, rows, strict=True)
+        if is_number(rate := trial.get("learning_rate"))
+    ]
     return {
-        "head": _head(head, trials) if trials else None,
-        "metric": primary.label,
-        "search": [
-            {
-                "learning_rate": _plain(trial.get("learning_rate")),
-                "epochs": _plain(trial.get("epochs")),
-                "validation": number(trial.get("validation"), primary.decimals),
-                "chosen": bool(trial.get("chosen")),
-            }
-            for trial in search
-        ],
+        "label": words.label,
+        "metric": f"{words.label} {words.arrow}".strip(),
+        "rows": rows,
+        "chart": dot_chart(points) if len(points) > 1 else None,
+        "stopped": str(search.get("stopped_because") or ""),
     }
 
 

@@ -156,7 +156,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     recipe = recipe.for_task(task.name)
     say(f"{recipe.data}: {task.understood()}")
     corpus = read_corpus(table, recipe, task.read)
-    _refuse_before_start(recipe, task, corpus)
+    general_aside = _refuse_before_start(recipe, task, corpus)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     task = task.settled({split: part.examples for split, part in parts.items()}, classes_of(checkpoint))
@@ -172,6 +172,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
         "max_length": max_length,
         "notes": list(task.remarks),
+        "set_aside": [*corpus.record["set_aside"], *general_aside],
     }
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding_id(checkpoint, tokenizer), max_length, record)
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
@@ -189,8 +190,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     return ready
 
 
-def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
-    """Refuse what would otherwise come to light only after the run was begun."""
+def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> list[dict[str, Any]]:
+    """Refuse what would else come to light only after the run was begun; return what the general set leaves out."""
     scores = [example.score for example in corpus.test.examples]
     if scores[0] is not None and len(scores) > 1 and len(set(scores)) == 1:
         raise DataError(
@@ -203,8 +204,9 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
     if recipe.training.monitor is not None and recipe.training.monitor not in monitored:
         known = nearest(recipe.training.monitor, sorted(monitored))
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
-    if recipe.evaluation.general is not None:
-        read_general(recipe.evaluation.general, recipe, loss=task.loss)
+    general = recipe.evaluation.general
+    aside = {} if general is None else read_general(general, recipe, loss=task.loss)[1].set_aside
+    return [{"file": general, "reason": why, "count": len(r), "rows": r[:LISTED]} for why, r in aside.items()]
 
 
 def notes(record: dict[str, Any]) -> list[str]:

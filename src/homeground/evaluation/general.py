@@ -34,7 +34,8 @@ class GeneralSet:
         path = ready.recipe.evaluation.general
         if path is None:
             return None
-        task, examples = read_general(path, ready.recipe, loss=ready.task.loss)
+        task, read = read_general(path, ready.recipe, loss=ready.task.loss)
+        examples = read.examples
         rows = task.tokenize(examples, ready.tokenizer, ready.padding)
         seen = int(seen_before(examples, ready.learned_texts).sum())
         return cls(path, task, rows, link(examples), ready.recipe.evaluation.evaluation_batch_size, seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from homeground.data.examples import Example
+from homeground.data.examples import Examples
 from homeground.data.readers import Table, read_table
 from homeground.errors import DataError
 from homeground.recipe import Columns, Evaluation, Recipe, Training
@@ -19,8 +19,8 @@ COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
 
 
-def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, list[Example]]:
-    """Return the general set of a recipe and the task that measures it as the domain is measured.
+def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, Examples]:
+    """Return the task that measures the general set as the domain is measured, its pairs and what was set aside.
 
     The STS Benchmark's own files (tabs, no header, no quoting, scores from 0 to 5) are known by their first line; any
     other file has a header with the usual column names. The metric is Pearson, which no change of scale moves.
@@ -35,10 +35,10 @@ def read_general(path: str, recipe: Recipe, *, loss: str) -> tuple[Similarity, l
     else:
         table = read_table(path)
     task = _task(table, recipe, loss, score_range)
-    examples = task.read(table).examples
-    if len(examples) < FEWEST_PAIRS:
-        raise DataError(f"{path}: {len(examples)} pairs can be measured of {len(table.rows)}; expected at least 2")
-    return task, examples
+    read = task.read(table)
+    if len(read.examples) < FEWEST_PAIRS:
+        raise DataError(f"{path}: {len(read.examples)} pairs can be measured of {len(table.rows)}; expected at least 2")
+    return task, read
 
 
 def is_sts_benchmark(path: str) -> bool:

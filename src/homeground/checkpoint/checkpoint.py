@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from homeground.checkpoint.hub import HUB_NAME, download
 from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, weight_files
 from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
@@ -140,6 +143,12 @@ def classes_of(checkpoint: Checkpoint) -> list[str]:
     if not classifies or config.get("problem_type") == "regression" or len(named) < 2:
         return []
     return [str(named[place]) for place in sorted(named, key=int)]
+
+
+def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
+    """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
+    path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"
+    return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
 
 
 def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:

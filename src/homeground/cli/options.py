@@ -35,10 +35,10 @@ def recipe_options(command: Command) -> Command:
 
 
 def sections(*names: str) -> Callable[[Command], Command]:
-    """Return what adds the settings of some sections of the recipe as flags."""
+    """Return what adds some settings of the recipe as flags: those of whole sections, and single ones by their name."""
 
     def add(command: Command) -> Command:
-        for setting in reversed([setting for setting in settings() if setting.section in names]):
+        for setting in reversed([setting for setting in settings() if {setting.section, setting.name} & set(names)]):
             command = _option(setting)(command)
         return command
 

@@ -14,6 +14,8 @@ from sentence_transformers import SentenceTransformer
 import homeground
 from homeground.adapt import Note
 from homeground.errors import DataError, HomegroundError, RunConflict, UsageError
+from homeground.preparation import prepare
+from homeground.recipe import make_recipe
 from homeground.run import Run, manifest_problem
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 
@@ -67,6 +69,18 @@ def test_splits_share_no_unit_and_no_text(finished: Run) -> None:
     by_split = {split: {row["hash"] for row in rows if row["split"] == split} for split in ("train", "test")}
     assert not by_split["train"] & by_split["test"]
     assert len(rows) == 900
+
+
+def test_rows_of_the_general_set_that_are_set_aside_are_told(
+    pairs_csv: Path, encoder: Path, write_csv: Callable[..., Path]
+) -> None:
+    general = write_csv("general.csv", PAIR_HEADER, [*topic_pairs(40, seed=9), ("", "bank", 0.5), ("loan", " ", 0.5)])
+    told: list[str] = []
+    ready = prepare(
+        make_recipe({}, data=str(pairs_csv), checkpoint=str(encoder), general=str(general)), say=told.append
+    )
+    assert f"{general}: 2 rows set aside for empty text (rows 41, 42)" in told
+    assert {"file": str(general), "reason": "empty text", "count": 2, "rows": [41, 42]} in ready.record["set_aside"]
 
 
 def test_general_ability_has_its_own_verdict(finished: Run) -> None:

@@ -115,7 +115,7 @@ def test_texts_are_labelled_from_the_command_line_and_file_to_file(
     model = homeground.load(classified)
     assert list(said) == [model.classes_[place] for place in np.argsort(-model.predict_proba(["bank loan"])[0])]
     source = write_csv("texts.csv", ["text", "note"], [("bank loan", "=x"), ("court judge", "y")])
-    assert predict_file(model, source, tmp_path / "out.csv") == 2
+    assert predict_file(model, source, tmp_path / "out.csv").rows == 2
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["predicted_label"] for row in rows] == model.predict(["bank loan", "court judge"])

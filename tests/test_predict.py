@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 
 import homeground
+from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
-from homeground.prediction_files import predict_file
+from homeground.prediction_files import Done, predict_file
 from homeground.run import Run
 
 
@@ -63,7 +66,7 @@ def test_pairs_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_p
     rows = [("bank", "loan", "=cmd()"), ("court", "city", "-0.5"), ("NA", "null", "x,y")]
     source = write_csv("pairs.csv", ["text_1", "text_2", "note"], rows)
     model = homeground.load(finished)
-    assert predict_file(model, source, tmp_path / "out.csv") == 3
+    assert predict_file(model, source, tmp_path / "out.csv").rows == 3
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         read = list(csv.DictReader(file))
     assert [float(row["similarity"]) for row in read] == pytest.approx(
@@ -100,3 +103,110 @@ def test_a_target_that_cannot_be_written_is_told_and_nothing_is_left(
         predict_file(model, pairs, tmp_path / "out.npy")
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv"}
     assert not (tmp_path / "out.csv").exists()
+
+
+def columns_of(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
+
+
+def test_no_column_of_the_file_is_overwritten(encoder: Path, write_csv: Callable[..., Path], tmp_path: Path) -> None:
+    model = homeground.load(encoder)
+    out = tmp_path / "out.csv"
+    header = ["text_1", "text_2", "similarity", "predicted_similarity"]
+    predict_file(model, write_csv("pairs.csv", header, [["bank", "loan", "mine", "too"]]), out)
+    assert columns_of(out) == [*header, "predicted_similarity_2"]
+    assert out.read_text().splitlines()[1].startswith("bank,loan,mine,too,0.")
+    # One of many columns of an embedding is enough for all of them to go elsewhere.
+    source = write_csv("texts.csv", ["text", "embedding", "embedding_7"], [["bank", "mine", "too"]])
+    predict_file(model, source, out)
+    assert columns_of(out)[3:5] == ["predicted_embedding_0", "predicted_embedding_1"]
+    assert out.read_text().splitlines()[1].startswith("bank,mine,too,")
+    predict_file(model, source, tmp_path / "out.jsonl")
+    line = json.loads((tmp_path / "out.jsonl").read_text())
+    assert (line["embedding"], len(line["predicted_embedding"])) == ("mine", 32)
+
+
+@pytest.mark.parametrize("chunk", [2, 4096])
+def test_a_row_with_an_empty_text_stays_in_its_place_without_a_prediction(
+    encoder: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("homeground.prediction_files.CHUNK", chunk)
+    model = homeground.load(encoder)
+    source = write_csv("texts.csv", ["text", "id"], [["", "1"], ["  ", "2"], ["bank", "3"], ["\t", "4"]])
+    bank = model.encode(["bank"])[0]
+    assert predict_file(model, source, tmp_path / "out.npy") == Done(rows=4, empty=3)
+    vectors = np.load(tmp_path / "out.npy")
+    assert np.isnan(vectors[[0, 1, 3]]).all()
+    assert np.array_equal(vectors[2], bank)
+    predict_file(model, source, tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(line["id"], line["embedding"] is None) for line in lines] == [
+        ("1", True), ("2", True), ("3", False), ("4", True)
+    ]  # fmt: skip
+    predict_file(model, source, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == ",1" + "," * 32
+    pairs = write_csv("pairs.csv", ["text_1", "text_2"], [["bank", ""], ["bank", "loan"]])
+    assert predict_file(model, pairs, tmp_path / "out.csv").empty == 1
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == "bank,,"
+
+
+def test_the_file_is_read_as_told(encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "texts.txt.gz", tmp_path / "out.jsonl"
+    source.write_bytes(gzip.compress('café;"1\n银行;2\n'.encode("gb18030")))
+    reading = ["--format", "csv", "--delimiter", ";", "--encoding", "gb18030", "--quoting", "none"]
+    names = ["--no-header", "--columns", "body,_", "--text", "body"]
+    command = ["predict", str(encoder), "--input", str(source), "--output", str(out)]
+    assert run([*command, *reading, *names]) == 0
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [line["body"] for line in lines] == ["café", "银行"]
+    assert "2 of 2 rows (100%)" in capsys.readouterr().err
+    assert run([*command, *reading, *names, "--text-1", "body"]) == 2
+    assert run(["predict", str(encoder), "bank", "loan", "--delimiter", ";"]) == 2
+    assert "--delimiter: for the FILE of --input only" in capsys.readouterr().err
+
+
+def test_a_bad_row_far_into_the_file_is_told_before_anything_is_predicted(encoder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "bank"}\n' * 9 + '{"text": 5}\n')
+    told: list[int] = []
+    with pytest.raises(DataError, match='row 10: column "text" holds 5; expected text'):
+        predict_file(homeground.load(encoder), source, tmp_path / "out.csv", told=lambda done, _: told.append(done))
+    assert not told
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
+
+
+@pytest.mark.parametrize(("start", "end"), [("csv", "csv"), ("jsonl", "jsonl"), ("csv", "npy")])
+def test_memory_does_not_grow_with_the_rows(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str
+) -> None:
+    monkeypatch.setattr("homeground.prediction_files.CHUNK", 50)
+    monkeypatch.setattr("homeground.data.opening.PIECE", 1 << 12)
+    model = homeground.load(encoder)
+    # Stands for the model, which is not what is measured and would take a minute.
+    monkeypatch.setattr(model, "encode", lambda texts: np.ones((len(texts), 8), np.float32))
+    peaks: list[int] = []
+    for rows in (500, 5_000):
+        source, target = tmp_path / f"{rows}.{start}", tmp_path / f"out.{end}"
+        lines = (f"bank {row}" if start == "csv" else json.dumps({"text": f"bank {row}"}) for row in range(rows))
+        source.write_text("\n".join(["text", *lines] if start == "csv" else lines))
+        tracemalloc.start()
+        predict_file(model, source, target)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0] + 100_000, peaks
+
+
+def test_a_text_given_as_the_model_is_a_checkpoint_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a great film " * 500, f"{'a' * 3000}/{'b' * 3000}", "x" * 5000):
+        assert run(["predict", name, "bank", "loan"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("homeground: there is no folder")
+        assert len(error) < 400
+
+
+def test_bytes_that_are_no_text_are_refused(encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", str(encoder), "\udcff", "bank"]) == 2
+    assert "holds bytes that are not UTF-8" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="not UTF-8"):
+        homeground.load(encoder).encode(["bank \ud83d"])

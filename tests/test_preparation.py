@@ -102,7 +102,8 @@ def test_an_ordered_split_says_what_stands_on_both_sides(write_csv: WriteCsv, re
 def test_general_pairs_that_are_learned_from_are_counted(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
     rows = topic_pairs(60)
     general = write_csv("general.csv", PAIR_HEADER, [*topic_pairs(20, seed=3), *rows[:4]])
-    found = GeneralSet.of(ready(write_csv("pairs.csv", PAIR_HEADER, rows), general=str(general)))
+    prepared = ready(write_csv("pairs.csv", PAIR_HEADER, rows), general=str(general))
+    found = GeneralSet.of(prepared, prepared.general)
     assert found is not None and found.seen == 4
 
 

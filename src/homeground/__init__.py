@@ -17,13 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from homeground.adapt import adapt
+    from homeground.checkpoint_comparison import compare_checkpoints
     from homeground.classifier import Classifier
     from homeground.errors import HomegroundError
     from homeground.measure import compare, evaluate
     from homeground.predict import Encoder, load
     from homeground.run import Run
 
-__all__ = ["Classifier", "Encoder", "HomegroundError", "Run", "adapt", "compare", "evaluate", "load"]
+__all__ = [
+    "Classifier",
+    "Encoder",
+    "HomegroundError",
+    "Run",
+    "adapt",
+    "compare",
+    "compare_checkpoints",
+    "evaluate",
+    "load",
+]
 
 _HOMES = {
     "Classifier": "homeground.classifier",
@@ -32,6 +43,7 @@ _HOMES = {
     "Run": "homeground.run",
     "adapt": "homeground.adapt",
     "compare": "homeground.measure",
+    "compare_checkpoints": "homeground.checkpoint_comparison",
     "evaluate": "homeground.measure",
     "load": "homeground.predict",
 }

@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, padding_id, read_settings
-from homeground.data.tokenized import tokenize_sequences
+from homeground.data.tokenized import require_characters, tokenize_sequences
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
@@ -55,6 +55,7 @@ class Classifier:
         sequences = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
         if {len(own) for own in sequences} - {1, 2} or len({len(own) for own in sequences}) > 1:
             raise UsageError("predict takes a list of texts, or a list of pairs of texts; got a mixture")
+        require_characters(side for own in sequences for side in own)
         rows = tokenize_sequences(sequences, self._tokenizer, truncation=self._truncation)
         self.truncated += rows.tokens.truncated
         order = np.argsort(-rows.tokens.lengths, kind="stable")

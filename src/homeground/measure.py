@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from homeground.checkpoint import (
     Checkpoint,
     classes_of,
+    learned_texts,
     load_tokenizer,
     open_checkpoint,
     padding_id,
@@ -143,7 +141,7 @@ def _measure(checkpoint: Checkpoint, test: TestSet) -> tuple[Measured, int]:
         checkpoint, head=task.head, encoder=test.recipe.encoder, labels=task.labels
     )
     measured = evaluate_model(model, task, rows, batch_size=test.recipe.evaluation.evaluation_batch_size)
-    return measured, int(seen_before(test.part.examples, _texts_of(checkpoint)).sum())
+    return measured, int(seen_before(test.part.examples, learned_texts(checkpoint)).sum())
 
 
 def _labelled(test: TestSet, checkpoints: list[Checkpoint]) -> TestSet:
@@ -174,9 +172,3 @@ def _labelled(test: TestSet, checkpoints: list[Checkpoint]) -> TestSet:
     if several == {True} and not task.several:
         task = replace(task, loss="binary_cross_entropy", primary_metric="macro_f1")
     return replace(test, task=task.for_labels(known[0], test.part.examples))
-
-
-def _texts_of(checkpoint: Checkpoint) -> NDArray[np.uint64]:
-    """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
-    path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"
-    return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)

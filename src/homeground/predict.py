@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from homeground.checkpoint import (
     require_encoder,
 )
 from homeground.classifier import Classifier
-from homeground.data.tokenized import tokenize
+from homeground.data.tokenized import require_characters, tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
@@ -56,6 +56,7 @@ class Encoder:
         """Return the embeddings of texts, ``(texts, dimensions)`` in float32."""
         if isinstance(texts, str):
             raise UsageError("encode takes a list of texts; got one text; write encode([text])")
+        require_characters(texts)
         tokenized = tokenize(texts, self._tokenizer)
         self.truncated += tokenized.truncated
         return embed(self._model, tokenized, padding=self._padding, batch_size=batch_size)
@@ -91,9 +92,6 @@ def load(source: str | PathLike[str] | Run, **options: Any) -> Encoder | Classif
     Raises:
         CheckpointError: it cannot be found, opened or trusted.
     """
-    name = (
-        str(source.folder) if isinstance(source, Run) else str(Path(source)) if Path(source).exists() else str(source)
-    )
-    checkpoint = open_checkpoint(name)
+    checkpoint = open_checkpoint(str(source.folder) if isinstance(source, Run) else os.fspath(source))
     require_encoder(checkpoint)
     return Classifier(checkpoint, **options) if classes_of(checkpoint) else Encoder(checkpoint, **options)

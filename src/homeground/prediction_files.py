@@ -1,34 +1,75 @@
-"""File to file: texts get labels, pairs a similarity, texts embeddings; the file appears only when it is complete."""
+"""File to file: texts get labels, pairs a similarity, texts embeddings; the file appears only when it is complete.
+
+The file is read twice. First every row is looked at, so that one that cannot be read is told before the model has
+worked for an hour, and the rows are counted. Then they are predicted and written as they come, ``CHUNK`` at once, so
+that memory does not follow their number; only of a JSON array the text is held whole.
+
+Every row of the input is in the output, in its place. A row with an empty text gets no prediction, as such rows are
+never learned from or tested on: its fields stay empty in CSV, null in JSON Lines, NaN in an array.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homeground.classifier import THRESHOLD, Classifier
-from homeground.data.readers import Row, Table, column_error, read_table, text
+from homeground.data.readers import Origin, Row, column_error, open_table, text
 from homeground.errors import DataError, UsageError, nearest
 from homeground.predict import Encoder
+from homeground.recipe import Recipe, make_recipe
 from homeground.run import written_to
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.similarity import USUAL_NAMES
 
 CHUNK = 4096
-"""Rows encoded at once."""
+"""Rows predicted at once."""
 
 WRITTEN = (".csv", ".jsonl", ".npy")
 NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters a spreadsheet takes for a formula; such a text is written with an apostrophe before it."""
+
+Texts = list[tuple[str, ...]]
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What went from file to file: all rows, and how many of them have no prediction because a text is empty."""
+
+    rows: int
+    empty: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was read once: its columns, those of the texts, its rows, and how many have an empty text."""
+
+    recipe: Recipe
+    sha256: str
+    columns: tuple[str, ...]
+    text_columns: tuple[str, ...]
+    rows: int
+    empty: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The columns that are added, and what a model says of texts or pairs: a value a column for each of them."""
+
+    names: list[str]
+    given: Callable[[Texts], list[list[Any]]]
 
 
 def predict_file(
@@ -36,132 +77,183 @@ def predict_file(
     source: Path,
     target: Path,
     *,
-    text_1: str | None = None,
-    text_2: str | None = None,
-    told: Callable[[int, int], None] = lambda _done, _of: None,
-) -> int:
-    """Read texts or pairs, write labels, embeddings or similarities, and return the number of rows.
+    told: Told = lambda _done, _of: None,
+    **settings: Any,
+) -> Done:
+    """Read texts or pairs, write labels, embeddings or similarities, and return how many rows there were.
 
     A classifier adds ``predicted_label`` and the probability of every label. With an encoder a file with two text
     columns gets a column ``similarity``; one with a single text column gets embeddings, as an array in .npy, as lists
-    in .jsonl, as columns in .csv. ``told`` hears the rows done and the rows there are, after every chunk of labels.
+    in .jsonl, as columns in .csv. A name that the file has already is not taken: the next free one is, such as
+    ``predicted_similarity``, then ``predicted_similarity_2``. ``settings`` say how the file is written and which column
+    holds the text (``text``, or ``text_1`` and ``text_2``). ``told`` hears the rows done and the rows there are.
 
     Raises:
         UsageError: the target's suffix is none of .csv, .jsonl and .npy, or .npy was asked for similarities or labels.
-        DataError: the file cannot be read or holds no text columns.
+        DataError: the file cannot be read or holds no text columns; nothing was written.
     """
     if target.suffix not in WRITTEN:
         raise UsageError(f'--output "{target}": expected a name ending in {", ".join(WRITTEN)}')
-    table = read_table(source)
-    columns = _text_columns(table, text_1, text_2)
-    if isinstance(model, Classifier):
-        if target.suffix == ".npy":
-            raise UsageError(f"{target}: .npy holds embeddings; labels and probabilities go to .csv or .jsonl")
-        labelled = _labelled(model, table, columns, told)
-        _write_csv(target, labelled) if target.suffix == ".csv" else _write_json_lines(target, labelled)
-        return len(table.rows)
+    if target.suffix == ".npy" and isinstance(model, Classifier):
+        raise UsageError(f"{target}: .npy holds embeddings; labels and probabilities go to .csv or .jsonl")
+    read = _read_once(make_recipe({}, data=str(source), **settings))
     if target.suffix == ".npy":
-        embeddings = [vectors for _, vectors in _embedded(model, table, columns[0])]
-        if len(columns) == 2:
+        if isinstance(model, Classifier) or len(read.text_columns) == 2:
             raise UsageError(f"{target}: .npy holds embeddings of one text column; similarities go to .csv or .jsonl")
         with _new_file(target, "wb") as file:
-            np.save(file, np.concatenate(embeddings), allow_pickle=False)
-        return len(table.rows)
-    rows = _scored(model, table, columns) if len(columns) == 2 else _vectors(model, table, columns[0])
-    _write_csv(target, rows) if target.suffix == ".csv" else _write_json_lines(target, rows)
-    return len(table.rows)
+            _write_array(file, model, read, told)
+        return Done(read.rows, read.empty)
+    answers = _answers(model, read, spread=target.suffix == ".csv")
+    with _new_file(target, "w") as file:
+        (_write_csv if target.suffix == ".csv" else _write_json_lines)(file, answers, read, told)
+    return Done(read.rows, read.empty)
 
 
-def _text_columns(table: Table, text_1: str | None, text_2: str | None) -> tuple[str, ...]:
-    for name in (text_1, text_2):
+def _read_once(recipe: Recipe) -> Source:
+    with open_table(recipe.data, **recipe.reading.model_dump()) as table:
+        text_columns = _text_columns(table, recipe)
+        rows = empty = 0
+        for row in table.rows:
+            rows, empty = row.number, empty + (_texts(table, row, text_columns) is None)
+        return Source(recipe, table.sha256, table.columns, text_columns, rows, empty)
+
+
+def _text_columns(table: Origin, recipe: Recipe) -> tuple[str, ...]:
+    named = recipe.columns
+    if named.text and (named.text_1 or named.text_2):
+        raise UsageError("--text names the only text, --text-1 and --text-2 those of a pair; give one kind")
+    for name in (named.text, named.text_1, named.text_2):
         if name is not None and name not in table.columns:
             raise column_error(table, name)
-    first = text_1 or _usual(table, USUAL_NAMES["text_1"])
-    second = text_2 or (None if text_1 else _usual(table, USUAL_NAMES["text_2"]))
-    if first and second:
+    only = named.text or (None if named.text_2 else named.text_1)
+    first = named.text_1 or _usual(table, USUAL_NAMES["text_1"])
+    second = named.text_2 or _usual(table, USUAL_NAMES["text_2"])
+    if only is None and first and second:
         return first, second
-    single = first or _usual(table, TEXT_NAMES)
+    if named.text_2:
+        raise UsageError("--text-2 names the second text of a pair; name the first with --text-1")
+    single = only or first or _usual(table, TEXT_NAMES)
     if single is None:
-        raise DataError.at(
-            table.path, f"which column holds the text? name it with --text-1; {nearest('text', table.columns)}"
-        )
+        problem = f"which column holds the text? name it with --text; {nearest('text', table.columns)}"
+        raise DataError.at(table.path, problem)
     return (single,)
 
 
-def _usual(table: Table, names: tuple[str, ...]) -> str | None:
+def _usual(table: Origin, names: tuple[str, ...]) -> str | None:
     return next((column for name in names for column in table.columns if column.strip().lower() == name), None)
 
 
-def _chunks(table: Table) -> Iterator[list[Row]]:
-    for start in range(0, len(table.rows), CHUNK):
-        yield table.rows[start : start + CHUNK]
+def _texts(table: Origin, row: Row, columns: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the texts of a row, None where one of them is empty."""
+    texts = tuple(text(table, row, column) for column in columns)
+    return texts if all(side.strip() for side in texts) else None
 
 
-def _embedded(model: Encoder, table: Table, column: str) -> Iterator[tuple[list[Row], NDArray[np.float32]]]:
-    for rows in _chunks(table):
-        yield rows, model.encode([text(table, row, column) for row in rows])
+def _chunks(source: Source, told: Told) -> Iterator[tuple[list[Row], list[int], Texts]]:
+    """Yield rows, the places among them that have texts, and these texts; tell of each chunk when it is done with."""
+    recipe = source.recipe
+    with open_table(recipe.data, **recipe.reading.model_dump()) as table:
+        if table.sha256 != source.sha256:
+            raise DataError.at(table.path, "changed while it was being read; run the command again when it is complete")
+        for rows in iter(lambda: list(itertools.islice(table.rows, CHUNK)), []):
+            texts = [_texts(table, row, source.text_columns) for row in rows]
+            full = [place for place, own in enumerate(texts) if own is not None]
+            yield rows, full, [own for own in texts if own is not None]
+            told(rows[-1].number, source.rows)
 
 
-def _vectors(model: Encoder, table: Table, column: str) -> Iterator[dict[str, Any]]:
-    for rows, vectors in _embedded(model, table, column):
-        for row, vector in zip(rows, vectors, strict=True):
-            yield {**row.values, "embedding": [round(float(value), 6) for value in vector]}
+def _answers(model: Encoder | Classifier, source: Source, *, spread: bool) -> Answers:
+    """Return what is added to every row; ``spread`` gives each dimension of an embedding a column of its own."""
+    if isinstance(model, Classifier):
+        label = _free("predicted_label", source.columns, lambda name: [name])
+        each = [f"_{name}" for name in model.classes_]
+        named = _free("probability", [*source.columns, *label], lambda name: [name + end for end in each])
+        return Answers([*label, *named], lambda texts: _labels(model, texts))
+    if len(source.text_columns) == 2:
+        names = _free("similarity", source.columns, lambda name: [name])
+        return Answers(names, lambda texts: [[_rounded(value)] for value in _similarities(model, texts)])
+    if not spread:
+        names = _free("embedding", source.columns, lambda name: [name])
+        return Answers(names, lambda texts: [[vector] for vector in _embeddings(model, texts)])
+    dimensions = range(_dimensions(model))
+    names = _free("embedding", source.columns, lambda name: [f"{name}_{place}" for place in dimensions])
+    return Answers(names, lambda texts: _embeddings(model, texts))
 
 
-def _scored(model: Encoder, table: Table, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    name = "similarity" if "similarity" not in table.columns else "predicted_similarity"
-    for rows in _chunks(table):
-        sides = [[text(table, row, column) for row in rows] for column in columns]
-        for row, value in zip(rows, model.similarity(sides[0], sides[1]), strict=True):
-            yield {**row.values, name: round(float(value), 6)}
+def _free(name: str, taken: Sequence[str], named: Callable[[str], list[str]]) -> list[str]:
+    """Return the columns of the first name of which the file has none, so that nothing in it is overwritten.
+
+    >>> _free("similarity", ["similarity", "predicted_similarity"], lambda name: [name])
+    ['predicted_similarity_2']
+    """
+    longer = name if name.startswith("predicted_") else f"predicted_{name}"
+    stems = itertools.chain([name, longer], (f"{longer}_{number}" for number in itertools.count(2)))
+    return next(names for names in map(named, stems) if not set(names) & set(taken))
 
 
-def _labelled(
-    model: Classifier, table: Table, columns: tuple[str, ...], told: Callable[[int, int], None]
-) -> Iterator[dict[str, Any]]:
-    for rows in _chunks(table):
-        sides = [[text(table, row, column) for row in rows] for column in columns]
-        probabilities = model.predict_proba(sides[0] if len(sides) == 1 else list(zip(*sides, strict=True)))
-        for row, given in zip(rows, probabilities, strict=True):
-            chosen = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
-            label = ";".join(chosen) if model.several else model.classes_[int(given.argmax())]
-            named = zip(model.classes_, given, strict=True)
-            each = {f"probability_{name}": round(float(value), 6) for name, value in named}
-            yield {**row.values, "predicted_label": label, **each}
-        told(rows[-1].number, len(table.rows))
+def _labels(model: Classifier, texts: Texts) -> list[list[Any]]:
+    answers: list[list[Any]] = []
+    for given in model.predict_proba([own[0] if len(own) == 1 else (own[0], own[1]) for own in texts]):
+        chosen = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
+        label = ";".join(chosen) if model.several else model.classes_[int(given.argmax())]
+        answers.append([label, *(_rounded(value) for value in given)])
+    return answers
 
 
-def _write_csv(target: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with _new_file(target, "w") as file:
-        writer: Any = None
-        for row in rows:
-            flat = _flat(row)
-            if writer is None:
-                writer = csv.DictWriter(file, fieldnames=list(flat))
-                writer.writeheader()
-            writer.writerow(flat)
+def _similarities(model: Encoder, texts: Texts) -> list[float]:
+    return model.similarity([own[0] for own in texts], [own[1] for own in texts]).tolist()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Spread an embedding over columns, and keep texts from being taken for formulas."""
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if name == "embedding":
-            flat |= {f"embedding_{place}": number for place, number in enumerate(value)}
-        else:
-            flat[name] = "'" + value if isinstance(value, str) and _is_formula(value) else value
-    return flat
+def _embeddings(model: Encoder, texts: Texts) -> list[list[float]]:
+    return [[_rounded(value) for value in vector] for vector in model.encode([own[0] for own in texts])]
 
 
-def _is_formula(value: str) -> bool:
-    """Tell whether a spreadsheet would run a text; a plain number such as -0.3 is none."""
-    return value.startswith(FORMULA) and not NUMBER.fullmatch(value)
+def _dimensions(model: Encoder) -> int:
+    return model.encode(["text"]).shape[1]
 
 
-def _write_json_lines(target: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with _new_file(target, "w") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+def _rounded(value: Any) -> float:
+    return round(float(value), 6)
+
+
+def _answered(answers: Answers, source: Source, told: Told) -> Iterator[tuple[Row, list[Any]]]:
+    """Yield every row with its answer, whose values are all None where a text is empty."""
+    for rows, full, texts in _chunks(source, told):
+        given = dict(zip(full, answers.given(texts) if texts else [], strict=True))
+        for place, row in enumerate(rows):
+            yield row, given.get(place, [None] * len(answers.names))
+
+
+def _write_csv(file: Any, answers: Answers, source: Source, told: Told) -> None:
+    writer = csv.writer(file)
+    writer.writerow([*source.columns, *answers.names])
+    for row, answer in _answered(answers, source, told):
+        writer.writerow([_field(value) for value in (*row.values.values(), *answer)])
+
+
+def _field(value: Any) -> Any:
+    """Return a value as a CSV field: what a spreadsheet would run gets an apostrophe, what CSV has not is JSON."""
+    if isinstance(value, str):
+        return "'" + value if value.startswith(FORMULA) and not NUMBER.fullmatch(value) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value
+
+
+def _write_json_lines(file: Any, answers: Answers, source: Source, told: Told) -> None:
+    for row, answer in _answered(answers, source, told):
+        line = {**row.values, **dict(zip(answers.names, answer, strict=True))}
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _write_array(file: Any, model: Encoder, source: Source, told: Told) -> None:
+    # Not numpy.save, which wants the array whole, and not a memory map, whose pages would count as memory in use.
+    dimensions = _dimensions(model)
+    shape = (source.rows, dimensions)
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    for rows, full, texts in _chunks(source, told):
+        vectors = np.full((len(rows), dimensions), np.nan, "<f4")
+        if texts:
+            vectors[full] = model.encode([own[0] for own in texts])
+        file.write(vectors.tobytes())
 
 
 @contextlib.contextmanager
@@ -172,7 +264,7 @@ def _new_file(target: Path, mode: str) -> Generator[Any]:
         try:
             options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
             with temporary.open(mode, **options) as file:
-                opened: TextIO | Any = file
+                opened: Any = file
                 yield opened
                 file.flush()
                 os.fsync(file.fileno())

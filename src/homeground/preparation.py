@@ -178,6 +178,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
         "max_length": max_length,
         "notes": list(task.remarks),
+        "set_aside": [*corpus.record["set_aside"], *_aside(general), *_aside(kept_general)],
     }
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general, kept_general, record)
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
@@ -196,7 +197,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
 
 
 def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
-    """Refuse what would otherwise come to light only after the run was begun."""
+    """Refuse what would else come to light only after the run was begun."""
     scores = [example.score for example in corpus.test.examples]
     if scores[0] is not None and len(scores) > 1 and len(set(scores)) == 1:
         raise DataError(
@@ -211,6 +212,13 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
     if recipe.search.search:
         _refuse_search(recipe, corpus)
+
+
+def _aside(general: General | None) -> list[dict[str, Any]]:
+    """Return what a general set leaves out, as data.json says it of the data."""
+    given = {} if general is None else general.set_aside
+    name = general and general.name
+    return [{"file": name, "reason": why, "count": len(rows), "rows": rows[:LISTED]} for why, rows in given.items()]
 
 
 def _refuse_search(recipe: Recipe, corpus: Corpus) -> None:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeground.data import formats, opening, readers
-from homeground.data.readers import Row, Table, column_error, number, read_table, shown, text
+from homeground.data.readers import Row, Table, column_error, number, open_table, read_table, shown, text
 from homeground.errors import DataError, UsageError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -291,6 +291,32 @@ def test_a_file_that_changes_while_it_is_read_is_refused(write: Any, monkeypatch
 
     monkeypatch.setitem(readers.READERS, "csv", parse_and_append)
     assert "changed while it was being read" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.csv.gz", "data.jsonl", "data.jsonl.gz", "data.json", "data.tsv"])
+def test_rows_that_come_one_by_one_are_those_of_the_table(write: Any, name: str):
+    rows = [{"text": f'"{n}"\n{n}', "label": str(n)} for n in range(50)]
+    kind = name.split(".")[1]
+    content = {"json": json.dumps(rows), "jsonl": "\n".join(map(json.dumps, rows))}.get(kind, "")
+    if not content:
+        stream = io.StringIO(newline="")
+        csv.writer(stream, delimiter="\t" if kind == "tsv" else ",").writerows(
+            [["text", "label"], *map(dict.values, rows)]
+        )
+        content = stream.getvalue()
+    path = write(name, gzip.compress(content.encode()) if name.endswith(".gz") else content)
+    table = read_table(path)
+    assert [row.values for row in table.rows] == rows
+    with open_table(path) as opened:
+        assert (opened.columns, opened.sha256, opened.size) == (table.columns, table.sha256, table.size)
+        assert list(opened.rows) == table.rows
+
+
+def test_a_bad_row_is_told_when_it_is_reached(write: Any):
+    with open_table(write("data.csv", "a,b\n1,2\n3\n")) as opened:
+        assert next(opened.rows).values == {"a": "1", "b": "2"}
+        with pytest.raises(DataError, match="row 2: line 3 has 1 field, the header has 2"):
+            next(opened.rows)
 
 
 def test_gzip_goes_by_name_and_content_together(write: Any):

@@ -45,13 +45,13 @@ def sts(tmp_path: Path) -> Path:
 
 def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None:
     assert is_sts_benchmark(str(sts))
-    task, examples = read_general(str(sts), recipe(), measured_with("cosent"))
-    assert [example.texts for example in examples] == [
+    task, read = read_general(str(sts), recipe(), measured_with("cosent"))
+    assert [example.texts for example in read.examples] == [
         ("A boat is on the river.", "A boat lies on the river."),
         ('He said "yes.', 'He said "no".'),
         ("A cat sleeps.", "The bank is closed."),
     ]
-    assert [example.score for example in examples] == [1.0, 0.5, 0.0]
+    assert [example.score for example in read.examples] == [1.0, 0.5, 0.0]
     assert isinstance(task, Similarity)
     assert (task.kind, task.primary_metric) == ("cosine", "pearson")
 
@@ -65,10 +65,10 @@ def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None
     ],
 )
 def test_it_is_measured_by_the_similarity_of_the_domain(sts: Path, loss: str, kind: str, scores: list[float]) -> None:
-    task, examples = read_general(str(sts), recipe(), measured_with(loss))
+    task, read = read_general(str(sts), recipe(), measured_with(loss))
     assert isinstance(task, Similarity)
     assert task.kind == kind
-    assert [example.score for example in examples] == scores
+    assert [example.score for example in read.examples] == scores
 
 
 def test_any_other_file_is_read_by_the_usual_names_whatever_the_domain_is_called(
@@ -77,8 +77,8 @@ def test_any_other_file_is_read_by_the_usual_names_whatever_the_domain_is_called
     path = write_csv("general.csv", ["sentence1", "sentence2", "score"], [["a", "b", "0.25"], ["c", "d", "1"]])
     assert not is_sts_benchmark(str(path))
     domain = recipe(text_1="left", text_2="right", similarity="grade", score_range="1,7", primary_metric="mae")
-    task, examples = read_general(str(path), domain, measured_with("cosine_mse"))
-    assert [example.score for example in examples] == [0.25, 1.0]
+    task, read = read_general(str(path), domain, measured_with("cosine_mse"))
+    assert [example.score for example in read.examples] == [0.25, 1.0]
     assert task.primary_metric == "pearson"
 
 
@@ -88,8 +88,8 @@ def test_its_scores_have_a_range_of_their_own(write_csv: Callable[..., Path]) ->
         read_general(str(path), recipe(score_range="1,5"), measured_with("cosine_mse"))
     with pytest.raises(DataError, match="add --general-score-range LOW,HIGH"):
         read_general(str(path), recipe(), measured_with("cosine_mse"))
-    _, examples = read_general(str(path), recipe(general_score_range="1,5"), measured_with("cosine_mse"))
-    assert [example.score for example in examples] == [0.0, 0.5]
+    _, read = read_general(str(path), recipe(general_score_range="1,5"), measured_with("cosine_mse"))
+    assert [example.score for example in read.examples] == [0.0, 0.5]
 
 
 def test_pairs_without_scores_are_refused(write_csv: Callable[..., Path]) -> None:
@@ -103,8 +103,8 @@ def test_a_classifier_may_be_measured_on_texts_with_its_own_labels(
     write_csv: Callable[..., Path], header: list[str]
 ) -> None:
     path = write_csv("general.csv", header, [["a fine film", "good"], ["a dull one", "bad"], ["", "bad"]])
-    task, examples = read_general(str(path), recipe(text="review", label="is_good"), reviews())
-    assert [(example.texts, example.labels) for example in examples] == [
+    task, read = read_general(str(path), recipe(text="review", label="is_good"), reviews())
+    assert [(example.texts, example.labels) for example in read.examples] == [
         (("a fine film",), ("good",)),
         (("a dull one",), ("bad",)),
     ]
@@ -174,7 +174,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real data is not here")
 def test_the_real_benchmark_is_read_whole() -> None:
-    _, examples = read_general(str(REAL), recipe(), measured_with("cosine_mse"))
-    assert len(examples) == 1500
-    scores = [example.score or 0.0 for example in examples]
+    _, read = read_general(str(REAL), recipe(), measured_with("cosine_mse"))
+    assert len(read.examples) == 1500
+    scores = [example.score or 0.0 for example in read.examples]
     assert (min(scores), max(scores)) == (0.0, 1.0)

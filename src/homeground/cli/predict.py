@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from homeground.classifier import Classifier
-from homeground.cli.options import common
+from homeground.cli.counting import Counting
+from homeground.cli.options import GroupedCommand, common, given, sections
 from homeground.cli.tables import aligned
 from homeground.errors import UsageError
 from homeground.predict import Encoder, load
 from homeground.prediction_files import predict_file
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.argument("texts", nargs=-1)
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help="FILE of pairs or texts instead of TEXTS.")
 @click.option("--output", "output_path", type=click.Path(path_type=Path), help="FILE to write: .csv, .jsonl or .npy.")
-@click.option("--text-1", default=None, help="Column with the first text of a pair, or the only text.")
-@click.option("--text-2", default=None, help="Column with the second text of a pair.")
+@click.option("--text", default=None, help="Column of FILE with the only text.")
+@click.option("--text-1", default=None, help="Column of FILE with the first text of a pair.")
+@click.option("--text-2", default=None, help="Column of FILE with the second text of a pair.")
 @click.option("--top", type=click.IntRange(min=1), default=None, help="Print the K most probable labels only.")
 @click.option("--embeddings", is_flag=True, help="Print the embeddings of TEXTS as JSON Lines.")
+@sections("reading")
 @common
 def predict(
     source: str,
@@ -32,12 +36,11 @@ def predict(
     *,
     input_path: Path | None,
     output_path: Path | None,
-    text_1: str | None,
-    text_2: str | None,
     top: int | None,
     embeddings: bool,
     quiet: bool,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Label TEXTS, or compare them with each other, as the model does; or predict a file.
 
@@ -46,17 +49,23 @@ def predict(
       homeground predict RUN "data scientist" "statistician"
       homeground predict RUN --input pairs.csv --output scored.csv     adds labels, or a column similarity
       homeground predict RUN --input texts.csv --output vectors.npy    embeddings, a row each
+      homeground predict RUN --input new.csv --delimiter ";" --text body --output labelled.csv
     """
     if (input_path is None) != (output_path is None):
         raise UsageError("--input and --output go together: FILE to read and FILE to write")
     if bool(texts) == (input_path is not None):
         raise UsageError('give either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
+    if texts and (strange := given(values)):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in strange)
+        raise UsageError(f"{flags}: for the FILE of --input only; texts on the command line are taken as they are")
     model = load(source)
     if input_path is not None and output_path is not None:
-        told = (lambda _done, _of: None) if quiet else _tell
-        count = predict_file(model, input_path, output_path, text_1=text_1, text_2=text_2, told=told)
+        told = (lambda _done, _of: None) if quiet else Counting("rows")
+        done = predict_file(model, input_path, output_path, told=told, **given(values))
         if not quiet:
-            click.echo(f"wrote {count} rows to {output_path}", err=True)
+            click.echo(f"wrote {done.rows:,} rows to {output_path}", err=True)
+            if done.empty:
+                click.echo(f"{done.empty:,} of them have an empty text, and so no prediction", err=True)
     elif isinstance(model, Classifier):
         if embeddings:
             raise UsageError("--embeddings is for sentence encoders; this model gives labels")
@@ -70,14 +79,10 @@ def predict(
         click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens", err=True)
 
 
-def _tell(done: int, of: int) -> None:
-    click.echo(f"{done:,} of {of:,} rows", err=True)
-
-
 def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
-    for text, given in zip(texts, model.predict_proba(texts), strict=True):
-        order = np.argsort(-given, kind="stable")[:top]
-        ranked = {model.classes_[place]: float(given[place]) for place in order}
+    for text, probabilities in zip(texts, model.predict_proba(texts), strict=True):
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        ranked = {model.classes_[place]: float(probabilities[place]) for place in order}
         if as_json:
             rounded = {name: round(value, 6) for name, value in ranked.items()}
             click.echo(json.dumps({"text": text, "probabilities": rounded}, ensure_ascii=False))

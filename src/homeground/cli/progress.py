@@ -6,10 +6,8 @@ import sys
 import time
 
 from homeground.adapt import Note
+from homeground.cli.counting import PLAIN_SECONDS, duration
 from homeground.training import train
-
-PLAIN_SECONDS = 15.0
-"""Seconds between two plain lines, where stderr is no terminal."""
 
 
 class Progress:
@@ -50,7 +48,7 @@ class Progress:
             return
         self._told = now
         left = (now - began) / (event.step - first) * (event.total - event.step)
-        text = f"step {event.step} of {event.total}, loss {event.loss:.4f}, {_duration(left)} left"
+        text = f"step {event.step} of {event.total}, loss {event.loss:.4f}, {duration(left)} left"
         if self._terminal:
             filled = 24 * event.step // event.total
             sys.stderr.write(f"\r\x1b[K{'█' * filled}{'░' * (24 - filled)} {text}")
@@ -77,17 +75,3 @@ def _told_of(name: str) -> bool:
         "validation/accuracy",
         "validation/macro_f1",
     )
-
-
-def _duration(seconds: float) -> str:
-    """Return seconds as a person says them.
-
-    >>> _duration(42), _duration(190), _duration(8000)
-    ('42 s', '3 min 10 s', '2 h 13 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -35,6 +35,40 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
     return aligned(rows)
 
 
+def checkpoint_lines(result: dict[str, Any]) -> list[str]:
+    """Return several checkpoints and the cheap baselines, the best first, and what can be said of them."""
+    metric = result["primary_metric"]
+    titles = ["parameters", "dimensions", "max length", f"{metric} (95% interval)", "against the best", "", "seconds"]
+    rows = [["", *titles]]
+    for each in [*result["checkpoints"], *result["baselines"]]:
+        rows.append(
+            [
+                each["name"],
+                f"{each['parameters'] / 1e6:.1f} M" if "parameters" in each else "",
+                str(each.get("dimensions", "")),
+                str(each.get("max_length", "")),
+                _score(each["scores"].get(metric), each["interval"]),
+                _difference(each["difference"]),
+                STANDINGS[each["standing"]],
+                f"{each['seconds']:.1f}" if "seconds" in each else "",
+            ]
+        )
+    counted = f"{result['examples']} examples, {result['units']} independent units by {result['unit']}"
+    folds = f"; {result['folds']} folds, each predicted from the others" if result["folds"] else ""
+    aside = [f"{each['count']} rows were set aside for {each['reason']}" for each in result["set_aside"]]
+    return [*aligned(rows), "", result["sentence"], counted + folds, *aside, *result["notes"]]
+
+
+STANDINGS = {
+    "BEST": "best",
+    "NOT TOLD APART": "cannot be told apart from the best",
+    "WORSE": "worse than the best",
+    "BETTER": "better than the best",
+    "TOO FEW": "too few to tell",
+}
+"""How the table names where a score stands."""
+
+
 def aligned(rows: list[list[str]]) -> list[str]:
     """Return rows as lines, the first column to the left and the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -79,6 +113,14 @@ def _difference(interval: dict[str, Any] | None) -> str:
 def _figure(value: float | None) -> str:
     """Return a score as it is shown; one that could not be computed is left out."""
     return "" if value is None else f"{value:.3f}"
+
+
+def _score(value: float | None, interval: dict[str, Any]) -> str:
+    if value is None:
+        return "not defined"
+    if interval["low"] is None or interval["high"] is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
 
 
 def _named(metric: str) -> str:

@@ -37,15 +37,15 @@ class Layout:
     columns: tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Parsed:
-    """The columns of a file and its rows in order, each with exactly these columns.
+    """The columns of a file and its rows in order, parsed as they are taken, each with exactly these columns.
 
-    ``extra_fields`` counts the rows that had more fields than named columns.
+    ``extra_fields`` counts the rows taken so far that had more fields than named columns.
     """
 
     columns: tuple[str, ...]
-    values: list[dict[str, object]]
+    values: Iterator[dict[str, object]]
     extra_fields: int = 0
 
 
@@ -76,16 +76,17 @@ def parse_delimited(path: str, stream: TextIO, layout: Layout) -> Parsed:
     kept = [(place, name) for place, name in enumerate(columns) if layout.columns is None or name != IGNORED]
     _refuse_twins(path, kept)
     more_allowed = layout.columns is not None and not layout.quotes
-    values: list[dict[str, object]] = []
-    extra_fields = 0
-    for line, fields in records:
-        if len(fields) > len(columns) and more_allowed:
-            extra_fields += 1
-        elif len(fields) != len(columns):
-            problem = _length_problem(line, len(fields), columns, layout)
-            raise DataError.at(path, problem, row=len(values) + 1)
-        values.append({name: fields[place] for place, name in kept})
-    return Parsed(tuple(name for _, name in kept), values, extra_fields)
+
+    def values() -> Iterator[dict[str, object]]:
+        for row, (line, fields) in enumerate(records, start=1):
+            if len(fields) > len(columns) and more_allowed:
+                parsed.extra_fields += 1
+            elif len(fields) != len(columns):
+                raise DataError.at(path, _length_problem(line, len(fields), columns, layout), row=row)
+            yield {name: fields[place] for place, name in kept}
+
+    parsed = Parsed(tuple(name for _, name in kept), values())
+    return parsed
 
 
 def _records(path: str, stream: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]]:
@@ -144,7 +145,10 @@ def _refuse_twins(path: str, columns: list[tuple[int, str]]) -> None:
 
 
 def parse_json(path: str, stream: TextIO, layout: Layout) -> Parsed:
-    """Return the rows of a JSON file that is one array of objects; values are as JSON has them."""
+    """Return the rows of a JSON file that is one array of objects; values are as JSON has them.
+
+    The text of the array is held whole, its rows are not: an array has no line that ends a row.
+    """
     return _parse_objects(path, _array_items(path, stream.read()))
 
 
@@ -154,30 +158,31 @@ def parse_jsonl(path: str, stream: TextIO, layout: Layout) -> Parsed:
 
 
 def _parse_objects(path: str, items: Iterable[object]) -> Parsed:
-    values: list[dict[str, object]] = []
-    columns: tuple[str, ...] = ()
-    for row, item in enumerate(items, start=1):
-        if (other := _other_than_object(item)) is not None:
-            raise DataError.at(path, f"is {other}; expected an object with a key per column", row=row)
-        found = cast(dict[str, object], item)
-        columns = columns or tuple(found)
-        for name in columns:
-            if name not in found:
-                raise DataError.at(path, "is missing; every object needs the keys of the first", row=row, column=name)
-        if len(found) > len(columns):
-            name = next(name for name in found if name not in columns)
-            raise DataError.at(path, "is not in row 1; every object needs the same keys", row=row, column=name)
-        # Built anew so that all rows share the key strings of the first.
-        values.append({name: found[name] for name in columns})
-    return Parsed(columns, values)
+    objects = (_object(path, item, row) for row, item in enumerate(items, start=1))
+    first = next(objects, None)
+    columns = tuple(first or ())
+
+    def values() -> Iterator[dict[str, object]]:
+        for row, found in enumerate(itertools.chain([] if first is None else [first], objects), start=1):
+            for name in columns:
+                if name not in found:
+                    problem = "is missing; every object needs the keys of the first"
+                    raise DataError.at(path, problem, row=row, column=name)
+            if len(found) > len(columns):
+                name = next(name for name in found if name not in columns)
+                raise DataError.at(path, "is not in row 1; every object needs the same keys", row=row, column=name)
+            # Built anew so that all rows share the key strings of the first.
+            yield {name: found[name] for name in columns}
+
+    return Parsed(columns, values())
 
 
-def _other_than_object(item: object) -> str | None:
-    if isinstance(item, dict):
-        return None if item else "an object without keys"
-    if isinstance(item, list):
-        return "an array"
-    return f"the value {json.dumps(item)[:60]}"
+def _object(path: str, item: object, row: int) -> dict[str, object]:
+    if isinstance(item, dict) and item:
+        return cast(dict[str, object], item)
+    kinds: dict[type, str] = {dict: "an object without keys", list: "an array"}
+    other = kinds.get(type(item), f"the value {json.dumps(item)[:60]}")
+    raise DataError.at(path, f"is {other}; expected an object with a key per column", row=row)
 
 
 def _array_items(path: str, text: str) -> Iterator[object]:

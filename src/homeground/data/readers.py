@@ -10,14 +10,16 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypedDict, Unpack
 
 from homeground.data.formats import (
     IGNORED,
     Layout,
+    Parsed,
     Parser,
     delimiter_hint,
     parse_delimited,
@@ -67,46 +69,100 @@ class Table:
     extra_fields: int = 0
 
 
-def read_table(
-    path: str | os.PathLike[str],
-    *,
-    format: str | None = None,
-    delimiter: str | None = None,
-    quoting: Literal["minimal", "none"] = "minimal",
-    encoding: str = "utf-8",
-    header: bool = True,
-    columns: Sequence[str] | None = None,
-) -> Table:
-    r"""Return the rows of a file, exactly as they stand there.
+class Origin(Protocol):
+    """Where rows come from, as errors name it: a table, or a file that is still being read."""
+
+    @property
+    def path(self) -> str:
+        """The name of the file as it was given."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """One of ``READERS``."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that every row has."""
+        ...
+
+
+@dataclass(frozen=True)
+class OpenTable:
+    """A file being read: ``rows`` come one after the other and once, so that memory does not follow their number.
+
+    ``sha256`` and ``size`` are as in ``Table``.
+    """
+
+    path: str
+    format: str
+    columns: tuple[str, ...]
+    rows: Iterator[Row]
+    sha256: str
+    size: int
+
+
+class ReadingOptions(TypedDict, total=False):
+    r"""How a file is written, where its name does not tell.
 
     The format follows from the name (``.csv .tsv .json .jsonl .ndjson``, each also with ``.gz``) unless it is given.
     ``delimiter`` is one character, or ``tab`` or ``\t``; ``quoting="none"`` takes quotes as plain characters.
     ``header=False`` needs ``columns``, in which ``_`` stands for a field to ignore; with ``quoting="none"`` the rows of
     such a file may have more fields than names, as some of the STS Benchmark's do.
+    """
+
+    format: str | None
+    delimiter: str | None
+    quoting: Literal["minimal", "none"]
+    encoding: str
+    header: bool
+    columns: Sequence[str] | None
+
+
+def read_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -> Table:
+    """Return the rows of a file, exactly as they stand there.
 
     Raises DataError for a file that is missing, empty, damaged or in doubt, UsageError for options that do not fit.
     """
-    name = os.fspath(path)
+    with _parsed(path, options) as (opened, parsed):
+        rows = list(opened.rows)
+    return Table(opened.path, opened.format, opened.columns, rows, opened.sha256, opened.size, parsed.extra_fields)
+
+
+@contextmanager
+def open_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -> Generator[OpenTable]:
+    """Open a file whose rows are parsed as they are taken, each exactly as ``read_table`` gives it.
+
+    Of a ``.json`` array the text is held whole while its rows come; any other format is held a piece at a time. What
+    ``read_table`` raises for a row is raised when that row is reached, the rest of it before the first row.
+    """
+    with _parsed(path, options) as (opened, _):
+        yield opened
+
+
+@contextmanager
+def _parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Generator[tuple[OpenTable, Parsed]]:
+    name, encoding = os.fspath(path), options.get("encoding", "utf-8")
     require_encoding(encoding)
     require_file(name)
-    known_format = _format(name, format)
-    layout = _layout(known_format, delimiter=delimiter, quoting=quoting, header=header, columns=columns)
+    known_format = _format(name, options.get("format"))
+    layout = _layout(known_format, options)
     with open_text(name, encoding=encoding) as opened:
         parsed = READERS[known_format](name, opened.text, layout)
-    if not parsed.values:
-        raise DataError.at(name, "holds no rows of data" if opened.size else "is empty")
-    return Table(
-        path=name,
-        format=known_format,
-        columns=parsed.columns,
-        rows=[Row(place, values) for place, values in enumerate(parsed.values, start=1)],
-        sha256=opened.sha256,
-        size=opened.size,
-        extra_fields=parsed.extra_fields,
-    )
+        rows = _rows(name, parsed, size=opened.size)
+        yield OpenTable(name, known_format, parsed.columns, rows, opened.sha256, opened.size), parsed
 
 
-def column_error(table: Table, name: str) -> DataError:
+def _rows(path: str, parsed: Parsed, *, size: int) -> Iterator[Row]:
+    number = 0
+    for number, values in enumerate(parsed.values, start=1):
+        yield Row(number, values)
+    if not number:
+        raise DataError.at(path, "holds no rows of data" if size else "is empty")
+
+
+def column_error(table: Origin, name: str) -> DataError:
     """Return the error for a column the table does not have: the nearest names, or the delimiter it seems to need."""
     hint = ""
     if len(table.columns) == 1 and table.format in DELIMITERS:
@@ -114,7 +170,7 @@ def column_error(table: Table, name: str) -> DataError:
     return DataError.at(table.path, f'has no column "{name}"{hint or "; " + nearest(name, table.columns)}')
 
 
-def text(table: Table, row: Row, column: str) -> str:
+def text(table: Origin, row: Row, column: str) -> str:
     """Return the text in one place; anything else (a JSON number, null or list) is a DataError that shows it."""
     value = _value(table, row, column)
     if isinstance(value, str):
@@ -122,7 +178,7 @@ def text(table: Table, row: Row, column: str) -> str:
     raise DataError.at(table.path, f"holds {shown(value)}; expected text", row=row.number, column=column)
 
 
-def group(table: Table, row: Row, column: str | None) -> str | None:
+def group(table: Origin, row: Row, column: str | None) -> str | None:
     """Return the group of a row, None where the file has no such column; nothing in its place is a DataError."""
     if column is None:
         return None
@@ -133,7 +189,7 @@ def group(table: Table, row: Row, column: str | None) -> str | None:
     return str(value)
 
 
-def number(table: Table, row: Row, column: str) -> float:
+def number(table: Origin, row: Row, column: str) -> float:
     """Return the finite number in one place; words, true, nan, inf and decimal commas are DataErrors that show them."""
     written = _value(table, row, column)
     value, expected = written, "expected a number"
@@ -164,7 +220,7 @@ def shown(value: object) -> str:
     return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in written)
 
 
-def _value(table: Table, row: Row, column: str) -> object:
+def _value(table: Origin, row: Row, column: str) -> object:
     if column not in row.values:
         raise column_error(table, column)
     return row.values[column]
@@ -182,7 +238,9 @@ def _format(path: str, asked: str | None) -> str:
     return asked
 
 
-def _layout(format: str, *, delimiter: str | None, quoting: str, header: bool, columns: Sequence[str] | None) -> Layout:
+def _layout(format: str, options: ReadingOptions) -> Layout:
+    delimiter, columns = options.get("delimiter"), options.get("columns")
+    quoting, header = options.get("quoting", "minimal"), options.get("header", True)
     plain = delimiter is None and quoting == "minimal" and header and columns is None
     if format not in DELIMITERS and not plain:
         raise UsageError(f"--delimiter, --quoting, --no-header and --columns are for csv and tsv; this is {format}")

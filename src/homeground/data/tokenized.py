@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
+from homeground.data.readers import shown
+from homeground.errors import UsageError
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,16 @@ class Tokenized:
         input_ids[mask] = np.concatenate([self.ids[self.starts[i] : self.starts[i + 1]] for i in flat])
         shape = (*indices.shape, mask.shape[1])
         return input_ids.reshape(shape), mask.astype(np.int64).reshape(shape)
+
+
+def require_characters(texts: Iterable[str]) -> None:
+    """Raise UsageError for a text with half a surrogate pair, as a shell hands on bytes that are not UTF-8."""
+    for text in texts:
+        if not text.isascii() and _LONE_SURROGATE.search(text):
+            raise UsageError(
+                f"the text {shown(text)} holds bytes that are not UTF-8, or half a character; write it in UTF-8, or "
+                "put it into a file and name its --encoding"
+            )
 
 
 def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenized:

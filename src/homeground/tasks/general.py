@@ -5,14 +5,14 @@ Scored pairs are measured on the body; for a classifier the set may also hold te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from homeground.data.corpus import link
-from homeground.data.examples import Example
+from homeground.data.examples import Example, Examples
 from homeground.data.linking import text_key
 from homeground.data.readers import Table, read_table
 from homeground.errors import DataError
@@ -33,11 +33,15 @@ COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 
 @dataclass(frozen=True)
 class General:
-    """Examples from outside the domain, the task that measures them, and the file they come from."""
+    """Examples from outside the domain, the task that measures them, and the file they come from.
+
+    ``set_aside`` are the rows of the file that are no examples, by the reason.
+    """
 
     name: str
     task: Task
     examples: list[Example]
+    set_aside: Mapping[str, list[int]]
 
 
 def general_sets(recipe: Recipe, domain: Task) -> tuple[General | None, General | None]:
@@ -49,13 +53,13 @@ def general_sets(recipe: Recipe, domain: Task) -> tuple[General | None, General 
         DataError: a file cannot be read, or is too small to be cut.
     """
     path, keep = recipe.evaluation.general, recipe.evaluation.keep_general
-    decides = None if path is None else General(path, *read_general(path, recipe, domain))
+    decides = None if path is None else _general(path, recipe, domain)
     if keep is None:
         return decides, None
-    chooses = General(keep, *read_general(keep, recipe, domain))
+    chooses = _general(keep, recipe, domain)
     if decides is None:
         chosen, left = _halves(chooses.examples, recipe.seed)
-        decides, chooses = replace(chooses, examples=left), replace(chooses, examples=chosen)
+        decides, chooses = replace(chooses, examples=left), replace(chooses, examples=chosen, set_aside={})
     taken = {text_key(text) for example in decides.examples for text in example.texts}
     own = [e for e in chooses.examples if not any(text_key(text) in taken for text in e.texts)]
     if len(own) < FEWEST:
@@ -64,6 +68,11 @@ def general_sets(recipe: Recipe, domain: Task) -> tuple[General | None, General 
             f"no text with them; expected at least {FEWEST}"
         )
     return decides, replace(chooses, examples=own)
+
+
+def _general(path: str, recipe: Recipe, domain: Task) -> General:
+    task, read = read_general(path, recipe, domain)
+    return General(path, task, read.examples, read.set_aside)
 
 
 def _halves(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
@@ -78,8 +87,8 @@ def _halves(examples: Sequence[Example], seed: int) -> tuple[list[Example], list
     return halves
 
 
-def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, list[Example]]:
-    """Return the task that measures a general set as the ``domain`` is measured, and its examples.
+def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, Examples]:
+    """Return the task that measures a general set as the ``domain`` is measured, and what it holds.
 
     The STS Benchmark's own files (tabs, no header, no quoting, scores from 0 to 5) are known by their first line; any
     other file has a header with the usual column names, or those of the domain's text and label. Pairs are measured by
@@ -97,15 +106,15 @@ def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, list[Ex
         table = read_table(path)
     labelled = isinstance(domain, Classification) and _holds_labels(table, domain)
     task = _labelled(table, recipe, domain) if labelled else _scored(table, recipe, domain.loss, score_range)
-    examples = task.read(table).examples
-    if len(examples) < FEWEST:
-        raise DataError(f"{path}: {len(examples)} rows can be measured of {len(table.rows)}; expected at least 2")
+    read = task.read(table)
+    if len(read.examples) < FEWEST:
+        raise DataError(f"{path}: {len(read.examples)} rows can be measured of {len(table.rows)}; expected at least 2")
     if isinstance(task, Classification):
-        task = task.for_labels(domain.labels, examples)
+        task = task.for_labels(domain.labels, read.examples)
         if task.unseen:
             unknown = ", ".join(f'"{label}"' for label in task.unseen[:5])
             raise DataError(f"{path}: holds the labels {unknown}, which the domain has not; expected only its own")
-    return task, examples
+    return task, read
 
 
 def is_sts_benchmark(path: str) -> bool:

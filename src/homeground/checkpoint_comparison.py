@@ -1,0 +1,337 @@
+"""Which checkpoint would do, before any of them is trained: ``homeground compare --checkpoints``.
+
+    labelled texts   an L2 logistic regression on what each frozen checkpoint says of the texts
+    pairs            each checkpoint as it is
+
+Choosing a checkpoint is choosing, so nothing of the test split is looked at: the data is split as ``adapt`` would, and
+all other examples are used. Labelled ones are cross-fitted by units, each predicted by a regression that learned from
+the other folds, its strength and pooling chosen inside them. Where the rows have an order or the validation split is a
+file of its own, the regression learns from train and is measured on validation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from homeground.checkpoint import (
+    Checkpoint,
+    count_parameters,
+    learned_texts,
+    load_tokenizer,
+    open_checkpoint,
+    padding_id,
+    read_settings,
+    require_encoder,
+)
+from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, seen_before
+from homeground.data.examples import Example
+from homeground.data.splitting import cross_fit_folds
+from homeground.data.tokenized import tokenize
+from homeground.engines import open_engine
+from homeground.engines.model import Model
+from homeground.errors import DataError, UsageError
+from homeground.evaluation.bootstrap import Interval, own_interval
+from homeground.evaluation.comparison import METRIC_NAMES, Resampling, difference
+from homeground.evaluation.evaluate import embed, evaluate
+from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
+from homeground.recipe import Recipe, make_recipe
+from homeground.tasks import choose_task
+from homeground.tasks.classification import Classification
+from homeground.tasks.similarity import Similarity
+from homeground.tasks.task import Measured, Task
+from homeground.training.head import Choice, probabilities, vectors_of
+
+FOLDS = 5
+"""Parts of the labelled examples, each of which is predicted by a regression that learned from the others."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint that could be adapted, and what is known of it before it is measured."""
+
+    checkpoint: Checkpoint
+    tokenizer: Tokenizer
+    padding: int
+    max_length: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the candidates are compared on.
+
+    ``examples`` are all but those of the test split; ``part`` those of them that are scored. ``rounds`` marks the held
+    out examples ``(examples,)`` of every fit; there are none where nothing is fitted.
+    """
+
+    recipe: Recipe
+    task: Task
+    examples: list[Example]
+    rounds: list[NDArray[np.bool_]]
+    part: Part
+    corpus: Corpus
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What one candidate scored, with its dimensions, its pooling where one was chosen, and the seconds it took."""
+
+    measured: Measured
+    dimensions: int
+    pooling: str | None
+    truncated: int
+    seconds: float
+
+
+def compare_checkpoints(
+    checkpoints: Sequence[str], data: str | Path, *, say: Callable[[str], None] = lambda _: None, **settings: Any
+) -> dict[str, Any]:
+    """Return what several checkpoints score on a file before any training, each with its interval against the best.
+
+    ``settings`` are those of ``adapt``; with the same ones its test split stays unasked. ``say`` hears what is done.
+    docs/scores.md describes the result.
+
+    Raises:
+        UsageError: fewer than two checkpoints, or one of them twice.
+        CheckpointError: one of them cannot be opened; told before any is measured.
+        DataError: the file cannot be read, or leaves nothing to compare on.
+    """
+    if len(checkpoints) < 2 or len(set(checkpoints)) < len(checkpoints):
+        raise UsageError(f"expected at least 2 checkpoints, each once; got {', '.join(checkpoints) or 'none'}")
+    recipe = make_recipe({}, data=str(data), **settings)
+    candidates = [_candidate(name, recipe) for name in checkpoints]
+    ground = _ground(recipe)
+    say(f"{data}: {ground.task.understood()}")
+    for candidate in candidates:
+        _open(candidate, ground)
+    tried: dict[str, Tried] = {}
+    for candidate in candidates:
+        say(f"{candidate.checkpoint.name}: {len(ground.examples)} examples")
+        tried[candidate.checkpoint.name] = _try(candidate, ground)
+    say("cheap baselines")
+    return _record(ground, candidates, tried, _baselines(ground, candidates[0]))
+
+
+def _candidate(name: str, recipe: Recipe) -> Candidate:
+    checkpoint = open_checkpoint(name)
+    require_encoder(checkpoint)
+    max_length = recipe.encoder.max_length or checkpoint.max_length
+    if max_length > checkpoint.max_length:
+        raise UsageError(f"--max-length {max_length}: {name} reads at most {checkpoint.max_length} tokens")
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    padding = padding_id(checkpoint, tokenizer)
+    return Candidate(checkpoint, tokenizer, padding, max_length, count_parameters(checkpoint.folder))
+
+
+def _ground(recipe: Recipe) -> Ground:
+    table = read_file(recipe.data, recipe)
+    task = choose_task(table, recipe)
+    recipe = recipe.for_task(task.name)
+    corpus = read_corpus(table, recipe, task.read)
+    examples = corpus.train.examples + corpus.validation.examples
+    if not isinstance(task, Classification):
+        return Ground(recipe, task, examples, [], Part(examples, link(examples)), corpus)
+    chosen = np.arange(len(examples)) >= len(corpus.train)
+    given = isinstance(recipe.split.validation, str) or recipe.split.split == "ordered"
+    if given:
+        rounds = [chosen]
+        if not chosen.any():
+            raise DataError(f"{recipe.data}: no validation examples to choose a checkpoint by; give --validation")
+    else:
+        folds = cross_fit_folds(link(examples).units, FOLDS, seed=recipe.seed)
+        rounds = [folds == fold for fold in range(int(folds.max()) + 1)]
+    learned = corpus.train.examples if given else examples
+    choosing = corpus.validation.examples if given else []
+    settled = task.settled({"train": learned, "validation": choosing, "test": []}, [])
+    scored = [example for example, out in zip(examples, np.any(rounds, axis=0), strict=True) if out]
+    return Ground(recipe, settled, examples, rounds, Part(scored, link(scored)), corpus)
+
+
+def _open(candidate: Candidate, ground: Ground) -> Model:
+    recipe, task = ground.recipe, ground.task
+    return open_engine(recipe.engine).open_model(
+        candidate.checkpoint, head=task.head, encoder=recipe.encoder, labels=task.labels
+    )
+
+
+def _try(candidate: Candidate, ground: Ground) -> Tried:
+    began = time.monotonic()
+    model, task = _open(candidate, ground), ground.task
+    size = ground.recipe.evaluation.evaluation_batch_size
+    if isinstance(task, Classification):
+        rows = task.tokenize(ground.examples, candidate.tokenizer, candidate.padding)
+        vectors = vectors_of(model, task, rows, size=size)
+        predictions, pooling = _cross_fitted(vectors, rows.labels, task, ground)
+        measured = task.measure(_scored_rows(candidate, ground), predictions)
+        dimensions = vectors["mean"].shape[1]
+    else:
+        pooling, (task, examples) = None, _as_compared(candidate, ground)
+        rows = task.tokenize(examples, candidate.tokenizer, candidate.padding)
+        measured = evaluate(model, task, rows, batch_size=size)
+        one = tokenize(examples[0].texts[:1], candidate.tokenizer)
+        dimensions = embed(model, one, padding=candidate.padding, batch_size=1).shape[1]
+    return Tried(measured, dimensions, pooling, rows.truncated, time.monotonic() - began)
+
+
+def _cross_fitted(
+    vectors: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], task: Classification, ground: Ground
+) -> tuple[NDArray[np.float64], str]:
+    """Return the probabilities of the scored examples, each by a fit that held it out, and the usual pooling."""
+    predictions = np.full((len(labels), len(task.labels)), np.nan)
+    chosen: Counter[str] = Counter()
+    for held in ground.rounds:
+        choice = Choice.of(labels[~held], None, task, ground.recipe.seed)
+        fits = {name: choice.fit(each[~held], None) for name, each in vectors.items()}
+        pooling = min(fits, key=lambda name: fits[name].loss)
+        predictions[held] = probabilities(fits[pooling].linear, vectors[pooling][held], several=task.several)
+        chosen[pooling] += 1
+    return predictions[np.any(ground.rounds, axis=0)], chosen.most_common(1)[0][0]
+
+
+def _as_compared(candidate: Candidate, ground: Ground) -> tuple[Any, list[Example]]:
+    """Return task and examples as a run that learned cosines compares embeddings; else as they are."""
+    task, examples = ground.task, ground.part.examples
+    own = read_settings(candidate.checkpoint.folder / "homeground.json").get("similarity")
+    if not (isinstance(task, Similarity) and task.scored and own == "cosine" and task.kind == "angular"):
+        return task, examples
+    if task.score_range is not None:
+        # On the scale of angles an unrelated pair stands at 0.5, on that of cosines at 0.
+        examples = [replace(example, score=2 * (example.score or 0.0) - 1) for example in examples]
+    return replace(task, loss="cosine_mse"), examples
+
+
+def _baselines(ground: Ground, first: Candidate) -> dict[str, Measured]:
+    """Return what cheap methods score on the same examples, by name."""
+    task, examples = ground.task, ground.examples
+    found: dict[str, NDArray[np.float64]] = {}
+    for held in ground.rounds:
+        learned, asked = ([examples[place] for place in np.flatnonzero(side)] for side in (~held, held))
+        for name, given in task.baselines(learned, asked).items():
+            found.setdefault(name, np.full((len(examples), *given.shape[1:]), np.nan))[held] = given
+    if ground.rounds:
+        found = {name: given[np.any(ground.rounds, axis=0)] for name, given in found.items()}
+    else:
+        found = task.baselines(examples, examples)
+    rows = _scored_rows(first, ground)
+    return {name: task.measure(rows, given) for name, given in found.items()}
+
+
+def _scored_rows(candidate: Candidate, ground: Ground) -> Any:
+    return ground.task.tokenize(ground.part.examples, candidate.tokenizer, candidate.padding)
+
+
+def _record(
+    ground: Ground, candidates: Sequence[Candidate], tried: Mapping[str, Tried], baselines: Mapping[str, Measured]
+) -> dict[str, Any]:
+    task, corpus, metric = ground.task, ground.corpus, ground.task.primary_metric
+    sign = 1 if task.greater_is_better[metric] else -1
+
+    def rank(candidate: Candidate) -> float:
+        score = tried[candidate.checkpoint.name].measured.scores.get(metric)
+        return -np.inf if score is None else sign * score
+
+    order = sorted(candidates, key=rank, reverse=True)
+    shown = [(each, tried[each.checkpoint.name]) for each in order]
+    top = shown[0][1].measured
+    listed = [{**_known(each, own, ground), **_standing(ground, own.measured, top)} for each, own in shown]
+    beside = [{"name": name, **_standing(ground, measured, top)} for name, measured in baselines.items()]
+    return {
+        "version": 1,
+        "task": task.name,
+        "data": ground.recipe.data,
+        "understood": task.understood(),
+        "primary_metric": metric,
+        "best": order[0].checkpoint.name,
+        "sentence": _sentence(metric, listed, beside),
+        "checkpoints": listed,
+        "baselines": beside,
+        "examples": len(ground.part),
+        "units": listed[0]["interval"]["units"],
+        "unit": ground.part.units.rule,
+        "folds": len(ground.rounds) if len(ground.rounds) > 1 else None,
+        "test_examples_unasked": 0 if corpus.folds is not None else len(corpus.test),
+        "set_aside": corpus.record["set_aside"],
+        "notes": _notes(ground, listed),
+    }
+
+
+def _known(candidate: Candidate, tried: Tried, ground: Ground) -> dict[str, Any]:
+    return {
+        "name": candidate.checkpoint.name,
+        "sha256": candidate.checkpoint.sha256,
+        "parameters": candidate.parameters,
+        "dimensions": tried.dimensions,
+        "max_length": candidate.max_length,
+        "pooling": tried.pooling,
+        "truncated": tried.truncated,
+        "seen_in_training": int(seen_before(ground.part.examples, learned_texts(candidate.checkpoint)).sum()),
+        "seconds": round(tried.seconds, 1),
+    }
+
+
+def _standing(ground: Ground, measured: Measured, best: Measured) -> dict[str, Any]:
+    """Return scores, their interval, and where they stand against the best."""
+    task, recipe, units = ground.task, ground.recipe, ground.part.units
+    metric, draws = task.primary_metric, recipe.evaluation.bootstrap_draws
+    own = own_interval(measured.statistics, task.metrics[metric], units.nodes, seed=recipe.seed, draws=draws)
+    if measured is best:
+        word, against = ("TOO FEW" if _too_few(own) else "BEST"), None
+    else:
+        against = difference(task, metric, best, measured, units, Resampling(recipe.seed, draws))
+        word = _word(against, task.discordant(best, measured))
+    return {
+        "scores": measured.scores,
+        "interval": own.record(),
+        "difference": against and against.record(),
+        "standing": word,
+    }
+
+
+def _word(against: Interval, discordant: int | None) -> str:
+    if _too_few(against):
+        return "TOO FEW"
+    if discordant is not None and discordant < FEWEST_DISCORDANT:
+        return "NOT TOLD APART"
+    return "WORSE" if against.high < 0 else "BETTER" if against.low > 0 else "NOT TOLD APART"
+
+
+def _too_few(interval: Interval) -> bool:
+    return interval.units < FEWEST_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
+
+
+def _sentence(metric: str, listed: Sequence[Mapping[str, Any]], beside: Sequence[Mapping[str, Any]]) -> str:
+    best, *others = listed
+    value = best["scores"].get(metric)
+    score = "not defined" if value is None else f"{value:.3f}"
+    first = f"{best['name']} scores best, {METRIC_NAMES.get(metric, metric)} {score}"
+    if best["standing"] == "TOO FEW":
+        few = best["interval"]["units"]
+        return f"TOO FEW: {first}, but {few} independent units, or so unequal ones, tell nothing; take more data."
+    alike = [each["name"] for each in others if each["standing"] != "WORSE"]
+    told = f", but cannot be told apart from {' and '.join(alike)}" if alike else ", and the others are worse"
+    cheap = [each["name"] for each in beside if each["standing"] != "WORSE"]
+    below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
+    return f"{first}{told}{below}."
+
+
+def _notes(ground: Ground, listed: Sequence[Mapping[str, Any]]) -> list[str]:
+    said = [f"the {len(ground.corpus.test)} test examples of adapt were not looked at"]
+    if ground.corpus.folds is not None:
+        said = [
+            "the data is so small that adapt would cross-fit all of it, so no test split could be left alone; its "
+            "verdict on this data is a little too kind to the checkpoint chosen here"
+        ]
+    said.append("the best of several looks better than it is: its score here is for choosing, not for promising")
+    for each in listed:
+        if each["seen_in_training"]:
+            said.append(f"{each['name']} learned from {each['seen_in_training']} of these examples")
+    return said

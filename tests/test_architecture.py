@@ -17,7 +17,7 @@ ROWS = [
     ["demo"],
     ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "doctor"],
     ["reports", "predict", "saving"],
-    ["classifier"],
+    ["classifier", "learning"],
     ["training", "evaluation"],
     ["preparation"],
     ["tasks", "engines"],

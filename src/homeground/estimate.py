@@ -26,7 +26,7 @@ def estimate(ready: Prepared) -> dict[str, Any]:
     The folds of a cross-fitting and the trials of a search are counted in. Memory is the peak of this process so far,
     training steps included.
     """
-    recipe, rows = ready.recipe, ready.train_rows
+    recipe, rows = ready.recipe, ready.lesson.train
     training = recipe.training
     lengths = rows.lengths("training")
     model = open_engine(recipe.engine).open_model(
@@ -48,12 +48,12 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         model.train_step(batch, denominator, 0.0, step)
         seconds.append(time.perf_counter() - began)
     step_seconds = float(np.mean(seconds[1:] or seconds))
-    folds = 0 if ready.corpus.folds is None else int(ready.corpus.folds.max()) + 1
+    folds = ready.corpus.number_of_folds
     # Without a search there is one trial, the recipe itself; with one, the best trial is the final training.
     epochs = [trial.epochs for trial in draw_trials(recipe)]
     steps = sum(total_steps(len(lengths), training.batch_size, each) for each in epochs) * (1 + folds)
     validations = sum(math.ceil(each) + (len(epochs) > 1) for each in epochs) * (1 + folds)
-    measured = 2 * len(ready.corpus.test) + validations * len(ready.corpus.validation)
+    measured = 2 * len(ready.corpus.test) + validations * 2 * len(ready.corpus.validation)
     measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return {

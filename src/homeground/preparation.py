@@ -18,9 +18,11 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
 from homeground.data.corpus import LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
-from homeground.data.examples import text_hashes
+from homeground.data.examples import Example, text_hashes
+from homeground.data.linking import PairUnits
 from homeground.data.readers import read_table
 from homeground.errors import DataError, UsageError, nearest
+from homeground.randomness import generator
 from homeground.recipe import FILES, Recipe
 from homeground.run import file_hash
 from homeground.tasks import choose_task
@@ -28,6 +30,20 @@ from homeground.tasks.general import General, general_sets
 from homeground.tasks.task import Measured, Task
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one model learns from and is chosen by, tokenized.
+
+    ``sample`` are as many of the training examples as there are validation examples, to see what was memorised.
+    ``validation`` and ``sample`` are None where there is no validation split.
+    """
+
+    train: Any
+    validation: Any
+    sample: Any
+    validation_units: PairUnits
 
 
 @dataclass(frozen=True)
@@ -77,19 +93,9 @@ class Prepared:
         return None if titles is None else list(titles)
 
     @cached_property
-    def train_rows(self) -> Any:
-        """The training examples, tokenized once."""
-        return self._tokenize(self.corpus.train)
-
-    @cached_property
-    def validation_rows(self) -> Any:
-        """The validation examples, or None where there are none."""
-        return self._tokenize(self.corpus.validation) if len(self.corpus.validation) else None
-
-    @cached_property
     def test_rows(self) -> Any:
         """The test examples; all examples where folds are cross-fitted."""
-        return self._tokenize(self.corpus.test)
+        return self._tokenize(self.corpus.test.examples)
 
     @cached_property
     def split_lines(self) -> list[dict[str, Any]]:
@@ -118,10 +124,15 @@ class Prepared:
         seen = seen_before(self.corpus.test.examples, hashes)
         return [example.row for example, known in zip(self.corpus.test.examples, seen, strict=True) if known]
 
-    def fold_rows(self, fold: int) -> tuple[Any, Any]:
-        """Return the training and validation rows of one fold of a cross-fitting."""
+    @cached_property
+    def lesson(self) -> Lesson:
+        """What the model that is kept learns from."""
+        return self._lesson(self.corpus.train, self.corpus.validation)
+
+    def lesson_of_fold(self, fold: int) -> Lesson:
+        """Return what the model of one fold of a cross-fitting learns from."""
         train, validation, _ = self.corpus.fold(fold, self.recipe)
-        return self._tokenize(train), self._tokenize(validation) if len(validation) else None
+        return self._lesson(train, validation)
 
     def fingerprint(self, before: Measured) -> dict[str, Any]:
         """Return what every checkpoint records of its surroundings: the before-scores and the versions."""
@@ -141,8 +152,19 @@ class Prepared:
             for place, example in enumerate(test.examples)
         ]
 
-    def _tokenize(self, part: Part) -> Any:
-        return self.task.tokenize(part.examples, self.tokenizer, self.padding)
+    def _lesson(self, train: Part, validation: Part) -> Lesson:
+        count = min(len(train), len(validation))
+        drawn = generator(self.recipe.seed, "sample").permutation(len(train))[:count]
+        sample = [train.examples[place] for place in sorted(drawn.tolist())]
+        return Lesson(
+            train=self._tokenize(train.examples),
+            validation=self._tokenize(validation.examples) if count else None,
+            sample=self._tokenize(sample) if count else None,
+            validation_units=validation.units,
+        )
+
+    def _tokenize(self, examples: list[Example]) -> Any:
+        return self.task.tokenize(examples, self.tokenizer, self.padding)
 
 
 def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> Prepared:
@@ -183,7 +205,9 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general, kept_general, record)
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
     parts = (
-        [ready.test_rows] if corpus.folds is not None else [ready.train_rows, ready.validation_rows, ready.test_rows]
+        [ready.test_rows]
+        if corpus.folds is not None
+        else [ready.lesson.train, ready.lesson.validation, ready.test_rows]
     )
     truncated = sum(rows.truncated for rows in parts if rows is not None)
     record["truncated"] = {"texts": truncated, "max_length": max_length}
@@ -212,6 +236,11 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
     if recipe.search.search:
         _refuse_search(recipe, corpus)
+    if recipe.evaluation.keep_general and not len(corpus.validation):
+        raise UsageError(
+            "--keep-general chooses how much is kept on a validation split and there is none; give --validation, "
+            "e.g. 0.1"
+        )
 
 
 def _aside(general: General | None) -> list[dict[str, Any]]:

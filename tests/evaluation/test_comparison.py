@@ -59,5 +59,5 @@ def test_general_ability_that_was_trained_for_is_not_kept() -> None:
     assert judge_general(general_set(0), ROUGH, FINE, DRAWS, margin=0.01)["verdict"] == "KEPT"
     seen = judge_general(general_set(3), ROUGH, FINE, DRAWS, margin=0.01)
     assert (seen["verdict"], seen["seen_in_training"]) == ("UNDECIDED", 3)
-    assert "3 of the pairs of general.csv were learned from" in seen["sentence"]
+    assert "3 examples of general.csv were learned from" in seen["sentence"]
     assert judge_general(general_set(3), FINE, ROUGH, DRAWS, margin=0.01)["verdict"] == "FORGOT"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from homeground.adapt import Note
 from homeground.cli.counting import PLAIN_SECONDS, duration
+from homeground.learning import Note
 from homeground.training import train
 
 
@@ -69,6 +69,10 @@ class Progress:
 def _told_of(name: str) -> bool:
     return name in (
         "train/epoch_loss",
+        "train/pearson",
+        "train/mrr",
+        "train/accuracy",
+        "train/macro_f1",
         "validation/loss",
         "validation/pearson",
         "validation/mrr",

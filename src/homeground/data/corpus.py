@@ -58,6 +58,11 @@ class Corpus:
     record: dict[str, Any]
     hashes: dict[str, str]
 
+    @property
+    def number_of_folds(self) -> int:
+        """The folds of a cross-fitting, 0 where there is none."""
+        return 0 if self.folds is None else int(self.folds.max()) + 1
+
     def fold(self, number: int, recipe: Recipe) -> tuple[Part, Part, NDArray[np.int64]]:
         """Return train and validation without the examples of one fold, and the positions of that fold's examples."""
         assert self.folds is not None

@@ -66,18 +66,20 @@ class Merged:
     model: Model
     chosen: Point
     points: tuple[Point, ...]
+    domain: Validated
+    general: Validated
     budget: float
 
-    def record(self, domain: Validated, general: Validated) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Return what scores.json says of the merge."""
         return {
             "weight": self.chosen.weight,
             "kept": self.chosen.weight > 0,
             "budget": self.budget,
-            "domain_metric": domain.task.primary_metric,
-            "general_metric": general.task.primary_metric,
-            "domain_examples": len(domain.units.units),
-            "general_examples": len(general.units.units),
+            "domain_metric": self.domain.task.primary_metric,
+            "general_metric": self.general.task.primary_metric,
+            "domain_examples": len(self.domain.units.units),
+            "general_examples": len(self.general.units.units),
             "points": [point.record() for point in self.points],
         }
 
@@ -111,7 +113,7 @@ def merge(
         points.append(point)
         told(f"merge weight {weight:.1f}: domain {point.domain_score:.4f}, general {point.general_score:.4f}")
     chosen = choose(points, budget=margin / 2)
-    return Merged(tuned.merged(base, chosen.weight), chosen, tuple(points), margin / 2)
+    return Merged(tuned.merged(base, chosen.weight), chosen, tuple(points), domain, general, margin / 2)
 
 
 def choose(points: Sequence[Point], *, budget: float) -> Point:

@@ -71,7 +71,8 @@ def _validation(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> 
         for name in names
         if (points := _points(lines, name)) and not _alike(points, loss)
     ]
-    charts: list[LineChart] = []
+    charts = [chart for name in left if (chart := _beside_training(lines, name, best_step))]
+    left = [name for name in left if not _points(lines, f"train/{name}")]
     for title, members in _TOGETHER:
         shared = [name for name in members if name in left]
         if len(shared) > 1:
@@ -79,6 +80,18 @@ def _validation(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> 
             left = [name for name in left if name not in shared]
     charts += [_chart(lines, f"{metric(name).label} (validation)", [name], best_step) for name in left]
     return charts
+
+
+def _beside_training(lines: Sequence[Mapping[str, Any]], name: str, best_step: float | None) -> LineChart | None:
+    """Return the chart of a metric that was measured on training examples, too, else None."""
+    learned = _points(lines, f"train/{name}")
+    if not learned:
+        return None
+    series = {
+        "training, a sample": ("train", learned),
+        "validation": ("after", _points(lines, f"validation/{name}")),
+    }
+    return line_chart(metric(name).label, series, best_step=best_step)
 
 
 def _alike(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> bool:

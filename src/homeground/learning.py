@@ -1,0 +1,210 @@
+"""One model learns: its new head is fitted, its weights are trained and, where asked, merged back towards its base.
+
+Once for the model that is kept, and once more for every trial of a search and every fold of a cross-fitting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.engines import open_engine
+from homeground.engines.model import Model
+from homeground.errors import Stopped
+from homeground.evaluation.evaluate import evaluate, mean_loss
+from homeground.evaluation.general import GeneralSet
+from homeground.evaluation.merging import Merged, Validated, merge
+from homeground.preparation import Lesson, Prepared
+from homeground.run import Run, read_array, write_array
+from homeground.tasks.task import Measured, Rows
+from homeground.training import signals, train
+from homeground.training.head import Head, fit_head, probabilities, vectors_of
+from homeground.training.loggers import MetricsLog
+from homeground.training.search import Search, Trial, draw_trials, search
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to tell the user while a run goes on."""
+
+    text: str
+
+
+Listener = Callable[[Note | train.Event], None]
+
+FROZEN = "frozen.npy"
+"""In the folder of a fold: what a regression on frozen embeddings predicts, beside what the models do."""
+
+
+def open_before(ready: Prepared, lesson: Lesson, tell: Listener) -> tuple[Model, Head | None]:
+    """Return the model to compare with, and its head where that is new: fitted to convergence, so that it is fair."""
+    base = _open(ready)
+    if base.has_head:
+        return base, None
+    tell(Note("fitting the new head on frozen features"))
+    size, seed = ready.recipe.evaluation.evaluation_batch_size, ready.recipe.seed
+    head = fit_head(base, ready.task, lesson.train, lesson.validation, seed=seed, size=size)
+    base.set_head(head.variant, head.outer.weight, head.outer.bias)
+    return base, head
+
+
+def fit(
+    ready: Prepared, home: Path, before: Measured, tell: Listener, lesson: Lesson, head: Head | None
+) -> tuple[Model, train.Finished]:
+    """Train one model under ``home``, going on from its checkpoints; Ctrl-C and SIGTERM save first."""
+    model = _open(ready, to_train=True)
+    if head is not None:
+        model.set_head(head.variant, head.outer.weight, head.outer.bias)
+    log = MetricsLog(home)
+    try:
+        with signals.Signals() as stop:
+            for event in train.train(
+                model,
+                ready.task,
+                lesson.train,
+                ready.recipe,
+                home=home,
+                evaluate=None if lesson.validation is None else lambda model: _validate(model, ready, lesson),
+                stop=stop,
+                fingerprint=ready.fingerprint(before),
+            ):
+                log(event)
+                tell(event)
+                if isinstance(event, train.Finished):
+                    return model, event
+                if isinstance(event, train.Stopped):
+                    raise Stopped(
+                        f"stopped after step {event.step}, and saved; the same command goes on from there",
+                        signal_number=event.signal_number,
+                    )
+    finally:
+        log.close()
+    raise AssertionError("a training ends with Finished or Stopped")
+
+
+def search_settings(run: Run, ready: Prepared, before: Measured, tell: Listener, head: Head | None) -> Search | None:
+    """Try settings on validation and bring the best training into the run; None where no search was asked for."""
+    recipe, task = ready.recipe, ready.task
+    if not recipe.search.search:
+        return None
+    monitor = train.monitored(task, recipe, validated=True)
+
+    def attempt(trial: Trial, home: Path) -> float:
+        model, _ = fit(with_trial(ready, trial), home, before, tell, ready.lesson, head)
+        # What the weights that are kept score, whichever of them --keep says, and however often the trial was resumed.
+        return _validate(model, ready, ready.lesson).get(monitor, math.nan)
+
+    return search(
+        draw_trials(recipe),
+        run,
+        attempt,
+        metric=monitor,
+        greater_is_better=train.greater_is_better(task, monitor),
+        minutes=recipe.search.search_minutes,
+        say=lambda text: tell(Note(text)),
+    )
+
+
+def with_trial(ready: Prepared, trial: Trial) -> Prepared:
+    """Return the same preparation with the learning rate and the epochs of a trial."""
+    training = {"learning_rate": trial.learning_rate, "epochs": trial.epochs}
+    return replace(ready, recipe=ready.recipe.with_training(**training))
+
+
+def keep_general(ready: Prepared, base: Model, tuned: Model, tell: Listener, lesson: Lesson) -> Merged | None:
+    """Merge a tuned model back as far as keeps general ability; None where that was not asked for."""
+    chooses = GeneralSet.of(ready, ready.kept_general)
+    if chooses is None or lesson.validation is None:
+        return None
+    recipe, rows = ready.recipe, lesson.validation
+    size = recipe.evaluation.evaluation_batch_size
+    domain = Validated(
+        ready.task, lambda model: evaluate(model, ready.task, rows, batch_size=size), lesson.validation_units
+    )
+    general = Validated(chooses.task, chooses.measure, chooses.units)
+    margin = recipe.evaluation.general_margin
+    return merge(base, tuned, domain, general, margin=margin, seed=recipe.seed, told=lambda text: tell(Note(text)))
+
+
+def measure(model: Model, ready: Prepared) -> Measured:
+    """Return what a model scores on the test examples."""
+    return evaluate(model, ready.task, ready.test_rows, batch_size=ready.recipe.evaluation.evaluation_batch_size)
+
+
+def frozen_embeddings(base: Model, ready: Prepared, head: Head | None) -> dict[str, NDArray[np.float64]]:
+    """Return what a regression on frozen embeddings predicts for the test examples; nothing without a new head."""
+    if head is None:
+        return {}
+    size = ready.recipe.evaluation.evaluation_batch_size
+    vectors = vectors_of(base, ready.task, ready.test_rows, size=size)["mean"]
+    several = ready.task.loss == "binary_cross_entropy"
+    return {"frozen embeddings": probabilities(head.frozen, vectors, several=several)}
+
+
+def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tuple[Measured, Measured]:
+    """Return before and after when every example is measured by models that learned from the other folds only.
+
+    Of the models before only a fitted head has learned anything, so where there is none ``before`` stays as it is.
+    """
+    assert ready.corpus.folds is not None
+    predictions = np.full((2, *before.predictions.shape), np.nan)
+    for fold in range(ready.corpus.number_of_folds):
+        home = fold_home(run, fold)
+        kept = home / "predictions.npy"
+        if not kept.is_file():
+            tell(Note(f"fold {fold + 1} of {ready.corpus.number_of_folds}"))
+            lesson = ready.lesson_of_fold(fold)
+            base, head = open_before(ready, lesson, tell)
+            own_before = before if head is None else measure(base, ready)
+            model, _ = fit(ready, home, own_before, tell, lesson, head)
+            merged = keep_general(ready, base, model, tell, lesson)
+            after = measure(merged.model if merged else model, ready)
+            for frozen in frozen_embeddings(base, ready, head).values():
+                write_array(home / FROZEN, frozen)
+            write_array(kept, np.stack([own_before.predictions, after.predictions]))
+            run.remove_checkpoints(home)
+        held_out = ready.corpus.folds == fold
+        predictions[:, held_out] = read_array(kept)[:, held_out]
+    first, second = (ready.task.measure(ready.test_rows, side) for side in predictions)
+    return first, second
+
+
+def fold_home(run: Run, fold: int) -> Path:
+    """Return the folder of a fold, which counts from 0; the folders count from 1."""
+    return run.folder / "folds" / str(fold + 1)
+
+
+def _open(ready: Prepared, *, to_train: bool = False) -> Model:
+    recipe = ready.recipe
+    return open_engine(recipe.engine).open_model(
+        ready.checkpoint,
+        head=ready.task.head,
+        loss=ready.task.loss,
+        encoder=recipe.encoder,
+        training=recipe.training if to_train else None,
+        seed=recipe.seed,
+        labels=ready.task.labels,
+    )
+
+
+def _validate(model: Model, ready: Prepared, lesson: Lesson) -> dict[str, float]:
+    """Return loss and metrics on validation, and the deciding metric on a sample of what is learned from.
+
+    The names are those of metrics.jsonl. Both are measured alike, so that their distance shows memorising.
+    """
+    recipe, task, metric = ready.recipe, ready.task, ready.task.primary_metric
+
+    def scores_on(rows: Rows) -> dict[str, float]:
+        return dict(evaluate(model, task, rows, batch_size=recipe.evaluation.evaluation_batch_size).scores)
+
+    scores, learned = scores_on(lesson.validation), scores_on(lesson.sample)
+    known = scores.get(task.loss_metric) if task.loss_metric else None
+    size = recipe.training.batch_size
+    loss = mean_loss(model, task, lesson.validation, batch_size=size) if known is None else known
+    sampled = {f"train/{metric}": learned[metric]} if metric in learned else {}
+    return {"validation/loss": loss, **sampled, **{f"validation/{name}": value for name, value in scores.items()}}

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from homeground.classifier import Classifier
     from homeground.errors import HomegroundError
     from homeground.measure import compare, evaluate
+    from homeground.pairs import make_pairs
     from homeground.predict import Encoder, load
     from homeground.run import Run
 
-__all__ = ["Classifier", "Encoder", "HomegroundError", "Run", "adapt", "compare", "evaluate", "load"]
+__all__ = ["Classifier", "Encoder", "HomegroundError", "Run", "adapt", "compare", "evaluate", "load", "make_pairs"]
 
 _HOMES = {
     "Classifier": "homeground.classifier",
@@ -34,6 +35,7 @@ _HOMES = {
     "compare": "homeground.measure",
     "evaluate": "homeground.measure",
     "load": "homeground.predict",
+    "make_pairs": "homeground.pairs",
 }
 
 

@@ -175,6 +175,23 @@ def test_every_relation_is_what_it_says_and_scored_by_the_tree() -> None:
     assert {pair.similarity for pair in pairs if pair.relation == "sibling"} == {0.7667, 0.8}
 
 
+def test_what_stands_above_a_title_is_no_cousin_and_nobody_is_their_own_sibling() -> None:
+    # Two branches in which every node is a concept, each above two others.
+    parents: list[tuple[int, ...]] = [(), (), *(((node - 2) // 2,) for node in range(2, 62))]
+    concepts = [make_concept(f"concept {node}", [], "", node) for node in range(len(parents))]
+    taxonomy = grow(concepts, [str(node) for node in range(len(parents))], parents, circle=lambda _: DataError(""))
+    found = draw_pairs(taxonomy, concepts, pairing(cousin=4, sibling=2), seed=0)
+    assert found.homonyms == 0
+    for pair in found.pairs:
+        one, two = (int(text.split()[1]) for text in (pair.text_1, pair.text_2))
+        if pair.relation == "cousin":
+            assert one not in taxonomy.way(two)
+            assert two not in taxonomy.way(one)
+    counts = Counter(pair.relation for pair in found.pairs)
+    assert counts["sibling"] == 30
+    assert counts["parent"] == 60
+
+
 def test_no_pair_comes_twice_and_every_title_meets_as_many_as_asked() -> None:
     taxonomy = forest(8, 8)
     pairs = drawn(taxonomy, sibling=1, stranger=3, cousin=2)
@@ -273,6 +290,19 @@ def test_hard_negatives_are_those_of_a_full_comparison(monkeypatch: pytest.Monke
     pairs = [pair for pair in drawn(taxonomy, hard=found, stranger=0) if pair.relation == "hard_negative"]
     assert pairs
     assert {pair.similarity for pair in pairs} == {0.5}
+
+
+def test_hard_negatives_are_found_behind_many_that_share_a_name() -> None:
+    taxonomy = forest(5, 4)
+    alike = tuple(
+        make_concept(each.title, ["the same"] if number < 60 else [], "", each.node)
+        for number, each in enumerate(taxonomy.concepts)
+    )
+    taxonomy = replace(taxonomy, concepts=alike)
+    vectors = np.random.default_rng(0).normal(size=(len(alike), 5)).astype(np.float32)
+    vectors[:60, 0] += 20
+    found = hard_negatives(taxonomy, alike, vectors, wanted=1, seed=0)
+    assert found == nearest(taxonomy, vectors, 1)
 
 
 def test_of_very_many_concepts_a_sample_is_compared_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,7 @@ def test_a_write_that_fails_leaves_nothing_half_written(
         ({"test": 0.0}, "--test 0.0: expected a share"),
         ({"test": 0.5, "validation": 0.5}, "leave nothing to learn from"),
         ({"hold_out": 0}, "--hold-out 0"),
+        ({"hold_out": 4}, r"--hold-out 4: expected .* 1 \(branches\) to 3"),
     ],
 )
 def test_what_cannot_be_followed_is_refused(taxonomy: Path, options: dict[str, Any], message: str) -> None:

@@ -68,8 +68,9 @@ def make_pairs(
     shares = _shares(validation, test)
     tree = read_taxonomy(taxonomy, groups=groups, relations=relations, layout=layout)
     depth = held_out_depth(tree, test) if hold_out is None else hold_out
-    if depth < 1:
-        raise UsageError(f"--hold-out {depth}: expected the depth of the groups to hold out, 1 for branches")
+    deepest = max(tree.depths[concept.node] for concept in tree.concepts)
+    if not 1 <= depth <= deepest:
+        raise UsageError(f"--hold-out {depth}: expected the depth of the groups to hold out, 1 (branches) to {deepest}")
     splits = split_concepts(tree, depth=depth, seed=seed, shares=shares)
     pairing = Pairing(depth, pairing_counts, pairing_scores)
     encoder = _encoder(checkpoint) if hard_negatives else None

@@ -15,7 +15,7 @@ ROWS = [
     ["__main__"],
     ["cli"],
     ["demo"],
-    ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "doctor"],
+    ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "pairs", "doctor"],
     ["reports", "predict", "saving"],
     ["classifier", "learning"],
     ["training", "evaluation"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeground.classifier import Classifier
     from homeground.errors import HomegroundError
     from homeground.measure import compare, evaluate
+    from homeground.pairs import make_pairs
     from homeground.predict import Encoder, load
     from homeground.run import Run
 
@@ -34,6 +35,7 @@ __all__ = [
     "compare_checkpoints",
     "evaluate",
     "load",
+    "make_pairs",
 ]
 
 _HOMES = {
@@ -46,6 +48,7 @@ _HOMES = {
     "compare_checkpoints": "homeground.checkpoint_comparison",
     "evaluate": "homeground.measure",
     "load": "homeground.predict",
+    "make_pairs": "homeground.pairs",
 }
 
 

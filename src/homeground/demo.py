@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import asdict
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 
 from homeground.adapt import Listener, adapt
-from homeground.data.taxonomy import Concept, ScoredPair, scored_pairs, split_groups
+from homeground.data.taxonomy import Taxonomy
+from homeground.data.taxonomy_files import read_taxonomy
+from homeground.data.taxonomy_pairs import SCORES, Pairing, ScoredPair, draw_pairs
+from homeground.data.taxonomy_splits import split_concepts
+from homeground.pairs import write_pairs
 from homeground.run import Run, write_text, written_to
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 """Shares of the groups; a generous test split, because its groups are what the verdict counts."""
+
+PAIRING = Pairing(depth=2, counts={"alternative": 4, "sibling": 2, "stranger": 2}, scores={**SCORES, "sibling": 0.7})
+"""Every name the built-in concepts have, and scores as plain as their tree of two levels."""
 
 TITLES = (
     "ward nurse",
@@ -32,8 +36,8 @@ def run_demo(out: Path, *, fresh: bool = False, listen: Listener | None = None) 
     folder = out.parent / f"{out.name}-data"
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for split, concepts in split_groups(read_occupations(), seed=0, shares=SHARES).items():
-        write_pairs(folder / f"{split}.csv", scored_pairs(concepts, seed=0))
+    for split, pairs in demo_pairs().items():
+        write_pairs(folder / f"{split}.csv", pairs)
     general = files("homeground.data") / "general_pairs.csv"
     write_text(folder / "general.csv", general.read_text(encoding="utf-8"))
     return adapt(
@@ -49,19 +53,14 @@ def run_demo(out: Path, *, fresh: bool = False, listen: Listener | None = None) 
     )
 
 
-def read_occupations() -> list[Concept]:
+def demo_pairs() -> dict[str, list[ScoredPair]]:
+    """Return the pairs of every split of the built-in taxonomy."""
+    taxonomy = read_occupations()
+    splits = split_concepts(taxonomy, depth=PAIRING.depth, seed=0, shares=SHARES)
+    return {split: draw_pairs(taxonomy, concepts, PAIRING, seed=0).pairs for split, concepts in splits.concepts.items()}
+
+
+def read_occupations() -> Taxonomy:
     """Return the built-in taxonomy of occupations and skills."""
-    text = (files("homeground.data") / "occupations.csv").read_text(encoding="utf-8")
-    return [
-        Concept(row["title"], tuple(row["alternatives"].split("|")), row["group"], row["branch"])
-        for row in csv.DictReader(io.StringIO(text), strict=True)
-    ]
-
-
-def write_pairs(path: Path, pairs: list[ScoredPair]) -> None:
-    """Write scored pairs as CSV with the columns text_1, text_2, similarity, relation and group."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=["text_1", "text_2", "similarity", "relation", "group"])
-    writer.writeheader()
-    writer.writerows(asdict(pair) for pair in pairs)
-    write_text(path, text.getvalue())
+    with as_file(files("homeground.data") / "occupations.csv") as path:
+        return read_taxonomy(path)

@@ -108,7 +108,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
         folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         if fresh and folder.exists():
-            folder.rename(_aside(folder))
+            folder.rename(aside(folder))
         run = Run(folder)
         if folder.exists() and not run.record and any(folder.iterdir()):
             raise RunConflict(
@@ -155,7 +155,7 @@ def _locked(folder: Path) -> Generator[None]:
         lock.release()
 
 
-def _aside(folder: Path) -> Path:
+def aside(folder: Path) -> Path:
     """Return the first free name of the form ``pairs.old-1``."""
     number = 1
     while (path := folder.with_name(f"{folder.name}.old-{number}")).exists():

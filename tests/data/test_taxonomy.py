@@ -1,103 +1,103 @@
-"""Pairs of a taxonomy: no pair twice, no group in two splits, strangers from elsewhere, the same every time."""
+"""A tree of concepts: how near two stand, by hand and by what must hold of any tree."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeground.data.linking import text_key
-from homeground.data.taxonomy import RELATIONS, Concept, ScoredPair, scored_pairs, split_groups
+from homeground.data.taxonomy import Concept, Taxonomy, grow, homonyms, make_concept
 from homeground.errors import DataError
 
-SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
+#   0 health          5 food
+#   ├ 1 nursing       └ 6 baking
+#   │  ├ 2 ward nurse     └ 7 baker
+#   │  └ 3 midwife
+#   └ 4 dentist
+PARENTS = [(), (0,), (1,), (1,), (0,), (), (5,), (6,)]
+NAMES = ["health", "nursing", "ward nurse", "midwife", "dentist", "food", "baking", "baker"]
 
 
-def taxonomy(branches: int = 5, groups: int = 8, members: int = 4) -> list[Concept]:
-    return [
-        Concept(f"title{b}x{g}x{m}", (f"other{b}x{g}x{m}", f"name{b}x{g}x{m}"), f"group {b}.{g}", f"branch {b}")
-        for b in range(branches)
-        for g in range(groups)
-        for m in range(members)
+def tree(parents: list[tuple[int, ...]] | None = None, **options: int) -> Taxonomy:
+    above = PARENTS if parents is None else parents
+    names = [NAMES[node] if node < len(NAMES) else str(node) for node in range(len(above))]
+    concepts = [make_concept(name, [], "", node) for node, name in enumerate(names)]
+    return grow(concepts, names, above, circle=lambda nodes: DataError(f"circle {nodes}"), **options)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "closeness"),
+    [
+        (2, 3, 2 * 2 / (3 + 3)),  # siblings, below nursing at depth 2
+        (2, 4, 2 * 1 / (3 + 2)),  # cousins, below health at depth 1
+        (2, 1, 2 * 2 / (3 + 2)),  # a concept and its parent
+        (2, 0, 2 * 1 / (3 + 1)),
+        (2, 7, 0),  # of two branches
+        (0, 5, 0),
+        (2, 2, 1),
+    ],
+)
+def test_closeness_is_that_of_wu_and_palmer(one: int, two: int, closeness: float) -> None:
+    assert tree().closeness(one, two) == pytest.approx(closeness)
+    assert tree().closeness(two, one) == pytest.approx(closeness)
+
+
+@given(st.lists(st.lists(st.integers(0, 60), max_size=3), min_size=1, max_size=60), st.data())
+def test_closeness_is_symmetric_between_0_and_1_and_1_only_for_the_same(
+    above: list[list[int]], data: st.DataObject
+) -> None:
+    parents = [tuple({node % place for node in nodes} if place else ()) for place, nodes in enumerate(above)]
+    taxonomy = tree(parents)
+    one, two = (data.draw(st.integers(0, len(parents) - 1)) for _ in range(2))
+    assert taxonomy.closeness(one, two) == taxonomy.closeness(two, one)
+    assert 0 <= taxonomy.closeness(one, two) <= 1
+    assert (taxonomy.closeness(one, two) == 1) == (one == two)
+    assert len(taxonomy.way(one)) == taxonomy.depths[one]
+    first, after = taxonomy.spans[one]
+    below = {node for node in range(len(parents)) if one in taxonomy.way(node)}
+    assert below == {node for node, (place, _) in enumerate(taxonomy.spans) if first <= place < after}
+
+
+def test_of_several_parents_the_deepest_is_in_the_tree_and_all_count() -> None:
+    taxonomy = tree([*PARENTS, (5, 1)])  # below food and below nursing
+    assert taxonomy.way(8) == [0, 1, 8]
+    assert taxonomy.closeness(8, 2) == pytest.approx(2 * 2 / (3 + 3))
+    assert taxonomy.closeness(8, 7) == pytest.approx(2 * 1 / (3 + 3))
+    assert any("below several" in note for note in taxonomy.notes)
+
+
+def test_branches_may_stand_below_a_root_that_is_left_out() -> None:
+    rooted = [(), *(tuple(parent + 1 for parent in above) or (0,) for above in PARENTS)]
+    taxonomy = tree(rooted, branch_depth=2)
+    assert taxonomy.closeness(3, 8) == 0
+    assert taxonomy.closeness(3, 4) == pytest.approx(2 * 2 / (3 + 3))
+    assert len(taxonomy.concepts) == len(PARENTS)
+    assert any("above the branches" in note for note in taxonomy.notes)
+    with pytest.raises(DataError, match="the deepest at 4"):
+        tree(rooted, branch_depth=5)
+
+
+def test_parents_in_a_circle_are_refused_wherever_it_begins() -> None:
+    with pytest.raises(DataError, match=r"circle \[1, 2\]|circle \[2, 1\]"):
+        tree([(), (2,), (1,), (2,)])
+    with pytest.raises(DataError, match=r"circle \[0\]"):
+        tree([(0,)])
+
+
+def test_a_deep_tree_is_no_trouble() -> None:
+    deep = tree([(), *((node,) for node in range(5000))])
+    assert deep.depths[-1] == 5001
+    assert deep.spans[0] == (0, 5001)
+
+
+def test_names_that_read_alike_are_one_and_homonyms_are_told() -> None:
+    concept = make_concept("Data Scientist", ["data scientist!", " analyst ", "Analyst", ""], " text ", 0)
+    assert concept.alternatives == ("analyst",)
+    assert concept.description == "text"
+    concepts: list[Concept] = [
+        concept,
+        make_concept("ANALYST", [], "", 1),
+        make_concept("数据科学家", ["ANALYST "], "", 2),
     ]
-
-
-def by_title(concepts: list[Concept]) -> dict[str, Concept]:
-    return {concept.title: concept for concept in concepts}
-
-
-def both(pair: ScoredPair) -> frozenset[str]:
-    return frozenset((text_key(pair.text_1), text_key(pair.text_2)))
-
-
-@given(branches=st.integers(2, 5), groups=st.integers(1, 9), members=st.integers(1, 4), seed=st.integers(0, 5))
-def test_no_group_and_no_text_is_in_two_splits(branches: int, groups: int, members: int, seed: int) -> None:
-    concepts = taxonomy(branches, groups, members)
-    splits = split_groups(concepts, seed=seed, shares=SHARES)
-    where = Counter(group for part in splits.values() for group in {concept.group for concept in part})
-    assert set(where.values()) == {1}
-    assert sorted(c.title for part in splits.values() for c in part) == sorted(c.title for c in concepts)
-
-
-def test_splits_get_their_shares_from_every_branch_alike() -> None:
-    concepts = taxonomy(branches=4, groups=25)
-    splits = split_groups(concepts, seed=0, shares=SHARES)
-    for name, share in SHARES.items():
-        assert len(splits[name]) == pytest.approx(share * len(concepts), rel=0.1)
-        for count in Counter(concept.branch for concept in splits[name]).values():
-            assert count == pytest.approx(share * len(concepts) / 4, rel=0.45)
-
-
-def test_no_pair_comes_twice_whichever_way_round() -> None:
-    pairs = scored_pairs(taxonomy(), seed=0)
-    assert max(Counter(map(both, pairs)).values()) == 1
-    assert all(len(both(pair)) == 2 for pair in pairs)
-
-
-def test_two_names_that_read_the_same_make_no_pair() -> None:
-    concepts = [Concept("Data Scientist", ("data scientist!", "analyst"), "1", "a"), Concept("nurse", (), "2", "b")]
-    texts = {(pair.text_1, pair.text_2) for pair in scored_pairs(concepts, seed=0)}
-    assert ("Data Scientist", "data scientist!") not in texts
-    assert ("Data Scientist", "analyst") in texts
-
-
-def test_the_score_follows_from_where_the_two_stand() -> None:
-    concepts = taxonomy()
-    known = by_title(concepts)
-    pairs = scored_pairs(concepts, seed=0)
-    for pair in pairs:
-        first, second = known[pair.text_1], known.get(pair.text_2)
-        if pair.relation == "alternative":
-            assert pair.text_2 in first.alternatives
-        else:
-            assert second is not None
-            assert (first.group == second.group) == (pair.relation == "sibling")
-            assert (first.branch != second.branch) == (pair.relation == "stranger")
-        assert pair.similarity == RELATIONS[pair.relation]
-        assert pair.group == first.group
-    assert {pair.relation for pair in pairs} == set(RELATIONS)
-    assert 1 >= RELATIONS["alternative"] > RELATIONS["sibling"] > RELATIONS["stranger"] == 0.5
-
-
-def test_every_title_meets_as_many_as_asked() -> None:
-    concepts = taxonomy()
-    counts = Counter(pair.relation for pair in scored_pairs(concepts, seed=0, siblings=1, strangers=3))
-    assert counts["alternative"] == 2 * len(concepts)
-    # A few are drawn from both sides and count once.
-    assert 0.6 * len(concepts) <= counts["sibling"] <= len(concepts)
-    assert 2.8 * len(concepts) <= counts["stranger"] <= 3 * len(concepts)
-
-
-def test_the_same_seed_makes_the_same_pairs_and_another_makes_others() -> None:
-    concepts = taxonomy()
-    assert scored_pairs(concepts, seed=0) == scored_pairs(concepts, seed=0)
-    assert scored_pairs(concepts, seed=0) != scored_pairs(concepts, seed=1)
-    assert split_groups(concepts, seed=0, shares=SHARES) == split_groups(concepts, seed=0, shares=SHARES)
-    assert split_groups(concepts, seed=0, shares=SHARES) != split_groups(concepts, seed=1, shares=SHARES)
-
-
-def test_one_branch_alone_has_no_strangers() -> None:
-    with pytest.raises(DataError, match="one branch"):
-        scored_pairs(taxonomy(branches=1), seed=0)
+    assert list(homonyms(concepts)) == ["ANALYST"]
+    assert concepts[0].shares_a_name(concepts[2])

@@ -1,97 +1,199 @@
-"""A taxonomy: groups of concepts under branches, and the scored pairs that follow from where two texts stand in it."""
+"""A taxonomy: concepts with their names in a tree, and how near two of them stand to each other."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from homeground.data.linking import text_key
 from homeground.errors import DataError
-from homeground.randomness import generator
 
-RELATIONS = {"alternative": 0.9, "sibling": 0.7, "stranger": 0.5}
-"""Scores on the angular scale: other names of one concept, concepts of one group, and of other branches (unrelated)."""
+Parents = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """One concept: its name, its other names, its group, and the branch the group belongs to."""
+    """One concept: its title, its other names, what describes it, and the number of its node in the tree.
+
+    ``keys`` holds the ``text_key`` of the title and then of every alternative, no two of them equal, and
+    ``description_key`` that of the description, empty where there is none.
+    """
 
     title: str
     alternatives: tuple[str, ...]
-    group: str
-    branch: str
+    description: str
+    node: int
+    keys: tuple[str, ...]
+    description_key: str
+
+    def without(self, keys: set[str]) -> Concept:
+        """Return the concept without the alternatives of these keys, and without a description of one of them."""
+        kept = [(name, key) for name, key in zip(self.alternatives, self.keys[1:], strict=True) if key not in keys]
+        described = self.description_key not in keys
+        return Concept(
+            title=self.title,
+            alternatives=tuple(name for name, _ in kept),
+            description=self.description if described else "",
+            node=self.node,
+            keys=(self.keys[0], *(key for _, key in kept)),
+            description_key=self.description_key if described else "",
+        )
+
+    def shares_a_name(self, other: Concept) -> bool:
+        """Tell whether both have a name in common: then nothing says that they are not the same."""
+        return not set(self.keys).isdisjoint(other.keys)
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredPair:
-    """Two texts, how alike they are, and the groups their concepts stand in."""
+def make_concept(title: str, alternatives: Sequence[str], description: str, node: int) -> Concept:
+    """Return a concept; alternatives that read like its title or like one before them are left out."""
+    named = {text_key(title): title}
+    for name in alternatives:
+        if name.strip():
+            named.setdefault(text_key(name), name.strip())
+    text = description.strip()
+    return Concept(title, tuple(named.values())[1:], text, node, tuple(named), text_key(text))
 
-    text_1: str
-    text_2: str
-    similarity: float
-    relation: str
-    group: str
 
+@dataclass(frozen=True)
+class Taxonomy:
+    """Concepts and the tree they stand in; every branch stands at depth 1, below a root that is nothing itself.
 
-def split_groups(concepts: Sequence[Concept], *, seed: int, shares: Mapping[str, float]) -> dict[str, list[Concept]]:
-    """Return the concepts of every split, whole groups together, groups drawn from every branch alike.
-
-    ``shares`` maps a split to its share of the groups; the first takes what is left by rounding.
+    ``names (nodes,)`` are for people. ``parents (nodes,)`` numbers what stands above a node, none above a branch; the
+    first is its parent in the tree, the deepest of them, and the others count where two concepts are compared.
+    ``depths (nodes,)`` counts the nodes from the branch down to the node on the longest way. ``notes`` says what was
+    met in the files.
     """
-    by_branch: dict[str, list[str]] = defaultdict(list)
-    for concept in concepts:
-        if concept.group not in by_branch[concept.branch]:
-            by_branch[concept.branch].append(concept.group)
-    random = generator(seed, "groups")
-    # Branch after branch, each shuffled, so that equal steps through the list take from every branch.
-    ordered = [group for groups in by_branch.values() for group in random.permutation(groups).tolist()]
-    names = list(shares)
-    chosen = dict.fromkeys(ordered, names[0])
-    begin = 0.0
-    for name in names[1:]:
-        taken = [group for place, group in enumerate(ordered) if _falls(place, begin, shares[name])]
-        chosen |= dict.fromkeys(taken, name)
-        begin += shares[name]
-    return {name: [concept for concept in concepts if chosen[concept.group] == name] for name in names}
+
+    concepts: tuple[Concept, ...]
+    names: tuple[str, ...]
+    parents: tuple[tuple[int, ...], ...]
+    depths: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    def way(self, node: int) -> list[int]:
+        """Return the nodes from the branch down to ``node`` in the tree."""
+        way = [node]
+        while self.parents[way[-1]]:
+            way.append(self.parents[way[-1]][0])
+        return way[::-1]
+
+    def branch(self, node: int) -> int:
+        """Return the branch of the tree a node stands in."""
+        while self.parents[node]:
+            node = self.parents[node][0]
+        return node
+
+    def unit(self, node: int, depth: int) -> int:
+        """Return what stands above ``node`` at a depth, or the node itself where it is no deeper."""
+        while self.depths[node] > depth and self.parents[node]:
+            node = self.parents[node][0]
+        return node
+
+    def common_depth(self, one: int, two: int) -> int:
+        """Return the depth of the deepest node above both or one of both, 0 where they have nothing in common."""
+        above = self._ancestors(one)
+        return max((self.depths[node] for node in self._ancestors(two) if node in above), default=0)
+
+    def closeness(self, one: int, two: int) -> float:
+        """Return how near two nodes are, in [0, 1]: ``2 * depth(common) / (depth(one) + depth(two))``.
+
+        0 in different branches, 1 for the same node (Wu and Palmer 1994, with the root at depth 0).
+        """
+        return 2 * self.common_depth(one, two) / (self.depths[one] + self.depths[two])
+
+    def _ancestors(self, node: int) -> set[int]:
+        """Return a node and all that stands above it, on whichever way."""
+        found = {node}
+        waiting = [node]
+        while waiting:
+            new = [parent for parent in self.parents[waiting.pop()] if parent not in found]
+            found.update(new)
+            waiting.extend(new)
+        return found
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """``(nodes,)`` pairs of numbers: a node's place in a walk through the tree, and the place after its last."""
+        children: list[list[int]] = [[] for _ in self.parents]
+        roots: list[int] = []
+        for node, parents in enumerate(self.parents):
+            (children[parents[0]] if parents else roots).append(node)
+        first, after = [0] * len(self.parents), [0] * len(self.parents)
+        place = 0
+        waiting = roots[::-1]
+        while waiting:
+            node = waiting.pop()
+            if node < 0:
+                after[~node] = place
+                continue
+            first[node] = place
+            place += 1
+            # The complement of a number marks the moment when all below that node have been met.
+            waiting += [~node, *reversed(children[node])]
+        return tuple(zip(first, after, strict=True))
 
 
-def _falls(place: int, begin: float, share: float) -> bool:
-    """Tell whether a place of an even walk through the list falls into ``[begin, begin + share)`` of every whole."""
-    golden = 0.6180339887498949  # fractional parts of its multiples fill [0, 1) evenly, and differently for every run
-    return begin <= (place * golden) % 1.0 < begin + share
+def grow(
+    concepts: Sequence[Concept],
+    names: Sequence[str],
+    parents: Parents,
+    *,
+    branch_depth: int = 1,
+    circle: Callable[[list[int]], DataError],
+    notes: Sequence[str] = (),
+) -> Taxonomy:
+    """Return the taxonomy of nodes and what stands above each of them.
 
-
-def scored_pairs(concepts: Sequence[Concept], *, seed: int, siblings: int = 2, strangers: int = 2) -> list[ScoredPair]:
-    """Return pairs of every concept's title: with its other names, with siblings, and with strangers.
-
-    Drawn among ``concepts`` alone, so pairs made inside each split share no text across splits. Strangers stand in
-    another branch. No pair is given twice, whichever way round.
+    ``branch_depth`` says at which depth the branches stand; what stands above them, such as a root, is left out.
 
     Raises:
-        DataError: the concepts stand in one branch only, so that nothing is unrelated.
+        DataError: of ``circle``, which is given nodes of which each stands above the next, the last above the first;
+            or nothing stands as deep as ``branch_depth``.
     """
-    by_group: dict[str, list[Concept]] = defaultdict(list)
+    depths = _depths(parents, circle)
+    lifted = tuple(depth - branch_depth + 1 for depth in depths)
+    ordered = tuple(
+        tuple(sorted((parent for parent in above if lifted[parent] > 0), key=lambda parent: -lifted[parent]))
+        for above in parents
+    )
+    kept = tuple(concept for concept in concepts if lifted[concept.node] > 0)
+    if not kept:
+        deepest = max(depths, default=0)
+        raise DataError(f"no concept stands at depth {branch_depth} or below, the deepest at {deepest}; lower it")
+    told = [*notes]
+    if len(kept) < len(concepts):
+        told.append(f"{len(concepts) - len(kept)} concepts stand above the branches and are left out")
+    if several := sum(len(above) > 1 for above in ordered):
+        told.append(f"{several} nodes stand below several others; for the tree the deepest of these counts")
+    return Taxonomy(kept, tuple(names), ordered, lifted, tuple(told))
+
+
+def _depths(parents: Parents, circle: Callable[[list[int]], DataError]) -> list[int]:
+    """Return the length of the longest way down to every node, 1 where nothing stands above it."""
+    depths = [0] * len(parents)
+    for start in range(len(parents)):
+        way = [] if depths[start] else [start]
+        inside = set(way)
+        while way:
+            node = way[-1]
+            above = next((parent for parent in parents[node] if not depths[parent]), None)
+            if above is None:
+                depths[node] = 1 + max((depths[parent] for parent in parents[node]), default=0)
+                inside.discard(way.pop())
+            elif above in inside:
+                raise circle(way[way.index(above) :][::-1])
+            else:
+                way.append(above)
+                inside.add(above)
+    return depths
+
+
+def homonyms(concepts: Sequence[Concept]) -> Iterator[str]:
+    """Yield every name that several concepts have, as the second of them writes it."""
+    told: dict[str, bool] = {}
     for concept in concepts:
-        by_group[concept.group].append(concept)
-    if len({concept.branch for concept in concepts}) < 2:
-        raise DataError("all concepts stand in one branch; unrelated pairs need at least two")
-    pairs: dict[frozenset[str], ScoredPair] = {}
-    for number, concept in enumerate(concepts):
-        random = generator(seed, "pairs", number)
-        family = [other for other in by_group[concept.group] if other.title != concept.title]
-        others = [concepts[place] for place in random.permutation(len(concepts))[: 8 * strangers].tolist()]
-        far = [other for other in others if other.branch != concept.branch][:strangers]
-        near = [family[place] for place in random.permutation(len(family))[:siblings].tolist()]
-        named: Iterable[tuple[str, str]] = [
-            *(("alternative", name) for name in concept.alternatives),
-            *(("sibling", other.title) for other in near),
-            *(("stranger", other.title) for other in far),
-        ]
-        for relation, text in named:
-            both = frozenset((text_key(concept.title), text_key(text)))
-            if len(both) == 2:
-                pair = ScoredPair(concept.title, text, RELATIONS[relation], relation, concept.group)
-                pairs.setdefault(both, pair)
-    return list(pairs.values())
+        for name, key in zip((concept.title, *concept.alternatives), concept.keys, strict=True):
+            if told.get(key) is False:
+                yield name
+            told[key] = key in told

@@ -1,0 +1,65 @@
+"""Hard negatives: texts that an encoder takes for alike, though nothing in the taxonomy joins their concepts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.data.taxonomy import Concept, Taxonomy
+from homeground.randomness import generator
+
+BLOCK = 512
+"""Rows compared at once; with POOL it bounds the memory (40 MB)."""
+
+POOL = 20_000
+"""Concepts that every other is compared with: all up to so many, a sample above, so that the time grows linearly."""
+
+
+def hard_negatives(
+    taxonomy: Taxonomy, concepts: Sequence[Concept], embeddings: NDArray[np.float32], *, wanted: int, seed: int
+) -> list[tuple[int, int]]:
+    """Return for every concept up to ``wanted`` others whose titles are nearest by cosine, as pairs of places.
+
+    ``embeddings (concepts, dimensions)`` are of the titles. Only concepts count that have nothing above them and no
+    name in common. Exact up to ``POOL`` concepts; of more, the nearest in a sample of so many.
+    """
+    count = len(concepts)
+    vectors = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    pool = np.arange(count)
+    if count > POOL:
+        pool = np.sort(generator(seed, "hard negatives").choice(count, POOL, replace=False))
+    branches = np.array([taxonomy.branch(concept.node) for concept in concepts])
+    found: list[tuple[int, int]] = []
+    for begin in range(0, count, BLOCK):
+        rows = slice(begin, begin + BLOCK)
+        near = vectors[rows] @ vectors[pool].T
+        near[branches[rows][:, None] == branches[pool]] = -np.inf
+        for place, row in enumerate(near, start=begin):
+            found += [(place, other) for other in _nearest(taxonomy, concepts, place, row, pool, wanted)]
+    return found
+
+
+def _nearest(
+    taxonomy: Taxonomy,
+    concepts: Sequence[Concept],
+    place: int,
+    near: NDArray[np.float32],
+    pool: NDArray[np.int64],
+    wanted: int,
+) -> list[int]:
+    """Return the nearest admissible ones of the pool; all of it is sorted only where the first few do not suffice."""
+    few = min(4 * wanted + 16, len(near))
+    own = concepts[place]
+    for candidates in (np.argpartition(-near, few - 1)[:few], np.arange(len(near))):
+        ordered = candidates[np.argsort(-near[candidates], kind="stable")]
+        others = pool[ordered[np.isfinite(near[ordered])]].tolist()
+        kept = [
+            other
+            for other in others
+            if not taxonomy.common_depth(own.node, concepts[other].node) and not own.shares_a_name(concepts[other])
+        ][:wanted]
+        if len(kept) == wanted:
+            return kept
+    return kept

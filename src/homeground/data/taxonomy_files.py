@@ -1,0 +1,354 @@
+"""A taxonomy is read: from the files of ESCO as published, or from any table that says where its concepts stand.
+
+Where a concept stands is said by a path, by a parent (in the same table, or in a table of relations), by a group and a
+branch, or by the code of an ISCO group, whose digits are its place.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+
+from homeground.data.linking import text_key
+from homeground.data.readers import Row, Table, column_error, read_table, shown, text
+from homeground.data.taxonomy import Concept, Taxonomy, grow, make_concept
+from homeground.errors import DataError, UsageError, nearest
+
+USUAL_NAMES: dict[str, tuple[str, ...]] = {
+    "id": ("concepturi", "id", "uri", "concept_id", "code"),
+    "label": ("preferredlabel", "preferred_label", "label", "title", "name", "term"),
+    "alternatives": ("altlabels", "alternatives", "alternative_labels", "alt_labels", "synonyms"),
+    "description": ("description", "definition"),
+    "parent": ("broaderuri", "parent", "parent_id", "broader", "broader_id"),
+    "path": ("path",),
+    "group": ("iscogroup", "group"),
+    "branch": ("branch",),
+}
+"""What each part may be called, in any case, the first that is there wins."""
+
+ISCO_DIGITS = 4
+"""Digits of an ISCO unit group, the first of them its branch; spreadsheets drop those that are leading zeros."""
+
+COMPARED = 5000
+"""Ids that an unknown one is compared with; comparing is slow."""
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a taxonomy's table is written.
+
+    ``columns`` names parts of ``USUAL_NAMES`` that are called otherwise. ``between_names`` separates the alternatives
+    of a concept (None: line ends and ``|``), ``between_steps`` those of a path. Branches stand at ``branch_depth``.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    between_names: str | None = None
+    between_steps: str = ">"
+    branch_depth: int = 1
+
+
+def read_taxonomy(
+    path: str | PathLike[str],
+    *,
+    groups: str | PathLike[str] | None = None,
+    relations: str | PathLike[str] | None = None,
+    layout: Layout | None = None,
+) -> Taxonomy:
+    """Return the taxonomy of a table, every row of it a concept.
+
+    ``groups`` is a table of what stands above the concepts and gives no pairs itself, ``relations`` one of child and
+    parent. With ISCO codes ``groups`` proves the codes and names them.
+
+    Raises:
+        DataError: a column is missing, an id comes twice, a parent is unknown, parents go round in a circle, or a row
+            says no title or no place.
+    """
+    layout = layout or Layout()
+    table = _read(path, layout)
+    above = None if groups is None else _read(groups, layout, named=False)
+    columns = find_parts(table, layout.columns)
+    if relations is not None:
+        return _by_parents(table, columns, layout, above, _read(relations, layout, named=False))
+    if "parent" in columns:
+        return _by_parents(table, columns, layout, above, None)
+    if "path" not in columns and columns.get("group", "").lower() == "iscogroup":
+        return _by_isco(table, columns, layout, above)
+    if above is not None:
+        raise UsageError("--groups goes with a column of parents, with --relations, or with a column iscoGroup")
+    if "path" in columns:
+        return _by_paths(table, columns, layout)
+    if "group" in columns:
+        return _by_groups(table, columns, layout)
+    listed = ", ".join(f'"{column}"' for column in table.columns)
+    raise DataError.at(
+        table.path,
+        f"no column says where a concept stands; the columns are {listed}; name one with --parent, --path or --group",
+    )
+
+
+def find_parts(table: Table, named: Mapping[str, str]) -> dict[str, str]:
+    """Return which column plays which part: the named ones first, the rest by their usual names."""
+    for name in named.values():
+        if name not in table.columns:
+            raise column_error(table, name)
+    found = dict(named)
+    free = {column.strip().lower(): column for column in reversed(table.columns) if column not in found.values()}
+    for part, usual in USUAL_NAMES.items():
+        if part not in found and (name := next((name for name in usual if name in free), None)):
+            found[part] = free[name]
+    return found
+
+
+def _read(path: str | PathLike[str], layout: Layout, *, named: bool = True) -> Table:
+    return read_table(path, delimiter=layout.delimiter if named else None, encoding=layout.encoding)
+
+
+def _required(table: Table, columns: Mapping[str, str], part: str) -> str:
+    if part not in columns:
+        usual = ", ".join(f'"{name}"' for name in USUAL_NAMES[part])
+        listed = ", ".join(f'"{column}"' for column in table.columns)
+        raise DataError.at(table.path, f"no column is called {usual}; the columns are {listed}; name it with --{part}")
+    return columns[part]
+
+
+def _filled(table: Table, row: Row, column: str, expected: str) -> str:
+    value = text(table, row, column).strip()
+    if not value:
+        raise DataError.at(table.path, f"holds nothing; expected {expected}", row=row.number, column=column)
+    return value
+
+
+def _concept(table: Table, row: Row, columns: Mapping[str, str], layout: Layout, title: str, node: int) -> Concept:
+    alternatives = text(table, row, columns["alternatives"]) if "alternatives" in columns else ""
+    between = r"[\r\n|]+" if layout.between_names is None else re.escape(layout.between_names)
+    description = text(table, row, columns["description"]) if "description" in columns else ""
+    return make_concept(title, re.split(between, alternatives), description, node)
+
+
+def _by_paths(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxonomy:
+    """Read paths; the last step is the concept itself unless a column gives it another title."""
+    column = columns["path"]
+    rows: list[tuple[Path, str]] = []
+    for row in table.rows:
+        written = _filled(table, row, column, f'steps such as "Health {layout.between_steps} Nursing"')
+        steps = tuple(step.strip() for step in written.split(layout.between_steps))
+        if not all(steps):
+            problem = f"holds {shown(written)}, in which a step is empty; expected a name for every step"
+            raise DataError.at(table.path, problem, row=row.number, column=column)
+        title = _filled(table, row, columns["label"], "the name of a concept") if "label" in columns else steps[-1]
+        own = text_key(title) == text_key(steps[-1])
+        rows.append((steps if own else (*steps, title), title))
+    return _from_paths(table, columns, layout, rows)
+
+
+def _by_groups(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxonomy:
+    label = _required(table, columns, "label")
+    rows: list[tuple[Path, str]] = []
+    for row in table.rows:
+        title = _filled(table, row, label, "the name of a concept")
+        above = [columns[part] for part in ("branch", "group") if part in columns]
+        rows.append(((*(_filled(table, row, column, "a name") for column in above), title), title))
+    return _from_paths(table, columns, layout, rows)
+
+
+def _by_isco(table: Table, columns: Mapping[str, str], layout: Layout, groups: Table | None) -> Taxonomy:
+    """Read ESCO's occupations: the digits of the ISCO group, then the occupation, or those above it by their codes."""
+    label, group, code = _required(table, columns, "label"), columns["group"], _code_column(table)
+    known = None if groups is None else _isco_names(groups)
+    codes = [text(table, row, code).strip() if code else "" for row in table.rows]
+    times = Counter(codes)
+    rows: list[tuple[Path, str]] = []
+    short = 0
+    for row, own in zip(table.rows, codes, strict=True):
+        written = _filled(table, row, group, "the code of an ISCO group")
+        isco = written.zfill(ISCO_DIGITS)
+        short += isco != written
+        if not re.fullmatch("[0-9]{4}", isco) or (known is not None and isco not in known):
+            expected = f"the code of an ISCO group of {ISCO_DIGITS} digits"
+            problem = f"holds {shown(written)}; expected {expected}{f', one of {groups.path}' if groups else ''}"
+            raise DataError.at(table.path, problem, row=row.number, column=group)
+        title = _filled(table, row, label, "the name of a concept")
+        rows.append(((*(isco[:digits] for digits in range(1, 5)), *_occupations(own, times, row)), title))
+    notes: list[str] = []
+    if short:
+        notes.append(f"{short} ISCO codes have lost leading zeros, which were put back (110 is read as 0110)")
+    if twice := sum(count > 1 and "." in name for name, count in times.items()):
+        notes.append(f"{twice} occupation codes stand more than once; what they name stands directly in its ISCO group")
+    # Codes that have lost zeros are no ids; the uris are.
+    named = {part: column for part, column in columns.items() if (part, column) != ("id", code)}
+    return _from_paths(table, named, layout, rows, names=known or {}, notes=notes)
+
+
+def _occupations(code: str, times: Mapping[str, int], row: Row) -> Path:
+    """Return the codes of the occupations above one, and its own.
+
+    A code that stands twice has lost its last zero in a spreadsheet (7412.1 for 7412.10) and names nothing.
+    """
+    steps = code.split(".")
+    above = [".".join(steps[:length]) for length in range(2, len(steps))]
+    own = code if times[code] == 1 and "." in code else f"{code} in row {row.number}"
+    return (*(name for name in above if times[name] == 1), own)
+
+
+def _code_column(table: Table) -> str | None:
+    return next((column for column in table.columns if column.strip().lower() == "code"), None)
+
+
+def _isco_names(groups: Table) -> dict[str, str]:
+    columns = find_parts(groups, {})
+    code = _code_column(groups)
+    if code is None:
+        raise DataError.at(groups.path, 'has no column "code", by which occupations name their ISCO groups')
+    label = _required(groups, columns, "label")
+    return {text(groups, row, code): f"{text(groups, row, code)} {text(groups, row, label)}" for row in groups.rows}
+
+
+def _from_paths(
+    table: Table,
+    columns: Mapping[str, str],
+    layout: Layout,
+    rows: Sequence[tuple[Path, str]],
+    *,
+    names: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> Taxonomy:
+    """Return the taxonomy of one path and title a row; a path ends with the concept's own step."""
+    _refuse_twins(table, columns.get("id"))
+    nodes: dict[Path, int] = {}
+    parents: list[tuple[int, ...]] = []
+    owners: dict[int, int] = {}
+    concepts: list[Concept] = []
+    for row, (path, title) in zip(table.rows, rows, strict=True):
+        for length in range(1, len(path) + 1):
+            if path[:length] not in nodes:
+                nodes[path[:length]] = len(parents)
+                parents.append((nodes[path[: length - 1]],) if length > 1 else ())
+        node = nodes[path]
+        if node in owners:
+            place = " > ".join(path)
+            problem = f"{shown(place)} stands already in row {owners[node]}; expected every concept once"
+            raise DataError.at(table.path, problem, row=row.number)
+        owners[node] = row.number
+        concepts.append(_concept(table, row, columns, layout, title, node))
+    last = Counter(path[-1] for path in nodes)
+    given = names or {}
+    named = [given.get(path[-1], path[-1] if last[path[-1]] == 1 else " > ".join(path)) for path in nodes]
+    return grow(
+        concepts, named, parents, branch_depth=layout.branch_depth, circle=lambda _: DataError("a path"), notes=notes
+    )
+
+
+def _refuse_twins(table: Table, column: str | None) -> None:
+    first: dict[str, int] = {}
+    for row in table.rows if column else ():
+        name = text(table, row, column or "").strip()
+        if name in first:
+            problem = f"holds {shown(name)}, as row {first[name]} does; expected every id once"
+            raise DataError.at(table.path, problem, row=row.number, column=column)
+        first[name] = row.number
+
+
+def _by_parents(
+    table: Table, columns: Mapping[str, str], layout: Layout, groups: Table | None, relations: Table | None
+) -> Taxonomy:
+    """Read ids and parents; without a column of ids a concept is named by its label."""
+    label = _required(table, columns, "label")
+    nodes = _Nodes()
+    nodes.add(table, columns.get("id", label), label)
+    tables = [(table, columns)]
+    if groups is not None:
+        found = find_parts(groups, {})
+        nodes.add(groups, found.get("id", _required(groups, found, "label")), _required(groups, found, "label"))
+        tables.append((groups, found))
+    if relations is not None:
+        notes = nodes.relate(relations)
+    else:
+        notes = []
+        for each, parts in tables:
+            if "parent" in parts:
+                nodes.point(each, parts["parent"])
+    concepts = [
+        _concept(table, row, columns, layout, _filled(table, row, label, "the name of a concept"), node)
+        for node, row in enumerate(table.rows)
+    ]
+    parents = [tuple(dict.fromkeys(above)) for above in nodes.parents]
+    times = Counter(nodes.names)
+    names = [
+        name if times[name] == 1 else f"{name} ({key})" for key, name in zip(nodes.places, nodes.names, strict=True)
+    ]
+    return grow(concepts, names, parents, branch_depth=layout.branch_depth, circle=nodes.circle, notes=notes)
+
+
+class _Nodes:
+    """Nodes by their ids, and where each was met, for the messages."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+        self.names: list[str] = []
+        self.parents: list[list[int]] = []
+        self.met: list[tuple[Table, Row, str]] = []
+
+    def add(self, table: Table, id_column: str, label: str) -> None:
+        """Add a node for every row of a table."""
+        for row in table.rows:
+            name = _filled(table, row, id_column, "the id of a concept")
+            if name in self.places:
+                other, first, _ = self.met[self.places[name]]
+                where = f"row {first.number}" if other is table else f"{other.path}, row {first.number}"
+                problem = f"holds {shown(name)}, as {where} does; expected every id once"
+                raise DataError.at(table.path, problem, row=row.number, column=id_column)
+            self.places[name] = len(self.names)
+            self.names.append(text(table, row, label).strip())
+            self.parents.append([])
+            self.met.append((table, row, id_column))
+
+    def point(self, table: Table, column: str) -> None:
+        """Take the parents of every row from a column, in which several ids are separated by ``|``."""
+        known = {id(row): node for node, (_, row, _) in enumerate(self.met)}
+        for row in table.rows:
+            written = text(table, row, column).strip()
+            several = [written] if written in self.places else [part.strip() for part in written.split("|")]
+            node = known[id(row)]
+            self.met[node] = (table, row, column)
+            self.parents[node] += [self._known(table, row, column, name) for name in several if name]
+
+    def relate(self, table: Table) -> list[str]:
+        """Take the parents from a table of children and parents, and say how many of its rows name no child of ours."""
+        columns = find_parts(table, {})
+        child = next((name for name in table.columns if name.strip().lower() in ("child", "child_id")), None)
+        child = child or _required(table, columns, "id")
+        parent = _required(table, columns, "parent")
+        strange = 0
+        for row in table.rows:
+            node = self.places.get(text(table, row, child).strip())
+            if node is None:
+                strange += 1
+                continue
+            above = _filled(table, row, parent, "the id of what stands above")
+            self.met[node] = (table, row, parent)
+            self.parents[node].append(self._known(table, row, parent, above))
+        return [f"{strange} rows of {table.path} relate concepts that are in no other file"] if strange else []
+
+    def circle(self, nodes: list[int]) -> DataError:
+        """Return the error for nodes of which each stands above the next, and the last above the first."""
+        ids = list(self.places)
+        table, row, column = self.met[nodes[0]]
+        listed = [ids[node] for node in [*nodes, nodes[0]]]
+        several = " > ".join([*listed[:6], "…"] if len(listed) > 7 else listed)
+        problem = f"goes round in a circle: {several}; expected every way up to end at a branch"
+        return DataError.at(table.path, problem, row=row.number, column=column)
+
+    def _known(self, table: Table, row: Row, column: str, name: str) -> int:
+        if name not in self.places:
+            known = nearest(name, itertools.islice(self.places, COMPARED))
+            problem = f"holds {shown(name)}, which is the id of no concept; {known}"
+            raise DataError.at(table.path, problem, row=row.number, column=column)
+        return self.places[name]

@@ -1,0 +1,228 @@
+"""Scored pairs are drawn from a taxonomy: how alike two texts are follows from where their concepts stand."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from homeground.data.taxonomy import Concept, Taxonomy
+from homeground.errors import DataError
+from homeground.randomness import generator
+
+COUNTS = {"alternative": 2, "description": 1, "parent": 1, "sibling": 1, "cousin": 1, "stranger": 2}
+"""Pairs of every concept by relation; a concept has as many as it has, and a few are drawn from both sides."""
+
+SCORES: dict[str, float | None] = {
+    "alternative": 0.9,
+    "description": 1.0,
+    "parent": None,
+    "sibling": None,
+    "cousin": None,
+    "stranger": 0.5,
+    "hard_negative": 0.5,
+}
+"""Scores on the angular scale; None follows from the tree, between a stranger's score and an alternative's."""
+
+SHUFFLED = 1000
+"""Of so many a few are drawn by shuffling them all, of more one by one, so that the time does not grow with them."""
+
+TRIED = 32
+"""Draws for each one wanted, since some stand in the same branch or share a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair:
+    """Two texts, how alike they are, and the group the first one's concept stands in."""
+
+    text_1: str
+    text_2: str
+    similarity: float
+    relation: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pairs, none of them twice, and how many were left out because both concepts have a name in common."""
+
+    pairs: list[ScoredPair]
+    homonyms: int
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What is drawn and how it is scored; ``depth`` is that of the groups which are named with every pair."""
+
+    depth: int
+    counts: Mapping[str, int]
+    scores: Mapping[str, float | None]
+
+    def score(self, taxonomy: Taxonomy, relation: str, one: Concept, two: Concept) -> float:
+        """Return the score of a pair: that of its relation, or what follows from the tree.
+
+        ``stranger + (alternative - stranger) * closeness``, to four digits: another name of the same concept is as
+        near as two names get, a stranger as far.
+        """
+        given = self.scores.get(relation)
+        if given is not None:
+            return given
+        low, high = self.scores["stranger"] or 0.0, self.scores["alternative"] or 0.0
+        return round(low + (high - low) * taxonomy.closeness(one.node, two.node), 4)
+
+
+def draw_pairs(
+    taxonomy: Taxonomy,
+    concepts: Sequence[Concept],
+    pairing: Pairing,
+    *,
+    seed: int,
+    hard_negatives: Iterable[tuple[int, int]] = (),
+) -> Drawn:
+    """Return pairs of every concept's title: with its other names, its description, and other concepts' titles.
+
+    Drawn among ``concepts`` alone, so pairs made inside each split share no text across splits. Strangers have nothing
+    above them in common; with every description comes that of a stranger, so that being a description tells nothing.
+    Concepts with a name in common make no pair. ``hard_negatives`` are places of concepts. No pair is given twice,
+    whichever way round. Time and memory grow with the number of concepts.
+
+    Raises:
+        DataError: the concepts stand in one branch only, so that nothing is unrelated.
+    """
+    if pairing.counts.get("stranger") and len({taxonomy.branch(concept.node) for concept in concepts}) < 2:
+        raise DataError(
+            "all concepts stand in one branch; unrelated pairs need at least two (--hold-out a deeper level, or a "
+            "--branch-depth below a root that holds everything; --count stranger=0 goes without)"
+        )
+    draw = _Draw(taxonomy, concepts, pairing, seed)
+    pairs: dict[frozenset[str], ScoredPair] = {}
+    hard: dict[int, list[int]] = defaultdict(list)
+    for one, two in hard_negatives:
+        hard[one].append(two)
+    for number, concept in enumerate(concepts):
+        group = taxonomy.names[taxonomy.unit(concept.node, pairing.depth)]
+        for relation, text, key, other in draw.partners(number, hard.get(number, ())):
+            both = frozenset((concept.keys[0], key))
+            if len(both) == 2 and both not in pairs:
+                score = pairing.score(taxonomy, relation, concept, other)
+                pairs[both] = ScoredPair(concept.title, text, score, relation, group)
+    return Drawn(list(pairs.values()), draw.homonyms)
+
+
+Partner = tuple[str, str, str, Concept]
+"""A relation, the text that stands in it to a title, the text's key, and the text's concept."""
+
+
+class _Draw:
+    """What is known of one split while its pairs are drawn."""
+
+    def __init__(self, taxonomy: Taxonomy, concepts: Sequence[Concept], pairing: Pairing, seed: int) -> None:
+        self.homonyms = 0
+        self._taxonomy, self._concepts, self._pairing, self._seed = taxonomy, concepts, pairing, seed
+        self._by_node = {concept.node: number for number, concept in enumerate(concepts)}
+        self._families: dict[int, list[int]] = defaultdict(list)
+        self._place_in_family: list[int] = []
+        for number, concept in enumerate(concepts):
+            family = self._families[self._parent(concept)]
+            self._place_in_family.append(len(family))
+            family.append(number)
+        # The concepts in the order of a walk through the tree, where all below a node stand side by side.
+        self._walk = sorted(range(len(concepts)), key=lambda number: taxonomy.spans[concepts[number].node][0])
+        self._steps = [taxonomy.spans[concepts[number].node][0] for number in self._walk]
+
+    def partners(self, number: int, hard: Sequence[int]) -> Iterator[Partner]:
+        """Yield everything that makes a pair with the title of one concept."""
+        concept, counts = self._concepts[number], self._pairing.counts
+        random = generator(self._seed, "pairs", number)
+        described = min(counts.get("description", 0), 1 if concept.description else 0)
+        strangers = self._strangers(random, concept, counts.get("stranger", 0), described)
+        siblings = self._siblings(random, number, counts.get("sibling", 0))
+        cousins = self._cousins(random, concept, counts.get("cousin", 0))
+        names = zip(concept.alternatives, concept.keys[1:], strict=True)
+        for name, key in list(names)[: counts.get("alternative", 0)]:
+            yield "alternative", name, key, concept
+        if described:
+            yield "description", concept.description, concept.description_key, concept
+        above = self._by_node.get(self._parent(concept))
+        if above is not None and counts.get("parent") and self._distinct(concept, self._concepts[above]):
+            yield _titled("parent", self._concepts[above])
+        yield from (_titled("sibling", other) for other in siblings)
+        yield from (_titled("cousin", other) for other in cousins)
+        yield from strangers
+        yield from (_titled("hard_negative", self._concepts[other]) for other in hard)
+
+    def _strangers(self, random: np.random.Generator, concept: Concept, wanted: int, described: int) -> list[Partner]:
+        """Return titles of concepts with nothing above them in common, and the description of one more."""
+        found: list[Partner] = []
+        descriptions: list[Partner] = []
+        branch = self._taxonomy.branch(concept.node)
+        for place in some(random, len(self._concepts), TRIED * wanted) if wanted else ():
+            other = self._concepts[place]
+            if len(found) >= wanted and len(descriptions) >= described:
+                break
+            if self._taxonomy.branch(other.node) == branch or self._taxonomy.common_depth(concept.node, other.node):
+                continue
+            if not self._distinct(concept, other):
+                continue
+            if len(found) < wanted:
+                found.append(_titled("stranger", other))
+            elif other.description:
+                descriptions.append(("stranger", other.description, other.description_key, other))
+        return found + descriptions
+
+    def _siblings(self, random: np.random.Generator, number: int, wanted: int) -> list[Concept]:
+        """Return concepts with the same parent; branches are no siblings."""
+        concept = self._concepts[number]
+        family, own = self._families[self._parent(concept)], self._place_in_family[number]
+        if self._parent(concept) < 0:
+            return []
+        places = some(random, len(family) - 1, TRIED * wanted)
+        others = (self._concepts[family[place + (place >= own)]] for place in places)
+        return _first(wanted, (other for other in others if self._distinct(concept, other)))
+
+    def _cousins(self, random: np.random.Generator, concept: Concept, wanted: int) -> list[Concept]:
+        """Return concepts whose lowest common node with this one is above its parent, at any depth alike."""
+        way = self._taxonomy.way(concept.node)
+        found: list[Concept] = []
+        levels = some(random, len(way) - 2, len(way)) if wanted else []
+        for level in levels:
+            # All below the node of this level, without it and without what is below the next one on our own way.
+            low, high = self._below(way[level])
+            inner, outer = self._below(way[level + 1])
+            low += low < high and self._steps[low] == self._taxonomy.spans[way[level]][0]
+            places = some(random, high - low - (outer - inner), TRIED * wanted)
+            at = (low + place if low + place < inner else low + place + outer - inner for place in places)
+            others = (self._concepts[self._walk[place]] for place in at)
+            found += _first(-(-wanted // len(levels)), (other for other in others if self._distinct(concept, other)))
+        return found[:wanted]
+
+    def _below(self, node: int) -> tuple[int, int]:
+        first, after = self._taxonomy.spans[node]
+        return bisect_left(self._steps, first), bisect_left(self._steps, after)
+
+    def _parent(self, concept: Concept) -> int:
+        above = self._taxonomy.parents[concept.node]
+        return above[0] if above else -1
+
+    def _distinct(self, one: Concept, two: Concept) -> bool:
+        shared = one.shares_a_name(two)
+        self.homonyms += shared
+        return not shared
+
+
+def some(random: np.random.Generator, count: int, wanted: int) -> list[int]:
+    """Return up to ``wanted`` different numbers below ``count``, in random order."""
+    if count <= SHUFFLED:
+        return random.permutation(max(count, 0))[:wanted].tolist()
+    return list(dict.fromkeys(random.integers(count, size=wanted).tolist()))
+
+
+def _first(wanted: int, found: Iterator[Concept]) -> list[Concept]:
+    return [concept for _, concept in zip(range(wanted), found, strict=False)]
+
+
+def _titled(relation: str, concept: Concept) -> Partner:
+    return relation, concept.title, concept.keys[0], concept

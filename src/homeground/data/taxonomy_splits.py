@@ -1,0 +1,106 @@
+"""A taxonomy is split: whole branches or groups are held out, and no text is left in two splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from homeground.data.taxonomy import Concept, Taxonomy
+from homeground.errors import DataError
+from homeground.randomness import generator
+
+FEWEST_UNITS = 30
+"""Groups a test needs for a verdict."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The concepts of every split, and what was dropped to keep their texts apart."""
+
+    concepts: dict[str, list[Concept]]
+    dropped: dict[str, int]
+    examples: tuple[str, ...]
+
+
+def held_out_depth(taxonomy: Taxonomy, test: float) -> int:
+    """Return the depth whose groups are held out: the shallowest of which ``test`` is enough for a verdict.
+
+    Where none has so many groups, it is the depth with the most. Depths are left out at which half of the
+    concepts or more would be groups of their own: then nothing would be held out but single concepts.
+    """
+    counts: dict[int, int] = {}
+    for depth in range(1, max(taxonomy.depths[concept.node] for concept in taxonomy.concepts) + 1):
+        units = [taxonomy.unit(concept.node, depth) for concept in taxonomy.concepts]
+        alone = sum(unit == concept.node for unit, concept in zip(units, taxonomy.concepts, strict=True))
+        if depth > 1 and 2 * alone >= len(units):
+            break
+        counts[depth] = len(set(units))
+        if counts[depth] * test >= FEWEST_UNITS:
+            return depth
+    return max(counts, key=lambda depth: (counts[depth], -depth))
+
+
+def split_concepts(taxonomy: Taxonomy, *, depth: int, seed: int, shares: Mapping[str, float]) -> Splits:
+    """Return the concepts of every split, whole groups of one depth together, drawn from every branch alike.
+
+    ``shares`` maps a split to its share of the groups; the first takes what is left by rounding. A text that stands in
+    two splits stays where it is a title, or else came first; elsewhere the alternative, the description, or the concept
+    of that title is dropped.
+
+    Raises:
+        DataError: a split with a share gets no group.
+    """
+    units = [taxonomy.unit(concept.node, depth) for concept in taxonomy.concepts]
+    by_branch: dict[int, dict[int, None]] = {}
+    for unit in units:
+        by_branch.setdefault(taxonomy.branch(unit), {})[unit] = None
+    random = generator(seed, "groups")
+    # Branch after branch, each shuffled, so that equal steps through the list take from every branch.
+    ordered = [group for groups in by_branch.values() for group in random.permutation(list(groups)).tolist()]
+    names = list(shares)
+    chosen = dict.fromkeys(ordered, names[0])
+    begin = 0.0
+    for name in names[1:]:
+        taken = [group for place, group in enumerate(ordered) if _falls(place, begin, shares[name])]
+        chosen |= dict.fromkeys(taken, name)
+        begin += shares[name]
+    if empty := [name for name in names if shares[name] and name not in chosen.values()]:
+        raise DataError(
+            f"no group is left for {' and '.join(empty)}: only {len(ordered)} groups stand at depth {depth}; "
+            "hold out groups of a deeper level with --hold-out, or raise the shares"
+        )
+    return _apart(taxonomy.concepts, [chosen[unit] for unit in units], names)
+
+
+def _falls(place: int, begin: float, share: float) -> bool:
+    """Tell whether a place of an even walk through the list falls into ``[begin, begin + share)`` of every whole."""
+    golden = 0.6180339887498949  # fractional parts of its multiples fill [0, 1) evenly, and differently for every run
+    return begin <= (place * golden) % 1.0 < begin + share
+
+
+def _apart(concepts: Sequence[Concept], where: Sequence[str], names: Sequence[str]) -> Splits:
+    """Return the concepts of every split without the texts that stand in another."""
+    homes: dict[str, str] = {}
+    for concept, split in zip(concepts, where, strict=True):
+        homes.setdefault(concept.keys[0], split)
+    for concept, split in zip(concepts, where, strict=True):
+        for key in (*concept.keys[1:], concept.description_key):
+            homes.setdefault(key, split)
+    split_up: dict[str, list[Concept]] = {name: [] for name in names}
+    dropped = Counter[str]()
+    examples: dict[str, None] = {}
+    for concept, split in zip(concepts, where, strict=True):
+        if homes[concept.keys[0]] != split:
+            dropped["concepts"] += 1
+            examples[concept.title] = None
+            continue
+        elsewhere = {key for key in (*concept.keys, concept.description_key) if key and homes[key] != split}
+        kept = concept.without(elsewhere) if elsewhere else concept
+        dropped["alternatives"] += len(concept.alternatives) - len(kept.alternatives)
+        dropped["descriptions"] += concept.description != kept.description
+        examples |= dict.fromkeys(name for name in concept.alternatives if name not in kept.alternatives)
+        split_up[split].append(kept)
+    return Splits(
+        split_up, {kind: dropped[kind] for kind in ("concepts", "alternatives", "descriptions")}, tuple(examples)[:5]
+    )

@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("general")
     parser.add_argument("--groups", help="ISCOGroups_en.csv, to prove and name the groups")
     parser.add_argument("--out", type=Path, default=Path("runs/esco"))
+    parser.add_argument("--keep", action="store_true", help="merge back as far as keeps the STS Benchmark's score")
     parser.add_argument("--epochs", type=float, default=2)
     arguments = parser.parse_args()
     pairs = homeground.make_pairs(
@@ -49,7 +50,7 @@ def main() -> None:
         pairs.folder / "train.csv",
         validation=str(pairs.folder / "validation.csv"),
         test=str(pairs.folder / "test.csv"),
-        general=arguments.general,
+        **{"keep_general" if arguments.keep else "general": arguments.general},
         titles=TITLES,
         epochs=arguments.epochs,
         out=str(arguments.out),

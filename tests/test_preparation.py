@@ -118,3 +118,18 @@ def test_texts_that_are_cut_are_counted_once_wherever_they_go(
     record = ready(write_csv("pairs.csv", PAIR_HEADER, rows), cross_fit=cross_fit).record
     assert record["counts"]["validation"] > 0
     assert record["truncated"] == {"texts": 40, "max_length": 32}
+
+
+def test_a_test_too_small_for_a_verdict_is_told_before_the_start(
+    write_csv: WriteCsv, ready: Callable[..., Prepared]
+) -> None:
+    small, enough = (write_csv(f"{count}.csv", PAIR_HEADER, topic_pairs(count)) for count in (24, 40))
+    said = "there will be no verdict: the test has 24 independent units by shared text, and at least 30 are needed"
+    assert said in notes(ready(small).record)
+    assert not any("no verdict" in note for note in notes(ready(enough).record))
+
+
+def test_why_nothing_can_be_used_is_told(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+    path = write_csv("empty.csv", PAIR_HEADER, [("a", "", 0.5)] * 12)
+    with pytest.raises(DataError, match=r"0 rows can be used of 12, the others were set aside \(12 for empty text\)"):
+        ready(path)

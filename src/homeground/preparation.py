@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
-from homeground.data.corpus import LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
+from homeground.data.corpus import FEWEST_UNITS, LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import Example, text_hashes
 from homeground.data.linking import PairUnits
 from homeground.data.readers import read_table
@@ -276,6 +276,11 @@ def notes(record: dict[str, Any]) -> list[str]:
     else:
         parts = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
         said.append(f"{parts} examples; {split['units']['test']} independent test units by {split['unit']}")
+    if (units := split["units"]["test"]) < FEWEST_UNITS:
+        said.append(
+            f"there will be no verdict: the test has {units} independent units by {split['unit']}, and at least "
+            f"{FEWEST_UNITS} are needed"
+        )
     for aside in record["set_aside"]:
         rows = _rows(aside["rows"], aside["count"])
         said.append(f"{aside['file']}: {aside['count']} rows set aside for {aside['reason']} ({rows})")

@@ -222,7 +222,9 @@ def test_small_files_of_any_scores_can_be_split_and_folded(scores: list[float], 
 
 def test_fewer_than_ten_usable_rows_are_refused(write_csv: WriteCsv) -> None:
     pairs = [*distinct(9), ["", "b", 0.1]]
-    with pytest.raises(DataError, match=r"pairs\.csv: 9 rows can be used of 10; expected at least 10"):
+    with pytest.raises(
+        DataError, match=r"9 rows can be used of 10, the others .* \(1 for empty text\); expected at least 10"
+    ):
         corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs))
 
 

@@ -136,7 +136,7 @@ def test_what_looks_wrong_about_labels_is_told() -> None:
     said = " ".join(task.remarks)
     assert 'differ only in case or spaces are different labels here: "a" and "A "' in said
     assert 'single example stay in train, and nothing is measured of them: "A ", "b"' in said
-    assert '1 labels of the test examples do not occur in train: "c"' in said
+    assert '1 test examples have labels that do not occur in train: "c"' in said
     with pytest.raises(DataError, match="every training example has the label"):
         task.settled({"train": part("a", "a"), "validation": [], "test": part("b")}, ())
 
@@ -157,6 +157,15 @@ def test_a_label_unseen_in_training_counts_as_wrong(tmp_path: Path) -> None:
     batch, denominator = task.collate(rows, np.arange(3), "training")
     assert denominator == 2
     assert batch["targets"][2].tolist() == [0, 0]
+
+
+def test_a_label_with_one_example_counts_as_wrong_where_all_are_tested_in_turn() -> None:
+    task = Classification({"text": "text", "label": "label"}, "cross_entropy", "accuracy")
+    examples = [Example(n, (f"t{n}",), labels=("ab"[n % 2] if n else "rare",)) for n in range(9)]
+    parts = {"train": examples[:7], "validation": examples[7:], "test": examples}
+    assert 'can be learned or tested, never both, so they count as wrong: "rare"' in " ".join(
+        task.settled(parts, ()).remarks
+    )
 
 
 def test_macro_f1_leaves_out_what_only_training_has() -> None:

@@ -88,9 +88,11 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
     found = {split: read(file) for split, file in tables.items()}
     examples = found["train"].examples
     if len(examples) < FEWEST_EXAMPLES:
+        why = ", ".join(f"{len(rows)} for {reason}" for reason, rows in found["train"].set_aside.items())
         raise DataError(
-            f"{table.path}: {len(examples)} rows can be used of {len(table.rows)}; "
-            f"expected at least {FEWEST_EXAMPLES} to learn anything from"
+            f"{table.path}: {len(examples)} rows can be used of {len(table.rows)}"
+            + (f", the others were set aside ({why})" if why else "")
+            + f"; expected at least {FEWEST_EXAMPLES} to learn anything from"
         )
     folds = _folds(examples, recipe)
     names = _names(examples, recipe, test=0.0 if folds is not None else recipe.split.test)

@@ -190,16 +190,24 @@ def remarks_on(counts: Mapping[str, Counter[str]], labels: Sequence[str]) -> lis
     twins = [" and ".join(f'"{name}"' for name in group) for group in alike.values() if len(group) > 1]
     if twins:
         said.append(f"labels that differ only in case or spaces are different labels here: {_listed(twins)}")
-    lonely = [f'"{name}"' for name in labels if sum(split[name] for split in counts.values()) == 1]
-    if lonely:
+    # Where all examples are tested in turn, those of the test are those of train and validation over again.
+    crossed = counts["test"] == counts["train"] + counts["validation"]
+    held = {name: counts["train"][name] + counts["validation"][name] for name in labels}
+    lonely = [f'"{name}"' for name, count in held.items() if count == 1 and (crossed or not counts["test"][name])]
+    if lonely and crossed:
+        said.append(
+            f"labels with a single example can be learned or tested, never both, so they count as wrong: "
+            f"{_listed(lonely)}"
+        )
+    elif lonely:
         said.append(f"labels with a single example stay in train, and nothing is measured of them: {_listed(lonely)}")
     for split in ("validation", "test"):
         unseen = {name: count for name, count in counts[split].items() if name not in labels}
         if unseen:
             names = _listed([f'"{name}"' for name in unseen])
             said.append(
-                f"{sum(unseen.values())} labels of the {split} examples do not occur in train: {names}; no model can "
-                "predict them, so they count as wrong"
+                f"{sum(unseen.values())} {split} examples have labels that do not occur in train: {names}; no model "
+                "can predict them, so they count as wrong"
             )
     return said
 

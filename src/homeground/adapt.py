@@ -93,9 +93,9 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     crossed = cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None
     found = search_settings(run, ready, before, tell, head)
     chosen = ready if found is None else with_trial(ready, found.best)
-    model, finished = fit(chosen, run.folder, before, tell, ready.lesson, head)
-    merged = keep_general(ready, base, model, tell, ready.lesson)
-    model = merged.model if merged else model
+    tuned, finished = fit(chosen, run.folder, before, tell, ready.lesson, head)
+    merged = keep_general(ready, base, tuned, tell, ready.lesson)
+    model = merged.model if merged else tuned
 
     tell(Note(f"measuring after, on {len(ready.corpus.test)} test examples"))
     before, after = crossed or (before, measure(model, ready))
@@ -110,7 +110,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     scores["training"] = {
         **_described(finished, chosen),
         "seconds": round(time.monotonic() - began, 1),
-        **model.describe(),
+        **tuned.describe(),
     }
     write_json(run.folder / "scores.json", scores)
     write_json_lines(run.folder / "examples.jsonl", ready.example_lines(before, after))

@@ -204,7 +204,14 @@ def _trained(record: RunRecord) -> str:
     tried = len(parts(search, "trials"))
     chosen = f", chosen on validation among {tried} trials of learning rate and epochs" if tried else ""
     epochs = f"{training['epochs']:.3g} epoch{'' if training['epochs'] == 1 else 's'}"
-    return f"Trained for {epochs} in batches of {size} with a learning rate of at most {rate:g}{chosen}.\n"
+    weight = part(record.scores, "merging").get("weight")
+    merged = (
+        f" Then merged: the weights lie {100 * weight:.0f}% of the way from the checkpoint to what was learned, chosen on "
+        "validation so that general ability stays."
+        if is_number(weight)
+        else ""
+    )
+    return f"Trained for {epochs} in batches of {size} with a learning rate of at most {rate:g}{chosen}.{merged}\n"
 
 
 def _seen(scores: Mapping[str, Any]) -> str:

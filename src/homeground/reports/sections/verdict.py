@@ -210,7 +210,8 @@ def advice(record: RunRecord) -> str:
     if scores.get("below_baseline"):
         return "Do not ship it yet: it gained, but a plain baseline is not beaten. Look at the baseline first."
     if general.get("verdict") == "FORGOT":
-        return "Use the adapted model for texts of this domain only; keep the checkpoint for everything else."
+        other = "" if scores.get("merging") else ", or adapt again with --keep-general FILE"
+        return f"Use the adapted model for texts of this domain only{other}; keep the checkpoint for everything else."
     if general.get("verdict") == "KEPT":
         return "Use the adapted model: it is better in this domain and as good as before outside it."
     return "Use the adapted model for texts of this domain; what it does outside it has not been settled."

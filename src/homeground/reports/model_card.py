@@ -206,8 +206,8 @@ def _trained(record: RunRecord) -> str:
     epochs = f"{training['epochs']:.3g} epoch{'' if training['epochs'] == 1 else 's'}"
     weight = part(record.scores, "merging").get("weight")
     merged = (
-        f" Then merged: the weights lie {100 * weight:.0f}% of the way from the checkpoint to what was learned, chosen on "
-        "validation so that general ability stays."
+        f" Then merged: the weights lie {100 * weight:.0f}% of the way from the checkpoint to what was learned, "
+        "chosen on validation so that general ability stays."
         if is_number(weight)
         else ""
     )

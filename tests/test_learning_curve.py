@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import homeground
-from homeground.errors import UsageError
+from homeground.errors import TrainingFailed, UsageError
 from homeground.evaluation.bootstrap import Interval
 from homeground.learning_curve import judge
 from homeground.run import Run, read_json
@@ -134,6 +134,21 @@ def test_pairs_have_a_curve_too_and_small_shares_are_left_out(
     # The checkpoint needs no head, so that before is the same whatever is learned from.
     assert len({point["before"]["score"] for point in curve["points"]}) == 1
     assert "5% is left out" in run.report.read_text(encoding="utf-8")
+
+
+def test_a_share_that_diverges_is_left_out_and_the_run_goes_on(
+    write_csv: Callable[..., Path], encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: Any) -> None:
+        raise TrainingFailed("the loss is nan")
+
+    monkeypatch.setattr("homeground.learning_curve.fit", diverge)
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(500))
+    run = homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "run"), **CURVE)
+    curve = run.scores["learning_curve"]
+    assert [each["reason"] for each in curve["left_out"]] == ["failed: the loss is nan"] * 4
+    assert [point["share"] for point in curve["points"]] == [100]
+    assert curve["suggestion"] == "CANNOT BE TOLD" and curve["difference"] is None
 
 
 def test_a_curve_of_cross_fitted_data_is_refused_before_the_start(

@@ -78,6 +78,7 @@ def _learn(share: Share, home: Path, run: Run, ready: Prepared, before: Measured
         tell(Note(f"learning from {share.per_cent}% of the training data, {examples} examples"))
         began = time.monotonic()
         failed = _train(share, home, ready, before, tell)
+        home.mkdir(parents=True, exist_ok=True)
         seconds = round(time.monotonic() - began, 1)
         write_json(home / RESULT, {"examples": examples, "seconds": seconds, "failed": failed})
         run.remove_checkpoints(home)

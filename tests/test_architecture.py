@@ -16,7 +16,7 @@ ROWS = [
     ["cli"],
     ["demo"],
     ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "pairs", "doctor"],
-    ["reports", "predict", "saving"],
+    ["reports", "predict", "saving", "learning_curve", "labelling"],
     ["classifier", "learning"],
     ["training", "evaluation"],
     ["preparation"],

@@ -16,6 +16,7 @@ from homeground.evaluation.bootstrap import own_intervals
 from homeground.evaluation.comparison import compare
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.general import GeneralSet
+from homeground.labelling import label_next
 from homeground.learning import (
     FROZEN,
     Listener,
@@ -30,6 +31,7 @@ from homeground.learning import (
     search_settings,
     with_trial,
 )
+from homeground.learning_curve import learn_shares, learning_curve
 from homeground.preparation import Prepared, prepare
 from homeground.recipe import Recipe, make_recipe, read_recipe
 from homeground.reports.model_card import model_card
@@ -62,6 +64,7 @@ def adapt(
         if not run.finished:
             _begin(run, ready)
             _carry_out(run, ready, tell)
+        label_next(run, ready, tell)
         return run
 
 
@@ -93,6 +96,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     crossed = cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None
     found = search_settings(run, ready, before, tell, head)
     chosen = ready if found is None else with_trial(ready, found.best)
+    shares = learn_shares(run, chosen, before, tell)
     tuned, finished = fit(chosen, run.folder, before, tell, ready.lesson, head)
     merged = keep_general(ready, base, tuned, tell, ready.lesson)
     model = merged.model if merged else tuned
@@ -107,6 +111,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     scores["head"] = head and head.record
     scores["search"] = found and found.record()
     scores["merging"] = merged and merged.record()
+    scores["learning_curve"] = learning_curve(ready, shares, before, after, baselines)
     scores["training"] = {
         **_described(finished, chosen),
         "seconds": round(time.monotonic() - began, 1),

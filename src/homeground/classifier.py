@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, padding_id, read_settings
-from homeground.data.tokenized import require_characters, tokenize_sequences
+from homeground.data.tokenized import Sequences, require_characters, tokenize_sequences
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
@@ -50,6 +50,33 @@ class Classifier:
 
         Rows sum to 1, but where a text may have several labels each label has a probability of its own.
         """
+        rows = self._rows(texts)
+        order = np.argsort(-rows.tokens.lengths, kind="stable")
+        logits = np.empty((len(order), len(self.classes_)))
+        for start in range(0, len(order), batch_size):
+            items = order[start : start + batch_size]
+            logits[items] = self._model.predict(rows.pad(items, self._padding))["logits"]
+        return np.asarray(expit(logits) if self.several else softmax(logits, axis=1), np.float64)
+
+    def embed(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
+        """Return the mean of the token vectors of every text, ``(texts, dimensions)``: like texts, like vectors."""
+        rows = self._rows(texts)
+        order = np.argsort(-rows.tokens.lengths, kind="stable")
+        parts: list[NDArray[np.float32]] = []
+        for start in range(0, len(order), batch_size):
+            items = order[start : start + batch_size]
+            parts.append(self._model.features(rows.pad(items, self._padding))["mean"])
+        return np.concatenate(parts)[np.argsort(order)] if parts else np.empty((0, 0), np.float32)
+
+    def predict(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> list[str] | list[list[str]]:
+        """Return the most probable label of every text, or the list of those that are likelier than not."""
+        probabilities = self.predict_proba(texts, batch_size=batch_size)
+        if self.several:
+            return [[self.classes_[place] for place in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
+        return [self.classes_[place] for place in probabilities.argmax(1)]
+
+    def _rows(self, texts: Sequence[Text]) -> Sequences:
+        """Tokenize texts, or pairs of texts."""
         if isinstance(texts, str):
             raise UsageError("predict takes a list of texts; got one text; write predict([text])")
         sequences = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
@@ -58,16 +85,4 @@ class Classifier:
         require_characters(side for own in sequences for side in own)
         rows = tokenize_sequences(sequences, self._tokenizer, truncation=self._truncation)
         self.truncated += rows.tokens.truncated
-        order = np.argsort(-rows.tokens.lengths, kind="stable")
-        logits = np.empty((len(order), len(self.classes_)))
-        for start in range(0, len(order), batch_size):
-            items = order[start : start + batch_size]
-            logits[items] = self._model.predict(rows.pad(items, self._padding))["logits"]
-        return np.asarray(expit(logits) if self.several else softmax(logits, axis=1), np.float64)
-
-    def predict(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> list[str] | list[list[str]]:
-        """Return the most probable label of every text, or the list of those that are likelier than not."""
-        probabilities = self.predict_proba(texts, batch_size=batch_size)
-        if self.several:
-            return [[self.classes_[place] for place in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
-        return [self.classes_[place] for place in probabilities.argmax(1)]
+        return rows

@@ -23,8 +23,8 @@ MEASURING_SHARE = 0.4
 def estimate(ready: Prepared) -> dict[str, Any]:
     """Return steps, minutes and memory of a run, from a few steps on this machine.
 
-    The folds of a cross-fitting and the trials of a search are counted in. Memory is the peak of this process so far,
-    training steps included.
+    The folds of a cross-fitting, the trials of a search and the shares of a learning curve are counted in. Memory is
+    the peak of this process so far, training steps included.
     """
     recipe, rows = ready.recipe, ready.lesson.train
     training = recipe.training
@@ -53,7 +53,13 @@ def estimate(ready: Prepared) -> dict[str, Any]:
     epochs = [trial.epochs for trial in draw_trials(recipe)]
     steps = sum(total_steps(len(lengths), training.batch_size, each) for each in epochs) * (1 + folds)
     validations = sum(math.ceil(each) + (len(epochs) > 1) for each in epochs) * (1 + folds)
-    measured = 2 * len(ready.corpus.test) + validations * 2 * len(ready.corpus.validation)
+    shares = [share for share in ready.shares if share.left_out is None]
+    steps += sum(
+        total_steps(len(ready.lesson_of_share(share).train.lengths("training")), training.batch_size, training.epochs)
+        for share in shares
+    )
+    validations += math.ceil(training.epochs) * len(shares)
+    measured = 2 * (1 + len(shares)) * len(ready.corpus.test) + validations * 2 * len(ready.corpus.validation)
     measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return {
@@ -61,6 +67,7 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         "batch_size": training.batch_size,
         "trials": recipe.search.search,
         "search_minutes": recipe.search.search_minutes,
+        "shares": [share.per_cent for share in shares],
         "steps": steps,
         "seconds_per_step": step_seconds,
         "minutes": (steps * step_seconds + measuring) / 60,

@@ -15,7 +15,6 @@ import csv
 import itertools
 import json
 import os
-import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from homeground.classifier import THRESHOLD, Classifier
+from homeground.data.csv_fields import csv_field
 from homeground.data.readers import Origin, Row, column_error, open_table, text
 from homeground.errors import DataError, UsageError, nearest
 from homeground.predict import Encoder
@@ -36,9 +36,6 @@ CHUNK = 4096
 """Rows predicted at once."""
 
 WRITTEN = (".csv", ".jsonl", ".npy")
-NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters a spreadsheet takes for a formula; such a text is written with an apostrophe before it."""
 
 Texts = list[tuple[str, ...]]
 Told = Callable[[int, int], None]
@@ -228,14 +225,7 @@ def _write_csv(file: Any, answers: Answers, source: Source, told: Told) -> None:
     writer = csv.writer(file)
     writer.writerow([*source.columns, *answers.names])
     for row, answer in _answered(answers, source, told):
-        writer.writerow([_field(value) for value in (*row.values.values(), *answer)])
-
-
-def _field(value: Any) -> Any:
-    """Return a value as a CSV field: what a spreadsheet would run gets an apostrophe, what CSV has not is JSON."""
-    if isinstance(value, str):
-        return "'" + value if value.startswith(FORMULA) and not NUMBER.fullmatch(value) else value
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value
+        writer.writerow([csv_field(value) for value in (*row.values.values(), *answer)])
 
 
 def _write_json_lines(file: Any, answers: Answers, source: Source, told: Told) -> None:

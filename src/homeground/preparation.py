@@ -21,6 +21,8 @@ from homeground.data.corpus import FEWEST_UNITS, LISTED, Corpus, Part, read_corp
 from homeground.data.examples import Example, text_hashes
 from homeground.data.linking import PairUnits
 from homeground.data.readers import read_table
+from homeground.data.shares import Share, nested_shares
+from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.randomness import generator
 from homeground.recipe import FILES, Recipe
@@ -75,8 +77,11 @@ class Prepared:
         """What makes two runs the same run: settings and contents, whatever names the files and the run go by."""
         recipe = self.recipe.model_dump(mode="json", exclude={"out": True, "data": True, "checkpoint": True})
         recipe["task"] = self.task.name
+        # Which texts to label next may be asked of a finished run.
+        for name in ("unlabelled", "label_next"):
+            del recipe["annotation"][name]
         for section, name in FILES[1:]:
-            if isinstance(recipe[section][name], str):
+            if isinstance(recipe[section].get(name), str):
                 recipe[section][name] = "file"
         return {"recipe": recipe, "data": self._hashes, "checkpoint": self.checkpoint.sha256}
 
@@ -129,6 +134,16 @@ class Prepared:
         """What the model that is kept learns from."""
         return self._lesson(self.corpus.train, self.corpus.validation)
 
+    @cached_property
+    def shares(self) -> list[Share]:
+        """The shares of the training examples that a learning curve asks for; none where it does not."""
+        wanted = self.recipe.annotation.learning_curve
+        return nested_shares(self.corpus.train.examples, seed=self.recipe.seed) if wanted else []
+
+    def lesson_of_share(self, share: Share) -> Lesson:
+        """Return what the model of one share of the training examples learns from; validation is the run's own."""
+        return self._lesson(share.part, self.corpus.validation)
+
     def lesson_of_fold(self, fold: int) -> Lesson:
         """Return what the model of one fold of a cross-fitting learns from."""
         train, validation, _ = self.corpus.fold(fold, self.recipe)
@@ -174,7 +189,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         HomegroundError: what cannot be read, found or trusted, in the user's words.
     """
     named = (recipe.split.validation, recipe.split.test, recipe.evaluation.general, recipe.evaluation.keep_general)
-    for path in named:
+    for path in (*named, recipe.annotation.unlabelled):
         if isinstance(path, str):
             _refuse_missing(path)
     table = read_file(recipe.data, recipe)
@@ -236,6 +251,7 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
     if recipe.search.search:
         _refuse_search(recipe, corpus)
+    _refuse_annotation(recipe, task, corpus)
     if recipe.evaluation.keep_general and not len(corpus.validation):
         raise UsageError(
             "--keep-general chooses how much is kept on a validation split and there is none; give --validation, "
@@ -262,6 +278,24 @@ def _refuse_search(recipe: Recipe, corpus: Corpus) -> None:
         raise UsageError(f"{flag} chooses on a validation split and there is none; give --validation, e.g. 0.1")
     if recipe.training.monitor == "train/epoch_loss":
         raise UsageError(f"{flag} chooses on validation and --monitor train/epoch_loss is not; leave out one of them")
+
+
+def _refuse_annotation(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+    """Refuse a learning curve without a test split, and a choice of texts where nothing says how sure a model is."""
+    asked = recipe.annotation
+    if asked.learning_curve and corpus.folds is not None:
+        raise UsageError(
+            f"--learning-curve measures every share of the data on one test split, and these {len(corpus.test)} "
+            "examples are cross-fitted, each a test example in its turn; add --cross-fit 0 for splits of their own, or "
+            "leave out --learning-curve"
+        )
+    if asked.unlabelled is not None:
+        if task.name != "classification":
+            raise UsageError(
+                "--unlabelled lists the texts of whose label a classifier is least sure, and a similarity has no such "
+                "doubt; leave it out"
+            )
+        require_texts(asked.unlabelled, recipe, task.columns)
 
 
 def notes(record: dict[str, Any]) -> list[str]:

@@ -45,6 +45,7 @@ FILES = (
     ("split", "test"),
     ("evaluation", "general"),
     ("evaluation", "keep_general"),
+    ("annotation", "unlabelled"),
 )
 """The settings that may name a file, as section and field."""
 
@@ -262,6 +263,19 @@ class Evaluation(Section):
     )
 
 
+class Annotation(Section):
+    """The data itself: whether more of it would help, and which texts to label next."""
+
+    learning_curve: bool = Field(
+        default=False,
+        description="train on 5, 10, 25 and 50% of the training data, too, to see whether more data would help",
+    )
+    unlabelled: str | None = Field(
+        default=None, description="FILE of texts without labels, of which next_to_label.csv lists those to label next"
+    )
+    label_next: int = Field(default=200, ge=1, description="texts listed in next_to_label.csv")
+
+
 class Recipe(Section):
     """Everything a run was told to do."""
 
@@ -281,6 +295,7 @@ class Recipe(Section):
     training: Training = Training()
     search: Search = Search()
     evaluation: Evaluation = Evaluation()
+    annotation: Annotation = Annotation()
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

@@ -8,11 +8,13 @@
         metrics.jsonl    one line a step and an evaluation    tensorboard/  the same for TensorBoard
         checkpoints/     step-00000032/ …, each closed by a manifest.json
         search/1/ …      the trials of a search, each with its own metrics and, while they are needed, checkpoints
+        learning-curve/5/ …   the trainings on shares of the data, each with its result and, until then, checkpoints
         folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
         scores.json      before, after, intervals, verdict    examples.jsonl  per test example
         training_texts.npy   hashes of every text learned from, those of earlier runs included
         model/           Hugging Face layout, closed by a manifest.json
         report.html
+        next_to_label.csv   the texts worth labelling, of those given with --unlabelled
 
 A file or folder is written under a temporary name, synced, then renamed.
 """

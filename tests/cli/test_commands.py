@@ -101,6 +101,29 @@ def test_a_dry_run_counts_the_trials_of_a_search(
     assert "4 trials in all; none of them begins after 9 minutes" in capsys.readouterr().out
 
 
+def test_a_dry_run_counts_the_shares_of_a_learning_curve(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--dry-run", *TYPED, "--batch-size", "1"]
+    steps: list[int] = []
+    for more in ([], ["--learning-curve"]):
+        assert run([*arguments, *more, "--json"]) == 0
+        steps.append(json.loads(capsys.readouterr().out)["steps"])
+    assert steps[1] == pytest.approx(1.9 * steps[0], rel=0.02)
+    assert run([*arguments, "--learning-curve"]) == 0
+    assert "trainings on 5%, 10%, 25%, 50% of them counted in" in capsys.readouterr().out
+
+
+def test_a_learning_curve_is_printed_with_what_it_suggests(
+    pairs_csv: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["adapt", str(pairs_csv), "--checkpoint", str(encoder), "--learning-curve", *TYPED]) == 0
+    printed = capsys.readouterr().out
+    for share in (5, 10, 25, 50, 100):
+        assert re.search(rf"^{share}% +\d+ +-?0\.\d{{3}} +-?0\.\d{{3}} \(", printed, re.MULTILINE), share
+    assert re.search(r"^(Still rising|Flat|Cannot be told): ", printed, re.MULTILINE)
+
+
 def test_the_gate_fails_where_nothing_was_shown(
     write_csv: Callable[..., Path], encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

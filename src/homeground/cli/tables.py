@@ -10,9 +10,13 @@ from homeground.run import Run
 def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
     """Return the table of before and after, the verdict and where the report lies."""
     lines = [*score_lines(scores), "", scores["sentence"]]
+    if curve := scores.get("learning_curve"):
+        lines += ["", *curve_lines(curve)]
     if scores.get("general"):
         lines.append(f"General ability {scores['general']['sentence']}")
-    return [*lines, "", f"report  {run.report}", f"model   {run.model_folder}"]
+    lines += ["", f"report  {run.report}", f"model   {run.model_folder}"]
+    listed = run.folder / "next_to_label.csv"
+    return [*lines, f"to label  {listed}"] if listed.is_file() else lines
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:
@@ -33,6 +37,18 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
             [f"general {general['metric']}", *sides, _difference(general["difference"]), *("" for _ in baselines)]
         )
     return aligned(rows)
+
+
+def curve_lines(curve: dict[str, Any]) -> list[str]:
+    """Return the scores of every share of the training data, and what they suggest."""
+    names = list(dict.fromkeys(name for point in curve["points"] for name in point["baselines"]))
+    rows = [["training data", "examples", "before", f"after, {curve['metric']} (95% interval)", *names]]
+    for point in curve["points"]:
+        after = _score(point["after"]["score"], point["after"])
+        cheap = [_figure(point["baselines"].get(name)) for name in names]
+        rows.append([f"{point['share']}%", str(point["examples"]), _figure(point["before"]["score"]), after, *cheap])
+    aside = [f"{each['share']}% is left out: it {each['reason']}" for each in curve["left_out"]]
+    return [*aligned(rows), *aside, "", curve["sentence"]]
 
 
 def checkpoint_lines(result: dict[str, Any]) -> list[str]:
@@ -97,11 +113,13 @@ def estimate_lines(expected: dict[str, Any]) -> list[str]:
 
 
 def _trials(expected: dict[str, Any]) -> str:
+    shares = ", ".join(f"{share}%" for share in expected["shares"])
+    curve = f", trainings on {shares} of them counted in" if shares else ""
     if not expected["trials"]:
-        return ""
+        return curve
     bound = expected["search_minutes"]
     ends = "" if bound is None else f"; none of them begins after {bound:g} minutes of trials"
-    return f", {expected['trials']} trials in all{ends}"
+    return f"{curve}, {expected['trials']} trials in all{ends}"
 
 
 def _difference(interval: dict[str, Any] | None) -> str:

@@ -160,13 +160,13 @@ def _names(examples: Sequence[Example], recipe: Recipe, *, test: float | str) ->
         seed=recipe.seed,
         validation=validation,
         test=test,
-        strata=_strata(examples),
+        strata=strata(examples),
         version=split.split_version,
     )
     return list(names)
 
 
-def _strata(examples: Sequence[Example]) -> NDArray[np.int64] | None:
+def strata(examples: Sequence[Example]) -> NDArray[np.int64] | None:
     """Return what is spread evenly over the splits: bands of scores, or labels (of several the rarest)."""
     scores = [example.score for example in examples if example.score is not None]
     if len(scores) == len(examples):

@@ -128,7 +128,7 @@ def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_ste
     steps = [step for _, points in series.values() for step, _ in points]
     values = [value for _, points in series.values() for _, value in points]
     x_low, x_high = min(0.0, *steps), max(*steps, 1.0)
-    y_low, y_high = _padded(min(values), max(values))
+    y_low, y_high = padded(min(values), max(values))
 
     def across(step: float) -> float:
         return round(left + (right - left) * (step - x_low) / (x_high - x_low), 1)
@@ -191,7 +191,7 @@ def dot_chart(points: Sequence[tuple[float, float | None, bool, str]]) -> DotCha
     lowest, highest = min(place for place, _, _, _ in points), max(place for place, _, _, _ in points)
     margin = max((highest / lowest) ** 0.07, 1.2)
     x_low, x_high = math.log10(lowest / margin), math.log10(highest * margin)
-    y_low, y_high = _padded(min(values), max(values))
+    y_low, y_high = padded(min(values), max(values))
 
     def across(place: float) -> float:
         return round(left + (right - left) * (math.log10(place) - x_low) / (x_high - x_low), 1)
@@ -225,7 +225,8 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [mark for mark in marks if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)]
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
+def padded(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of an axis with some room around the values it shows."""
     # Over a range that is tiny beside its values the labels of the axis would need more digits than there is room for.
     if 0 < high - low < (least := 0.002 * max(abs(low), abs(high))):
         low, high = (low + high - least) / 2, (low + high + least) / 2
@@ -386,8 +387,8 @@ def trade_off_chart(gains: Sequence[Gain], *, limit: float | None = None) -> Tra
     """Return the chart of several points in the order of their path; ``limit`` marks a change to the right."""
     width, height, left, right, top, bottom = 520, 320, 58, 508, 14, 276
     across = [value for gain in gains for value in gain.across] + ([] if limit is None else [limit])
-    x_low, x_high = _padded(min(across), max(across))
-    y_low, y_high = _padded(*(end(value for gain in gains for value in gain.up) for end in (min, max)))
+    x_low, x_high = padded(min(across), max(across))
+    y_low, y_high = padded(*(end(value for gain in gains for value in gain.up) for end in (min, max)))
 
     def x(value: float) -> float:
         return round(left + (right - left) * (value - x_low) / (x_high - x_low), 1)

@@ -22,6 +22,7 @@ from homeground.reports.sections.distributions import distributions
 from homeground.reports.sections.examples import examples
 from homeground.reports.sections.general import general
 from homeground.reports.sections.heat_maps import heat_map, heat_maps
+from homeground.reports.sections.learning_curve import learning_curve
 from homeground.reports.sections.merging import merging
 from homeground.reports.sections.per_class import per_class
 from homeground.reports.sections.predictions import predictions
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "predictions": predictions,
     "curves": curves,
     "tried": tried,
+    "learning_curve": learning_curve,
     "distributions": distributions,
     "examples": examples,
     "data": data,

@@ -294,3 +294,18 @@ def test_a_run_killed_right_after_it_was_calibrated_ends_with_the_same_bytes(
     for name in ("model.safetensors", "config.json", "homeground.json"):
         assert (whole.model_folder / name).read_bytes() == (halves.model_folder / name).read_bytes()
     assert whole.scores["calibration"] == halves.scores["calibration"]
+
+
+def test_what_is_calibrated_is_the_merged_model(
+    write_csv: Callable[..., Path], body: Path, data: Path, tmp_path: Path
+) -> None:
+    general = write_csv("general.csv", HEADER, noisy(120, seed=9))
+    run = homeground.adapt(
+        data, checkpoint=str(body), out=str(tmp_path / "run"), keep_general=str(general), general_margin=0.5,
+        **{**FAST, "validation": 0.2},
+    )  # fmt: skip
+    assert run.scores["merging"]["kept"]
+    assert run.scores["calibration"]["temperature"] != 1
+    texts, labels = texts_of(run, "validation", data)
+    truth = np.array([run.scores["classes"].index(label) for label in labels])
+    assert fit_temperature(logits_of(run, texts), truth) == pytest.approx(1, rel=1e-3)

@@ -219,7 +219,7 @@ def _calibrated(record: RunRecord) -> str:
     if is_number(abstain.get("threshold")):
         said.append(
             f"Homeground abstains where no label reaches a probability of {number(abstain['threshold'], 4)}, for a "
-            f"precision of {number(abstain.get('target_precision'), 3)}; the pipeline answers every text."
+            f"precision of {abstain.get('target_precision')}; the pipeline answers every text."
         )
     return "".join(f"\n{sentence}\n" for sentence in said)
 

@@ -66,15 +66,16 @@ def temperature_in_words(found: Mapping[str, Any]) -> str | None:
 
 
 def _abstaining(abstain: Mapping[str, Any], crossed: bool) -> str | None:
-    target, seen = number(abstain.get("target_precision"), 3), part(abstain, "validation")
     if not abstain:
         return None
+    target, seen = f"{abstain.get('target_precision')}", part(abstain, "validation")
+    own = " Each fold's model was measured with a threshold of its own." if crossed else ""
     if not seen:
         needed = abstain.get("needed")
         enough = f"about {count(needed, 'example')} would be needed" if needed else "more examples would not help"
-        return f"It never abstains: no confidence is shown to reach a precision of {target} on validation; {enough}."
+        shown = f"no confidence is shown to reach a precision of {target} on validation"
+        return f"It never abstains: {shown}; {enough}.{own}"
     answered = f"{count(seen.get('right'))} of {count(seen.get('answered'))} answers"
-    own = " Each fold's model was measured with a threshold of its own." if crossed else ""
     return (
         f"It abstains below a confidence of {number(abstain.get('threshold'), 4)}, chosen on validation for a "
         f"precision of {target}: there {answered} are right.{own}"

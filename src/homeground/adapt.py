@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from homeground.data.tokenized import tokenize
 from homeground.engines.model import Model
 from homeground.evaluation.bootstrap import own_intervals
+from homeground.evaluation.calibration import record
 from homeground.evaluation.comparison import compare
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.general import GeneralSet
@@ -21,12 +22,14 @@ from homeground.learning import (
     FROZEN,
     Listener,
     Note,
+    calibrate,
     cross_fit,
     fit,
     fold_home,
     frozen_embeddings,
     keep_general,
     measure,
+    measure_calibrated,
     open_before,
     search_settings,
     with_trial,
@@ -100,9 +103,11 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     tuned, finished = fit(chosen, run.folder, before, tell, ready.lesson, head)
     merged = keep_general(ready, base, tuned, tell, ready.lesson)
     model = merged.model if merged else tuned
+    calibration = calibrate(ready, model, tell, ready.lesson)
 
     tell(Note(f"measuring after, on {len(ready.corpus.test)} test examples"))
-    before, after = crossed or (before, measure(model, ready))
+    before, tested = crossed or (before, measure_calibrated(model, ready, calibration))
+    after = tested.after
     general_after = general and general.measure(model)
     baselines = _baselines(run, ready, base, head)
     scores = compare(ready, run, before, after, baselines, general, general_before, general_after)
@@ -111,6 +116,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     scores["head"] = head and head.record
     scores["search"] = found and found.record()
     scores["merging"] = merged and merged.record()
+    scores["calibration"] = calibration and record(calibration, tested)
     scores["learning_curve"] = learning_curve(ready, shares, before, after, baselines)
     scores["training"] = {
         **_described(finished, chosen),
@@ -121,7 +127,8 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     write_json_lines(run.folder / "examples.jsonl", ready.example_lines(before, after))
     write_array(run.folder / "training_texts.npy", ready.learned_texts)
 
-    save_model(model, ready, run.model_folder, card=model_card(read_run(run.folder)))
+    known = calibration.settings() if calibration else {}
+    save_model(model, ready, run.model_folder, card=model_card(read_run(run.folder)), known=known)
     run.write_record(finished=now())
     write_report(run.folder)
     run.write_record(state="finished")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,10 @@ class Classifier:
         self._engine = engine
         self._tokenizer: Tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length)
         self._padding = padding_id(checkpoint, self._tokenizer)
-        self._truncation = str(read_settings(checkpoint.folder / "homeground.json").get("truncation", "head"))
+        settings = read_settings(checkpoint.folder / "homeground.json")
+        self._truncation = str(settings.get("truncation", "head"))
+        self.threshold = _threshold(settings)
+        """The confidence from which it answers, None where it always does."""
 
     @cached_property
     def _model(self) -> Model:
@@ -68,12 +72,24 @@ class Classifier:
             parts.append(self._model.features(rows.pad(items, self._padding))["mean"])
         return np.concatenate(parts)[np.argsort(order)] if parts else np.empty((0, 0), np.float32)
 
-    def predict(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> list[str] | list[list[str]]:
-        """Return the most probable label of every text, or the list of those that are likelier than not."""
+    def abstains(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell of rows of ``predict_proba`` for which texts no label is sure enough, ``(texts,)``."""
+        if self.threshold is None:
+            return np.zeros(len(probabilities), np.bool_)
+        return probabilities.max(axis=1) < self.threshold
+
+    def predict(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> list[Any]:
+        """Return the most probable label of every text, or the list of those that are likelier than not.
+
+        None stands for a text whose label is not sure enough, where the model was adapted to a target precision.
+        """
         probabilities = self.predict_proba(texts, batch_size=batch_size)
         if self.several:
             return [[self.classes_[place] for place in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
-        return [self.classes_[place] for place in probabilities.argmax(1)]
+        unsure = self.abstains(probabilities)
+        return [
+            None if out else self.classes_[place] for place, out in zip(probabilities.argmax(1), unsure, strict=True)
+        ]
 
     def _rows(self, texts: Sequence[Text]) -> Sequences:
         """Tokenize texts, or pairs of texts."""
@@ -86,3 +102,10 @@ class Classifier:
         rows = tokenize_sequences(sequences, self._tokenizer, truncation=self._truncation)
         self.truncated += rows.tokens.truncated
         return rows
+
+
+def _threshold(settings: Mapping[str, Any]) -> float | None:
+    """Return the confidence from which a saved model answers."""
+    kept = settings.get("abstain")
+    threshold = kept.get("threshold") if isinstance(kept, Mapping) else None
+    return float(threshold) if isinstance(threshold, int | float) else None

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import Stopped
+from homeground.evaluation import calibration
+from homeground.evaluation.calibration import Calibration, Tested
 from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.merging import Merged, Validated, merge
@@ -37,8 +40,9 @@ class Note:
 
 Listener = Callable[[Note | train.Event], None]
 
-FROZEN = "frozen.npy"
-"""In the folder of a fold: what a regression on frozen embeddings predicts, beside what the models do."""
+PREDICTIONS, UNCALIBRATED, ANSWERED, FROZEN = "predictions.npy", "uncalibrated.npy", "answered.npy", "frozen.npy"
+"""In the folder of a fold: what its models predict, before and after; after, without the temperature; which texts are
+answered; and what a regression on frozen embeddings predicts."""
 
 
 def open_before(ready: Prepared, lesson: Lesson, tell: Listener) -> tuple[Model, Head | None]:
@@ -131,6 +135,35 @@ def keep_general(ready: Prepared, base: Model, tuned: Model, tell: Listener, les
     return merge(base, tuned, domain, general, margin=margin, seed=recipe.seed, told=lambda text: tell(Note(text)))
 
 
+def calibrate(ready: Prepared, model: Model, tell: Listener, lesson: Lesson) -> Calibration | None:
+    """Set the probabilities of a final model right on validation; None where it gives no labels or nothing is asked."""
+    asked, task = ready.recipe.evaluation, ready.task
+    if not task.labels or not (asked.calibrate or asked.target_precision is not None):
+        return None
+    found = calibration.calibrate(
+        model,
+        task,
+        lesson.validation,
+        lesson.validation_units,
+        temperature=asked.calibrate,
+        target_precision=asked.target_precision,
+        batch_size=asked.evaluation_batch_size,
+    )
+    remark = f": {found.remark}" if found.remark else f", fitted on {found.validation_examples} validation examples"
+    tell(Note(f"temperature {found.temperature:.3g}{remark}"))
+    if found.abstaining is not None:
+        tell(Note(found.abstaining.sentence()))
+    return found
+
+
+def measure_calibrated(model: Model, ready: Prepared, found: Calibration | None) -> Tested:
+    """Return what an adapted model scores on the test examples, beside what it would without its temperature."""
+    if found is None:
+        return Tested(measure(model, ready))
+    size = ready.recipe.evaluation.evaluation_batch_size
+    return calibration.measure_calibrated(model, ready.task, ready.test_rows, found, batch_size=size)
+
+
 def measure(model: Model, ready: Prepared) -> Measured:
     """Return what a model scores on the test examples."""
     return evaluate(model, ready.task, ready.test_rows, batch_size=ready.recipe.evaluation.evaluation_batch_size)
@@ -146,32 +179,45 @@ def frozen_embeddings(base: Model, ready: Prepared, head: Head | None) -> dict[s
     return {"frozen embeddings": probabilities(head.frozen, vectors, several=several)}
 
 
-def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tuple[Measured, Measured]:
+def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tuple[Measured, Tested]:
     """Return before and after when every example is measured by models that learned from the other folds only.
 
     Of the models before only a fitted head has learned anything, so where there is none ``before`` stays as it is.
     """
     assert ready.corpus.folds is not None
-    predictions = np.full((2, *before.predictions.shape), np.nan)
+    assembled: dict[str, NDArray[Any]] = {}
     for fold in range(ready.corpus.number_of_folds):
         home = fold_home(run, fold)
-        kept = home / "predictions.npy"
-        if not kept.is_file():
+        if not (home / PREDICTIONS).is_file():
             tell(Note(f"fold {fold + 1} of {ready.corpus.number_of_folds}"))
-            lesson = ready.lesson_of_fold(fold)
-            base, head = open_before(ready, lesson, tell)
-            own_before = before if head is None else measure(base, ready)
-            model, _ = fit(ready, home, own_before, tell, lesson, head)
-            merged = keep_general(ready, base, model, tell, lesson)
-            after = measure(merged.model if merged else model, ready)
-            for frozen in frozen_embeddings(base, ready, head).values():
-                write_array(home / FROZEN, frozen)
-            write_array(kept, np.stack([own_before.predictions, after.predictions]))
-            run.remove_checkpoints(home)
+            _learn_fold(run, ready, fold, before, tell)
+        sides = dict(zip(("before", "after"), read_array(home / PREDICTIONS), strict=True))
+        sides |= {name: read_array(home / name) for name in (UNCALIBRATED, ANSWERED) if (home / name).is_file()}
         held_out = ready.corpus.folds == fold
-        predictions[:, held_out] = read_array(kept)[:, held_out]
-    first, second = (ready.task.measure(ready.test_rows, side) for side in predictions)
-    return first, second
+        for name, given in sides.items():
+            assembled.setdefault(name, np.zeros_like(given))[held_out] = given[held_out]
+    answered = assembled.pop(ANSWERED, None)
+    measured = {name: ready.task.measure(ready.test_rows, given) for name, given in assembled.items()}
+    return measured["before"], Tested(measured["after"], measured.get(UNCALIBRATED), answered)
+
+
+def _learn_fold(run: Run, ready: Prepared, fold: int, before: Measured, tell: Listener) -> None:
+    """Write into the folder of a fold what its models predict, ``PREDICTIONS`` last."""
+    home, lesson = fold_home(run, fold), ready.lesson_of_fold(fold)
+    base, head = open_before(ready, lesson, tell)
+    own_before = before if head is None else measure(base, ready)
+    model, _ = fit(ready, home, own_before, tell, lesson, head)
+    merged = keep_general(ready, base, model, tell, lesson)
+    model = merged.model if merged else model
+    tested = measure_calibrated(model, ready, calibrate(ready, model, tell, lesson))
+    for frozen in frozen_embeddings(base, ready, head).values():
+        write_array(home / FROZEN, frozen)
+    if tested.uncalibrated is not None:
+        write_array(home / UNCALIBRATED, tested.uncalibrated.predictions)
+    if tested.answered is not None:
+        write_array(home / ANSWERED, tested.answered)
+    write_array(home / PREDICTIONS, np.stack([own_before.predictions, tested.after.predictions]))
+    run.remove_checkpoints(home)
 
 
 def fold_home(run: Run, fold: int) -> Path:

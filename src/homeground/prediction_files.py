@@ -5,7 +5,8 @@ worked for an hour, and the rows are counted. Then they are predicted and writte
 that memory does not follow their number; only of a JSON array the text is held whole.
 
 Every row of the input is in the output, in its place. A row with an empty text gets no prediction, as such rows are
-never learned from or tested on: its fields stay empty in CSV, null in JSON Lines, NaN in an array.
+never learned from or tested on: its fields stay empty in CSV, null in JSON Lines, NaN in an array. Where a
+classifier abstains, the label alone stays empty, and a column ``abstained`` says so.
 """
 
 from __future__ import annotations
@@ -163,6 +164,8 @@ def _answers(model: Encoder | Classifier, source: Source, *, spread: bool) -> An
     """Return what is added to every row; ``spread`` gives each dimension of an embedding a column of its own."""
     if isinstance(model, Classifier):
         label = _free("predicted_label", source.columns, lambda name: [name])
+        if model.threshold is not None:
+            label += _free("abstained", [*source.columns, *label], lambda name: [name])
         each = [f"_{name}" for name in model.classes_]
         named = _free("probability", [*source.columns, *label], lambda name: [name + end for end in each])
         return Answers([*label, *named], lambda texts: _labels(model, texts))
@@ -190,10 +193,12 @@ def _free(name: str, taken: Sequence[str], named: Callable[[str], list[str]]) ->
 
 def _labels(model: Classifier, texts: Texts) -> list[list[Any]]:
     answers: list[list[Any]] = []
-    for given in model.predict_proba([own[0] if len(own) == 1 else (own[0], own[1]) for own in texts]):
+    probabilities = model.predict_proba([own[0] if len(own) == 1 else (own[0], own[1]) for own in texts])
+    for given, unsure in zip(probabilities, model.abstains(probabilities).tolist(), strict=True):
         chosen = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
         label = ";".join(chosen) if model.several else model.classes_[int(given.argmax())]
-        answers.append([label, *(_rounded(value) for value in given)])
+        said = [label] if model.threshold is None else [None if unsure else label, unsure]
+        answers.append([*said, *(_rounded(value) for value in given)])
     return answers
 
 

@@ -257,6 +257,17 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
             "--keep-general chooses how much is kept on a validation split and there is none; give --validation, "
             "e.g. 0.1"
         )
+    if recipe.evaluation.target_precision is not None:
+        _refuse_abstaining(recipe, task, corpus)
+
+
+def _refuse_abstaining(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+    """Refuse to choose a threshold where there is no label to be sure of, or nothing to choose by."""
+    flag = f"--target-precision {recipe.evaluation.target_precision:g}"
+    if task.loss != "cross_entropy":
+        raise UsageError(f"{flag} is for texts with one label each, learned by cross_entropy; this is {task.loss}")
+    if not len(corpus.validation):
+        raise UsageError(f"{flag} chooses a threshold on a validation split and there is none; give --validation 0.1")
 
 
 def _aside(general: General | None) -> list[dict[str, Any]]:

@@ -257,6 +257,16 @@ class Evaluation(Section):
     general_margin: float = Field(default=0.01, gt=0, description="loss of general ability that still counts as KEPT")
     bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
     evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
+    calibrate: bool = Field(
+        default=True, description="classifiers: fit a temperature on validation, so that probabilities can be believed"
+    )
+    target_precision: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="classifiers with one label a text: abstain where less than this share of the answers is shown to "
+        "be right, e.g. 0.95",
+    )
     titles: Names | None = Field(
         default=None,
         description="a,b,c, or as a flag a FILE with one a line: texts of the heat map, else picked",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,12 @@ COMPARED = 32
 """Test items whose outputs the reloaded model must repeat."""
 
 
-def save_model(model: Model, ready: Prepared, folder: Path, *, card: str) -> None:
+def save_model(
+    model: Model, ready: Prepared, folder: Path, *, card: str, known: Mapping[str, Any] | None = None
+) -> None:
     """Write weights, tokenizer, settings and model card; then open the folder anew and compare answers.
+
+    ``known`` is what homeground.json must say besides the settings of the task.
 
     Raises:
         HomegroundError: the reloaded model answers otherwise than the one in memory.
@@ -29,7 +34,7 @@ def save_model(model: Model, ready: Prepared, folder: Path, *, card: str) -> Non
     with new_folder(folder) as temporary:
         model.save(temporary)
         write_tokenizer(ready.checkpoint, temporary)
-        settings = {"version": 1, **ready.task.settings()}
+        settings = {"version": 1, **ready.task.settings(), **(known or {})}
         if ready.task.head == "encoder":
             _write_for_sentence_transformers(temporary, ready.max_length)
         else:

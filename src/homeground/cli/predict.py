@@ -80,14 +80,17 @@ def predict(
 
 
 def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
-    for text, probabilities in zip(texts, model.predict_proba(texts), strict=True):
+    given = model.predict_proba(texts)
+    for text, probabilities, unsure in zip(texts, given, model.abstains(given).tolist(), strict=True):
         order = np.argsort(-probabilities, kind="stable")[:top]
         ranked = {model.classes_[place]: float(probabilities[place]) for place in order}
         if as_json:
             rounded = {name: round(value, 6) for name, value in ranked.items()}
-            click.echo(json.dumps({"text": text, "probabilities": rounded}, ensure_ascii=False))
+            abstained = {} if model.threshold is None else {"abstained": unsure}
+            click.echo(json.dumps({"text": text, **abstained, "probabilities": rounded}, ensure_ascii=False))
         else:
-            click.echo("\n".join([text, *aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])]))
+            title = f"{text}  (abstain: no label reaches {model.threshold:.4f})" if unsure else text
+            click.echo("\n".join([title, *aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])]))
 
 
 def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:

@@ -101,6 +101,13 @@ class Model(Protocol):
         """Set a head to a variant, its last linear map to ``weight (classes, dimensions)`` and ``bias (classes,)``."""
         ...
 
+    def scale_logits(self, factor: float) -> bool:
+        """Multiply every logit by a factor above 0, by the weights of the head's last linear map.
+
+        False, and nothing changed, where that map does not give the logits alone.
+        """
+        ...
+
     def describe(self) -> dict[str, str]:
         """Return how it computes, for the record: device, precision, threads."""
         ...

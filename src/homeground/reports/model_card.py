@@ -170,7 +170,7 @@ def _body(record: RunRecord) -> str:
         seen=_seen(scores),
         meaning=plain(f"{primary.label} decides. {primary.meaning}"),
         general=_general(part(scores, "general")),
-        trained=_trained(record),
+        trained=_trained(record) + _calibrated(record),
         use=_use_classifier(record) if record.labelled else _USE_ENCODER,
         remark=_remark(record),
     )
@@ -212,6 +212,23 @@ def _trained(record: RunRecord) -> str:
         else ""
     )
     return f"Trained for {epochs} in batches of {size} with a learning rate of at most {rate:g}{chosen}.{merged}\n"
+
+
+def _calibrated(record: RunRecord) -> str:
+    """Say what the probabilities were divided by, and below which confidence Homeground abstains."""
+    found = part(record.scores, "calibration")
+    temperature, abstain = found.get("temperature"), part(found, "abstain")
+    said: list[str] = []
+    if is_number(temperature) and temperature != 1:
+        examples = count(found.get("validation_examples"), "validation example")
+        said.append(f"Its weights hold a temperature of {number(temperature, 2)}, fitted on {examples}, so that its "
+                    "probabilities can be believed.")  # fmt: skip
+    if is_number(abstain.get("threshold")):
+        said.append(
+            f"Homeground abstains where no label reaches a probability of {number(abstain['threshold'], 4)}, for a "
+            f"precision of {abstain.get('target_precision')}; the pipeline answers every text."
+        )
+    return "".join(f"\n{sentence}\n" for sentence in said)
 
 
 def _seen(scores: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -156,6 +156,23 @@ class ClassifierNetwork(nn.Module):
             if self.family.activation != "tanh":
                 self._remove_head_dropout()
         _fill(_module(self.body, self.family.outer), weight, bias)
+
+    @torch.no_grad()
+    def scale_logits(self, factor: float, probe: Callable[[], Tensor]) -> bool:
+        """Multiply weight and bias of the outer map by a factor; put them back where ``probe`` says otherwise.
+
+        Of an architecture we do not know the last linear map may not be what gives the logits, and a weight may be
+        shared with another map.
+        """
+        outer, expected = _module(self.body, self.family.outer), probe() * factor
+        kept = [(each, each.clone()) for each in (outer.weight, outer.bias) if each is not None]
+        for each, value in kept:
+            each.copy_(value.double() * factor)
+        if torch.allclose(probe(), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())):
+            return True
+        for each, value in kept:
+            each.copy_(value)
+        return False
 
     def _remove_head_dropout(self) -> None:
         for name in ("seq_classif_dropout", "classifier_dropout", "cls_dropout"):

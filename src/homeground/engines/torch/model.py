@@ -183,6 +183,13 @@ class TorchModel:
         """Set a head to a variant, its last linear map to ``weight (classes, dimensions)`` and ``bias (classes,)``."""
         self._classifier.set_head(variant, weight, bias)
 
+    @torch.inference_mode()
+    def scale_logits(self, factor: float) -> bool:
+        """Multiply every logit by a factor, by the weights of the last linear map; False where that cannot be."""
+        self._module.eval()
+        probe = {name: values.to(self.device) for name, values in self.network.probe().items()}
+        return self._classifier.scale_logits(factor, lambda: self._compute(probe, "fp32"))
+
     def describe(self) -> dict[str, str]:
         """Return device, precision and threads."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"

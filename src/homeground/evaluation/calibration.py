@@ -1,0 +1,194 @@
+"""The probabilities of a model are set right on validation, and the confidence from which it answers is chosen there.
+
+The test only shows what that did: it is asked once, after everything is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.data.linking import PairUnits
+from homeground.engines.model import Model
+from homeground.evaluation.verdict import FEWEST_UNITS
+from homeground.metrics.calibration import (
+    TEMPERATURES,
+    Threshold,
+    exact_interval,
+    examples_needed,
+    find_threshold,
+    fit_temperature,
+    without_mistake,
+)
+from homeground.metrics.classification import RIGHT
+from homeground.tasks.task import Measured, Task
+
+Floats = NDArray[np.float64]
+
+DECIMALS = 1_000_000
+"""Confidences are cut to so many parts before a threshold is chosen, so that what is stored is what was chosen."""
+
+
+@dataclass(frozen=True)
+class Abstaining:
+    """From which confidence a model answers so that its answers reach a precision; ``needed`` where there is none."""
+
+    target_precision: float
+    threshold: Threshold | None
+    needed: int | None
+
+    def answered(self, measured: Measured) -> NDArray[np.bool_]:
+        """Tell which examples are answered, ``(examples,)``."""
+        if self.threshold is None:
+            return np.zeros(len(measured.predictions), np.bool_)
+        return confidences(measured) >= self.threshold.confidence
+
+    def sentence(self) -> str:
+        """Say what was found."""
+        if self.threshold is not None:
+            return (
+                f"answers from a confidence of {self.threshold.confidence:.4f} on, where {self.threshold.right} of "
+                f"{self.threshold.answered} validation examples are right"
+            )
+        enough = "more examples would not help" if self.needed is None else f"about {self.needed} would be needed"
+        return f"no confidence is shown to reach a precision of {self.target_precision:g} on validation; {enough}"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The temperature that was fitted, on how many examples, and what is to be said where it is not simply the best."""
+
+    temperature: float
+    validation_examples: int
+    remark: str | None
+    abstaining: Abstaining | None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the saved model must know; the temperature itself is in its weights."""
+        found = self.abstaining and self.abstaining.threshold
+        if self.abstaining is None or found is None:
+            return {}
+        return {"abstain": {"threshold": found.confidence, "target_precision": self.abstaining.target_precision}}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What an adapted model scores on the test, what it would without its temperature, and which texts it answers."""
+
+    after: Measured
+    uncalibrated: Measured | None = None
+    answered: NDArray[np.bool_] | None = None
+
+
+def calibrate(
+    model: Model,
+    task: Task,
+    rows: Any,
+    units: PairUnits,
+    *,
+    temperature: bool,
+    target_precision: float | None,
+    batch_size: int,
+) -> Calibration:
+    """Divide the logits of a model by the temperature that is best on validation, and choose when it abstains.
+
+    ``rows`` are the validation examples, None where there are none. The model is changed, its predicted labels are not.
+    """
+    if rows is None:
+        return Calibration(1.0, 0, "there is no validation split to fit it on", None)
+    logits = _logits(model, task, rows, batch_size)
+    found, remark = (1.0, "it was not asked for")
+    if temperature:
+        found, remark = _temperature(logits, rows.labels, len(np.unique(units.units)))
+        if found != 1 and not model.scale_logits(1 / found):
+            found, remark = 1.0, "the head of this architecture cannot hold it"
+    measured = task.measure(rows, task.reduce({}, {"logits": logits / found}))
+    abstaining = None if target_precision is None else _abstaining(measured, target_precision)
+    return Calibration(found, len(logits), remark, abstaining)
+
+
+def measure_calibrated(model: Model, task: Task, rows: Any, calibration: Calibration, *, batch_size: int) -> Tested:
+    """Return what a calibrated model scores on the test examples, beside what it would score without."""
+    logits = _logits(model, task, rows, batch_size)
+    after, uncalibrated = (
+        task.measure(rows, task.reduce({}, {"logits": logits * factor})) for factor in (1.0, calibration.temperature)
+    )
+    return Tested(after, uncalibrated, calibration.abstaining and calibration.abstaining.answered(after))
+
+
+def confidences(measured: Measured) -> Floats:
+    """Return the probability of the predicted label of every example, cut to six decimals."""
+    return np.floor(measured.predictions.max(axis=1) * DECIMALS) / DECIMALS
+
+
+def record(calibration: Calibration, tested: Tested) -> dict[str, Any]:
+    """Return what scores.json says of the calibration."""
+    sides = {"uncalibrated": tested.uncalibrated or tested.after, "calibrated": tested.after}
+    return {
+        "temperature": calibration.temperature,
+        "remark": calibration.remark,
+        "validation_examples": calibration.validation_examples,
+        **{name: {side: each.scores.get(name) for side, each in sides.items()} for name in ("log_loss", "ece")},
+        "abstain": calibration.abstaining and _abstained(calibration.abstaining, tested),
+    }
+
+
+def _abstained(abstaining: Abstaining, tested: Tested) -> dict[str, Any]:
+    found, answered = abstaining.threshold, tested.answered
+    known = found and {"answered": found.answered, "right": found.right}
+    shown = None
+    if answered is not None and (found is not None or answered.any()):
+        right = tested.after.statistics[:, RIGHT] > 0
+        counts = {"answered": int(answered.sum()), "right": int((answered & right).sum())}
+        coverage = _share(counts["answered"], len(answered))
+        shown = {**counts, "coverage": coverage, "precision": _share(counts["right"], counts["answered"])}
+    return {
+        "target_precision": abstaining.target_precision,
+        "threshold": found and found.confidence,
+        "validation": known,
+        "needed": abstaining.needed,
+        "test": shown,
+    }
+
+
+def _share(found: int, asked: int) -> dict[str, float | None]:
+    low, high = exact_interval(found, asked)
+    return {"value": found / asked if asked else None, "low": low, "high": high}
+
+
+def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple[float, str | None]:
+    """Return the temperature and, where it is not simply the best one, why."""
+    classes = logits.shape[1]
+    if labels.ndim == 2:
+        labels = labels[:, :classes]
+    else:
+        # A label that training has none of is missed at every temperature.
+        logits, labels = logits[labels < classes], labels[labels < classes]
+    if units < FEWEST_UNITS or not len(labels):
+        return 1.0, f"{units} independent validation examples are too few to fit it on; {FEWEST_UNITS} would do"
+    if not np.isfinite(logits).all():
+        return 1.0, "the model's answers are not finite"
+    if without_mistake(logits, labels):
+        return 1.0, "the model makes no mistake on validation, which does not say how many it makes elsewhere"
+    found = fit_temperature(logits, labels)
+    at_end = f"the best one lies beyond the {TEMPERATURES[0]:g} to {TEMPERATURES[1]:g} that are tried"
+    return found, at_end if found in TEMPERATURES else None
+
+
+def _abstaining(measured: Measured, target: float) -> Abstaining:
+    sure, right = confidences(measured), measured.statistics[:, RIGHT]
+    found = find_threshold(sure, right, target)
+    return Abstaining(target, found, None if found else examples_needed(sure, right, target))
+
+
+def _logits(model: Model, task: Task, rows: Any, batch_size: int) -> Floats:
+    """Return the logits of every example in order, ``(examples, classes)``, in the batches of ``evaluate``."""
+    order = np.argsort(-rows.lengths("measuring"), kind="stable")
+    parts = []
+    for start in range(0, len(order), batch_size):
+        batch, _ = task.collate(rows, order[start : start + batch_size], "measuring")
+        parts.append(model.predict(batch)["logits"])
+    return np.concatenate(parts).astype(np.float64)[np.argsort(order)]

@@ -98,6 +98,9 @@ def test_cross_fitted_models_are_merged_fold_by_fold(
         **{**FAST, "epochs": 1},
     )
     assert run.scores["cross_fit"] == 5
+    weights = run.scores["merging"]["fold_weights"]
+    assert len(weights) == 5 and all(0 <= weight <= 1 for weight in weights)
+    assert ", ".join(f"{weight:.1f}" for weight in weights) in run.report.read_text(encoding="utf-8")
     assert sum(text.startswith("merge weight 0.5") for text in told) == 6
 
 

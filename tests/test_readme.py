@@ -130,12 +130,14 @@ def test_flags_and_words_of_the_makefile_exist(document: str) -> None:
 
 
 def flags() -> set[str]:
-    """Return every flag of every command."""
+    """Return every flag of every command and benchmark."""
     found = {"--version", "--help"}
     for name in COMMANDS:
         command: click.Command = getattr(importlib.import_module(f"homeground.cli.{name}"), name)
         for parameter in command.params:
             found |= {*parameter.opts, *parameter.secondary_opts}
+    for benchmark in (ROOT / "benchmarks").glob("*.py"):
+        found |= set(re.findall(r'add_argument\("(--[a-z-]+)"', benchmark.read_text(encoding="utf-8")))
     return found
 
 

@@ -26,6 +26,7 @@ from homeground.learning import (
     cross_fit,
     fit,
     fold_home,
+    fold_weights,
     frozen_embeddings,
     keep_general,
     measure,
@@ -109,13 +110,14 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     before, tested = crossed or (before, measure_calibrated(model, ready, calibration))
     after = tested.after
     general_after = general and general.measure(model)
+    unchanged = merged is not None and merged.chosen.weight == 0
     baselines = _baselines(run, ready, base, head)
-    scores = compare(ready, run, before, after, baselines, general, general_before, general_after)
+    scores = compare(ready, run, before, after, baselines, general, general_before, general_after, unchanged=unchanged)
     sides = (_side(base, before, ready), _side(model, after, ready))
     scores |= task.exhibits(ready.corpus.test.examples, ready.titles, *sides)
     scores["head"] = head and head.record
     scores["search"] = found and found.record()
-    scores["merging"] = merged and merged.record()
+    scores["merging"] = merged and {**merged.record(), "fold_weights": fold_weights(run, ready)}
     scores["calibration"] = calibration and record(calibration, tested)
     scores["learning_curve"] = learning_curve(ready, shares, before, after, baselines)
     scores["training"] = {
@@ -172,7 +174,7 @@ def _side(model: Model, measured: Measured, ready: Prepared) -> Side:
     def encode(texts: list[str]) -> NDArray[np.float32]:
         return embed(model, tokenize(texts, ready.tokenizer), padding=ready.padding, batch_size=size)
 
-    def intervals(metrics: Sequence[Metric]) -> list[tuple[float, float]]:
+    def intervals(metrics: Sequence[Metric]) -> list[tuple[float | None, float | None]]:
         seed, draws = ready.recipe.seed, evaluation.bootstrap_draws
         return own_intervals(measured.statistics, metrics, nodes, seed=seed, draws=draws)
 

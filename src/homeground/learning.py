@@ -23,7 +23,7 @@ from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.merging import Merged, Validated, merge
 from homeground.preparation import Lesson, Prepared
-from homeground.run import Run, read_array, write_array
+from homeground.run import Run, read_array, read_json, write_array, write_json
 from homeground.tasks.task import Measured, Rows
 from homeground.training import signals, train
 from homeground.training.head import Head, fit_head, probabilities, vectors_of
@@ -43,6 +43,9 @@ Listener = Callable[[Note | train.Event], None]
 PREDICTIONS, UNCALIBRATED, ANSWERED, FROZEN = "predictions.npy", "uncalibrated.npy", "answered.npy", "frozen.npy"
 """In the folder of a fold: what its models predict, before and after; after, without the temperature; which texts are
 answered; and what a regression on frozen embeddings predicts."""
+
+MERGED = "merged.json"
+"""In the folder of a fold: the merge weight that its validation chose."""
 
 
 def open_before(ready: Prepared, lesson: Lesson, tell: Listener) -> tuple[Model, Head | None]:
@@ -128,7 +131,7 @@ def keep_general(ready: Prepared, base: Model, tuned: Model, tell: Listener, les
     recipe, rows = ready.recipe, lesson.validation
     size = recipe.evaluation.evaluation_batch_size
     domain = Validated(
-        ready.task, lambda model: evaluate(model, ready.task, rows, batch_size=size), lesson.validation_units
+        lesson.task, lambda model: evaluate(model, lesson.task, rows, batch_size=size), lesson.validation_units
     )
     general = Validated(chooses.task, chooses.measure, chooses.units)
     margin = recipe.evaluation.general_margin
@@ -216,8 +219,16 @@ def _learn_fold(run: Run, ready: Prepared, fold: int, before: Measured, tell: Li
         write_array(home / UNCALIBRATED, tested.uncalibrated.predictions)
     if tested.answered is not None:
         write_array(home / ANSWERED, tested.answered)
+    if merged is not None:
+        write_json(home / MERGED, {"weight": merged.chosen.weight})
     write_array(home / PREDICTIONS, np.stack([own_before.predictions, tested.after.predictions]))
     run.remove_checkpoints(home)
+
+
+def fold_weights(run: Run, ready: Prepared) -> list[float] | None:
+    """Return the merge weight that each fold's validation chose; None without folds."""
+    homes = [fold_home(run, fold) for fold in range(ready.corpus.number_of_folds)]
+    return [float(read_json(home / MERGED)["weight"]) for home in homes] or None
 
 
 def fold_home(run: Run, fold: int) -> Path:
@@ -243,7 +254,7 @@ def _validate(model: Model, ready: Prepared, lesson: Lesson) -> dict[str, float]
 
     The names are those of metrics.jsonl. Both are measured alike, so that their distance shows memorising.
     """
-    recipe, task, metric = ready.recipe, ready.task, ready.task.primary_metric
+    recipe, task, metric = ready.recipe, lesson.task, ready.task.primary_metric
 
     def scores_on(rows: Rows) -> dict[str, float]:
         return dict(evaluate(model, task, rows, batch_size=recipe.evaluation.evaluation_batch_size).scores)

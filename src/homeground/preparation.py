@@ -38,10 +38,12 @@ VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
 class Lesson:
     """What one model learns from and is chosen by, tokenized.
 
-    ``sample`` are as many of the training examples as there are validation examples, to see what was memorised.
+    ``task`` is the task as it is measured on the validation examples, so that nothing of the test takes part in a
+    choice; ``sample`` are as many of the training examples as there are validation examples, to see what was memorised.
     ``validation`` and ``sample`` are None where there is no validation split.
     """
 
+    task: Task
     train: Any
     validation: Any
     sample: Any
@@ -116,7 +118,9 @@ class Prepared:
     @cached_property
     def learned_texts(self) -> NDArray[np.uint64]:
         """Hashes of every text the adapted model has learned from or was chosen by, earlier runs included."""
-        return np.union1d(self.lineage, text_hashes(self.corpus.train.examples + self.corpus.validation.examples))
+        chose = self.kept_general.examples if self.kept_general else []
+        own = text_hashes([*self.corpus.train.examples, *self.corpus.validation.examples, *chose])
+        return np.union1d(self.lineage, own)
 
     @cached_property
     def seen_in_training(self) -> list[int]:
@@ -172,6 +176,7 @@ class Prepared:
         drawn = generator(self.recipe.seed, "sample").permutation(len(train))[:count]
         sample = [train.examples[place] for place in sorted(drawn.tolist())]
         return Lesson(
+            task=self.task.on(validation.examples),
             train=self._tokenize(train.examples),
             validation=self._tokenize(validation.examples) if count else None,
             sample=self._tokenize(sample) if count else None,
@@ -207,7 +212,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         raise UsageError(f"--max-length {max_length}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     padding = padding_id(checkpoint, tokenizer)
-    general, kept_general = general_sets(recipe, task)
+    domain = [example for part in parts.values() for example in part.examples]
+    general, kept_general = general_sets(recipe, task, domain)
     record = {
         **corpus.record,
         "understood": task.understood(),

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from homeground.errors import DataError
-from homeground.evaluation.bootstrap import independent_units, paired_difference, swap_test, widening
+from homeground.evaluation.bootstrap import independent_units, own_intervals, paired_difference, swap_test, widening
 from homeground.metrics.correlation import METRICS, mse, pair_statistics, pearson
 from homeground.randomness import generator
 
@@ -207,3 +207,10 @@ def test_the_swap_test_uses_the_interval_of_the_comparison():
         assert (test.helped, test.hurt) == (interval.low > 0, interval.high < 0)
         found.append(test.helped + test.hurt)
     assert 0 < sum(found) < 40
+
+
+def test_over_a_single_unit_no_ends_are_given():
+    statistics = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0]])
+    assert own_intervals(statistics, [lambda sums: sums[..., 0] / sums[..., 1]], [0, 0, 0], seed=0, draws=200) == [
+        (None, None)
+    ]

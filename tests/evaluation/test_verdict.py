@@ -84,6 +84,12 @@ def test_a_leak_blocks_helped_but_not_hurt():
     assert domain_verdict(interval(-0.1, -0.07), GROUPS, overlap=3).word == "HURT"
 
 
+def test_a_model_that_is_the_checkpoint_did_not_help_whatever_its_sisters_did():
+    kept = domain_verdict(interval(0.07, 0.1), GROUPS, unchanged=True, folds=5)
+    assert kept.word == "NO EVIDENCE" and "the model is the checkpoint" in kept.sentence
+    assert domain_verdict(interval(-0.1, -0.07), GROUPS, unchanged=True, folds=5).word == "HURT"
+
+
 def test_what_the_first_model_learned_from_blocks_hurt_but_not_helped():
     leaked = domain_verdict(interval(-0.1, -0.07), GROUPS, overlap_before=2)
     assert leaked.word == "NO EVIDENCE"

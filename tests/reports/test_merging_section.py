@@ -53,6 +53,16 @@ def test_the_report_says_where_nothing_was_kept(tmp_path: Path) -> None:
     assert "<strong>nothing was kept</strong>" in page(tmp_path, 0.0)
 
 
+def test_the_reason_why_nothing_was_kept_is_the_true_one(tmp_path: Path) -> None:
+    def cheap(files: dict[str, Any]) -> None:
+        files["scores.json"].update(merging=curve(0.0) | {"budget": 0.5})
+
+    write_sample_run(tmp_path / "cheap", change=cheap)
+    html = render(read_run(tmp_path / "cheap"))
+    assert "gained anything in the domain" in html
+    assert "cost more general ability than was allowed" not in html
+
+
 def test_a_run_without_merging_has_no_such_section(tmp_path: Path) -> None:
     write_sample_run(tmp_path)
     assert 'id="merging"' not in render(read_run(tmp_path))

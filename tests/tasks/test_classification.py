@@ -168,6 +168,18 @@ def test_a_label_with_one_example_counts_as_wrong_where_all_are_tested_in_turn()
     )
 
 
+def test_the_labels_of_the_test_take_no_part_in_what_validation_chooses() -> None:
+    task = Classification({"text": "text", "label": "label"}, "cross_entropy", "macro_f1")
+    train = [Example(n, (f"t{n}",), labels=("abcd"[n % 4],)) for n in range(8)]
+    validation = [Example(n, (f"v{n}",), labels=("abc"[n % 3],)) for n in range(3)]
+    parts = [[Example(n, (f"u{n}",), labels=(label,)) for n, label in enumerate(labels)] for labels in ("ab", "cd")]
+    choosing = {
+        task.settled({"train": train, "validation": validation, "test": test}, ()).on(validation).tested
+        for test in parts
+    }
+    assert choosing == {(0, 1, 2)}
+
+
 def test_macro_f1_leaves_out_what_only_training_has() -> None:
     task = Classification({"text": "text", "label": "label"}, "cross_entropy", "macro_f1")
     train = [Example(n, (f"t{n}",), labels=("abcd"[n % 4],)) for n in range(8)]

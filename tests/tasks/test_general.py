@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from homeground.data.examples import Example
 from homeground.errors import DataError
 from homeground.recipe import Recipe, make_recipe
 from homeground.tasks.classification import Classification
-from homeground.tasks.general import general_sets, is_sts_benchmark, read_general
+from homeground.tasks.general import SHARED, general_sets, is_sts_benchmark, read_general
 from homeground.tasks.similarity import Similarity
 
 STS = [
@@ -153,8 +154,40 @@ def test_of_two_files_the_one_that_chooses_gives_up_what_they_share(write_csv: C
 
 
 def test_a_file_too_small_to_be_cut_is_refused(write_csv: Callable[..., Path]) -> None:
-    with pytest.raises(DataError, match=r"small\.csv: [01] examples are left to choose by, beside [23] that decide"):
+    with pytest.raises(
+        DataError, match=r"small\.csv: [01] examples are left to choose by, of those that share no text"
+    ):
         general_sets(recipe(keep_general=pairs_file(write_csv, "small.csv", 3)), measured_with("cosine_mse"))
+
+
+def test_what_chooses_shares_no_text_with_the_data_and_it_is_told(write_csv: Callable[..., Path]) -> None:
+    path = pairs_file(write_csv, "chooses.csv", 40)
+    decides = pairs_file(write_csv, "decides.csv", 10, 100)
+    known = [Example(1, ("text 3", "elsewhere"), score=0.5), Example(2, ("elsewhere", "other 20"), score=0.5)]
+    _, chooses = general_sets(recipe(keep_general=path, general=decides), measured_with("cosine_mse"), known)
+    assert chooses is not None
+    assert chooses.set_aside[SHARED] == [7, 8, 21]
+    assert len(chooses.examples) == 37
+
+
+def test_a_half_of_one_score_is_refused(write_csv: Callable[..., Path]) -> None:
+    rows = [[f"text {n}", f"other {n}", 0.5] for n in range(20)] + [["a", "b", 0.7]]
+    path = write_csv("constant.csv", ["text_1", "text_2", "similarity"], rows)
+    with pytest.raises(
+        DataError, match=r"examples to (choose|decide) by have the score 0.5, so nothing can be measured"
+    ):
+        general_sets(recipe(keep_general=str(path)), measured_with("cosine_mse"))
+
+
+def test_the_labels_of_each_half_are_its_own(write_csv: Callable[..., Path]) -> None:
+    rows = [[f"text {n}", "good" if n == 1 else "bad"] for n in range(12)]
+    path = write_csv("general.csv", ["text", "label"], rows)
+    domain = reviews(loss="binary_cross_entropy", primary_metric="macro_f1")
+    tested: list[Any] = []
+    for half in general_sets(recipe(keep_general=str(path)), domain):
+        assert half is not None and isinstance(half.task, Classification)
+        tested.append(half.task.tested)
+    assert sorted(tested, key=str) == [(0, 1), (0,)]
 
 
 def test_without_a_file_there_is_no_general_set() -> None:

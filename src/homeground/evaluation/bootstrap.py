@@ -153,10 +153,11 @@ def own_intervals(
     seed: int,
     draws: int = 10_000,
     level: float = 0.95,
-) -> list[tuple[float, float]]:
+) -> list[tuple[float | None, float | None]]:
     """Return the ends of the percentile interval of one model's score under each of many metrics.
 
-    All metrics share one set of draws, those of ``paired_difference`` with the same seed.
+    An end is None where no interval can be had, as over a single unit. All metrics share one set of draws, those of
+    ``paired_difference`` with the same seed.
 
     >>> ones = [[1.0, 1.0]] * 40
     >>> own_intervals(ones, [lambda sums: sums[..., 0] / sums[..., 1]], range(40), seed=0, draws=100)
@@ -166,13 +167,17 @@ def own_intervals(
     cells = _cells(measured, measured, nodes)
     sums = np.concatenate([weights @ cells.after for weights in _weights(cells, draws, generator(seed, "bootstrap"))])
     factor = widening(cells.effective, level)
-    ends: list[tuple[float, float]] = []
+    ends: list[tuple[float | None, float | None]] = []
     for metric in metrics:
         crossing = _crossing_factor(cells, np.zeros_like(cells.after), cells.after, metric)
         value = np.array([float(metric(cells.after.sum(axis=0)))])
         low, high = _ends(metric(sums)[:, None], value, level, np.array([factor * crossing]))
-        ends.append((float(low[0]), float(high[0])))
+        ends.append((_finite(low[0]), _finite(high[0])))
     return ends
+
+
+def _finite(end: float) -> float | None:
+    return float(end) if np.isfinite(end) else None
 
 
 def swap_test(

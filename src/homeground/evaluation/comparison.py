@@ -47,10 +47,13 @@ def compare(
     general: GeneralSet | None,
     general_before: Measured | None,
     general_after: Measured | None,
+    *,
+    unchanged: bool = False,
 ) -> dict[str, Any]:
     """Return what scores.json says of a run, its verdict counted in the ledger beside it.
 
-    ``baselines`` are what cheap methods predict for the test examples, by name.
+    ``baselines`` are what cheap methods predict for the test examples, by name; ``unchanged`` says that merging kept
+    nothing.
     """
     recipe, corpus = ready.recipe, ready.corpus
     resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
@@ -66,6 +69,7 @@ def compare(
         resampling,
         baselines={name: ready.task.measure(ready.test_rows, given) for name, given in baselines.items()},
         overlap=len(ready.seen_in_training),
+        unchanged=unchanged,
         verdict_number=number,
         folds=folds,
     )
@@ -89,6 +93,7 @@ def judge(
     baselines: dict[str, Measured] | None = None,
     overlap: int = 0,
     overlap_before: int = 0,
+    unchanged: bool = False,
     verdict_number: int = 1,
     folds: int | None = None,
 ) -> dict[str, Any]:
@@ -108,6 +113,7 @@ def judge(
         discordant=task.discordant(before, after),
         overlap=overlap,
         overlap_before=overlap_before,
+        unchanged=unchanged,
         verdict_number=verdict_number,
         folds=folds,
     )

@@ -7,9 +7,12 @@ model once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from homeground.data.linking import PairUnits
 from homeground.engines.model import Model
@@ -51,8 +54,8 @@ class Point:
         """Return the fields for JSON."""
         return {
             "weight": self.weight,
-            "domain": {"score": self.domain_score, **self.domain.record()},
-            "general": {"score": self.general_score, **self.general.record()},
+            "domain": {"score": _finite(self.domain_score), **self.domain.record()},
+            "general": {"score": _finite(self.general_score), **self.general.record()},
         }
 
 
@@ -121,5 +124,10 @@ def choose(points: Sequence[Point], *, budget: float) -> Point:
 
     Of equal gains the greatest weight; where nothing but the base stays within the budget, the base.
     """
+    # A difference that is not defined is no gain, and none that could be shown to cost little.
     within = [point for point in points if point.weight == 0 or point.general.value >= -budget]
-    return max(within, key=lambda point: (point.domain.value, point.weight))
+    return max(within, key=lambda point: (np.nan_to_num(point.domain.value, nan=-np.inf), point.weight))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -80,6 +80,7 @@ def domain_verdict(
     discordant: int | None = None,
     overlap: int = 0,
     overlap_before: int = 0,
+    unchanged: bool = False,
     verdict_number: int = 1,
     folds: int | None = None,
     at: str = "",
@@ -89,9 +90,10 @@ def domain_verdict(
     ``discordant`` counts the examples that only one of the models got right, for accuracy; fewer than
     ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that stand in the training texts with their
     label; any blocks HELPED. ``overlap_before`` counts those that the model before learned from; any blocks HURT.
-    ``verdict_number`` counts verdicts on this test set, ``folds`` those of a cross-fitting. ``at`` narrows HELPED and
-    HURT, as in "at predicting masked words". Below the baseline is where the interval of after minus baseline does not
-    lie above 0.
+    ``unchanged`` says that the model that is kept is the checkpoint itself, though its sister models of a cross-fitting
+    are not; that blocks HELPED, too. ``verdict_number`` counts verdicts on this test set, ``folds`` those of a
+    cross-fitting. ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the
+    interval of after minus baseline does not lie above 0.
     """
     detectable = smallest_detectable(interval.standard_error, interval.effective_units, level=interval.level)
     below = baseline is not None and not baseline.difference.low > 0
@@ -110,6 +112,10 @@ def domain_verdict(
         reason = (
             f"{_count(overlap, measured.example)} with their labels stand in the training texts too, so the gain "
             "may be memory; take them out of either side"
+        )
+    elif interval.low > 0 and unchanged:
+        reason = (
+            "nothing was kept of what was learned, so the model is the checkpoint, and its sister models alone gained"
         )
     elif interval.high < 0 and overlap_before:
         reason = (

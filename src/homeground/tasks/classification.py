@@ -143,6 +143,11 @@ class Classification:
         """The columns of the texts, side by side."""
         return tuple(self.columns[part] for part in ("text", "text_1", "text_2") if part in self.columns)
 
+    def on(self, examples: Sequence[Example]) -> Classification:
+        """Return the task whose macro F1 is the mean over the classes that some examples have."""
+        given = {name for example in examples for name in example.labels or ()}
+        return replace(self, tested=_places(given, (*self.labels, *self.unseen)))
+
     def settings(self) -> dict[str, Any]:
         """Return what a saved model must know besides its config: the task and how long texts are cut."""
         return {"task": self.name, "truncation": self.truncation}

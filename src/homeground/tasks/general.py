@@ -27,6 +27,7 @@ STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
 STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
 FEWEST = 2
 STS_RANGE = (0.0, 5.0)
+SHARED = "texts that the data or the other general examples have"
 COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
 
@@ -44,10 +45,11 @@ class General:
     set_aside: Mapping[str, list[int]]
 
 
-def general_sets(recipe: Recipe, domain: Task) -> tuple[General | None, General | None]:
+def general_sets(recipe: Recipe, domain: Task, known: Sequence[Example] = ()) -> tuple[General | None, General | None]:
     """Return the general set that decides, and the one that chooses how much is kept where that was asked for.
 
-    Where one file is to do both, it is cut into halves. The two never share a text.
+    Where one file is to do both, it is cut into halves. What chooses shares no text with what decides, nor with the
+    examples of the domain, ``known``: neither the test nor what was memorised may choose.
 
     Raises:
         DataError: a file cannot be read, or is too small to be cut.
@@ -60,14 +62,29 @@ def general_sets(recipe: Recipe, domain: Task) -> tuple[General | None, General 
     if decides is None:
         chosen, left = _halves(chooses.examples, recipe.seed)
         decides, chooses = replace(chooses, examples=left), replace(chooses, examples=chosen, set_aside={})
-    taken = {text_key(text) for example in decides.examples for text in example.texts}
+    taken = {text_key(text) for part in (decides.examples, known) for example in part for text in example.texts}
     own = [e for e in chooses.examples if not any(text_key(text) in taken for text in e.texts)]
-    if len(own) < FEWEST:
+    shared = [e.row for e in chooses.examples if any(text_key(text) in taken for text in e.texts)]
+    aside = {**chooses.set_aside, **({SHARED: shared} if shared else {})}
+    decides = replace(decides, task=decides.task.on(decides.examples))
+    chooses = replace(chooses, task=chooses.task.on(own), examples=own, set_aside=aside)
+    for part, does in ((chooses, "choose by"), (decides, "decide by")):
+        _refuse_unmeasurable(part, does)
+    return decides, chooses
+
+
+def _refuse_unmeasurable(part: General, does: str) -> None:
+    if len(part.examples) < FEWEST:
         raise DataError(
-            f"{keep}: {len(own)} examples are left to choose by, beside {len(decides.examples)} that decide and share "
-            f"no text with them; expected at least {FEWEST}"
+            f"{part.name}: {len(part.examples)} examples are left to {does}, of those that share no text with the data "
+            f"or with the other half; expected at least {FEWEST}"
         )
-    return decides, replace(chooses, examples=own)
+    scores = {example.score for example in part.examples}
+    if len(scores) == 1 and None not in scores:
+        raise DataError(
+            f"{part.name}: all {len(part.examples)} examples to {does} have the score {scores.pop():g}, so nothing can "
+            "be measured; give more examples, with different scores"
+        )
 
 
 def _general(path: str, recipe: Recipe, domain: Task) -> General:

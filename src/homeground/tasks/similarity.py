@@ -181,6 +181,10 @@ class Similarity:
         """Return the task as it is: it takes nothing from the splits."""
         return self
 
+    def on(self, examples: Sequence[Example]) -> Similarity:
+        """Return the task itself: it is measured alike on any examples."""
+        return self
+
     def settings(self) -> dict[str, Any]:
         """Return what a saved model must know: the task and how two embeddings are compared."""
         return {"task": self.name, "similarity": self.kind}

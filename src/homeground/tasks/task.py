@@ -57,7 +57,7 @@ class Side:
 
     measured: Measured
     encode: Encode
-    intervals: Callable[[Sequence[Metric]], list[tuple[float, float]]]
+    intervals: Callable[[Sequence[Metric]], list[tuple[float | None, float | None]]]
 
 
 class Task(Protocol):
@@ -128,6 +128,10 @@ class Task(Protocol):
 
         ``classes`` are the labels the checkpoint knows already, in the order of its logits.
         """
+        ...
+
+    def on(self, examples: Sequence[Example]) -> Task:
+        """Return the task as it is measured on some examples, e.g. macro F1 over the classes that these have."""
         ...
 
     def settings(self) -> dict[str, Any]:

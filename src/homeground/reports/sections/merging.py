@@ -28,6 +28,8 @@ def merging(record: RunRecord) -> dict[str, Any] | None:
         "weight": number(weight, 1),
         "share": number(100 * weight, 0) if is_number(weight) else "",
         "kept": bool(values.get("kept")),
+        "dear": limit is not None and all(part(p, "general")["value"] < limit for p in points if p["weight"] > 0),
+        "folds": ", ".join(number(weight, 1) for weight in values.get("fold_weights") or []),
         "budget": number(budget, 3),
         "domain": domain,
         "general": general,
@@ -50,13 +52,16 @@ def _both(domain: Any, general: Any) -> tuple[tuple[str, Any], tuple[str, Any]]:
 
 
 def _whole(point: Mapping[str, Any]) -> bool:
-    ends = [part(point, name).get(end) for name in ("domain", "general") for end in ("value", "low", "high")]
-    return all(is_number(value) for value in [point.get("weight"), *ends])
+    changes = [part(point, name).get("value") for name in ("domain", "general")]
+    return all(is_number(value) for value in (point.get("weight"), *changes))
 
 
 def _ends(point: Mapping[str, Any], name: str) -> tuple[float, float, float]:
+    """Return the value with the ends of its interval, itself where it has none."""
     found = part(point, name)
-    return float(found["value"]), float(found["low"]), float(found["high"])
+    value = float(found["value"])
+    low, high = (float(end) if is_number(end := found.get(name)) else value for name in ("low", "high"))
+    return value, low, high
 
 
 def _cells(found: Mapping[str, Any], decimals: int) -> dict[str, str]:

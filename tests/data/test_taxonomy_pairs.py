@@ -132,6 +132,20 @@ def test_splits_get_their_shares_from_every_branch_alike() -> None:
             assert count == pytest.approx(share * len(taxonomy.concepts) / 4, rel=0.45)
 
 
+def test_another_seed_holds_out_other_branches_where_whole_branches_are_held_out() -> None:
+    taxonomy = forest(branches=20, groups=2)
+    held_out = {
+        frozenset(
+            taxonomy.branch(each.node)
+            for each in split_concepts(taxonomy, depth=1, seed=seed, shares=SHARES).concepts["test"]
+        )
+        for seed in range(8)
+    }
+    assert {len(branches) for branches in held_out} == {3}
+    assert len(held_out) >= 7
+    assert len(frozenset.union(*held_out)) >= 12
+
+
 def test_the_shallowest_depth_with_enough_groups_for_a_verdict_is_held_out() -> None:
     assert held_out_depth(forest(branches=160, groups=2), 0.2) == 1
     assert held_out_depth(forest(branches=4, groups=40), 0.2) == 2

@@ -167,6 +167,7 @@ def _record(
         "dropped": {
             "texts_in_two_splits": {**splits.dropped, "examples": list(splits.examples)},
             "pairs_with_a_name_in_common": sum(each.homonyms for each in drawn.values()),
+            "pairs_with_nearer_namesakes": sum(each.namesakes for each in drawn.values()),
         },
         "notes": notes,
     }

@@ -121,6 +121,23 @@ def test_occupations_of_esco_stand_by_the_digits_of_their_group_and_their_own_co
     assert any(note.startswith("1 occupation codes stand more than once") for note in taxonomy.notes)
 
 
+def test_a_file_of_isco_groups_that_has_lost_its_zeros_is_read_as_the_occupations_are(write_csv: Write) -> None:
+    rows = [["g0", "0", "Forces"], ["g1", "1", "All officers"], ["g2", "11", "Officers"], ["g3", "110", "Officers"]]
+    rows += [["g4", "1", "Managers"], ["g5", "251", "Developers and analysts"], *GROUP_ROWS[:2]]
+    groups = write_csv("ISCOGroups_en.csv", GROUPS, rows)
+    for lost in ("110", "0110"):
+        taxonomy = read_taxonomy(
+            write_csv("o.csv", OCCUPATIONS, [*OCCUPATION_ROWS[:5], ["u6", lost, "officer", "", "", "", "1.1"]]),
+            groups=groups,
+        )
+        assert place(taxonomy, "officer") == ["0 Forces", "01", "011", "0110 Officers"]
+        assert place(taxonomy, "programmer")[2] == "251 Developers and analysts"
+        assert any(note.startswith(f"{1 + (lost == '110')} ISCO codes have lost") for note in taxonomy.notes)
+    # 251 stands above 2511 and is no unit group, so an occupation that names it is refused, not read as 0251.
+    with pytest.raises(DataError, match='row 1: column "iscoGroup" holds "251"'):
+        read_taxonomy(write_csv("o.csv", OCCUPATIONS, [["u1", "251", "a", "", "", "", "251.1"]]), groups=groups)
+
+
 def test_an_isco_group_that_is_not_in_the_file_of_groups_is_refused(write_csv: Write) -> None:
     occupations = write_csv("occupations_en.csv", OCCUPATIONS, OCCUPATION_ROWS)
     groups = write_csv("groups.csv", GROUPS, GROUP_ROWS[:2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_splits_get_their_shares_from_every_branch_alike() -> None:
             assert count == pytest.approx(share * len(taxonomy.concepts) / 4, rel=0.45)
 
 
+def test_another_seed_holds_out_other_branches_where_whole_branches_are_held_out() -> None:
+    taxonomy = forest(branches=20, groups=2)
+    held_out = {
+        frozenset(
+            taxonomy.branch(each.node)
+            for each in split_concepts(taxonomy, depth=1, seed=seed, shares=SHARES).concepts["test"]
+        )
+        for seed in range(8)
+    }
+    assert {len(branches) for branches in held_out} == {3}
+    assert len(held_out) >= 7
+    assert len(frozenset.union(*held_out)) >= 12
+
+
 def test_the_shallowest_depth_with_enough_groups_for_a_verdict_is_held_out() -> None:
     assert held_out_depth(forest(branches=160, groups=2), 0.2) == 1
     assert held_out_depth(forest(branches=4, groups=40), 0.2) == 2
@@ -239,6 +254,65 @@ def test_a_name_that_two_concepts_share_makes_no_pair_of_them() -> None:
     assert found.homonyms > 0
 
 
+def with_homonyms(taxonomy: Taxonomy) -> Taxonomy:
+    """Give the first two concepts of two branches one title each way, and another concept that title as a name."""
+    places = {0: "nurse", 30: "Nurse", 61: "other nurse", 1: "title 33", 64: "ward"}
+    return replace(
+        taxonomy,
+        concepts=tuple(
+            make_concept(
+                places.get(number, each.title), ["nurse"] if number == 61 else [], f"Described {number}.", each.node
+            )
+            for number, each in enumerate(taxonomy.concepts)
+        ),
+    )
+
+
+@pytest.mark.parametrize("split", [range(96), [*range(24), *range(36, 96)]])
+def test_a_title_is_no_stranger_to_what_stands_near_its_namesake(split: Sequence[int]) -> None:
+    # The second split leaves the second nurse out: what the title means in the taxonomy still counts.
+    taxonomy = with_homonyms(forest())
+    concepts = [taxonomy.concepts[number] for number in split]
+    nodes: dict[str, list[int]] = {}
+    for each in taxonomy.concepts:
+        for key in (*each.keys, each.description_key):
+            nodes.setdefault(key, []).append(each.node)
+    met, namesakes = Counter[str](), 0
+    for seed in range(10):
+        found = draw_pairs(taxonomy, concepts, pairing(stranger=6, cousin=2, description=0), seed=seed)
+        namesakes += found.namesakes
+        for pair in found.pairs:
+            ones, twos = nodes[text_key(pair.text_1)], nodes[text_key(pair.text_2)]
+            closeness = max(taxonomy.closeness(one, two) for one in ones for two in twos)
+            assert pair.similarity == round(0.5 + 0.4 * closeness, 4)
+            met[pair.relation] += text_key("nurse") in both(pair)
+    assert namesakes > 0
+    assert met["stranger"] > 0
+    assert met["sibling"] > 0
+
+
+def test_texts_of_very_many_concepts_are_compared_with_nothing_of_the_same_kind() -> None:
+    taxonomy = forest(6, 30)
+    titles = ("all", "every")
+    many = tuple(
+        make_concept(titles[(number // 4) % 2], [], "", each.node) for number, each in enumerate(taxonomy.concepts)
+    )
+    assert drawn(replace(taxonomy, concepts=many)) == []
+
+
+def test_a_description_of_several_concepts_is_left_out_and_counted() -> None:
+    parents: list[tuple[int, ...]] = [(), (), *((node % 2,) for node in range(2, 20))]
+    concepts = [
+        make_concept(f"concept {node}", [], "No definition." if node % 3 else f"Number {node}.", node)
+        for node in range(20)
+    ]
+    taxonomy = grow(concepts, [str(node) for node in range(20)], parents, circle=lambda _: DataError(""))
+    assert taxonomy.notes == ("13 descriptions are left out, because several concepts have the same",)
+    pairs = drawn(taxonomy)
+    assert not any("definition" in pair.text_2 for pair in pairs)
+    assert sum(pair.relation == "description" for pair in pairs) == 7
+
+
 def test_without_alternatives_and_descriptions_there_are_still_pairs() -> None:
     taxonomy = forest()
     bare = tuple(make_concept(each.title, [], "", each.node) for each in taxonomy.concepts)
@@ -270,11 +344,16 @@ def nearest(taxonomy: Taxonomy, vectors: Any, wanted: int) -> list[tuple[int, in
     """Compare every concept with every other, the slow way."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     found: list[tuple[int, int]] = []
+    nodes: dict[str, list[int]] = {}
+    for concept in taxonomy.concepts:
+        for key in concept.keys:
+            nodes.setdefault(key, []).append(concept.node)
     for one, concept in enumerate(taxonomy.concepts):
         far = [
             two
             for two, other in enumerate(taxonomy.concepts)
-            if not taxonomy.common_depth(concept.node, other.node) and not concept.shares_a_name(other)
+            if not concept.shares_a_name(other)
+            and not any(taxonomy.common_depth(a, b) for a in nodes[concept.keys[0]] for b in nodes[other.keys[0]])
         ]
         found += [(one, two) for two in sorted(far, key=lambda two: -float(unit[one] @ unit[two]))[:wanted]]
     return found

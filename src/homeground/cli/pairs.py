@@ -104,6 +104,8 @@ def _told(record: dict[str, Any]) -> list[str]:
         lines.append(f"{names['names']:,} names stand for several concepts, such as {_listed(names['examples'])}")
         skipped = record["dropped"]["pairs_with_a_name_in_common"]
         lines.append(f"{skipped:,} draws of two concepts with a name in common were not used")
+        nearer = record["dropped"]["pairs_with_nearer_namesakes"]
+        lines.append(f"{nearer:,} draws of two texts that also belong to nearer concepts were not used")
     if gone := {kind: apart[kind] for kind in ("concepts", "alternatives", "descriptions") if apart[kind]}:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in gone.items())
         lines.append(f"dropped, because they stand in two splits: {listed}, such as {_listed(apart['examples'])}")

@@ -23,7 +23,8 @@ def hard_negatives(
     """Return for every concept up to ``wanted`` others whose titles are nearest by cosine, as pairs of places.
 
     ``embeddings (concepts, dimensions)`` are of the titles. Only concepts count that have nothing above them and no
-    name in common. Exact up to ``POOL`` concepts; of more, the nearest in a sample of so many.
+    name in common, nor titles of other concepts that have. Exact up to ``POOL`` concepts; of more, the nearest in a
+    sample of so many.
     """
     count = len(concepts)
     vectors = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
@@ -58,7 +59,9 @@ def _nearest(
         kept = [
             other
             for other in others
-            if not taxonomy.common_depth(own.node, concepts[other].node) and not own.shares_a_name(concepts[other])
+            if not taxonomy.common_depth(own.node, concepts[other].node)
+            and not own.shares_a_name(concepts[other])
+            and not taxonomy.stand_nearer(own, concepts[other], concepts[other].keys[0])
         ][:wanted]
         if len(kept) == wanted:
             return kept

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from homeground.data.linking import text_key
 from homeground.errors import DataError
 
 Parents = Sequence[tuple[int, ...]]
+
+NAMESAKES = 200
+"""Nodes above the namesakes of a text; where two texts have more each, they are not compared but taken for near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,48 @@ class Taxonomy:
         """
         return 2 * self.common_depth(one, two) / (self.depths[one] + self.depths[two])
 
+    def stand_nearer(self, one: Concept, two: Concept, key: str) -> bool:
+        """Tell whether a title and a text of ``two`` also belong to concepts nearer to each other than these two.
+
+        ``key`` is that of the text. Exact unless both texts belong to very many concepts (``NAMESAKES``): then True.
+        """
+        if one.keys[0] not in self._shared and key not in self._shared:
+            return False
+        few, many = sorted((self._reach(one.keys[0], one.node), self._reach(key, two.node)), key=len)
+        if len(few) > NAMESAKES:
+            return True
+        closeness = self.closeness(one.node, two.node)
+        return any(2 * self.depths[node] / (few[node] + many[node]) > closeness for node in few if node in many)
+
+    def _reach(self, key: str, node: int) -> Mapping[int, int]:
+        """Return the nodes above a text's concepts, ``node`` where unshared, each with their least depth."""
+        known = self._reaches.get(key)
+        if known is not None:
+            return known
+        reach: dict[int, int] = {}
+        for holder in self._shared.get(key, (node,)):
+            for above in self._ancestors(holder):
+                reach[above] = min(reach.get(above, self.depths[holder]), self.depths[holder])
+        if key in self._shared:
+            self._reaches[key] = reach
+        return reach
+
+    @cached_property
+    def _reaches(self) -> dict[str, dict[int, int]]:
+        return {}
+
+    @cached_property
+    def _shared(self) -> Mapping[str, Sequence[int]]:
+        """The nodes of every text that names or describes several concepts."""
+        first: dict[str, int] = {}
+        shared: dict[str, list[int]] = {}
+        for concept in self.concepts:
+            for key in {*concept.keys, concept.description_key} - {""}:
+                node = first.setdefault(key, concept.node)
+                if node != concept.node:
+                    shared.setdefault(key, [node]).append(concept.node)
+        return shared
+
     def _ancestors(self, node: int) -> set[int]:
         """Return a node and all that stands above it, on whichever way."""
         found = {node}
@@ -145,7 +191,8 @@ def grow(
 ) -> Taxonomy:
     """Return the taxonomy of nodes and what stands above each of them.
 
-    ``branch_depth`` says at which depth the branches stand; what stands above them, such as a root, is left out.
+    ``branch_depth`` says at which depth the branches stand; what stands above them, such as a root, is left out, and
+    so is a description that several concepts have, which describes none of them.
 
     Raises:
         DataError: of ``circle``, which is given nodes of which each stands above the next, the last above the first;
@@ -164,6 +211,14 @@ def grow(
     told = [*notes]
     if len(kept) < len(concepts):
         told.append(f"{len(concepts) - len(kept)} concepts stand above the branches and are left out")
+    described = Counter(concept.description_key for concept in kept if concept.description)
+    if vague := {key for key, count in described.items() if count > 1}:
+        kept = tuple(
+            replace(concept, description="", description_key="") if concept.description_key in vague else concept
+            for concept in kept
+        )
+        count = sum(described[key] for key in vague)
+        told.append(f"{count} descriptions are left out, because several concepts have the same")
     if several := sum(len(above) > 1 for above in ordered):
         told.append(f"{several} nodes stand below several others; for the tree the deepest of these counts")
     return Taxonomy(kept, tuple(names), ordered, lifted, tuple(told))

@@ -162,11 +162,10 @@ def _by_groups(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxo
 def _by_isco(table: Table, columns: Mapping[str, str], layout: Layout, groups: Table | None) -> Taxonomy:
     """Read ESCO's occupations: the digits of the ISCO group, then the occupation, or those above it by their codes."""
     label, group, code = _required(table, columns, "label"), columns["group"], _code_column(table)
-    known = None if groups is None else _isco_names(groups)
+    known, short = (None, 0) if groups is None else _isco_names(groups)
     codes = [text(table, row, code).strip() if code else "" for row in table.rows]
     times = Counter(codes)
     rows: list[tuple[Path, str]] = []
-    short = 0
     for row, own in zip(table.rows, codes, strict=True):
         written = _filled(table, row, group, "the code of an ISCO group")
         isco = written.zfill(ISCO_DIGITS)
@@ -202,13 +201,25 @@ def _code_column(table: Table) -> str | None:
     return next((column for column in table.columns if column.strip().lower() == "code"), None)
 
 
-def _isco_names(groups: Table) -> dict[str, str]:
+def _isco_names(groups: Table) -> tuple[dict[str, str], int]:
+    """Return the names of ISCO groups by their codes, and how many unit groups have lost their leading zero.
+
+    These are the codes of three digits that no code of four begins with: 110 is 0110, while 251 stands above 2511. A
+    code that stands twice (11, one of which was 011) names nothing.
+    """
     columns = find_parts(groups, {})
     code = _code_column(groups)
     if code is None:
         raise DataError.at(groups.path, 'has no column "code", by which occupations name their ISCO groups')
     label = _required(groups, columns, "label")
-    return {text(groups, row, code): f"{text(groups, row, code)} {text(groups, row, label)}" for row in groups.rows}
+    written = [text(groups, row, code).strip() for row in groups.rows]
+    above = {each[:-1] for each in written if len(each) == ISCO_DIGITS}
+    short = [len(each) == ISCO_DIGITS - 1 and each not in above for each in written]
+    codes = [each.zfill(ISCO_DIGITS) if lost else each for each, lost in zip(written, short, strict=True)]
+    times = Counter(codes)
+    titles = (text(groups, row, label) for row in groups.rows)
+    names = {each: f"{each} {title}" if times[each] == 1 else each for each, title in zip(codes, titles, strict=True)}
+    return names, sum(short)
 
 
 def _from_paths(

@@ -47,10 +47,15 @@ class ScoredPair:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Pairs, none of them twice, and how many were left out because both concepts have a name in common."""
+    """Pairs, none of them twice, and how many draws were passed over.
+
+    ``homonyms``: both concepts have a name in common. ``namesakes``: the two texts also belong to concepts that stand
+    nearer to each other.
+    """
 
     pairs: list[ScoredPair]
     homonyms: int
+    namesakes: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ def draw_pairs(
 
     Drawn among ``concepts`` alone, so pairs made inside each split share no text across splits. Strangers have nothing
     above them in common; with every description comes that of a stranger, so that being a description tells nothing.
-    Concepts with a name in common make no pair. ``hard_negatives`` are places of concepts. No pair is given twice,
+    Concepts with a name in common make no pair, nor do texts that also belong to concepts nearer to each other,
+    wherever in the taxonomy these stand. ``hard_negatives`` are places of concepts. No pair is given twice,
     whichever way round. Time and memory grow with the number of concepts.
 
     Raises:
@@ -109,7 +115,7 @@ def draw_pairs(
             if len(both) == 2 and both not in pairs:
                 score = pairing.score(taxonomy, relation, concept, other)
                 pairs[both] = ScoredPair(concept.title, text, score, relation, group)
-    return Drawn(list(pairs.values()), draw.homonyms)
+    return Drawn(list(pairs.values()), draw.homonyms, draw.namesakes)
 
 
 Partner = tuple[str, str, str, Concept]
@@ -120,7 +126,7 @@ class _Draw:
     """What is known of one split while its pairs are drawn."""
 
     def __init__(self, taxonomy: Taxonomy, concepts: Sequence[Concept], pairing: Pairing, seed: int) -> None:
-        self.homonyms = 0
+        self.homonyms = self.namesakes = 0
         self._taxonomy, self._concepts, self._pairing, self._seed = taxonomy, concepts, pairing, seed
         self._by_node = {concept.node: number for number, concept in enumerate(concepts)}
         self._families: dict[int, list[int]] = defaultdict(list)
@@ -165,11 +171,10 @@ class _Draw:
                 break
             if self._taxonomy.branch(other.node) == branch or self._taxonomy.common_depth(concept.node, other.node):
                 continue
-            if not self._distinct(concept, other):
-                continue
             if len(found) < wanted:
-                found.append(_titled("stranger", other))
-            elif other.description:
+                if self._distinct(concept, other):
+                    found.append(_titled("stranger", other))
+            elif other.description and self._distinct(concept, other, other.description_key):
                 descriptions.append(("stranger", other.description, other.description_key, other))
         return found + descriptions
 
@@ -207,10 +212,14 @@ class _Draw:
         above = self._taxonomy.parents[concept.node]
         return above[0] if above else -1
 
-    def _distinct(self, one: Concept, two: Concept) -> bool:
-        shared = one.shares_a_name(two)
-        self.homonyms += shared
-        return not shared
+    def _distinct(self, one: Concept, two: Concept, key: str | None = None) -> bool:
+        """Tell whether a title and a text of another concept (its title without ``key``) mean these two alone."""
+        if one.shares_a_name(two):
+            self.homonyms += 1
+            return False
+        nearer = self._taxonomy.stand_nearer(one, two, two.keys[0] if key is None else key)
+        self.namesakes += nearer
+        return not nearer
 
 
 def some(random: np.random.Generator, count: int, wanted: int) -> list[int]:

@@ -56,8 +56,11 @@ def split_concepts(taxonomy: Taxonomy, *, depth: int, seed: int, shares: Mapping
     for unit in units:
         by_branch.setdefault(taxonomy.branch(unit), {})[unit] = None
     random = generator(seed, "groups")
-    # Branch after branch, each shuffled, so that equal steps through the list take from every branch.
-    ordered = [group for groups in by_branch.values() for group in random.permutation(list(groups)).tolist()]
+    # Branch after branch, each shuffled, so that equal steps through the list take from every branch; branches of one
+    # group are shuffled together, or the order of the file would say which of them are held out.
+    several = [list(groups) for groups in by_branch.values() if len(groups) > 1]
+    single = [group for groups in by_branch.values() if len(groups) == 1 for group in groups]
+    ordered = [group for groups in [*several, single] for group in random.permutation(groups).tolist()]
     names = list(shares)
     chosen = dict.fromkeys(ordered, names[0])
     begin = 0.0

@@ -176,6 +176,14 @@ def test_a_bad_row_far_into_the_file_is_told_before_anything_is_predicted(encode
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
 
+def test_a_number_too_large_is_told_and_never_written_as_infinity(encoder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "bank", "score": 1e300}\n{"text": "loan", "score": 1e400}\n')
+    with pytest.raises(DataError, match="row 2: the object that begins on line 2 holds the number 1e400"):
+        predict_file(homeground.load(encoder), source, tmp_path / "out.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
+
+
 @pytest.mark.parametrize(("start", "end"), [("csv", "csv"), ("jsonl", "jsonl"), ("csv", "npy")])
 def test_memory_does_not_grow_with_the_rows(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str

@@ -64,7 +64,7 @@ def test_a_run_its_model_folder_and_its_name_are_one_model(finished: Run) -> Non
 
 def test_pairs_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_path: Path) -> None:
     rows = [("bank", "loan", "=cmd()"), ("court", "city", "-0.5"), ("NA", "null", "x,y")]
-    source = write_csv("pairs.csv", ["text_1", "text_2", "note"], rows)
+    source = write_csv("pairs.csv", ["text_1", "text_2", "=note()"], rows)
     model = homeground.load(finished)
     assert predict_file(model, source, tmp_path / "out.csv").rows == 3
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
@@ -72,8 +72,8 @@ def test_pairs_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_p
     assert [float(row["similarity"]) for row in read] == pytest.approx(
         model.similarity(["bank", "court", "NA"], ["loan", "city", "null"]).tolist(), abs=1e-6
     )
-    # A spreadsheet would run the first note; a number stays a number.
-    assert [row["note"] for row in read] == ["'=cmd()", "-0.5", "x,y"]
+    # A spreadsheet would run the first note, and its column's name; a number stays a number.
+    assert [row["'=note()"] for row in read] == ["'=cmd()", "-0.5", "x,y"]
 
 
 def test_texts_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_path: Path) -> None:

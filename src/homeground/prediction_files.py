@@ -228,7 +228,7 @@ def _answered(answers: Answers, source: Source, told: Told) -> Iterator[tuple[Ro
 
 def _write_csv(file: Any, answers: Answers, source: Source, told: Told) -> None:
     writer = csv.writer(file)
-    writer.writerow([*source.columns, *answers.names])
+    writer.writerow([csv_field(name) for name in (*source.columns, *answers.names)])
     for row, answer in _answered(answers, source, told):
         writer.writerow([csv_field(value) for value in (*row.values.values(), *answer)])
 

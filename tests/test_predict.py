@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification
 
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.prediction_files import Done, predict_file
 from homeground.run import Run
+from tests import checkpoints
 
 
 def test_a_text_is_encoded_the_same_whatever_it_is_encoded_with(encoder: Path) -> None:
@@ -87,6 +89,34 @@ def test_texts_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_p
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["text"] for line in lines] == texts
     assert np.abs(np.array([line["embedding"] for line in lines]) - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("classes", "written"),
+    [
+        (["a", "b,c"], "a;b,c"),
+        (["a", "b;c"], "a|b;c"),
+        (["a|b", "c;d"], "a|b,c;d"),
+        (["a|b", "c;d,e"], ["a|b", "c;d,e"]),
+    ],
+)
+def test_several_labels_are_joined_by_what_none_of_them_holds(
+    tmp_path: Path, write_csv: Callable[..., Path], classes: list[str], written: str | list[str]
+) -> None:
+    folder = checkpoints.bert(tmp_path / "tagger")
+    names = {"id2label": dict(enumerate(classes)), "label2id": {name: place for place, name in enumerate(classes)}}
+    body = AutoModelForSequenceClassification.from_pretrained(
+        folder, problem_type="multi_label_classification", **names
+    )
+    body.classifier.bias.data[:] = 9  # Every text gets every label.
+    body.save_pretrained(folder)
+    model, source = homeground.load(folder), write_csv("texts.csv", ["text"], [["bank"]])
+    predict_file(model, source, tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text())["predicted_label"] == written
+    predict_file(model, source, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["predicted_label"] == (written if isinstance(written, str) else json.dumps(written))
 
 
 def test_a_target_that_cannot_be_written_is_told_and_nothing_is_left(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from transformers import AutoModel, AutoTokenizer
 
 import homeground
 from homeground.cli import run
-from homeground.errors import CheckpointError, UsageError
+from homeground.errors import CheckpointError, DataError, UsageError
+from homeground.run import Run
 from homeground.training.head import STRENGTHS, Choice
 from tests import checkpoints
 from tests.classifying import lively, topic_texts
@@ -35,6 +37,13 @@ def lively_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dull_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.bert(tmp_path_factory.mktemp("dull") / "bert", seed=3)
+
+
+def renamed(folder: Path) -> Path:
+    """Change what a checkpoint says of itself, and so its fingerprint, but nothing that it computes."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "name_or_path": "another"}))
+    return folder
 
 
 def test_frozen_features_are_scored_as_scikit_learn_scores_them(
@@ -114,7 +123,7 @@ def test_pairs_are_scored_as_they_are(encoder: Path, dull_bert: Path, write_csv:
 def test_the_same_weights_cannot_be_told_apart_and_few_units_tell_nothing(
     lively_bert: Path, write_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
-    twin = lively(tmp_path / "twin")
+    twin = renamed(lively(tmp_path / "twin"))
     test = write_csv("test.csv", ["text", "label"], topic_texts(40, seed=3))
     names = [str(lively_bert), str(twin)]
     data = write_csv("texts.csv", ["text", "label"], topic_texts(80))
@@ -126,6 +135,55 @@ def test_the_same_weights_cannot_be_told_apart_and_few_units_tell_nothing(
     result = homeground.compare_checkpoints(names, few, test=str(test), **SETTINGS)
     assert {each["standing"] for each in result["checkpoints"]} == {"TOO FEW"}
     assert result["sentence"].startswith("TOO FEW")
+
+
+def test_one_that_learned_from_the_examples_is_left_out_of_the_choice(
+    finished: Run, encoder: Path, dull_bert: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(900))  # what the run was adapted to
+    run_name, names = str(finished.folder), [str(encoder), str(dull_bert)]
+    result = homeground.compare_checkpoints([run_name, *names], data, **SETTINGS)
+    *others, last = result["checkpoints"]
+    assert (last["name"], last["standing"], last["difference"]) == (run_name, "SEEN", None)
+    assert last["seen_in_training"] > 500
+    assert last["scores"]["pearson"] > others[0]["scores"]["pearson"]
+    assert f"{run_name} learned from {last['seen_in_training']} of the" in result["sentence"]
+    # The others stand as they would without it.
+    without = homeground.compare_checkpoints(names, data, **SETTINGS)
+    assert result["best"] == without["best"] == others[0]["name"]
+    kept = ("name", "scores", "interval", "difference", "standing")
+    assert [[each[field] for field in kept] for each in others + result["baselines"]] == [
+        [each.get(field) for field in kept] for each in without["checkpoints"] + without["baselines"]
+    ]
+    assert run(["compare", "--checkpoints", run_name, str(encoder), str(data)]) == 0
+    out = capsys.readouterr().out
+    assert "learned from these examples" in out
+    assert "stands alone" in out
+    fresh = write_csv("new.csv", PAIR_HEADER, topic_pairs(300, seed=4))
+    result = homeground.compare_checkpoints([run_name, *names], fresh, **SETTINGS)
+    assert result["best"] == run_name
+
+
+def test_where_every_checkpoint_learned_from_the_examples_none_is_chosen(
+    finished: Run, write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(900))
+    again = Path(shutil.copytree(finished.folder, tmp_path / "again"))
+    (again / "model" / "manifest.json").unlink()
+    renamed(again / "model")
+    with pytest.raises(DataError, match=r"every checkpoint learned from some of its .* take other data"):
+        homeground.compare_checkpoints([str(finished.folder), str(again)], data)
+
+
+def test_one_checkpoint_under_two_names_is_refused(
+    lively_bert: Path, write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = write_csv("texts.csv", ["text", "label"], topic_texts(60))
+    copied = Path(shutil.copytree(lively_bert, tmp_path / "copied"))
+    for other in (f"{lively_bert}/", str(copied)):
+        with pytest.raises(UsageError, match="are the same weights, settings and tokenizer") as told:
+            homeground.compare_checkpoints([str(lively_bert), other], data)
+        assert str(told.value).startswith(f"{lively_bert} and {other} ")
 
 
 def test_one_that_cannot_be_opened_is_told_before_any_is_measured(

@@ -119,6 +119,19 @@ def test_of_several_labels_the_least_sure_one_counts() -> None:
     assert (doubt.label, doubt.probability, round(doubt.margin, 6)) == ("a", 0.45, 0.1)
 
 
+def test_several_labels_are_joined_by_what_none_of_them_holds() -> None:
+    class Both(Sure):
+        several = True
+        classes_ = ("a", "b;c")
+
+        def predict_proba(self, texts: list[str]) -> np.ndarray:
+            return np.array([[0.9, 0.8] for _ in texts])
+
+    model: Any = Both()
+    (doubt,) = most_doubtful(model, [[(1, ("x",))]], known=set(), count=5)
+    assert doubt.label == "a|b;c"
+
+
 def planted(per_cluster: list[int]) -> tuple[list[Doubt], np.ndarray]:
     """Return doubts in as many directions as there are clusters, those of the first the most doubtful by far."""
     random = np.random.default_rng(0)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification
 
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.prediction_files import Done, predict_file
 from homeground.run import Run
+from tests import checkpoints
 
 
 def test_a_text_is_encoded_the_same_whatever_it_is_encoded_with(encoder: Path) -> None:
@@ -64,7 +66,7 @@ def test_a_run_its_model_folder_and_its_name_are_one_model(finished: Run) -> Non
 
 def test_pairs_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_path: Path) -> None:
     rows = [("bank", "loan", "=cmd()"), ("court", "city", "-0.5"), ("NA", "null", "x,y")]
-    source = write_csv("pairs.csv", ["text_1", "text_2", "note"], rows)
+    source = write_csv("pairs.csv", ["text_1", "text_2", "=note()"], rows)
     model = homeground.load(finished)
     assert predict_file(model, source, tmp_path / "out.csv").rows == 3
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
@@ -72,8 +74,8 @@ def test_pairs_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_p
     assert [float(row["similarity"]) for row in read] == pytest.approx(
         model.similarity(["bank", "court", "NA"], ["loan", "city", "null"]).tolist(), abs=1e-6
     )
-    # A spreadsheet would run the first note; a number stays a number.
-    assert [row["note"] for row in read] == ["'=cmd()", "-0.5", "x,y"]
+    # A spreadsheet would run the first note, and its column's name; a number stays a number.
+    assert [row["'=note()"] for row in read] == ["'=cmd()", "-0.5", "x,y"]
 
 
 def test_texts_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_path: Path) -> None:
@@ -87,6 +89,34 @@ def test_texts_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_p
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["text"] for line in lines] == texts
     assert np.abs(np.array([line["embedding"] for line in lines]) - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("classes", "written"),
+    [
+        (["a", "b,c"], "a;b,c"),
+        (["a", "b;c"], "a|b;c"),
+        (["a|b", "c;d"], "a|b,c;d"),
+        (["a|b", "c;d,e"], ["a|b", "c;d,e"]),
+    ],
+)
+def test_several_labels_are_joined_by_what_none_of_them_holds(
+    tmp_path: Path, write_csv: Callable[..., Path], classes: list[str], written: str | list[str]
+) -> None:
+    folder = checkpoints.bert(tmp_path / "tagger")
+    names = {"id2label": dict(enumerate(classes)), "label2id": {name: place for place, name in enumerate(classes)}}
+    body = AutoModelForSequenceClassification.from_pretrained(
+        folder, problem_type="multi_label_classification", **names
+    )
+    body.classifier.bias.data[:] = 9  # Every text gets every label.
+    body.save_pretrained(folder)
+    model, source = homeground.load(folder), write_csv("texts.csv", ["text"], [["bank"]])
+    predict_file(model, source, tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text())["predicted_label"] == written
+    predict_file(model, source, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["predicted_label"] == (written if isinstance(written, str) else json.dumps(written))
 
 
 def test_a_target_that_cannot_be_written_is_told_and_nothing_is_left(
@@ -173,6 +203,14 @@ def test_a_bad_row_far_into_the_file_is_told_before_anything_is_predicted(encode
     with pytest.raises(DataError, match='row 10: column "text" holds 5; expected text'):
         predict_file(homeground.load(encoder), source, tmp_path / "out.csv", told=lambda done, _: told.append(done))
     assert not told
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
+
+
+def test_a_number_too_large_is_told_and_never_written_as_infinity(encoder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "bank", "score": 1e300}\n{"text": "loan", "score": 1e400}\n')
+    with pytest.raises(DataError, match="row 2: the object that begins on line 2 holds the number 1e400"):
+        predict_file(homeground.load(encoder), source, tmp_path / "out.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
 

@@ -7,6 +7,8 @@ Choosing a checkpoint is choosing, so nothing of the test split is looked at: th
 all other examples are used. Labelled ones are cross-fitted by units, each predicted by a regression that learned from
 the other folds, its strength and pooling chosen inside them. Where the rows have an order or the validation split is a
 file of its own, the regression learns from train and is measured on validation.
+
+A checkpoint that a run has trained on any of the examples is measured, and left out of the choice.
 """
 
 from __future__ import annotations
@@ -101,16 +103,18 @@ def compare_checkpoints(
     docs/scores.md describes the result.
 
     Raises:
-        UsageError: fewer than two checkpoints, or one of them twice.
+        UsageError: fewer than two checkpoints, or one of them twice, be it under two names.
         CheckpointError: one of them cannot be opened; told before any is measured.
-        DataError: the file cannot be read, or leaves nothing to compare on.
+        DataError: the file cannot be read, or leaves nothing to compare on; or every checkpoint learned from it.
     """
     if len(checkpoints) < 2 or len(set(checkpoints)) < len(checkpoints):
         raise UsageError(f"expected at least 2 checkpoints, each once; got {', '.join(checkpoints) or 'none'}")
     recipe = make_recipe({}, data=str(data), **settings)
     candidates = [_candidate(name, recipe) for name in checkpoints]
+    _refuse_twins(candidates)
     ground = _ground(recipe)
     say(f"{data}: {ground.task.understood()}")
+    seen = _seen(candidates, ground)
     for candidate in candidates:
         _open(candidate, ground)
     tried: dict[str, Tried] = {}
@@ -118,7 +122,28 @@ def compare_checkpoints(
         say(f"{candidate.checkpoint.name}: {len(ground.examples)} examples")
         tried[candidate.checkpoint.name] = _try(candidate, ground)
     say("cheap baselines")
-    return _record(ground, candidates, tried, _baselines(ground, candidates[0]))
+    return _record(ground, candidates, tried, seen, _baselines(ground, candidates[0]))
+
+
+def _refuse_twins(candidates: Sequence[Candidate]) -> None:
+    names: dict[str, str] = {}
+    for own in (candidate.checkpoint for candidate in candidates):
+        first = names.setdefault(own.sha256, own.name)
+        if first != own.name:
+            raise UsageError(f"{first} and {own.name} are the same weights, settings and tokenizer; give one of them")
+
+
+def _seen(candidates: Sequence[Candidate], ground: Ground) -> dict[str, int]:
+    """Return how many of the scored examples each candidate learned from; refuse where each has seen some."""
+    examples = ground.part.examples
+    seen = {
+        each.checkpoint.name: int(seen_before(examples, learned_texts(each.checkpoint)).sum()) for each in candidates
+    }
+    if all(seen.values()):
+        counts = ", ".join(f"{name} from {count}" for name, count in seen.items())
+        problem = f"every checkpoint learned from some of its {len(examples)} examples ({counts})"
+        raise DataError.at(ground.recipe.data, f"{problem}; take other data, or add a checkpoint that has seen none")
+    return seen
 
 
 def _candidate(name: str, recipe: Recipe) -> Candidate:
@@ -230,19 +255,16 @@ def _scored_rows(candidate: Candidate, ground: Ground) -> Any:
 
 
 def _record(
-    ground: Ground, candidates: Sequence[Candidate], tried: Mapping[str, Tried], baselines: Mapping[str, Measured]
+    ground: Ground,
+    candidates: Sequence[Candidate],
+    tried: Mapping[str, Tried],
+    seen: Mapping[str, int],
+    baselines: Mapping[str, Measured],
 ) -> dict[str, Any]:
     task, corpus, metric = ground.task, ground.corpus, ground.task.primary_metric
-    sign = 1 if task.greater_is_better[metric] else -1
-
-    def rank(candidate: Candidate) -> float:
-        score = tried[candidate.checkpoint.name].measured.scores.get(metric)
-        return -np.inf if score is None else sign * score
-
-    order = sorted(candidates, key=rank, reverse=True)
-    shown = [(each, tried[each.checkpoint.name]) for each in order]
-    top = shown[0][1].measured
-    listed = [{**_known(each, own, ground), **_standing(ground, own.measured, top)} for each, own in shown]
+    order = _order(candidates, tried, seen, ground)
+    top = tried[order[0].checkpoint.name].measured
+    listed = [_listed(each, tried[each.checkpoint.name], seen[each.checkpoint.name], top, ground) for each in order]
     beside = [{"name": name, **_standing(ground, measured, top)} for name, measured in baselines.items()]
     return {
         "version": 1,
@@ -251,7 +273,7 @@ def _record(
         "understood": task.understood(),
         "primary_metric": metric,
         "best": order[0].checkpoint.name,
-        "sentence": _sentence(metric, listed, beside),
+        "sentence": _sentence(metric, listed, beside, len(ground.part)),
         "checkpoints": listed,
         "baselines": beside,
         "examples": len(ground.part),
@@ -260,11 +282,26 @@ def _record(
         "folds": len(ground.rounds) if len(ground.rounds) > 1 else None,
         "test_examples_unasked": 0 if corpus.folds is not None else len(corpus.test),
         "set_aside": corpus.record["set_aside"],
-        "notes": _notes(ground, listed),
+        "notes": _notes(ground),
     }
 
 
-def _known(candidate: Candidate, tried: Tried, ground: Ground) -> dict[str, Any]:
+def _order(
+    candidates: Sequence[Candidate], tried: Mapping[str, Tried], seen: Mapping[str, int], ground: Ground
+) -> list[Candidate]:
+    """Return the candidates, the best first; those that learned from the examples come last, whatever they score."""
+    metric = ground.task.primary_metric
+    sign = 1 if ground.task.greater_is_better[metric] else -1
+
+    def rank(candidate: Candidate) -> tuple[bool, float]:
+        name = candidate.checkpoint.name
+        score = tried[name].measured.scores.get(metric)
+        return not seen[name], -np.inf if score is None else sign * score
+
+    return sorted(candidates, key=rank, reverse=True)
+
+
+def _listed(candidate: Candidate, tried: Tried, seen: int, best: Measured, ground: Ground) -> dict[str, Any]:
     return {
         "name": candidate.checkpoint.name,
         "sha256": candidate.checkpoint.sha256,
@@ -273,17 +310,20 @@ def _known(candidate: Candidate, tried: Tried, ground: Ground) -> dict[str, Any]
         "max_length": candidate.max_length,
         "pooling": tried.pooling,
         "truncated": tried.truncated,
-        "seen_in_training": int(seen_before(ground.part.examples, learned_texts(candidate.checkpoint)).sum()),
+        "seen_in_training": seen,
         "seconds": round(tried.seconds, 1),
+        **_standing(ground, tried.measured, best, seen=bool(seen)),
     }
 
 
-def _standing(ground: Ground, measured: Measured, best: Measured) -> dict[str, Any]:
+def _standing(ground: Ground, measured: Measured, best: Measured, *, seen: bool = False) -> dict[str, Any]:
     """Return scores, their interval, and where they stand against the best."""
     task, recipe, units = ground.task, ground.recipe, ground.part.units
     metric, draws = task.primary_metric, recipe.evaluation.bootstrap_draws
     own = own_interval(measured.statistics, task.metrics[metric], units.nodes, seed=recipe.seed, draws=draws)
-    if measured is best:
+    if seen:
+        word, against = "SEEN", None
+    elif measured is best:
         word, against = ("TOO FEW" if _too_few(own) else "BEST"), None
     else:
         against = difference(task, metric, best, measured, units, Resampling(recipe.seed, draws))
@@ -308,30 +348,35 @@ def _too_few(interval: Interval) -> bool:
     return interval.units < FEWEST_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
 
 
-def _sentence(metric: str, listed: Sequence[Mapping[str, Any]], beside: Sequence[Mapping[str, Any]]) -> str:
-    best, *others = listed
+def _sentence(
+    metric: str, listed: Sequence[Mapping[str, Any]], beside: Sequence[Mapping[str, Any]], examples: int
+) -> str:
+    best, *others = [each for each in listed if each["standing"] != "SEEN"]
     value = best["scores"].get(metric)
-    score = "not defined" if value is None else f"{value:.3f}"
-    first = f"{best['name']} scores best, {METRIC_NAMES.get(metric, metric)} {score}"
+    score = f"{METRIC_NAMES.get(metric, metric)} {'not defined' if value is None else f'{value:.3f}'}"
+    first = f"{best['name']} scores best, {score}" if others else f"{best['name']} has {score}"
+    learned = [
+        f"; {each['name']} learned from {each['seen_in_training']} of the {examples} examples and cannot be chosen"
+        for each in listed
+        if each["standing"] == "SEEN"
+    ]
     if best["standing"] == "TOO FEW":
         few = best["interval"]["units"]
-        return f"TOO FEW: {first}, but {few} independent units, or so unequal ones, tell nothing; take more data."
+        advice = f"but {few} independent units, or so unequal ones, tell nothing; take more data"
+        return f"TOO FEW: {first}, {advice}{''.join(learned)}."
     alike = [each["name"] for each in others if each["standing"] != "WORSE"]
     told = f", but cannot be told apart from {' and '.join(alike)}" if alike else ", and the others are worse"
+    told = told if others else ", and stands alone"
     cheap = [each["name"] for each in beside if each["standing"] != "WORSE"]
     below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
-    return f"{first}{told}{below}."
+    return f"{first}{told}{below}{''.join(learned)}."
 
 
-def _notes(ground: Ground, listed: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(ground: Ground) -> list[str]:
     said = [f"the {len(ground.corpus.test)} test examples of adapt were not looked at"]
     if ground.corpus.folds is not None:
         said = [
             "the data is so small that adapt would cross-fit all of it, so no test split could be left alone; its "
             "verdict on this data is a little too kind to the checkpoint chosen here"
         ]
-    said.append("the best of several looks better than it is: its score here is for choosing, not for promising")
-    for each in listed:
-        if each["seen_in_training"]:
-            said.append(f"{each['name']} learned from {each['seen_in_training']} of these examples")
-    return said
+    return [*said, "the best of several looks better than it is: its score here is for choosing, not for promising"]

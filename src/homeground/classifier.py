@@ -19,6 +19,8 @@ from homeground.errors import UsageError
 
 BATCH_SIZE = 64
 THRESHOLD = 0.5
+JOINING = (";", "|", ",")
+"""What may stand between the labels of one text in a file."""
 
 Text = str | tuple[str, str]
 
@@ -102,6 +104,18 @@ class Classifier:
         rows = tokenize_sequences(sequences, self._tokenizer, truncation=self._truncation)
         self.truncated += rows.tokens.truncated
         return rows
+
+
+def joined(chosen: Sequence[str], classes: Sequence[str]) -> str | list[str]:
+    """Return several labels as one value of a file, joined by the first of ``JOINING`` that no class holds.
+
+    Where every one of them stands in some class, the labels stay a list.
+
+    >>> joined(["a", "b"], ["a", "b"]), joined(["a", "b;c"], ["a", "b;c"]), joined(["a;b"], ["a;b", "c|d", "e,f"])
+    ('a;b', 'a|b;c', ['a;b'])
+    """
+    mark = next((mark for mark in JOINING if not any(mark in name for name in classes)), None)
+    return list(chosen) if mark is None else mark.join(chosen)
 
 
 def _threshold(settings: Mapping[str, Any]) -> float | None:

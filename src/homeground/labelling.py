@@ -23,7 +23,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from homeground.checkpoint import open_checkpoint
-from homeground.classifier import THRESHOLD, Classifier, Text
+from homeground.classifier import THRESHOLD, Classifier, Text, joined
 from homeground.data.csv_fields import csv_field
 from homeground.data.examples import digest, text_hashes
 from homeground.data.unlabelled import Found, text_chunks
@@ -44,7 +44,7 @@ class Doubt:
     row: int
     texts: tuple[str, ...]
     digest: int
-    label: str
+    label: str | list[str]
     probability: float
     margin: float
 
@@ -115,12 +115,12 @@ def _doubts(model: Classifier, fresh: dict[int, Found]) -> list[Doubt]:
     ]
 
 
-def _doubt(model: Classifier, given: NDArray[np.float64]) -> tuple[str, float, float]:
+def _doubt(model: Classifier, given: NDArray[np.float64]) -> tuple[str | list[str], float, float]:
     """Return the label predicted, its probability, and the margin, from 0 for a toss-up to 1."""
     if model.several:
         names = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
         unsure = float(given[np.abs(given - THRESHOLD).argmin()])
-        return ";".join(names), unsure, abs(2 * unsure - 1)
+        return joined(names, model.classes_), unsure, abs(2 * unsure - 1)
     second, first = np.sort(given)[-2:]
     return model.classes_[int(given.argmax())], float(first), float(first - second)
 

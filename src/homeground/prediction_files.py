@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.classifier import THRESHOLD, Classifier
+from homeground.classifier import THRESHOLD, Classifier, joined
 from homeground.data.csv_fields import csv_field
 from homeground.data.readers import Origin, Row, column_error, open_table, text
 from homeground.errors import DataError, UsageError, nearest
@@ -196,7 +196,7 @@ def _labels(model: Classifier, texts: Texts) -> list[list[Any]]:
     probabilities = model.predict_proba([own[0] if len(own) == 1 else (own[0], own[1]) for own in texts])
     for given, unsure in zip(probabilities, model.abstains(probabilities).tolist(), strict=True):
         chosen = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
-        label = ";".join(chosen) if model.several else model.classes_[int(given.argmax())]
+        label = joined(chosen, model.classes_) if model.several else model.classes_[int(given.argmax())]
         said = [label] if model.threshold is None else [None if unsure else label, unsure]
         answers.append([*said, *(_rounded(value) for value in given)])
     return answers
@@ -228,7 +228,7 @@ def _answered(answers: Answers, source: Source, told: Told) -> Iterator[tuple[Ro
 
 def _write_csv(file: Any, answers: Answers, source: Source, told: Told) -> None:
     writer = csv.writer(file)
-    writer.writerow([*source.columns, *answers.names])
+    writer.writerow([csv_field(name) for name in (*source.columns, *answers.names)])
     for row, answer in _answered(answers, source, told):
         writer.writerow([csv_field(value) for value in (*row.values.values(), *answer)])
 

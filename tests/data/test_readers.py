@@ -401,6 +401,11 @@ JSON_REFUSED = {
     ),
     "NaN": ("a.json", '[{"a": NaN}]', "row 1: the object that begins on line 1 holds NaN, which is not JSON"),
     "infinity": ("a.jsonl", '{"a": -Infinity}', "holds -Infinity"),
+    "number too large": (
+        "a.jsonl",
+        '{"a": 1.5}\n{"a": [-1e400]}',
+        "row 2: the object that begins on line 2 holds the number -1e400, which is too large to be read",
+    ),
     "half a surrogate pair": (
         "a.jsonl",
         '{"a": "x"}\n{"a": "\\ud83c"}',

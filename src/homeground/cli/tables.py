@@ -81,6 +81,7 @@ STANDINGS = {
     "WORSE": "worse than the best",
     "BETTER": "better than the best",
     "TOO FEW": "too few to tell",
+    "SEEN": "learned from these examples",
 }
 """How the table names where a score stands."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -267,4 +268,12 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name}, which is not JSON; write null or a number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+def _finite(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        shown = written if len(written) <= 60 else written[:60] + "…"
+        raise ValueError(f"the number {shown}, which is too large to be read; write it as a text")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)

@@ -7,16 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from homeground.reports.charts import (
-    bar,
-    contrast,
-    diverging,
-    line_chart,
-    number_line,
-    reliability_chart,
-    sequential,
-    ticks,
-)
+from homeground.reports.charts import bar, line_chart, number_line, reliability_chart, ticks
+from homeground.reports.colours import contrast, diverging, sequential
 
 STYLE = (Path(__file__).parents[2] / "src/homeground/reports/templates/style.css").read_text(encoding="utf-8")
 THEMES = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{([^}]*)\}", STYLE)]

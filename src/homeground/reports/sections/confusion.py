@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from homeground.errors import DataError
-from homeground.reports.charts import diverging
+from homeground.reports.colours import diverging
 from homeground.reports.record import RunRecord, part
 from homeground.reports.wording import NOTHING, count, is_number, percent, shorten, signed
 

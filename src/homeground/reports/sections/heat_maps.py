@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from homeground.errors import DataError
-from homeground.reports.charts import Shade, diverging, sequential
+from homeground.reports.colours import Shade, diverging, sequential
 from homeground.reports.record import RunRecord
 from homeground.reports.wording import number, shorten, signed
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeground.reports.charts import Gain, trade_off_chart
 from homeground.reports.glossary import metric
 from homeground.reports.record import RunRecord, part, parts
+from homeground.reports.trade_off import Gain, trade_off_chart
 from homeground.reports.wording import count, is_number, number, signed
 
 

@@ -19,7 +19,10 @@ def test_the_first_signal_is_held_back_and_told(number: int) -> None:
         assert stop() == number
 
 
-def test_a_second_signal_does_what_it_did_before() -> None:
+def test_a_second_signal_does_what_it_did_before(request: pytest.FixtureRequest) -> None:
+    # A process that a shell started in the background ignores Ctrl-C, and its children do.
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, earlier))
     with Signals() as stop:
         signal.raise_signal(signal.SIGTERM)
         assert stop() == signal.SIGTERM

@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, open_checkpoint, padding_id, require_encoder
+from homeground.checkpoint import (
+    Checkpoint,
+    classes_of,
+    learned_texts,
+    load_tokenizer,
+    open_checkpoint,
+    padding_id,
+    require_encoder,
+)
 from homeground.data.corpus import FEWEST_UNITS, LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import Example, text_hashes
 from homeground.data.linking import PairUnits
@@ -112,8 +120,7 @@ class Prepared:
     @cached_property
     def lineage(self) -> NDArray[np.uint64]:
         """Hashes of the texts that the checkpoint learned from in earlier runs."""
-        path = None if self.checkpoint.run is None else self.checkpoint.run / "training_texts.npy"
-        return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
+        return learned_texts(self.checkpoint)
 
     @cached_property
     def learned_texts(self) -> NDArray[np.uint64]:

@@ -105,7 +105,7 @@ def main() -> None:
     table = read_file(asked.data, recipe)
     task = choose_task(table, recipe)
     examples = task.read(table).examples
-    task = task.settled({"train": examples, "validation": [], "test": []}, ())
+    task = task.settled({"train": examples, "validation": [], "test": []}, None)
     candidates: dict[str, Callable[[], float]] = {
         "homeground": lambda: ours(task, examples, asked.steps, "auto"),
         "homeground, fp32": lambda: ours(task, examples, asked.steps, "fp32"),

@@ -43,9 +43,9 @@ from homeground.reports.record import read_run
 from homeground.reports.report import write_report
 from homeground.run import Run, now, open_run, read_array, write_array, write_json, write_json_lines, write_text
 from homeground.saving import save_model
-from homeground.tasks.task import Measured, Metric, Side
+from homeground.tasks.task import Measured, Metric, Side, Split
 from homeground.training import train
-from homeground.training.head import Head
+from homeground.training.head import NewHead
 
 
 def adapt(
@@ -91,7 +91,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     """Measure, train, measure, compare, save, report."""
     began = time.monotonic()
     task = ready.task
-    base, head = open_before(ready, ready.lesson, tell)
+    base, head = open_before(ready, ready.lesson, tell, run.folder)
     tell(Note(f"measuring before, on {len(ready.corpus.test)} test examples"))
     before = measure(base, ready)
     general = GeneralSet.of(ready, ready.general)
@@ -114,7 +114,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     baselines = _baselines(run, ready, base, head)
     scores = compare(ready, run, before, after, baselines, general, general_before, general_after, unchanged=unchanged)
     sides = (_side(base, before, ready), _side(model, after, ready))
-    scores |= task.exhibits(ready.corpus.test.examples, ready.titles, *sides)
+    scores |= task.exhibits(ready.test_split, ready.titles, *sides)
     scores["head"] = head and head.record
     scores["search"] = found and found.record()
     scores["merging"] = merged and {**merged.record(), "fold_weights": fold_weights(run, ready)}
@@ -149,15 +149,16 @@ def _described(finished: train.Finished, ready: Prepared) -> dict[str, Any]:
     }
 
 
-def _baselines(run: Run, ready: Prepared, base: Model, head: Head | None) -> dict[str, NDArray[np.float64]]:
+def _baselines(run: Run, ready: Prepared, base: Model, head: NewHead | None) -> dict[str, NDArray[np.float64]]:
     """Return what cheap methods predict for the test examples, fold by fold where these are cross-fitted."""
     corpus, task = ready.corpus, ready.task
     if corpus.folds is None:
-        return task.baselines(corpus.train.examples, corpus.test.examples) | frozen_embeddings(base, ready, head)
+        learned = Split(corpus.train.examples, lambda: ready.lesson.train)
+        return task.baselines(learned, ready.test_split) | frozen_embeddings(base, ready, head)
     assembled: dict[str, NDArray[np.float64]] = {}
     for fold in range(corpus.number_of_folds):
         learned, _, held_out = corpus.fold(fold, ready.recipe)
-        found = task.baselines(learned.examples, corpus.test.examples)
+        found = task.baselines(ready.split(learned.examples), ready.test_split)
         kept = fold_home(run, fold) / FROZEN
         if kept.is_file():
             found["frozen embeddings"] = read_array(kept)
@@ -178,4 +179,4 @@ def _side(model: Model, measured: Measured, ready: Prepared) -> Side:
         seed, draws = ready.recipe.seed, evaluation.bootstrap_draws
         return own_intervals(measured.statistics, metrics, nodes, seed=seed, draws=draws)
 
-    return Side(measured, encode, intervals)
+    return Side(measured, model, encode, intervals)

@@ -49,7 +49,7 @@ from homeground.recipe import Recipe, make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.classification import Classification
 from homeground.tasks.similarity import Similarity
-from homeground.tasks.task import Measured, Task
+from homeground.tasks.task import Measured, Split, Task
 from homeground.training.head import Choice, probabilities, vectors_of
 
 FOLDS = 5
@@ -176,7 +176,7 @@ def _ground(recipe: Recipe) -> Ground:
         rounds = [folds == fold for fold in range(int(folds.max()) + 1)]
     learned = corpus.train.examples if given else examples
     choosing = corpus.validation.examples if given else []
-    settled = task.settled({"train": learned, "validation": choosing, "test": []}, [])
+    settled = task.settled({"train": learned, "validation": choosing, "test": []}, None)
     scored = [example for example, out in zip(examples, np.any(rounds, axis=0), strict=True) if out]
     return Ground(recipe, settled, examples, rounds, Part(scored, link(scored)), corpus)
 
@@ -240,12 +240,12 @@ def _baselines(ground: Ground, first: Candidate) -> dict[str, Measured]:
     found: dict[str, NDArray[np.float64]] = {}
     for held in ground.rounds:
         learned, asked = ([examples[place] for place in np.flatnonzero(side)] for side in (~held, held))
-        for name, given in task.baselines(learned, asked).items():
+        for name, given in task.baselines(Split(learned), Split(asked)).items():
             found.setdefault(name, np.full((len(examples), *given.shape[1:]), np.nan))[held] = given
     if ground.rounds:
         found = {name: given[np.any(ground.rounds, axis=0)] for name, given in found.items()}
     else:
-        found = task.baselines(examples, examples)
+        found = task.baselines(Split(examples), Split(examples))
     rows = _scored_rows(first, ground)
     return {name: task.measure(rows, given) for name, given in found.items()}
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.engines import open_engine
-from homeground.engines.model import Model
+from homeground.engines.model import Model, Trainable
 from homeground.errors import Stopped
 from homeground.evaluation import calibration
 from homeground.evaluation.calibration import Calibration, Tested
@@ -23,11 +23,11 @@ from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.merging import Merged, Validated, merge
 from homeground.preparation import Lesson, Prepared
-from homeground.run import Run, read_array, read_json, write_array, write_json
+from homeground.run import Run, new_folder, read_array, read_json, write_array, write_json
 from homeground.tasks.task import Measured, Rows
 from homeground.training import signals, train
-from homeground.training.head import Head, fit_head, probabilities, vectors_of
-from homeground.training.loggers import MetricsLog
+from homeground.training.head import Head, MaskedHead, NewHead, fit_head, probabilities, vectors_of
+from homeground.training.loggers import MetricsLog, logged
 from homeground.training.search import Search, Trial, draw_trials, search
 
 
@@ -44,29 +44,63 @@ PREDICTIONS, UNCALIBRATED, ANSWERED, FROZEN = "predictions.npy", "uncalibrated.n
 """In the folder of a fold: what its models predict, before and after; after, without the temperature; which texts are
 answered; and what a regression on frozen embeddings predicts."""
 
+HEAD, MASKED_HEAD = "head", "head.json"
+"""The folder in which a head for masked words is trained, and its record there."""
+
+MASKED_HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "keep": "best", "schedule": "linear"}
+"""How a head for masked words is trained while the body is frozen: with a rate of its own, as long as it gets better."""
+
 MERGED = "merged.json"
 """In the folder of a fold: the merge weight that its validation chose."""
 
 
-def open_before(ready: Prepared, lesson: Lesson, tell: Listener) -> tuple[Model, Head | None]:
-    """Return the model to compare with, and its head where that is new: fitted to convergence, so that it is fair."""
+def open_before(ready: Prepared, lesson: Lesson, tell: Listener, home: Path) -> tuple[Model, NewHead | None]:
+    """Return the model to compare with, and its head where that is new: fitted to convergence, so that it is fair.
+
+    A head for masked words is trained under ``home``.
+    """
     base = _open(ready)
     if base.has_head:
         return base, None
+    if ready.task.head == "masked_lm":
+        head = _fit_masked_head(ready, lesson, tell, home / HEAD)
+        head.put_on(base)
+        return base, head
     tell(Note("fitting the new head on frozen features"))
     size, seed = ready.recipe.evaluation.evaluation_batch_size, ready.recipe.seed
     head = fit_head(base, ready.task, lesson.train, lesson.validation, seed=seed, size=size)
-    base.set_head(head.variant, head.outer.weight, head.outer.bias)
+    head.put_on(base)
     return base, head
 
 
+def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path) -> MaskedHead:
+    """Train the head alone, the body frozen, until validation gets no better; go on where that was stopped."""
+    if not (home / MASKED_HEAD).is_file():
+        tell(Note("the checkpoint has no trained head for masked words: fitting one first, its body frozen"))
+        model = _open(ready, to_train=True, trainable="head")
+        finished = _run(with_training(ready, **MASKED_HEAD_TRAINING), model, home, None, tell, lesson)
+        record = {"why": "the checkpoint has no trained head for masked words", **MASKED_HEAD_TRAINING}
+        record |= {"steps": finished.step, "best_step": finished.best_step, "stopped_because": finished.reason}
+        with new_folder(home / "model") as folder:
+            model.save(folder)
+        write_json(home / MASKED_HEAD, {**record, "curve": logged(home, f"validation/{ready.task.primary_metric}")})
+    return MaskedHead(home / "model", read_json(home / MASKED_HEAD))
+
+
 def fit(
-    ready: Prepared, home: Path, before: Measured, tell: Listener, lesson: Lesson, head: Head | None
+    ready: Prepared, home: Path, before: Measured, tell: Listener, lesson: Lesson, head: NewHead | None
 ) -> tuple[Model, train.Finished]:
     """Train one model under ``home``, going on from its checkpoints; Ctrl-C and SIGTERM save first."""
     model = _open(ready, to_train=True)
     if head is not None:
-        model.set_head(head.variant, head.outer.weight, head.outer.bias)
+        head.put_on(model)
+    return model, _run(ready, model, home, before, tell, lesson)
+
+
+def _run(
+    ready: Prepared, model: Model, home: Path, before: Measured | None, tell: Listener, lesson: Lesson
+) -> train.Finished:
+    """Train a model to the end of its recipe, and log what happens."""
     log = MetricsLog(home)
     try:
         with signals.Signals() as stop:
@@ -78,12 +112,12 @@ def fit(
                 home=home,
                 evaluate=None if lesson.validation is None else lambda model: _validate(model, ready, lesson),
                 stop=stop,
-                fingerprint=ready.fingerprint(before),
+                fingerprint=before and ready.fingerprint(before),
             ):
                 log(event)
                 tell(event)
                 if isinstance(event, train.Finished):
-                    return model, event
+                    return event
                 if isinstance(event, train.Stopped):
                     raise Stopped(
                         f"stopped after step {event.step}, and saved; the same command goes on from there",
@@ -94,7 +128,7 @@ def fit(
     raise AssertionError("a training ends with Finished or Stopped")
 
 
-def search_settings(run: Run, ready: Prepared, before: Measured, tell: Listener, head: Head | None) -> Search | None:
+def search_settings(run: Run, ready: Prepared, before: Measured, tell: Listener, head: NewHead | None) -> Search | None:
     """Try settings on validation and bring the best training into the run; None where no search was asked for."""
     recipe, task = ready.recipe, ready.task
     if not recipe.search.search:
@@ -119,8 +153,12 @@ def search_settings(run: Run, ready: Prepared, before: Measured, tell: Listener,
 
 def with_trial(ready: Prepared, trial: Trial) -> Prepared:
     """Return the same preparation with the learning rate and the epochs of a trial."""
-    training = {"learning_rate": trial.learning_rate, "epochs": trial.epochs}
-    return replace(ready, recipe=ready.recipe.with_training(**training))
+    return with_training(ready, learning_rate=trial.learning_rate, epochs=trial.epochs)
+
+
+def with_training(ready: Prepared, **values: Any) -> Prepared:
+    """Return the same preparation with other values in [training]."""
+    return replace(ready, recipe=ready.recipe.with_training(**values))
 
 
 def keep_general(ready: Prepared, base: Model, tuned: Model, tell: Listener, lesson: Lesson) -> Merged | None:
@@ -134,7 +172,7 @@ def keep_general(ready: Prepared, base: Model, tuned: Model, tell: Listener, les
         lesson.task, lambda model: evaluate(model, lesson.task, rows, batch_size=size), lesson.validation_units
     )
     general = Validated(chooses.task, chooses.measure, chooses.units)
-    margin = recipe.evaluation.general_margin
+    margin = recipe.evaluation.general_margin or chooses.task.margin
     return merge(base, tuned, domain, general, margin=margin, seed=recipe.seed, told=lambda text: tell(Note(text)))
 
 
@@ -172,9 +210,9 @@ def measure(model: Model, ready: Prepared) -> Measured:
     return evaluate(model, ready.task, ready.test_rows, batch_size=ready.recipe.evaluation.evaluation_batch_size)
 
 
-def frozen_embeddings(base: Model, ready: Prepared, head: Head | None) -> dict[str, NDArray[np.float64]]:
+def frozen_embeddings(base: Model, ready: Prepared, head: NewHead | None) -> dict[str, NDArray[np.float64]]:
     """Return what a regression on frozen embeddings predicts for the test examples; nothing without a new head."""
-    if head is None:
+    if not isinstance(head, Head):
         return {}
     size = ready.recipe.evaluation.evaluation_batch_size
     vectors = vectors_of(base, ready.task, ready.test_rows, size=size)["mean"]
@@ -207,7 +245,7 @@ def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tu
 def _learn_fold(run: Run, ready: Prepared, fold: int, before: Measured, tell: Listener) -> None:
     """Write into the folder of a fold what its models predict, ``PREDICTIONS`` last."""
     home, lesson = fold_home(run, fold), ready.lesson_of_fold(fold)
-    base, head = open_before(ready, lesson, tell)
+    base, head = open_before(ready, lesson, tell, home)
     own_before = before if head is None else measure(base, ready)
     model, _ = fit(ready, home, own_before, tell, lesson, head)
     merged = keep_general(ready, base, model, tell, lesson)
@@ -236,7 +274,7 @@ def fold_home(run: Run, fold: int) -> Path:
     return run.folder / "folds" / str(fold + 1)
 
 
-def _open(ready: Prepared, *, to_train: bool = False) -> Model:
+def _open(ready: Prepared, *, to_train: bool = False, trainable: Trainable = "all") -> Model:
     recipe = ready.recipe
     return open_engine(recipe.engine).open_model(
         ready.checkpoint,
@@ -246,6 +284,7 @@ def _open(ready: Prepared, *, to_train: bool = False) -> Model:
         training=recipe.training if to_train else None,
         seed=recipe.seed,
         labels=ready.task.labels,
+        trainable=trainable,
     )
 
 

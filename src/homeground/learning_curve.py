@@ -88,7 +88,7 @@ def _learn(share: Share, home: Path, run: Run, ready: Prepared, before: Measured
         tell(Note(f"{share.per_cent}% of the training data is left out: it {left_out}"))
         return Learned(share.per_cent, examples, None, None, {}, result.get("seconds"), left_out)
     own_before, after = read_array(home / PREDICTIONS)
-    baselines = dict(ready.task.baselines(share.part.examples, ready.corpus.test.examples))
+    baselines = dict(ready.task.baselines(ready.split(share.part.examples), ready.test_split))
     if (home / FROZEN).is_file():
         baselines["frozen embeddings"] = read_array(home / FROZEN)
     return Learned(share.per_cent, examples, own_before, after, baselines, result["seconds"], None)
@@ -97,7 +97,7 @@ def _learn(share: Share, home: Path, run: Run, ready: Prepared, before: Measured
 def _train(share: Share, home: Path, ready: Prepared, before: Measured, tell: Listener) -> str | None:
     """Train on one share and write what it predicts; a loss that is not finite is an outcome like any other."""
     lesson = ready.lesson_of_share(share)
-    base, head = open_before(ready, lesson, tell)
+    base, head = open_before(ready, lesson, tell, home)
     own_before = before if head is None else measure(base, ready)
     try:
         model, _ = fit(ready, home, own_before, tell, lesson, head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -18,7 +18,6 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import (
     Checkpoint,
-    classes_of,
     learned_texts,
     load_tokenizer,
     open_checkpoint,
@@ -37,7 +36,8 @@ from homeground.recipe import FILES, Recipe
 from homeground.run import file_hash
 from homeground.tasks import choose_task
 from homeground.tasks.general import General, general_sets
-from homeground.tasks.task import Measured, Task
+from homeground.tasks.mlm import BLOCK
+from homeground.tasks.task import Measured, Split, Task
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
 
@@ -110,7 +110,16 @@ class Prepared:
     @cached_property
     def test_rows(self) -> Any:
         """The test examples; all examples where folds are cross-fitted."""
-        return self._tokenize(self.corpus.test.examples)
+        return self.tokenize(self.corpus.test.examples)
+
+    def split(self, examples: Sequence[Example]) -> Split:
+        """Return examples as a task may ask for them."""
+        return Split(examples, lambda: self.tokenize(examples))
+
+    @property
+    def test_split(self) -> Split:
+        """The test examples as a task may ask for them."""
+        return Split(self.corpus.test.examples, lambda: self.test_rows)
 
     @cached_property
     def split_lines(self) -> list[dict[str, Any]]:
@@ -182,16 +191,18 @@ class Prepared:
         count = min(len(train), len(validation))
         drawn = generator(self.recipe.seed, "sample").permutation(len(train))[:count]
         sample = [train.examples[place] for place in sorted(drawn.tolist())]
+        task = self.task.on(validation.examples, choosing=True)
         return Lesson(
-            task=self.task.on(validation.examples),
-            train=self._tokenize(train.examples),
-            validation=self._tokenize(validation.examples) if count else None,
-            sample=self._tokenize(sample) if count else None,
+            task=task,
+            train=self.tokenize(train.examples),
+            validation=self.tokenize(validation.examples, task) if count else None,
+            sample=self.tokenize(sample, task) if count else None,
             validation_units=validation.units,
         )
 
-    def _tokenize(self, examples: list[Example]) -> Any:
-        return self.task.tokenize(examples, self.tokenizer, self.padding)
+    def tokenize(self, examples: Sequence[Example], task: Task | None = None) -> Any:
+        """Return examples tokenized for a task, the run's own where none is named."""
+        return (task or self.task).tokenize(examples, self.tokenizer, self.padding)
 
 
 def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> Prepared:
@@ -206,15 +217,16 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
             _refuse_missing(path)
     table = read_file(recipe.data, recipe)
     task = choose_task(table, recipe)
-    recipe = recipe.for_task(task.name)
+    recipe = recipe.for_task(task.name, len(table.rows))
     say(f"{recipe.data}: {task.understood()}")
     corpus = read_corpus(table, recipe, task.read)
     _refuse_before_start(recipe, task, corpus)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    task = task.settled({split: part.examples for split, part in parts.items()}, classes_of(checkpoint))
+    task = task.settled({split: part.examples for split, part in parts.items()}, checkpoint)
     require_encoder(checkpoint)
-    max_length = recipe.encoder.max_length or checkpoint.max_length
+    usual = min(BLOCK, checkpoint.max_length) if task.head == "masked_lm" else checkpoint.max_length
+    max_length = recipe.encoder.max_length or usual
     if max_length > checkpoint.max_length:
         raise UsageError(f"--max-length {max_length}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
@@ -384,5 +396,5 @@ def _rows(rows: list[int], count: int) -> str:
 
 def _refuse_missing(path: str) -> None:
     """Let the reader's own error speak before anything long begins."""
-    if not Path(path).is_file():
+    if not Path(path).exists():
         read_table(path)

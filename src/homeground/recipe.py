@@ -140,7 +140,9 @@ class Encoder(Section):
         default="auto", description="auto: as the checkpoint says, mean otherwise"
     )
     max_length: int | None = Field(
-        default=None, ge=4, description="tokens a text is cut to, else the checkpoint's own length"
+        default=None,
+        ge=4,
+        description="tokens a text is cut to, else the checkpoint's own length; of a block of plain text, else 128",
     )
     truncation: Literal["head", "head_and_tail"] = Field(
         default="head",
@@ -162,10 +164,11 @@ class Training(Section):
         "multiple_negatives_ranking",
         "cross_entropy",
         "binary_cross_entropy",
+        "masked_cross_entropy",
     ] = Field(
         default="auto",
         description="what is minimized; auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs "
-        "without scores, cross_entropy for one label, binary_cross_entropy for several",
+        "without scores, cross_entropy for one label, binary_cross_entropy for several, masked_cross_entropy for texts",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: every class weighs alike in the loss, however rare"
@@ -220,6 +223,20 @@ class Training(Section):
     )
 
 
+class Masking(Section):
+    """Masked language modelling: how plain texts are cut, and which of their tokens are hidden while learning."""
+
+    mlm_probability: float = Field(
+        default=0.15, gt=0, lt=1, description="share of the tokens that are masked in training; measured is always 0.15"
+    )
+    whole_word: bool = Field(
+        default=False, description="mask all tokens of a word together; words of Chinese need the segmentation extra"
+    )
+    line_by_line: bool = Field(
+        default=False, description="one block a text, its end cut off; else a long text is cut into several blocks"
+    )
+
+
 class Search(Section):
     """The search: other learning rates and lengths, tried on the validation split before the final training."""
 
@@ -254,7 +271,14 @@ class Evaluation(Section):
     general_score_range: Range | None = Field(
         default=None, description="LOW,HIGH of the general set's scores, else 0,1"
     )
-    general_margin: float = Field(default=0.01, gt=0, description="loss of general ability that still counts as KEPT")
+    general_margin: float | None = Field(
+        default=None,
+        gt=0,
+        description="loss of general ability that still counts as KEPT, else 0.01, or 0.05 nats a masked token",
+    )
+    mask_draws: int = Field(
+        default=3, ge=1, description="times that every test text is masked anew for measuring (mlm)"
+    )
     bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
     evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
     calibrate: bool = Field(
@@ -290,7 +314,7 @@ class Recipe(Section):
     """Everything a run was told to do."""
 
     data: str = Field(description="file to adapt to")
-    task: Literal["similarity", "classification"] | None = Field(
+    task: Literal["mlm", "similarity", "classification"] | None = Field(
         default=None, description="what is learned, else it follows from the columns"
     )
     checkpoint: str = Field(default="minilm", description="pretrained weights: a Hub name, a folder, a run, or minilm")
@@ -302,6 +326,7 @@ class Recipe(Section):
     reading: Reading = Reading()
     split: Split = Split()
     encoder: Encoder = Encoder()
+    masking: Masking = Masking()
     training: Training = Training()
     search: Search = Search()
     evaluation: Evaluation = Evaluation()
@@ -339,11 +364,19 @@ class Recipe(Section):
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
-    def for_task(self, task: str) -> Recipe:
-        """Return the recipe with its task named and, where nothing was said, with the settings that suit the task."""
+    def for_task(self, task: str, rows: int = 0) -> Recipe:
+        """Return the recipe with its task named and, where nothing was said, with the settings that suit the task.
+
+        ``rows`` are those of the data: of many plain texts only so many are measured as make an interval narrow.
+        """
         suited = TASK_DEFAULTS.get(task, {})
         unsaid = {name: value for name, value in suited.items() if name not in self.training.model_fields_set}
-        return self.with_training(**unsaid).model_copy(update={"task": task})
+        recipe = self.with_training(**unsaid).model_copy(update={"task": task})
+        if task != "mlm":
+            return recipe
+        fraction = min(0.1, MOST_MEASURED / max(rows, 1))
+        spared = {name: fraction for name in ("validation", "test") if name not in self.split.model_fields_set}
+        return recipe.model_copy(update={"split": self.split.model_copy(update=spared)})
 
     def with_training(self, **values: float) -> Recipe:
         """Return the recipe with other values in [training]."""
@@ -366,8 +399,14 @@ class Recipe(Section):
         return tomli_w.dumps(values)
 
 
-TASK_DEFAULTS: dict[str, dict[str, float]] = {"classification": {"epochs": 3, "learning_rate": 5e-5}}
+TASK_DEFAULTS: dict[str, dict[str, float]] = {
+    "classification": {"epochs": 3, "learning_rate": 5e-5},
+    "mlm": {"epochs": 3, "learning_rate": 5e-5, "batch_size": 16},
+}
 """Settings of [training] that suit a task better than the defaults above."""
+
+MOST_MEASURED = 2000
+"""Plain texts that validate, and as many that test, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,9 @@ class Run:
         write_json(self.folder / "run.json", {**self.record, **changes})
 
     def remove_checkpoints(self, home: Path | None = None) -> None:
-        """Remove the checkpoints of a training that is over; model/ holds what it led to."""
-        shutil.rmtree((home or self.folder) / "checkpoints", ignore_errors=True)
+        """Remove the checkpoints of a training that is over, and of its head; model/ holds what it led to."""
+        for name in ("checkpoints", "head"):
+            shutil.rmtree((home or self.folder) / name, ignore_errors=True)
 
 
 @contextlib.contextmanager

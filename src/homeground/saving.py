@@ -37,7 +37,7 @@ def save_model(
         settings = {"version": 1, **ready.task.settings(), **(known or {})}
         if ready.task.head == "encoder":
             _write_for_sentence_transformers(temporary, ready.max_length)
-        else:
+        elif ready.task.head == "sequence_classification":
             _limit_tokenizer(temporary / "tokenizer_config.json", ready.max_length)
             settings["max_length"] = ready.max_length
         _write(temporary / "homeground.json", settings)

@@ -31,7 +31,7 @@ def understand(path: Path, **settings: Any) -> Classification:
     task = choose_task(table, recipe)
     assert isinstance(task, Classification)
     examples = task.read(table).examples
-    return task.settled({"train": examples, "validation": [], "test": []}, ())
+    return task.settled({"train": examples, "validation": [], "test": []}, None)
 
 
 def write_lines(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -131,21 +131,21 @@ def test_what_looks_wrong_about_labels_is_told() -> None:
         return [Example(n, (f"t{n}",), labels=(label,)) for n, label in enumerate(labels)]
 
     task = Classification({"text": "text", "label": "label"}, "cross_entropy", "accuracy")
-    task = task.settled({"train": part("a", "a", "A ", "b"), "validation": [], "test": part("a", "c")}, ())
+    task = task.settled({"train": part("a", "a", "A ", "b"), "validation": [], "test": part("a", "c")}, None)
     assert (task.labels, task.unseen) == (("a", "A ", "b"), ("c",))
     said = " ".join(task.remarks)
     assert 'differ only in case or spaces are different labels here: "a" and "A "' in said
     assert 'single example stay in train, and nothing is measured of them: "A ", "b"' in said
     assert '1 test examples have labels that do not occur in train: "c"' in said
     with pytest.raises(DataError, match="every training example has the label"):
-        task.settled({"train": part("a", "a"), "validation": [], "test": part("b")}, ())
+        task.settled({"train": part("a", "a"), "validation": [], "test": part("b")}, None)
 
 
 def test_a_label_unseen_in_training_counts_as_wrong(tmp_path: Path) -> None:
     task = Classification({"text": "text", "label": "label"}, "cross_entropy", "accuracy")
     train = [Example(n, (f"t{n}",), labels=("ab"[n % 2],)) for n in range(4)]
     test = [Example(n, (f"u{n}",), labels=("abc"[n % 3],)) for n in range(3)]
-    task = task.settled({"train": train, "validation": [], "test": test}, ())
+    task = task.settled({"train": train, "validation": [], "test": test}, None)
     checkpoint = open_checkpoint(str(checkpoints.bert(tmp_path / "tiny")))
     rows = task.tokenize(test, load_tokenizer(checkpoint, max_length=16), 0)
     measured = task.measure(rows, np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]))
@@ -164,7 +164,7 @@ def test_a_label_with_one_example_counts_as_wrong_where_all_are_tested_in_turn()
     examples = [Example(n, (f"t{n}",), labels=("ab"[n % 2] if n else "rare",)) for n in range(9)]
     parts = {"train": examples[:7], "validation": examples[7:], "test": examples}
     assert 'can be learned or tested, never both, so they count as wrong: "rare"' in " ".join(
-        task.settled(parts, ()).remarks
+        task.settled(parts, None).remarks
     )
 
 
@@ -174,7 +174,7 @@ def test_the_labels_of_the_test_take_no_part_in_what_validation_chooses() -> Non
     validation = [Example(n, (f"v{n}",), labels=("abc"[n % 3],)) for n in range(3)]
     parts = [[Example(n, (f"u{n}",), labels=(label,)) for n, label in enumerate(labels)] for labels in ("ab", "cd")]
     choosing = {
-        task.settled({"train": train, "validation": validation, "test": test}, ()).on(validation).tested
+        task.settled({"train": train, "validation": validation, "test": test}, None).on(validation).tested
         for test in parts
     }
     assert choosing == {(0, 1, 2)}
@@ -184,7 +184,7 @@ def test_macro_f1_leaves_out_what_only_training_has() -> None:
     task = Classification({"text": "text", "label": "label"}, "cross_entropy", "macro_f1")
     train = [Example(n, (f"t{n}",), labels=("abcd"[n % 4],)) for n in range(8)]
     test = [Example(n, (f"u{n}",), labels=(label,)) for n, label in enumerate("abe")]
-    settled = task.settled({"train": train, "validation": [], "test": test}, ())
+    settled = task.settled({"train": train, "validation": [], "test": test}, None)
     assert [(*settled.labels, *settled.unseen)[place] for place in settled.tested or ()] == ["a", "b", "e"]
     assert settled.for_labels(["b", "c", "a"], test).tested == (0, 2, 3)
     predictions = np.eye(4)[[0, 1, 3]]
@@ -207,7 +207,7 @@ def test_several_labels_come_in_lists_or_with_a_delimiter(tmp_path: Path, write_
 def settled(labels: str, **settings: Any) -> tuple[Classification, list[Example]]:
     examples = [Example(n, (f"law {n}",), labels=tuple(own)) for n, own in enumerate(labels.split())]
     task = Classification({"text": "text", "label": "label"}, **settings)
-    return task.settled({"train": examples, "validation": [], "test": []}, ()), examples
+    return task.settled({"train": examples, "validation": [], "test": []}, None), examples
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -19,7 +19,7 @@ from homeground.errors import DataError, UsageError
 from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.similarity import PairRows, Similarity, pick_titles, similarity, similarity_matrix
-from homeground.tasks.task import Side
+from homeground.tasks.task import Side, Split
 
 WriteCsv = Callable[..., Path]
 
@@ -343,18 +343,18 @@ def as_examples(pairs: list[tuple[str, str, float]]) -> list[Example]:
 def test_the_baseline_finds_shared_letters_and_nothing_else() -> None:
     train = as_examples(topic_pairs(50))
     test = as_examples([("bank loan", "bank loan", 1), ("bank loan", "bank loans", 1), ("bank", "city", 0)])
-    cosine = scored_task("cosine_mse").baselines(train, test)["TF-IDF"]
+    cosine = scored_task("cosine_mse").baselines(Split(train), Split(test))["TF-IDF"]
     assert cosine[0] == pytest.approx(1)
     assert 0.6 < cosine[1] < 1
     assert cosine[2] == pytest.approx(0, abs=0.1)
-    angular = scored_task().baselines(train, test)["TF-IDF"]
+    angular = scored_task().baselines(Split(train), Split(test))["TF-IDF"]
     assert angular.tolist() == sorted(angular, reverse=True)
     assert angular[2] == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_baseline_ranks_pairs_without_scores() -> None:
     test = [Example(1, ("bank loan", "bank loans")), Example(2, ("old city", "the old city")), Example(3, ("a", "zz"))]
-    ranks = ranking_task().baselines(test, test)["TF-IDF"]
+    ranks = ranking_task().baselines(Split(test), Split(test))["TF-IDF"]
     assert ranks[:2].tolist() == [1, 1]
     assert ranks[2] < 1
 
@@ -378,15 +378,15 @@ def test_heat_maps_hold_every_title_against_every_other() -> None:
     task = scored_task("cosine_mse")
     nothing: Any = None
     sides = [
-        Side(nothing, encode, nothing)
+        Side(nothing, nothing, encode, nothing)
         for encode in (lambda titles: unit([places[t] for t in titles]), lambda titles: unit([7] * 3))
     ]
-    shown = task.exhibits([], list(places), *sides)
+    shown = task.exhibits(Split([]), list(places), *sides)
     before = np.array(shown["heat_map"]["before"])
     cosines = [[1, 0.5, 0], [0.5, 1, math.cos(math.pi / 6)], [0, math.cos(math.pi / 6), 1]]
     np.testing.assert_allclose(before, cosines, atol=1e-6)
     assert shown["heat_map"]["after"] == np.ones((3, 3)).tolist()
-    assert task.exhibits([], None, *sides) == {"heat_map": None}
+    assert task.exhibits(Split([]), None, *sides) == {"heat_map": None}
 
 
 def test_a_matrix_of_similarities_is_symmetric() -> None:

@@ -20,7 +20,7 @@ from homeground.training.head import Choice, Regression, fit_head, mean_loss, pr
 def opened(folder: Path, *, texts: int = 80, training: Any = None) -> tuple[Any, Classification, Any]:
     examples = [Example(n, (text,), labels=(label,)) for n, (text, label) in enumerate(topic_texts(texts))]
     task = Classification({"text": "text", "label": "label"}, "cross_entropy", "accuracy")
-    task = task.settled({"train": examples, "validation": [], "test": []}, ())
+    task = task.settled({"train": examples, "validation": [], "test": []}, None)
     checkpoint = open_checkpoint(str(folder))
     rows = task.tokenize(examples, load_tokenizer(checkpoint, max_length=16), 0)
     model = open_engine("torch").open_model(

@@ -184,6 +184,26 @@ def padding_id(checkpoint: Checkpoint, tokenizer: Tokenizer) -> int:
     raise CheckpointError(f'{checkpoint.folder}: no padding token; name its id as "pad_token_id" in config.json')
 
 
+def mask_id(checkpoint: Checkpoint) -> int:
+    """Return the id of the token that stands for a hidden one.
+
+    Raises:
+        CheckpointError: the tokenizer has none.
+    """
+    tokenizer = open_tokenizer(checkpoint.folder)
+    files = ("tokenizer_config.json", "special_tokens_map.json")
+    told = [read_settings(checkpoint.folder / name).get("mask_token") for name in files]
+    named = [cast(dict[str, Any], token).get("content") if isinstance(token, dict) else token for token in told]
+    for candidate in (*named, "[MASK]", "<mask>"):
+        known = tokenizer.token_to_id(candidate) if isinstance(candidate, str) else None
+        if known is not None:
+            return known
+    raise CheckpointError(
+        f'"{checkpoint.name}": its tokenizer has no mask token, so no word can be hidden from it; name a checkpoint '
+        'of BERT\'s kind, e.g. "distilbert-base-uncased"'
+    )
+
+
 def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
     """Copy the tokenizer's files, byte by byte, into a folder being written, so that every library reads the same."""
     for name in TOKENIZER_FILES:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.examples import Example, Examples, digest, example_digest, set_hash, text_hashes
-from homeground.data.linking import PairUnits, link_pairs, link_texts, numbered, text_key
-from homeground.data.readers import Table, read_table
+from homeground.data.examples import Example, Examples, example_digest, set_hash, text_hashes
+from homeground.data.linking import PairUnits, link_pairs, link_same, numbered
+from homeground.data.readers import Table
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
+from homeground.data.streams import open_rows
 from homeground.errors import DataError
 from homeground.recipe import Recipe
 
@@ -115,7 +116,7 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
 def read_file(path: str, recipe: Recipe) -> Table:
     """Return the table of a file, read as the recipe says."""
     reading = recipe.reading
-    return read_table(
+    return open_rows(
         path,
         format=reading.format,
         delimiter=reading.delimiter,
@@ -129,8 +130,9 @@ def read_file(path: str, recipe: Recipe) -> Table:
 def link(examples: Sequence[Example]) -> PairUnits:
     """Return what is independent among examples: their groups, or what shares a text."""
     groups = [example.group for example in examples] if examples and examples[0].group is not None else None
-    if all(len(example.texts) == 1 for example in examples):
-        units = link_texts([example.texts[0] for example in examples], groups=groups)
+    digests = [example.digests for example in examples]
+    if all(len(own) == 1 for own in digests):
+        units = link_same([own[0] for own in digests], groups=groups)
         return PairUnits(units, np.stack([units, units], axis=1), "text" if groups is None else "group", (), 0)
     return link_pairs([e.texts[0] for e in examples], [e.texts[1] for e in examples], groups=groups)
 
@@ -251,7 +253,7 @@ def _shared(parts: Mapping[str, Part]) -> dict[str, int | None]:
     """Count the distinct texts, and groups if there are any, of the test that train or validation hold too."""
     learned = parts["train"].examples + parts["validation"].examples
     tested = parts["test"].examples
-    texts, known = ({text_key(text) for example in part for text in example.texts} for part in (tested, learned))
+    texts, known = ({each for example in part for each in example.digests} for part in (tested, learned))
     groups, taken = ({example.group for example in part} - {None} for part in (tested, learned))
     return {"texts": len(texts & known), "groups": len(groups & taken) if groups else None}
 
@@ -262,7 +264,7 @@ def _duplicates(examples: Sequence[Example]) -> dict[str, Any]:
     rows: list[int] = []
     conflicting = 0
     for example in examples:
-        key = digest(example.texts)
+        key = example.digest
         if key in seen:
             rows.append(example.row)
             conflicting += (example.score, example.labels) != seen[key]
@@ -282,7 +284,7 @@ def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for split, part in (("train", corpus.train), ("validation", corpus.validation), ("test", corpus.test)):
         for place, (example, unit) in enumerate(zip(part.examples, numbers[split], strict=True)):
-            line = {"row": example.row, "hash": f"{digest(example.texts):016x}", "unit": unit, "split": split}
+            line = {"row": example.row, "hash": f"{example.digest:016x}", "unit": unit, "split": split}
             if len(files) > 1:
                 line["file"] = files.get(split, files["train"])
             if split == "test" and corpus.folds is not None:

@@ -27,6 +27,22 @@ class Example:
     labels: tuple[str, ...] | None = None
     written: float | None = None
 
+    @property
+    def digests(self) -> tuple[int, ...]:
+        """The hash of each of its texts."""
+        return tuple(digest([text]) for text in self.texts)
+
+    @property
+    def digest(self) -> int:
+        """The hash of all its texts, whatever their order."""
+        return digest(self.texts)
+
+    @property
+    def learned_digest(self) -> int:
+        """The hash of the texts that make it the same example for a model: of a triplet the first two."""
+        # That these belong together is what is learned, whatever stands against them.
+        return digest(self.texts[:2])
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -44,8 +60,7 @@ def digest(texts: Iterable[str]) -> int:
 
 def example_digest(example: Example) -> int:
     """Return a 64-bit hash of an example as it is learned from: its texts, with their labels where it has any."""
-    # Of a triplet the first two: that they belong together is what is learned, whatever stands against them.
-    texts = digest(example.texts[:2])
+    texts = example.learned_digest
     if example.labels is None:
         return texts
     labelled = f"{texts:016x}\x1f" + "\x1f".join(sorted(example.labels))
@@ -54,8 +69,8 @@ def example_digest(example: Example) -> int:
 
 def text_hashes(examples: Sequence[Example]) -> NDArray[np.uint64]:
     """Return the sorted hashes of every text and of every example as a whole, as a run stores what it learned from."""
-    hashes = {digest(example.texts[:2]) for example in examples} | {example_digest(example) for example in examples}
-    hashes |= {digest([text]) for example in examples for text in example.texts}
+    hashes = {example.learned_digest for example in examples} | {example_digest(example) for example in examples}
+    hashes |= {each for example in examples for each in example.digests}
     return np.array(sorted(hashes), np.uint64)
 
 

@@ -83,7 +83,11 @@ def link_texts(texts: Sequence[str], *, groups: Sequence[Hashable] | None = None
     >>> link_texts(["Good.", "bad", "good"]).tolist()
     [0, 1, 0]
     """
-    keys = [text_key(text) for text in texts]
+    return link_same([text_key(text) for text in texts], groups=groups)
+
+
+def link_same(keys: Sequence[Hashable], *, groups: Sequence[Hashable] | None = None) -> Ints:
+    """Return the unit of every text, as ``link_texts`` does, from keys that are equal for the same text."""
     if groups is None:
         return numbered(keys)
     return _components([(("group", group), key) for group, key in zip(groups, keys, strict=True)])

@@ -52,6 +52,18 @@ class Row:
     values: Mapping[str, object]
 
 
+class Rows(Protocol):
+    """Rows that can be counted and gone through any number of times."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows in the order of the file."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+
 @dataclass(frozen=True)
 class Table:
     """A file as it was read: ``rows`` in the order of the file, each with exactly ``columns``.
@@ -63,7 +75,7 @@ class Table:
     path: str
     format: str
     columns: tuple[str, ...]
-    rows: list[Row]
+    rows: Rows
     sha256: str
     size: int
     extra_fields: int = 0
@@ -125,7 +137,7 @@ def read_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) 
 
     Raises DataError for a file that is missing, empty, damaged or in doubt, UsageError for options that do not fit.
     """
-    with _parsed(path, options) as (opened, parsed):
+    with open_parsed(path, options) as (opened, parsed):
         rows = list(opened.rows)
     return Table(opened.path, opened.format, opened.columns, rows, opened.sha256, opened.size, parsed.extra_fields)
 
@@ -137,12 +149,13 @@ def open_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) 
     Of a ``.json`` array the text is held whole while its rows come; any other format is held a piece at a time. What
     ``read_table`` raises for a row is raised when that row is reached, the rest of it before the first row.
     """
-    with _parsed(path, options) as (opened, _):
+    with open_parsed(path, options) as (opened, _):
         yield opened
 
 
 @contextmanager
-def _parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Generator[tuple[OpenTable, Parsed]]:
+def open_parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Generator[tuple[OpenTable, Parsed]]:
+    """Open a file as ``open_table`` does, with its parser, which knows at the end what it has met."""
     name, encoding = os.fspath(path), options.get("encoding", "utf-8")
     require_encoding(encoding)
     require_file(name)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint
 from homeground.recipe import Encoder, Training
+
+Trainable = Literal["all", "head"]
 
 Batch = Mapping[str, NDArray[Any]]
 """Arrays by the Hub's own names, the items of the batch along the first axis."""
@@ -52,6 +54,13 @@ class Model(Protocol):
 
     def predict(self, batch: Batch) -> Outputs:
         """Return what the model says, in evaluation mode and float32."""
+        ...
+
+    def fill(self, batch: Batch, count: int) -> Outputs:
+        """Return of a masked language model ``ids`` and ``log_probabilities (masked, count)``, the likeliest first.
+
+        Masked places are those whose label is not ignored (-100), item by item.
+        """
         ...
 
     def loss(self, batch: Batch, denominator: float) -> float:
@@ -126,10 +135,12 @@ class Engine(Protocol):
         training: Training | None = None,
         seed: int = 0,
         labels: Sequence[str] = (),
+        trainable: Trainable = "all",
     ) -> Model:
         """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
 
-        ``labels`` are the classes of a classifier, those of the checkpoint where none are given.
+        ``labels`` are the classes of a classifier, those of the checkpoint where none are given; ``trainable`` says
+        whether all weights learn, or only those of a head that the checkpoint did not have.
         """
         ...
 

@@ -26,7 +26,12 @@ VERSION = 1
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
 
-METRIC_NAMES = {"pearson": "Pearson correlation", "macro_f1": "Macro F1", "accuracy": "Accuracy"}
+METRIC_NAMES = {
+    "masked_loss": "Loss of masked words",
+    "pearson": "Pearson correlation",
+    "macro_f1": "Macro F1",
+    "accuracy": "Accuracy",
+}
 """How the sentences name a metric, where its own name is no word."""
 
 
@@ -78,7 +83,7 @@ def compare(
     scores["cross_fit"] = folds
     scores["general"] = None
     if general and general_before and general_after:
-        margin = recipe.evaluation.general_margin
+        margin = recipe.evaluation.general_margin or general.task.margin
         scores["general"] = judge_general(general, general_before, general_after, resampling, margin=margin)
     return scores
 

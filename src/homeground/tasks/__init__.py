@@ -10,18 +10,23 @@ from homeground.data.readers import Table
 from homeground.errors import DataError
 from homeground.recipe import Recipe
 from homeground.tasks.classification import Classification
+from homeground.tasks.mlm import MaskedLanguageModelling
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Task
 
-TASKS: dict[str, type[Similarity] | type[Classification]] = {
+TASKS: dict[str, type[Similarity] | type[Classification] | type[MaskedLanguageModelling]] = {
     "similarity": Similarity,
     "classification": Classification,
+    "mlm": MaskedLanguageModelling,
 }
 OWN_COLUMNS = {
     "similarity": ("similarity", "anchor", "positive", "negative", "score_range"),
-    "classification": ("label", "label_delimiter", "text"),
+    "classification": ("label", "label_delimiter"),
 }
 """Settings of [columns] that only one task has: who gives one has named the task."""
+
+OF_TEXTS = ("classification", "mlm")
+"""The tasks that read one column of texts: who names that column has named one of them."""
 
 
 def choose_task(table: Table, recipe: Recipe) -> Task:
@@ -34,9 +39,9 @@ def choose_task(table: Table, recipe: Recipe) -> Task:
     if recipe.task or len(named) == 1:
         return TASKS[recipe.task or named[0]].for_table(table, recipe)
     problems: list[str] = []
-    for kind in TASKS.values():
+    for name in OF_TEXTS if recipe.columns.text else TASKS:
         try:
-            return kind.for_table(table, recipe)
+            return TASKS[name].for_table(table, recipe)
         except DataError as error:
             problems.append(str(error))
     raise DataError(problems[0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from tokenizers import Tokenizer
 
+from homeground.checkpoint import Checkpoint, classes_of
 from homeground.data.examples import Example, Examples
 from homeground.data.readers import Table, group, text
 from homeground.data.tokenized import Sequences, tokenize_sequences
@@ -20,7 +21,7 @@ from homeground.metrics import classification as formulas
 from homeground.recipe import Recipe
 from homeground.tasks.bag_of_words import label_frequencies, tf_idf
 from homeground.tasks.labels import LabelReader, find_label_columns, in_natural_order, refuse_no_labels, remarks_on
-from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
 
 LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -73,6 +74,7 @@ class Classification:
     head: str = "sequence_classification"
     pipeline_tag: str = "text-classification"
     in_batch_negatives: bool = False
+    margin: float = 0.01
 
     @classmethod
     def for_table(cls, table: Table, recipe: Recipe) -> Classification:
@@ -143,7 +145,7 @@ class Classification:
         """The columns of the texts, side by side."""
         return tuple(self.columns[part] for part in ("text", "text_1", "text_2") if part in self.columns)
 
-    def on(self, examples: Sequence[Example]) -> Classification:
+    def on(self, examples: Sequence[Example], *, choosing: bool = False) -> Classification:
         """Return the task whose macro F1 is the mean over the classes that some examples have."""
         given = {name for example in examples for name in example.labels or ()}
         return replace(self, tested=_places(given, (*self.labels, *self.unseen)))
@@ -177,10 +179,10 @@ class Classification:
         refuse_no_labels(table, self.columns, [example.labels or () for example in examples])
         return Examples(examples, aside)
 
-    def settled(self, parts: Mapping[str, Sequence[Example]], classes: Sequence[str]) -> Classification:
+    def settled(self, parts: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Classification:
         """Return the task with the labels of the training examples, their weights, and what to know about them.
 
-        Where these are the very ``classes`` of the checkpoint, they stay in its order, so that its head can stay.
+        Where these are the very classes of the checkpoint, they stay in its order, so that its head can stay.
 
         Raises:
             DataError: the training examples have fewer than two labels.
@@ -195,7 +197,8 @@ class Classification:
                 f'every training example has the label "{"".join(labels)}"; expected at least 2 labels; take more '
                 "examples, or another split"
             )
-        labels = list(classes) if set(classes) == set(labels) else labels
+        classes = [] if checkpoint is None else classes_of(checkpoint)
+        labels = classes if set(classes) == set(labels) else labels
         unseen = in_natural_order({*counts["validation"], *counts["test"]} - set(labels))
         remarks = remarks_on(counts, labels)
         return replace(
@@ -240,7 +243,9 @@ class Classification:
             labels[row, np.array(own, np.int64)] = 1
         return LabelledRows(texts, labels, padding)
 
-    def collate(self, rows: LabelledRows, items: NDArray[np.int64], occasion: Occasion) -> tuple[Batch, float]:
+    def collate(
+        self, rows: LabelledRows, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0
+    ) -> tuple[Batch, float]:
         """Return a padded batch ``(items, length)``; to learn from, with targets and weights ``(items, classes)``.
 
         The targets are smoothed labels. The denominator is the sum of the items' class weights; where a text may have
@@ -297,21 +302,19 @@ class Classification:
         sides = {"before": self._said(before), "after": self._said(after)}
         return {**dict(zip(names, example.texts, strict=True)), "label": given, **sides}
 
-    def baselines(self, train: Sequence[Example], test: Sequence[Example]) -> dict[str, NDArray[np.float64]]:
+    def baselines(self, train: Split, test: Split) -> dict[str, NDArray[np.float64]]:
         """Return what the label frequencies and TF-IDF with logistic regression predict for the test examples."""
-        truth = self._indicators(train)
-        texts, asked = ([" ".join(example.texts) for example in part] for part in (train, test))
+        truth = self._indicators(train.examples)
+        texts, asked = ([" ".join(example.texts) for example in part.examples] for part in (train, test))
         return {
-            "majority class": label_frequencies(truth, len(test)),
+            "majority class": label_frequencies(truth, len(asked)),
             "TF-IDF": tf_idf(texts, truth, asked, several=self.several),
         }
 
-    def exhibits(
-        self, examples: Sequence[Example], titles: list[str] | None, before: Side, after: Side
-    ) -> dict[str, Any]:
+    def exhibits(self, test: Split, titles: list[str] | None, before: Side, after: Side) -> dict[str, Any]:
         """Return classes, confusion matrices, scores per class with intervals, reliability and McNemar's test."""
         classes = [*self.labels, *self.unseen]
-        truth = self._truth(examples)
+        truth = self._truth(test.examples)
         sides = {"before": before, "after": after}
         given = {name: self._with_unseen(side.measured.predictions) for name, side in sides.items()}
         right = {name: formulas.correct(values, truth) for name, values in given.items()}

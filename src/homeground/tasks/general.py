@@ -13,13 +13,14 @@ import numpy as np
 
 from homeground.data.corpus import link
 from homeground.data.examples import Example, Examples
-from homeground.data.linking import text_key
 from homeground.data.readers import Table, read_table
+from homeground.data.streams import open_rows
 from homeground.errors import DataError
 from homeground.randomness import generator
 from homeground.recipe import Columns, Evaluation, Recipe, Training
 from homeground.tasks.classification import Classification
 from homeground.tasks.labels import LABEL_NAMES
+from homeground.tasks.mlm import MaskedLanguageModelling, find_text
 from homeground.tasks.similarity import Similarity, find_columns
 from homeground.tasks.task import Task
 
@@ -62,9 +63,9 @@ def general_sets(recipe: Recipe, domain: Task, known: Sequence[Example] = ()) ->
     if decides is None:
         chosen, left = _halves(chooses.examples, recipe.seed)
         decides, chooses = replace(chooses, examples=left), replace(chooses, examples=chosen, set_aside={})
-    taken = {text_key(text) for part in (decides.examples, known) for example in part for text in example.texts}
-    own = [e for e in chooses.examples if not any(text_key(text) in taken for text in e.texts)]
-    shared = [e.row for e in chooses.examples if any(text_key(text) in taken for text in e.texts)]
+    taken = {each for part in (decides.examples, known) for example in part for each in example.digests}
+    own = [example for example in chooses.examples if not taken.intersection(example.digests)]
+    shared = [example.row for example in chooses.examples if taken.intersection(example.digests)]
     aside = {**chooses.set_aside, **({SHARED: shared} if shared else {})}
     decides = replace(decides, task=decides.task.on(decides.examples))
     chooses = replace(chooses, task=chooses.task.on(own), examples=own, set_aside=aside)
@@ -115,6 +116,10 @@ def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, Example
         DataError: the file cannot be read, its scores lie outside [0, 1] and no range was given, or its labels are not
             those of the domain.
     """
+    if isinstance(domain, MaskedLanguageModelling):
+        table = open_rows(path)
+        task = replace(domain, columns=find_text(table, Recipe(data=path)))
+        return task, task.read(table)
     score_range = recipe.evaluation.general_score_range
     if is_sts_benchmark(path):
         table = read_table(path, format="csv", delimiter="tab", quoting="none", header=False, columns=STS_COLUMNS)

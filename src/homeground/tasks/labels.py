@@ -79,7 +79,8 @@ def _guess(table: Table, found: dict[str, str]) -> None:
         return
     if "label" in found and "text" not in found and len(free) == 1:
         found["text"] = free[0]
-    elif "text" in found and "label" not in found and len(free) == 1:
+    elif "text" in found and "label" not in found and recurring_columns(table, free) == free[:1] != []:
+        # A number of its own for every row is no label: then the texts stand alone.
         found["label"] = free[0]
     elif "text" not in found and "label" not in found and len(free) == 2:
         recurring = [column for column in free if column in recurring_columns(table, free)]

@@ -13,13 +13,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize as sklearn_normalize
 from tokenizers import Tokenizer
 
+from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
 from homeground.data.readers import Row, Table, column_error, group, number, text
 from homeground.data.tokenized import Tokenized, tokenize
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import correlation
 from homeground.recipe import Recipe
-from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
 
 USUAL_NAMES = {
     "text_1": ("text_1", "text1", "sentence1", "sentence_1", "sentence_a", "sent1", "question1", "base"),
@@ -111,6 +112,7 @@ class Similarity:
     name: str = "similarity"
     noun: str = "test pair"
     labels: tuple[str, ...] = ()
+    margin: float = 0.01
     remarks: tuple[str, ...] = ()
     head: str = "encoder"
     pipeline_tag: str = "sentence-similarity"
@@ -177,11 +179,11 @@ class Similarity:
         parts = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")
         return tuple(self.columns[part] for part in parts if part in self.columns)
 
-    def settled(self, parts: Mapping[str, Sequence[Example]], classes: Sequence[str]) -> Similarity:
+    def settled(self, parts: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Similarity:
         """Return the task as it is: it takes nothing from the splits."""
         return self
 
-    def on(self, examples: Sequence[Example]) -> Similarity:
+    def on(self, examples: Sequence[Example], *, choosing: bool = False) -> Similarity:
         """Return the task itself: it is measured alike on any examples."""
         return self
 
@@ -252,7 +254,9 @@ class Similarity:
         texts = tokenize(list(places), tokenizer)
         return PairRows(texts, np.array(sides, np.int64), np.array(scores, np.float64), padding)
 
-    def collate(self, rows: PairRows, items: NDArray[np.int64], occasion: Occasion) -> tuple[Batch, float]:
+    def collate(
+        self, rows: PairRows, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0
+    ) -> tuple[Batch, float]:
         """Return pairs ``(pairs, sides, length)`` to learn from, or texts ``(texts, 1, length)`` to measure."""
         sides = rows.sides[items] if occasion == "training" else items[:, None]
         input_ids, attention_mask = rows.texts.pad(sides, rows.padding)
@@ -295,23 +299,21 @@ class Similarity:
         predictions = {"before": round(float(before), 6), "after": round(float(after), 6)}
         return {**dict(zip(names, example.texts, strict=False)), **score, **predictions}
 
-    def baselines(self, train: Sequence[Example], test: Sequence[Example]) -> dict[str, NDArray[np.float64]]:
+    def baselines(self, train: Split, test: Split) -> dict[str, NDArray[np.float64]]:
         """Return what TF-IDF over character 1- to 4-grams, weighted on the training texts, predicts for the test."""
         vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
-        vectorizer.fit(sorted({side for example in train for side in example.texts}))
+        vectorizer.fit(sorted({side for example in train.examples for side in example.texts}))
         places: dict[str, int] = {}
-        sides = np.array([[places.setdefault(side, len(places)) for side in e.texts] for e in test], np.int64)
+        sides = np.array([[places.setdefault(side, len(places)) for side in e.texts] for e in test.examples], np.int64)
         vectors: Any = vectorizer.transform(list(places))
         if not self.scored:
             return {"TF-IDF": _reciprocal_ranks(vectors, sides)}
         cosine = np.asarray(vectors[sides[:, 0]].multiply(vectors[sides[:, 1]]).sum(1), np.float64).ravel()
         return {"TF-IDF": angular_similarity(cosine) if self.kind == "angular" else cosine}
 
-    def exhibits(
-        self, examples: Sequence[Example], titles: list[str] | None, before: Side, after: Side
-    ) -> dict[str, Any]:
+    def exhibits(self, test: Split, titles: list[str] | None, before: Side, after: Side) -> dict[str, Any]:
         """Return the similarities of some titles with each other, before and after."""
-        titles = titles or pick_titles(examples)
+        titles = titles or pick_titles(test.examples)
         if len(titles) < 2:
             return {"heat_map": None}
         matrices = {

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
 from homeground.data.readers import Table
 
@@ -49,13 +50,35 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison, for what is shown of it: what was measured, the model as an encoder, and intervals.
+class Split:
+    """The examples of a split; ``rows`` gives what they are tokenized to, for a task that asks."""
 
-    ``intervals`` maps metrics to the ends of their intervals, all from the same resamples of the test examples.
+    examples: Sequence[Example]
+    rows: Callable[[], Any] = lambda: None
+
+
+class Answering(Protocol):
+    """A model as a task may ask it, batch by batch; see ``engines.model``."""
+
+    def predict(self, batch: Batch) -> Batch:
+        """Return what the model says of a batch."""
+        ...
+
+    def fill(self, batch: Batch, count: int) -> Batch:
+        """Return the likeliest tokens of every masked place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison, for what is shown of it: what was measured, the model, and intervals.
+
+    ``encode`` is the model as an encoder; ``intervals`` maps metrics to the ends of their intervals, all from the same
+    resamples of the test examples.
     """
 
     measured: Measured
+    model: Answering
     encode: Encode
     intervals: Callable[[Sequence[Metric]], list[tuple[float | None, float | None]]]
 
@@ -109,6 +132,11 @@ class Task(Protocol):
         ...
 
     @property
+    def margin(self) -> float:
+        """The loss of the deciding metric on a general set that still counts as KEPT, where nothing else is said."""
+        ...
+
+    @property
     def columns(self) -> Mapping[str, str]:
         """Which column of the file plays which part."""
         ...
@@ -123,15 +151,19 @@ class Task(Protocol):
         """What the user should know of the examples, a sentence each; known once the task is settled."""
         ...
 
-    def settled(self, parts: Mapping[str, Sequence[Example]], classes: Sequence[str]) -> Task:
-        """Return the task with what it takes from the splits ("train", "validation", "test"), such as its labels.
+    def settled(self, parts: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Task:
+        """Return the task with what it takes from the splits ("train", "validation", "test") and from the checkpoint.
 
-        ``classes`` are the labels the checkpoint knows already, in the order of its logits.
+        Such as its labels, which a checkpoint may know already in the order of its logits; None where there is none
+        yet.
         """
         ...
 
-    def on(self, examples: Sequence[Example]) -> Task:
-        """Return the task as it is measured on some examples, e.g. macro F1 over the classes that these have."""
+    def on(self, examples: Sequence[Example], *, choosing: bool = False) -> Task:
+        """Return the task as it is measured on some examples, e.g. macro F1 over the classes that these have.
+
+        With ``choosing`` it may be measured more cheaply than what decides.
+        """
         ...
 
     def settings(self) -> dict[str, Any]:
@@ -150,8 +182,13 @@ class Task(Protocol):
         """Tokenize examples once."""
         ...
 
-    def collate(self, rows: Any, items: NDArray[np.int64], occasion: Occasion) -> tuple[Batch, float]:
-        """Return a padded batch of some items and the loss's denominator over it."""
+    def collate(
+        self, rows: Any, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0
+    ) -> tuple[Batch, float]:
+        """Return a padded batch of some items and the loss's denominator over it.
+
+        ``epoch`` counts from 0; what is masked in training may differ from one to the next.
+        """
         ...
 
     def reduce(self, batch: Batch, outputs: Batch) -> NDArray[Any]:
@@ -174,12 +211,10 @@ class Task(Protocol):
         """Return what examples.jsonl says of one example and the two predictions for it."""
         ...
 
-    def baselines(self, train: Sequence[Example], test: Sequence[Example]) -> dict[str, NDArray[np.float64]]:
+    def baselines(self, train: Split, test: Split) -> dict[str, NDArray[np.float64]]:
         """Return what cheap methods predict for the test examples, by name."""
         ...
 
-    def exhibits(
-        self, examples: Sequence[Example], titles: list[str] | None, before: Side, after: Side
-    ) -> dict[str, Any]:
+    def exhibits(self, test: Split, titles: list[str] | None, before: Side, after: Side) -> dict[str, Any]:
         """Return what the report shows besides the scores, e.g. ``{"heat_map": …}``, as values for JSON."""
         ...

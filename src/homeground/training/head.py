@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,25 @@ class Head:
     outer: Linear
     frozen: Linear
     record: dict[str, Any] = field(default_factory=lambda: {})
+
+    def put_on(self, model: Model) -> None:
+        """Let a model have this head."""
+        model.set_head(self.variant, self.outer.weight, self.outer.bias)
+
+
+@dataclass(frozen=True)
+class MaskedHead:
+    """A head for masked words that was trained with its body frozen: the folder of both, and what scores.json says."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    def put_on(self, model: Model) -> None:
+        """Let a model have this head; its body is the one it was fitted to."""
+        model.restore(self.folder)
+
+
+NewHead = Head | MaskedHead
 
 
 def fit_head(

@@ -89,6 +89,12 @@ class MetricsLog:
         self._events.flush()
 
 
+def logged(home: Path, name: str) -> list[dict[str, float]]:
+    """Return what metrics.jsonl under ``home`` says of one value: the steps at which it was measured, and the value."""
+    lines = _read_lines(home / "metrics.jsonl")
+    return [{"step": line["step"], "value": line[name]} for line in lines if name in line]
+
+
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of metrics.jsonl; one torn by a crash is the last and is left out."""
     if not path.is_file():

@@ -199,7 +199,7 @@ class _Course:
     def learn(self, model: Model, state: State) -> tuple[State, Step]:
         """Take the step after ``state`` and return where that leads."""
         items = self._items(state.step)
-        batch, denominator = self.task.collate(self.rows, items, "training")
+        batch, denominator = self.task.collate(self.rows, items, "training", epoch=state.step // self.per_epoch)
         rate = learning_rate(
             state.step,
             total=self.total,

@@ -79,6 +79,10 @@ class ClassifierNetwork(nn.Module):
         names = ("input_ids", "attention_mask", *(("token_type_ids",) if self._takes_types else ()))
         return self.body(**{name: batch[name] for name in names if name in batch}).logits.float()
 
+    def answers(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the output by its name."""
+        return {self.output: self(batch)}
+
     def probe(self) -> dict[str, Tensor]:
         """Return the smallest batch that passes through everything an output depends on."""
         ones = torch.ones((1, 4), dtype=torch.long)

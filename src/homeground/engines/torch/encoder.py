@@ -32,6 +32,10 @@ class EncoderNetwork(nn.Module):
         outputs: Any = self.body(input_ids=input_ids.reshape(items * texts, length), attention_mask=mask)
         return self.pooler(outputs.last_hidden_state, mask).reshape(items, texts, -1)
 
+    def answers(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the output by its name."""
+        return {self.output: self(batch)}
+
     def probe(self) -> dict[str, Tensor]:
         """Return the smallest batch that passes through everything an output depends on."""
         ones = torch.ones((1, 2, 4), dtype=torch.long)

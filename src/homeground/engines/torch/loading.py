@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel, logging
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    logging,
+)
 
 from homeground.checkpoint import Checkpoint, classes_of
+from homeground.engines.model import Trainable
 from homeground.engines.torch.classifier import ClassifierNetwork
 from homeground.engines.torch.encoder import EncoderNetwork
+from homeground.engines.torch.masked_lm import MaskedLMNetwork
 from homeground.engines.torch.model import TorchModel
 from homeground.engines.torch.pooling import open_pooler
 from homeground.errors import CheckpointError
@@ -35,11 +44,13 @@ def open_model(
     training: Training | None = None,
     seed: int = 0,
     labels: Sequence[str] = (),
+    trainable: Trainable = "all",
 ) -> TorchModel:
     """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
 
-    ``head`` is "encoder" or "sequence_classification"; the latter has ``labels``, or those of the checkpoint. A head
-    for other labels than the checkpoint's is new, see ``TorchModel.has_head``.
+    ``head`` is "encoder", "masked_lm" or "sequence_classification"; the last has ``labels``, or those of the
+    checkpoint. A head for other labels than the checkpoint's is new, see ``TorchModel.has_head``; so is one for masked
+    words where the checkpoint lacks it, which alone learns where ``trainable`` is "head".
 
     Raises:
         CheckpointError: transformers does not know the architecture, or the weights do not fit the config.
@@ -47,8 +58,12 @@ def open_model(
     encoder = encoder or Encoder()
     pooler = open_pooler(checkpoint, encoder.pooling)
     if head == "encoder":
-        body, _ = _open_body(checkpoint, encoder, AutoModel, {})
+        body, _ = _open_body(checkpoint, encoder, AutoModel)
         return TorchModel(EncoderNetwork(body, pooler), loss=loss, training=training, seed=seed)
+    if head == "masked_lm":
+        body, new = _open_body(checkpoint, encoder, AutoModelForMaskedLM, headed=True)
+        network = MaskedLMNetwork(body, pooler, new=new)
+        return TorchModel(network, loss=loss, training=training, seed=seed, trainable=trainable)
     assert head == "sequence_classification", head
     known = classes_of(checkpoint)
     labels = list(labels) or known
@@ -61,12 +76,19 @@ def open_model(
         settings["problem_type"] = "multi_label_classification" if several else "single_label_classification"
     was = checkpoint.config.get("problem_type") or "single_label_classification"
     refit = known != labels or was != settings.get("problem_type", was)
-    body, new = _open_body(checkpoint, encoder, AutoModelForSequenceClassification, settings, refit=refit)
+    kind = AutoModelForSequenceClassification
+    body, new = _open_body(checkpoint, encoder, kind, headed=True, settings=settings, refit=refit)
     return TorchModel(ClassifierNetwork(body, pooler, new=new), loss=loss, training=training, seed=seed)
 
 
 def _open_body(
-    checkpoint: Checkpoint, encoder: Encoder, kind: Any, settings: dict[str, Any], *, refit: bool = False
+    checkpoint: Checkpoint,
+    encoder: Encoder,
+    kind: Any,
+    *,
+    headed: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    refit: bool = False,
 ) -> tuple[PreTrainedModel, frozenset[str]]:
     """Load a transformers model in float32, and the names of its weights that the checkpoint lacks.
 
@@ -76,9 +98,9 @@ def _open_body(
     torch.manual_seed(0)
     try:
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        for name, value in settings.items():
+        for name, value in (settings or {}).items():
             setattr(config, name, value)
-        dropouts = (*DROPOUTS, *(HEAD_DROPOUTS if settings else ()))
+        dropouts = (*DROPOUTS, *(HEAD_DROPOUTS if headed else ()))
         own = {name: getattr(config, name) for name in dropouts if hasattr(config, name)}
         if encoder.dropout is not None:
             config.update(dict.fromkeys(own, encoder.dropout))
@@ -95,7 +117,7 @@ def _open_body(
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{checkpoint.name}: transformers could not open it ({reason})") from error
-    inside = body.base_model_prefix + "." if settings else ""
+    inside = body.base_model_prefix + "." if headed else ""
     lacking = {*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])}
     missing = sorted(name for name in lacking if name.startswith(inside) and "pooler" not in name)
     if missing:

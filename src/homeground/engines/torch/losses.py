@@ -17,6 +17,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similar
 COSINE_LIMIT = 1 - 1e-5
 """Cosines are clipped to ±this before arccos, whose gradient is infinite at ±1."""
 
+IGNORED = -100
+"""The label of a token that is not to be predicted."""
+
 SCALE = 20.0
 """Inverse temperature of the ranking losses, the value of both their sources."""
 
@@ -88,11 +91,18 @@ def binary_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     return binary_cross_entropy_with_logits(logits, batch["targets"], weight=batch["weights"], reduction="sum")
 
 
+def masked_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the summed cross-entropy of logits ``(masked, vocabulary)`` against the labels of the masked tokens."""
+    labels = batch["labels"]
+    return torch.nn.functional.cross_entropy(logits, labels[labels != IGNORED], reduction="sum")
+
+
 LOSSES = {
     "angular_mse": Loss(angular_mse, decomposes=True),
     "cosine_mse": Loss(cosine_mse, decomposes=True),
     "cosent": Loss(cosent, decomposes=False),
     "cross_entropy": Loss(cross_entropy, decomposes=True),
     "binary_cross_entropy": Loss(binary_cross_entropy, decomposes=True),
+    "masked_cross_entropy": Loss(masked_cross_entropy, decomposes=True),
     "multiple_negatives_ranking": Loss(multiple_negatives_ranking, decomposes=False),
 }

@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from homeground.engines.model import Batch, HeadVariant, Model, Outputs, StepResult
+from homeground.engines.model import Batch, HeadVariant, Model, Outputs, StepResult, Trainable
 from homeground.engines.torch.classifier import ClassifierNetwork
 from homeground.engines.torch.encoder import EncoderNetwork
 from homeground.engines.torch.losses import LOSSES
+from homeground.engines.torch.masked_lm import MaskedLMNetwork
 from homeground.engines.torch.merging import interpolated
 from homeground.engines.torch.microbatches import accumulate, slices
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
@@ -49,6 +50,10 @@ class Network(Protocol):
         """Return the output for a batch, items along the first axis."""
         ...
 
+    def answers(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what is made of a batch when it is measured, by name."""
+        ...
+
     def probe(self) -> dict[str, Tensor]:
         """Return a small batch that passes through everything the output depends on."""
         ...
@@ -65,7 +70,9 @@ class Network(Protocol):
 class TorchModel:
     """A network that is trained in the recipe's precision and measured in float32."""
 
-    def __init__(self, network: Any, *, loss: str | None, training: Training | None, seed: int) -> None:
+    def __init__(
+        self, network: Any, *, loss: str | None, training: Training | None, seed: int, trainable: Trainable = "all"
+    ) -> None:
         self.device = choose_device()
         self._module: nn.Module = network.to(self.device)
         self.network: Network = network
@@ -74,6 +81,8 @@ class TorchModel:
         self._seed = seed
         self.precision = choose_precision(training.precision, self.device) if training else "fp32"
         if training:
+            if trainable == "head":
+                self._masked_lm.freeze_body()
             self._freeze_unused()
             self._optimizer = open_optimizer(self._trainable, training)
 
@@ -111,9 +120,17 @@ class TorchModel:
 
     @torch.inference_mode()
     def predict(self, batch: Batch) -> Outputs:
-        """Return the network's output by its name, in evaluation mode and float32."""
+        """Return the network's answers by their names, in evaluation mode and float32."""
         self._module.eval()
-        return {self.network.output: self._compute(self._to_device(batch), "fp32").cpu().numpy()}
+        with autocast("fp32", self.device):
+            return {name: found.cpu().numpy() for name, found in self.network.answers(self._to_device(batch)).items()}
+
+    @torch.inference_mode()
+    def fill(self, batch: Batch, count: int) -> Outputs:
+        """Return the likeliest tokens of every masked place; see the protocol."""
+        self._module.eval()
+        found = self._masked_lm.fill(self._to_device(batch), count)
+        return {name: values.cpu().numpy() for name, values in found.items()}
 
     @torch.inference_mode()
     def loss(self, batch: Batch, denominator: float) -> float:
@@ -155,13 +172,13 @@ class TorchModel:
         """Return the same weights as a sentence encoder, to be measured only."""
         if isinstance(self.network, EncoderNetwork):
             return self
-        network = self._classifier
+        network: Any = self.network
         return TorchModel(EncoderNetwork(network.body.base_model, network.pooler), loss=None, training=None, seed=0)
 
     @property
     def has_head(self) -> bool:
         """Whether the head came with the checkpoint, so that nothing is to be fitted."""
-        return not isinstance(self.network, ClassifierNetwork) or self.network.has_head
+        return not isinstance(self.network, ClassifierNetwork | MaskedLMNetwork) or self.network.has_head
 
     @torch.inference_mode()
     def features(self, batch: Batch) -> Outputs:
@@ -198,6 +215,11 @@ class TorchModel:
     @property
     def _classifier(self) -> ClassifierNetwork:
         assert isinstance(self.network, ClassifierNetwork)
+        return self.network
+
+    @property
+    def _masked_lm(self) -> MaskedLMNetwork:
+        assert isinstance(self.network, MaskedLMNetwork)
         return self.network
 
     def _compute(self, batch: Mapping[str, Tensor], precision: str) -> Tensor:

@@ -1,0 +1,129 @@
+"""Documents cut into blocks: what is masked, learned from and measured, item by item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from homeground.data.documents import TokenizedDocuments
+from homeground.tasks.task import Occasion
+
+Ints = NDArray[np.int64]
+
+SHORT = 8
+"""A text of fewer tokens says little about a word that is missing in it."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a tokenizer adds to a text, what hides a token, and what may stand in its place."""
+
+    mask: int
+    padding: int
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    replacements: Ints
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, *, mask: int, padding: int) -> Vocabulary:
+        """Return the vocabulary of a tokenizer; no special token is a replacement."""
+        added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        ids = sorted(set(tokenizer.get_vocab(with_added_tokens=True).values()) - added)
+        replacements = np.array(ids, np.int64)
+        around = _around(tokenizer, int(replacements[0]))
+        return cls(mask, padding, *around, replacements)
+
+
+def _around(tokenizer: Tokenizer, content: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the special tokens before and after a text."""
+    told = tokenizer.encode(tokenizer.id_to_token(content) or "a", add_special_tokens=True)
+    inside = [place for place, special in enumerate(told.special_tokens_mask) if not special]
+    if inside:
+        return tuple(told.ids[: inside[0]]), tuple(told.ids[inside[-1] + 1 :])
+    half = len(told.ids) // 2
+    return tuple(told.ids[:half]), tuple(told.ids[half:])
+
+
+@dataclass(frozen=True)
+class MaskedRows:
+    """Documents cut into blocks, none of the text lost.
+
+    ``blocks (blocks, 2)`` are places in ``tokens``; ``owner (blocks,)`` is the document of each. Items to learn from
+    are blocks; items to measure are the blocks once for each of ``draws``, and once more with the tutorials' masks
+    where ``tutorial`` is set.
+    """
+
+    tokens: TokenizedDocuments
+    blocks: Ints
+    owner: Ints
+    places: Ints
+    vocabulary: Vocabulary
+    tokenizer: Tokenizer
+    draws: int
+    tutorial: bool
+    truncated: int
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return len(self.places)
+
+    @property
+    def passes(self) -> int:
+        """How often every block is measured."""
+        return self.draws + int(self.tutorial)
+
+    @cached_property
+    def short(self) -> int:
+        """Documents of fewer tokens than can say much."""
+        return int((self.lengths_of_documents < SHORT).sum())
+
+    @property
+    def bounds(self) -> tuple[Ints, Ints]:
+        """Where the tokens of every document begin and end."""
+        return self.tokens.starts[self.places], self.tokens.starts[self.places + 1]
+
+    @property
+    def lengths_of_documents(self) -> Ints:
+        """Tokens of every document, shape ``(documents,)``."""
+        return self.bounds[1] - self.bounds[0]
+
+    def lengths(self, occasion: Occasion) -> Ints:
+        """Tokens of every item, special tokens included."""
+        own = self.blocks[:, 1] - self.blocks[:, 0] + len(self.vocabulary.prefix) + len(self.vocabulary.suffix)
+        return own if occasion == "training" else np.tile(own, self.passes)
+
+    def content(self, block: int) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return the ids of a block, and which of them begin a word."""
+        start, end = self.blocks[block]
+        marks = np.array(self.tokens.word_starts[start:end])
+        marks[:1] = True
+        return np.asarray(self.tokens.ids[start:end], np.int64), marks
+
+
+def cut(starts: Ints, ends: Ints, room: int, *, whole: bool) -> tuple[Ints, Ints, int]:
+    """Cut documents into blocks of at most ``room`` tokens; with ``whole`` each is one block and may lose its end.
+
+    Returns the blocks ``(blocks, 2)``, the document of each, and how many documents lost tokens. The blocks of a
+    document differ by at most one token in length, so that none is a scrap.
+
+    >>> blocks, owner, lost = cut(np.array([0, 5]), np.array([5, 6]), 2, whole=False)
+    >>> blocks.tolist(), owner.tolist(), lost
+    ([[0, 2], [2, 4], [4, 5], [5, 6]], [0, 0, 0, 1], 0)
+    """
+    lengths = ends - starts
+    if whole:
+        kept = np.stack([starts, starts + np.minimum(lengths, room)], axis=1)
+        filled = np.flatnonzero(lengths)
+        return kept[filled], filled, int((lengths > room).sum())
+    pieces = -(-lengths // room)
+    owner = np.repeat(np.arange(len(lengths)), pieces)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    size, larger = lengths // np.maximum(pieces, 1), lengths % np.maximum(pieces, 1)
+    begin = starts[owner] + number * size[owner] + np.minimum(number, larger[owner])
+    end = begin + size[owner] + (number < larger[owner])
+    return np.stack([begin, end], axis=1), owner, 0

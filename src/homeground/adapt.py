@@ -17,6 +17,7 @@ from homeground.evaluation.calibration import record
 from homeground.evaluation.comparison import compare
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.general import GeneralSet
+from homeground.evaluation.words import WordSet
 from homeground.labelling import label_next
 from homeground.learning import (
     FROZEN,
@@ -94,8 +95,10 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     base, head = open_before(ready, ready.lesson, tell, run.folder)
     tell(Note(f"measuring before, on {len(ready.corpus.test)} test examples"))
     before = measure(base, ready)
-    general = GeneralSet.of(ready, ready.general)
+    general = GeneralSet.of(ready, ready.general) if head is None or head.keeps_general else None
     general_before = general and general.measure(base)
+    words = WordSet.of(ready)
+    words_before = words and words.measure(base)
 
     crossed = cross_fit(run, ready, before, tell) if ready.corpus.folds is not None else None
     found = search_settings(run, ready, before, tell, head)
@@ -115,6 +118,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     scores = compare(ready, run, before, after, baselines, general, general_before, general_after, unchanged=unchanged)
     sides = (_side(base, before, ready), _side(model, after, ready))
     scores |= task.exhibits(ready.test_split, ready.titles, *sides)
+    scores["words"] = words and words_before and words.record(words_before, words.measure(model))
     scores["head"] = head and head.record
     scores["search"] = found and found.record()
     scores["merging"] = merged and {**merged.record(), "fold_weights": fold_weights(run, ready)}

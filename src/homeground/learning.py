@@ -47,8 +47,9 @@ answered; and what a regression on frozen embeddings predicts."""
 HEAD, MASKED_HEAD = "head", "head.json"
 """The folder in which a head for masked words is trained, and its record there."""
 
-MASKED_HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "keep": "best", "schedule": "linear"}
-"""How a head for masked words is trained while the body is frozen: with a rate of its own, as long as it gets better."""
+MASKED_HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "min_delta": 0.02, "keep": "best"}
+"""How a head for masked words is trained while its body is frozen: with a rate of its own, until an epoch gains less
+than 0.02 nats."""
 
 MERGED = "merged.json"
 """In the folder of a fold: the merge weight that its validation chose."""

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from homeground.checkpoint import (
     Checkpoint,
     classes_of,
     learned_texts,
     load_tokenizer,
+    mask_id,
     open_checkpoint,
     padding_id,
     read_settings,
     require_encoder,
 )
 from homeground.data.corpus import Part, link, read_file, seen_before
+from homeground.data.documents import Document
 from homeground.data.examples import set_hash
 from homeground.data.readers import Table
 from homeground.engines import open_engine
-from homeground.errors import CheckpointError, DataError
+from homeground.engines.model import Model
+from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.evaluation.bootstrap import own_interval
 from homeground.evaluation.comparison import Resampling, judge
 from homeground.evaluation.evaluate import evaluate as evaluate_model
@@ -31,6 +36,8 @@ from homeground.evaluation.ledger import count_verdict
 from homeground.recipe import Recipe, make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.classification import Classification
+from homeground.tasks.mlm import BLOCK, MaskedLanguageModelling
+from homeground.tasks.pseudo_likelihood import PseudoLikelihood, draw_words
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Measured, Task
 
@@ -56,7 +63,7 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
     run learned from, earlier runs included; of checkpoints made elsewhere that cannot be known.
     """
     checkpoint = open_checkpoint(source)
-    test = _labelled(_read(data, settings), [checkpoint])
+    test = _labelled(_read(data, settings, [checkpoint]), [checkpoint])
     measured, seen = _measure(checkpoint, test)
     metric = test.task.primary_metric
     interval = own_interval(
@@ -90,13 +97,14 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
     in the ledger in runs/.
     """
     checkpoints = [open_checkpoint(name) for name in (first, second)]
-    test = _labelled(_read(data, settings), checkpoints)
-    (before, seen_1), (after, seen_2) = (_measure(checkpoint, test) for checkpoint in checkpoints)
+    test = _labelled(_read(data, settings, checkpoints), checkpoints)
+    words = _words(test, checkpoints)
+    (before, seen_1), (after, seen_2) = words or (_measure(checkpoint, test) for checkpoint in checkpoints)
     fingerprint = "-".join(checkpoint.sha256 for checkpoint in checkpoints)
     test_hash = set_hash(test.part.examples)
     number = count_verdict(LEDGER, test_hash=test_hash, run=f"{first} against {second}", fingerprint=fingerprint)
     scores = judge(
-        test.task,
+        PseudoLikelihood() if words else test.task,
         test.part,
         before,
         after,
@@ -111,7 +119,10 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
     return {**names, **scores, **seen, **test_notes, "test_set": {"hash": test_hash, "verdict_number": number}}
 
 
-def _read(data: str, settings: dict[str, Any]) -> TestSet:
+def _read(data: str, settings: dict[str, Any], checkpoints: list[Checkpoint]) -> TestSet:
+    # Of a file with texts and labels, what the models fill in is the texts.
+    if {read_settings(checkpoint.folder / "homeground.json").get("task") for checkpoint in checkpoints} == {"mlm"}:
+        settings = {"task": "mlm", **settings}
     recipe = make_recipe({}, data=data, **settings)
     table = read_file(data, recipe)
     task = choose_task(table, recipe)
@@ -134,14 +145,72 @@ def _measure(checkpoint: Checkpoint, test: TestSet) -> tuple[Measured, int]:
         examples = task.read(test.table).examples
     if isinstance(task, Classification):
         task = replace(task, truncation=own.get("truncation", task.truncation))
-    max_length = test.recipe.encoder.max_length or checkpoint.max_length
+    if isinstance(task, MaskedLanguageModelling):
+        task = task.settled({}, checkpoint)
+    usual = min(BLOCK, checkpoint.max_length) if task.head == "masked_lm" else checkpoint.max_length
+    max_length = test.recipe.encoder.max_length or usual
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     rows = task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer))
     model = open_engine(test.recipe.engine).open_model(
         checkpoint, head=task.head, encoder=test.recipe.encoder, labels=task.labels
     )
+    if isinstance(task, MaskedLanguageModelling):
+        _refuse_new_head(checkpoint, model)
     measured = evaluate_model(model, task, rows, batch_size=test.recipe.evaluation.evaluation_batch_size)
     return measured, int(seen_before(test.part.examples, learned_texts(checkpoint)).sum())
+
+
+def _words(test: TestSet, checkpoints: list[Checkpoint]) -> list[tuple[Measured, int]] | None:
+    """Return what checkpoints lose on the same words, where that is asked; None where all tokens are compared.
+
+    Raises:
+        UsageError: losses of tokens are asked for where these are not the same tokens.
+    """
+    task, asked = test.task, test.recipe.evaluation
+    if not isinstance(task, MaskedLanguageModelling):
+        if asked.pll:
+            raise UsageError(f"--pll {asked.pll} fills in words of plain texts; name the column with --task mlm --text")
+        return None
+    tokenizers = [load_tokenizer(checkpoint, max_length=BLOCK) for checkpoint in checkpoints]
+    if not asked.pll:
+        if len({tokenizer.to_str() for tokenizer in tokenizers}) > 1:
+            first, second = (checkpoint.name for checkpoint in checkpoints)
+            raise UsageError(
+                f'"{first}" and "{second}" cut text into different tokens, so that their losses cannot be compared; '
+                "add --pll 2000 to compare what they make of the same words"
+            )
+        return None
+    documents = cast(list[Document], test.part.examples)
+    words = draw_words(documents, asked.pll, seed=test.recipe.seed)
+    rows = [
+        PseudoLikelihood().tokenize(
+            words,
+            tokenizer,
+            documents=len(documents),
+            mask=mask_id(checkpoint),
+            padding=padding_id(checkpoint, tokenizer),
+            longest=min(BLOCK, checkpoint.max_length),
+        )
+        for checkpoint, tokenizer in zip(checkpoints, tokenizers, strict=True)
+    ]
+    # A word that one of them does not know is asked of neither.
+    known = np.logical_and.reduce([own.known for own in rows])
+    found: list[tuple[Measured, int]] = []
+    for checkpoint, own in zip(checkpoints, rows, strict=True):
+        model = open_engine(test.recipe.engine).open_model(checkpoint, head=task.head)
+        _refuse_new_head(checkpoint, model)
+        size = asked.evaluation_batch_size
+        measured = evaluate_model(model, PseudoLikelihood(), own.only(known), batch_size=size)
+        found.append((measured, int(seen_before(documents, learned_texts(checkpoint)).sum())))
+    return found
+
+
+def _refuse_new_head(checkpoint: Checkpoint, model: Model) -> None:
+    if not model.has_head:
+        raise CheckpointError(
+            f'"{checkpoint.name}" has no trained head for masked words, so it fills in none; adapt it to plain texts '
+            "first, or name a run that was"
+        )
 
 
 def _labelled(test: TestSet, checkpoints: list[Checkpoint]) -> TestSet:

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import (
     Checkpoint,
+    fills_masks,
     learned_texts,
     load_tokenizer,
     open_checkpoint,
@@ -35,6 +36,7 @@ from homeground.randomness import generator
 from homeground.recipe import FILES, Recipe
 from homeground.run import file_hash
 from homeground.tasks import choose_task
+from homeground.tasks.blocks import SHORT, MaskedRows
 from homeground.tasks.general import General, general_sets
 from homeground.tasks.mlm import BLOCK
 from homeground.tasks.task import Measured, Split, Task
@@ -222,9 +224,11 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     corpus = read_corpus(table, recipe, task.read)
     _refuse_before_start(recipe, task, corpus)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
+    require_encoder(checkpoint)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     task = task.settled({split: part.examples for split, part in parts.items()}, checkpoint)
-    require_encoder(checkpoint)
+    if task.head == "masked_lm":
+        _refuse_new_head(recipe, checkpoint)
     usual = min(BLOCK, checkpoint.max_length) if task.head == "masked_lm" else checkpoint.max_length
     max_length = recipe.encoder.max_length or usual
     if max_length > checkpoint.max_length:
@@ -251,6 +255,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     )
     truncated = sum(rows.truncated for rows in parts if rows is not None)
     record["truncated"] = {"texts": truncated, "max_length": max_length}
+    if short := sum(rows.short for rows in parts if isinstance(rows, MaskedRows)):
+        record["notes"].append(f"{short} texts have fewer than {SHORT} tokens, little to tell a missing word by")
     record["seen_in_training"] = len(ready.seen_in_training)
     record["seen_in_training_rows"] = ready.seen_in_training[:LISTED]
     if checkpoint.run is not None and checkpoint.run.resolve() == ready.folder.resolve():
@@ -284,6 +290,29 @@ def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
         )
     if recipe.evaluation.target_precision is not None:
         _refuse_abstaining(recipe, task, corpus)
+    if recipe.evaluation.pll:
+        _refuse_words(recipe, task, corpus)
+
+
+def _refuse_words(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+    """Refuse to fill in words where a model fills in none, or where the model that is kept learned from all texts."""
+    flag = f"--pll {recipe.evaluation.pll}"
+    if task.head != "masked_lm":
+        raise UsageError(f"{flag} fills in words of plain texts; this task is {task.name}")
+    if corpus.folds is not None:
+        raise UsageError(
+            f"{flag} asks the model that is kept, and these {len(corpus.test)} texts are cross-fitted: it learned from "
+            "them; add --cross-fit 0 for a test split of its own"
+        )
+
+
+def _refuse_new_head(recipe: Recipe, checkpoint: Checkpoint) -> None:
+    """Refuse to keep what a head fitted to the domain's own text makes of general text: it says nothing."""
+    if recipe.evaluation.keep_general and not fills_masks(checkpoint):
+        raise UsageError(
+            f'--keep-general: "{checkpoint.name}" has no trained head for masked words, so there is nothing to keep; '
+            "adapt it to general text first, and that run to the domain"
+        )
 
 
 def _refuse_abstaining(recipe: Recipe, task: Task, corpus: Corpus) -> None:

@@ -279,6 +279,12 @@ class Evaluation(Section):
     mask_draws: int = Field(
         default=3, ge=1, description="times that every test text is masked anew for measuring (mlm)"
     )
+    pll: int = Field(
+        default=0,
+        ge=0,
+        description="words of the test texts that are filled in piece by piece, a loss that may be compared across "
+        "tokenizers (mlm); 0: none",
+    )
     bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
     evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
     calibrate: bool = Field(

@@ -145,6 +145,12 @@ def classes_of(checkpoint: Checkpoint) -> list[str]:
     return [str(named[place]) for place in sorted(named, key=int)]
 
 
+def fills_masks(checkpoint: Checkpoint) -> bool:
+    """Tell whether a checkpoint says that it comes with a head for masked words."""
+    architectures: list[object] = checkpoint.config.get("architectures") or []
+    return any(str(name).endswith(("ForMaskedLM", "ForPreTraining")) for name in architectures)
+
+
 def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
     """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
     path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"

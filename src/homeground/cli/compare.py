@@ -21,7 +21,7 @@ FEWEST_NAMES = 3
 @click.command(cls=GroupedCommand)
 @click.argument("names", metavar="FIRST SECOND DATA", nargs=-1)
 @click.option("--checkpoints", is_flag=True, help="Compare two or more checkpoints before any of them is trained.")
-@sections("reading", "columns", "split", "max_length", "seed")
+@sections("reading", "columns", "split", "max_length", "seed", "task", "pll", "mask_draws")
 @click.option("--gate", is_flag=True, help="Exit with 1 unless the second is better.")
 @common
 def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: bool, as_json: bool, **values: Any) -> int:

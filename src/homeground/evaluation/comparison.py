@@ -20,7 +20,7 @@ from homeground.evaluation.verdict import Baseline, domain_verdict, general_verd
 from homeground.evaluation.verdict import Measured as Figures
 from homeground.preparation import Prepared
 from homeground.run import Run
-from homeground.tasks.task import Measured, Task
+from homeground.tasks.task import Measurable, Measured
 
 VERSION = 1
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
@@ -89,7 +89,7 @@ def compare(
 
 
 def judge(
-    task: Task,
+    task: Measurable,
     test: Part,
     before: Measured,
     after: Measured,
@@ -174,7 +174,7 @@ def judge_general(
 
 
 def difference(
-    task: Task, metric: str, before: Measured, after: Measured, units: PairUnits, resampling: Resampling
+    task: Measurable, metric: str, before: Measured, after: Measured, units: PairUnits, resampling: Resampling
 ) -> Interval:
     """Return the interval of one metric after minus before, signed so that positive is better."""
     return paired_difference(
@@ -189,7 +189,7 @@ def difference(
 
 
 def _best_baseline(
-    task: Task, test: Part, after: Measured, baselines: dict[str, Measured], resampling: Resampling
+    task: Measurable, test: Part, after: Measured, baselines: dict[str, Measured], resampling: Resampling
 ) -> Baseline | None:
     """Return the best cheap baseline by the deciding metric, with the interval of after against it."""
     metric = task.primary_metric
@@ -202,7 +202,7 @@ def _best_baseline(
     return Baseline(name, known[name].scores[metric], interval)
 
 
-def _figures(task: Task, before: Measured, after: Measured, units: PairUnits) -> Figures:
+def _figures(task: Measurable, before: Measured, after: Measured, units: PairUnits) -> Figures:
     metric = task.primary_metric
     return Figures(
         metric=METRIC_NAMES.get(metric, metric),

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from homeground.data.tokenized import Tokenized
 from homeground.engines.model import Model
-from homeground.tasks.task import Measured, Rows, Task
+from homeground.tasks.task import Measurable, Measured, Rows, Task
 
 
-def evaluate(model: Model, task: Task, rows: Rows, *, batch_size: int) -> Measured:
+def evaluate(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> Measured:
     """Return what a model scores; outputs are reduced batch by batch, so that memory does not follow the logits."""
     lengths = rows.lengths("measuring")
     order = np.argsort(-lengths, kind="stable")

@@ -29,7 +29,7 @@ def masked_loss(sums: Floats) -> Floats:
     >>> float(masked_loss(np.array([6.0, 3, 1, 0, 0, 9, 8, 40])))
     2.0
     """
-    return _ratio(sums[..., LOSS], sums[..., MASKED])
+    return ratio(sums[..., LOSS], sums[..., MASKED])
 
 
 def perplexity(sums: Floats) -> Floats:
@@ -43,7 +43,7 @@ def perplexity(sums: Floats) -> Floats:
 
 def masked_accuracy(sums: Floats) -> Floats:
     """Return the share of the masked tokens that were the model's first choice, from 0 to 1."""
-    return _ratio(sums[..., FIRST], sums[..., MASKED])
+    return ratio(sums[..., FIRST], sums[..., MASKED])
 
 
 def tutorial_perplexity(sums: Floats) -> Floats:
@@ -51,7 +51,7 @@ def tutorial_perplexity(sums: Floats) -> Floats:
 
     This is what most tutorials report. The tokens that are left are easy, so it lies below ``perplexity``.
     """
-    return np.exp(_ratio(sums[..., TUTORIAL_LOSS], sums[..., TUTORIAL_MASKED]))
+    return np.exp(ratio(sums[..., TUTORIAL_LOSS], sums[..., TUTORIAL_MASKED]))
 
 
 def word_perplexity(sums: Floats) -> Floats:
@@ -59,12 +59,12 @@ def word_perplexity(sums: Floats) -> Floats:
 
     The masked loss times tokens per word: a loss per token is small where words are cut into many tokens.
     """
-    return np.exp(masked_loss(sums) * _ratio(sums[..., TOKENS], sums[..., WORDS]))
+    return np.exp(masked_loss(sums) * ratio(sums[..., TOKENS], sums[..., WORDS]))
 
 
 def character_perplexity(sums: Floats) -> Floats:
     """Return the exponential of the loss per character; to be compared within one tokenizer only."""
-    return np.exp(masked_loss(sums) * _ratio(sums[..., TOKENS], sums[..., CHARACTERS]))
+    return np.exp(masked_loss(sums) * ratio(sums[..., TOKENS], sums[..., CHARACTERS]))
 
 
 METRICS: dict[str, Callable[[Floats], Floats]] = {
@@ -78,7 +78,7 @@ METRICS: dict[str, Callable[[Floats], Floats]] = {
 GREATER_IS_BETTER = {name: name == "masked_accuracy" for name in METRICS}
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats) -> Floats:
     """Return the quotient, not a number where nothing is divided by."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, part / whole, np.nan)

@@ -14,6 +14,9 @@ from homeground.tasks.task import Occasion
 
 Ints = NDArray[np.int64]
 
+IGNORED = -100
+"""The label of a token that is not to be predicted, as the Hub writes it."""
+
 SHORT = 8
 """A text of fewer tokens says little about a word that is missing in it."""
 

@@ -18,16 +18,13 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator
 from homeground.recipe import Recipe
-from homeground.tasks.blocks import MaskedRows, Vocabulary, cut
+from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.masking import Masking, choose, corrupt
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-IGNORED = -100
-"""The label of a token that is not to be predicted, as the Hub writes it."""
 
 BLOCK = 128
 """Tokens of a block where nothing else is said; what attention takes grows with the square of it."""

@@ -83,8 +83,8 @@ class Side:
     intervals: Callable[[Sequence[Metric]], list[tuple[float | None, float | None]]]
 
 
-class Task(Protocol):
-    """What is learned: which columns are read, how text becomes a batch, what is measured."""
+class Measurable(Protocol):
+    """What is asked of a model, and what follows from its answers."""
 
     @property
     def name(self) -> str:
@@ -97,18 +97,8 @@ class Task(Protocol):
         ...
 
     @property
-    def loss(self) -> str:
-        """The name of the loss, known to every engine."""
-        ...
-
-    @property
     def noun(self) -> str:
         """What a test example is called, in the singular, e.g. "test pair"."""
-        ...
-
-    @property
-    def in_batch_negatives(self) -> bool:
-        """Whether the other examples of a batch are what is learned from, so that batches must stay mixed."""
         ...
 
     @property
@@ -122,11 +112,6 @@ class Task(Protocol):
         ...
 
     @property
-    def loss_metric(self) -> str | None:
-        """The metric that is the loss itself, so that it need not be computed twice; None where there is none."""
-        ...
-
-    @property
     def primary_metric(self) -> str:
         """The one metric that decides, fixed before training."""
         ...
@@ -134,6 +119,50 @@ class Task(Protocol):
     @property
     def margin(self) -> float:
         """The loss of the deciding metric on a general set that still counts as KEPT, where nothing else is said."""
+        ...
+
+    def collate(
+        self, rows: Any, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0
+    ) -> tuple[Batch, float]:
+        """Return a padded batch of some items and the loss's denominator over it.
+
+        ``epoch`` counts from 0; what is masked in training may differ from one to the next.
+        """
+        ...
+
+    def reduce(self, batch: Batch, outputs: Batch) -> NDArray[Any]:
+        """Return what is kept of a batch's outputs, items along the first axis, so that no logits pile up."""
+        ...
+
+    def score(self, rows: Any, reduced: NDArray[Any]) -> NDArray[np.float64]:
+        """Return one prediction an example from the reduced outputs of all items in their order."""
+        ...
+
+    def measure(self, rows: Any, predictions: NDArray[np.float64]) -> Measured:
+        """Return the metrics of predictions, with the statistics they follow from."""
+        ...
+
+    def discordant(self, before: Measured, after: Measured) -> int | None:
+        """Return how many examples only one side got right, where that decides; else None."""
+        ...
+
+
+class Task(Measurable, Protocol):
+    """What is learned: which columns are read, how text becomes a batch, what is measured."""
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss, known to every engine."""
+        ...
+
+    @property
+    def in_batch_negatives(self) -> bool:
+        """Whether the other examples of a batch are what is learned from, so that batches must stay mixed."""
+        ...
+
+    @property
+    def loss_metric(self) -> str | None:
+        """The metric that is the loss itself, so that it need not be computed twice; None where there is none."""
         ...
 
     @property
@@ -180,31 +209,6 @@ class Task(Protocol):
 
     def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> Rows:
         """Tokenize examples once."""
-        ...
-
-    def collate(
-        self, rows: Any, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0
-    ) -> tuple[Batch, float]:
-        """Return a padded batch of some items and the loss's denominator over it.
-
-        ``epoch`` counts from 0; what is masked in training may differ from one to the next.
-        """
-        ...
-
-    def reduce(self, batch: Batch, outputs: Batch) -> NDArray[Any]:
-        """Return what is kept of a batch's outputs, items along the first axis, so that no logits pile up."""
-        ...
-
-    def score(self, rows: Any, reduced: NDArray[Any]) -> NDArray[np.float64]:
-        """Return one prediction an example from the reduced outputs of all items in their order."""
-        ...
-
-    def measure(self, rows: Any, predictions: NDArray[np.float64]) -> Measured:
-        """Return the metrics of predictions, with the statistics they follow from."""
-        ...
-
-    def discordant(self, before: Measured, after: Measured) -> int | None:
-        """Return how many examples only one side got right, where that decides; else None."""
         ...
 
     def line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,8 @@ class Head:
     outer: Linear
     frozen: Linear
     record: dict[str, Any] = field(default_factory=lambda: {})
+    keeps_general: ClassVar[bool] = True
+    """Whether general ability may be measured with it."""
 
     def put_on(self, model: Model) -> None:
         """Let a model have this head."""
@@ -79,6 +81,8 @@ class MaskedHead:
 
     folder: Path
     record: dict[str, Any]
+    keeps_general: ClassVar[bool] = False
+    """It was fitted to domain text, so what it makes of general text says nothing of the checkpoint."""
 
     def put_on(self, model: Model) -> None:
         """Let a model have this head; its body is the one it was fitted to."""

@@ -1,0 +1,204 @@
+"""Whole words filled in piece by piece: a loss per word that may be compared across tokenizers.
+
+The loss of a masked token depends on how a tokenizer cuts words, so it cannot be compared between two of them. Here a
+word is what the text says, with the same text around it for every model; its pieces are filled in from left to right,
+each with the pieces after it hidden (Kauf & Ivanova 2023, A better way to do masked language model scoring, ACL), and
+the word's loss is the sum over its pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from homeground.data.documents import Document
+from homeground.data.segmentation import word_spans
+from homeground.metrics.masked import ratio
+from homeground.randomness import generator
+from homeground.tasks.blocks import IGNORED, Vocabulary
+from homeground.tasks.task import Batch, Measured, Metric, Occasion
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+AROUND = 120
+"""Characters of the text that are shown before and after a word, to the next end of a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a document: its place among the documents, the text around it, and where in it the word stands."""
+
+    document: int
+    text: str
+    start: int
+    end: int
+
+
+def draw_words(documents: Sequence[Document], count: int, *, seed: int) -> list[Word]:
+    """Return up to ``count`` words of documents of one source, each as likely as any other; words have a letter or digit.
+
+    The same documents give the same words, whatever the tokenizer.
+    """
+    if not documents or documents[0].source is None:
+        return []
+    places = {document.row: place for place, document in enumerate(documents)}
+    found: list[tuple[int, Word]] = []
+    for row, text in documents[0].source.texts():
+        if row not in places:
+            continue
+        spans = [span for span in word_spans(text) if any(letter.isalnum() for letter in text[slice(*span)])]
+        drawn = generator(seed, "words", row).integers(2**62, size=len(spans)).tolist()
+        # Only the smallest numbers can be among the first; so memory does not follow the text.
+        lowest = sorted(zip(drawn, range(len(spans)), strict=True))[:count]
+        found += [(number, _word(text, spans, place, places[row])) for number, place in lowest]
+        if len(found) > 4 * count:
+            found = sorted(found, key=_number)[:count]
+    return [word for _, word in sorted(found, key=_number)[:count]]
+
+
+def _number(drawn: tuple[int, Word]) -> int:
+    return drawn[0]
+
+
+def _word(text: str, spans: list[tuple[int, int]], place: int, document: int) -> Word:
+    start, end = spans[place]
+    first = next((one for one, _ in spans if one >= start - AROUND), start)
+    last = next((other for _, other in reversed(spans) if other <= end + AROUND), end)
+    return Word(document, text[first:last], start - first, end - first)
+
+
+@dataclass(frozen=True)
+class WordRows:
+    """Words tokenized with the text around them; an item is one piece of one word.
+
+    ``ids`` are those of every word's text, special tokens included; ``pieces (words, 2)`` says which of them are the
+    word's; ``known (words,)`` tells the words of which the tokenizer knows every piece.
+    """
+
+    ids: list[Ints]
+    pieces: Ints
+    known: NDArray[np.bool_]
+    owner: Ints
+    documents: int
+    vocabulary: Vocabulary
+
+    @property
+    def items(self) -> Ints:
+        """Word and piece of every item, ``(items, 2)``; words not wholly known have none."""
+        counts = np.where(self.known, self.pieces[:, 1] - self.pieces[:, 0], 0)
+        words = np.repeat(np.arange(len(counts)), counts)
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        return np.stack([words, self.pieces[words, 0] + np.arange(len(words)) - first], axis=1)
+
+    def only(self, words: NDArray[np.bool_]) -> WordRows:
+        """Return the rows with only some of the words known."""
+        return replace(self, known=self.known & words)
+
+    def lengths(self, occasion: Occasion) -> Ints:
+        """Tokens of every item."""
+        return np.array([len(own) for own in self.ids], np.int64)[self.items[:, 0]]
+
+
+def word_loss(sums: Floats) -> Floats:
+    """Return the mean loss of a word, in nats."""
+    return ratio(sums[..., 0], sums[..., 1])
+
+
+@dataclass(frozen=True)
+class PseudoLikelihood:
+    """What a masked language model makes of whole words: see the module."""
+
+    name: str = "mlm"
+    noun: str = "test document"
+    head: str = "masked_lm"
+    primary_metric: str = "word_loss"
+    margin: float = 0.05
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """The one metric."""
+        return {"word_loss": word_loss}
+
+    @property
+    def greater_is_better(self) -> Mapping[str, bool]:
+        """A loss is better the smaller it is."""
+        return {"word_loss": False}
+
+    def tokenize(
+        self, words: Sequence[Word], tokenizer: Tokenizer, *, documents: int, mask: int, padding: int, longest: int
+    ) -> WordRows:
+        """Tokenize words with the text around them; of too many tokens the farthest from the word are left out."""
+        vocabulary = Vocabulary.of(tokenizer, mask=mask, padding=padding)
+        plain = Tokenizer.from_str(tokenizer.to_str())
+        plain.no_truncation()
+        room = longest - len(vocabulary.prefix) - len(vocabulary.suffix)
+        encodings = plain.encode_batch([word.text for word in words], add_special_tokens=False)
+        unknown = {number for token in UNKNOWN if (number := tokenizer.token_to_id(token)) is not None}
+        ids: list[Ints] = []
+        pieces: list[tuple[int, int]] = []
+        known: list[bool] = []
+        for word, encoding in zip(words, encodings, strict=True):
+            own, place = _shown(word, encoding, room)
+            ids.append(np.array([*vocabulary.prefix, *own, *vocabulary.suffix], np.int64))
+            pieces.append((place[0] + len(vocabulary.prefix), place[1] + len(vocabulary.prefix)))
+            inside = own[slice(*place)]
+            known.append(len(inside) > 0 and not unknown & set(inside))
+        owner = np.array([word.document for word in words], np.int64)
+        return WordRows(
+            ids, np.array(pieces, np.int64).reshape(-1, 2), np.array(known, np.bool_), owner, documents, vocabulary
+        )
+
+    def collate(self, rows: WordRows, items: Ints, occasion: Occasion, *, epoch: int = 0) -> tuple[Batch, float]:
+        """Return texts ``(items, length)`` in which one piece is asked for and the word's pieces after it are hidden."""
+        chosen = rows.items[items]
+        longest = max(len(rows.ids[word]) for word in chosen[:, 0])
+        input_ids = np.full((len(items), longest), rows.vocabulary.padding, np.int64)
+        attention = np.zeros((len(items), longest), np.int64)
+        labels = np.full((len(items), longest), IGNORED, np.int64)
+        for line, (word, piece) in enumerate(chosen.tolist()):
+            own = rows.ids[word]
+            input_ids[line, : len(own)] = own
+            attention[line, : len(own)] = 1
+            labels[line, piece] = own[piece]
+            input_ids[line, piece : rows.pieces[word, 1]] = rows.vocabulary.mask
+        return {"input_ids": input_ids, "attention_mask": attention, "labels": labels}, float(len(items))
+
+    def reduce(self, batch: Batch, outputs: Batch) -> Floats:
+        """Return the loss of every item, ``(items,)``."""
+        return -outputs["log_probabilities"].astype(np.float64)
+
+    def score(self, rows: WordRows, reduced: Floats) -> Floats:
+        """Return the summed loss and the number of the words of every document, ``(documents, 2)``."""
+        words = rows.items[:, 0]
+        losses = np.bincount(rows.owner[words], reduced, rows.documents)
+        counts = np.bincount(rows.owner[rows.known], minlength=rows.documents)
+        return np.stack([losses, counts], axis=1).astype(np.float64)
+
+    def measure(self, rows: WordRows, predictions: Floats) -> Measured:
+        """Return the loss per word with the sums it follows from."""
+        return Measured(predictions, predictions, {"word_loss": float(word_loss(predictions.sum(0)))})
+
+    def discordant(self, before: Measured, after: Measured) -> int | None:
+        """Return None: a loss is not right or wrong."""
+        return None
+
+
+UNKNOWN = ("[UNK]", "<unk>")
+"""What stands for a piece that a tokenizer does not know: to predict it would be no merit."""
+
+
+def _shown(word: Word, encoding: Encoding, room: int) -> tuple[list[int], tuple[int, int]]:
+    """Return the tokens of a word's text, at most ``room``, and which of them are the word's."""
+    offsets = encoding.offsets
+    own = [place for place, (_, end) in enumerate(offsets) if word.start < end <= word.end]
+    if not own:
+        return encoding.ids[:room], (0, 0)
+    first, last = own[0], own[-1] + 1
+    spare = max(0, room - (last - first))
+    begin = max(0, min(first - spare // 2, len(encoding.ids) - room))
+    return encoding.ids[begin : begin + room], (first - begin, min(last - begin, room))

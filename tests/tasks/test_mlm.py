@@ -1,0 +1,199 @@
+"""Masked language modelling: documents, blocks, masks, and what is measured of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
+from homeground.data.corpus import read_file
+from homeground.data.examples import digest
+from homeground.errors import CheckpointError, DataError, UsageError
+from homeground.recipe import make_recipe
+from homeground.tasks import choose_task
+from homeground.tasks.blocks import IGNORED, MaskedRows, cut
+from homeground.tasks.mlm import MaskedLanguageModelling
+from tests import checkpoints
+
+TEXTS = [
+    "the bank and the river",
+    "a good teacher of law in a small town by the road",
+    "bad news",
+    "The card, the loan: pay the bill!",
+]
+
+
+def written(folder: Path, texts: list[str], name: str = "texts.jsonl") -> Path:
+    path = folder / name
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def task_for(path: Path, **settings: object) -> tuple[MaskedLanguageModelling, list]:
+    recipe = make_recipe({}, data=str(path), **settings)
+    table = read_file(str(path), recipe)
+    task = choose_task(table, recipe)
+    assert isinstance(task, MaskedLanguageModelling)
+    return task, task.read(table).examples
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.bert(tmp_path_factory.mktemp("bert"))
+
+
+def rows_of(path: Path, folder: Path, *, length: int = 16, **settings: object) -> tuple[MaskedLanguageModelling, MaskedRows]:
+    task, examples = task_for(path, **settings)
+    checkpoint = open_checkpoint(str(folder))
+    tokenizer = load_tokenizer(checkpoint, max_length=length)
+    task = task.settled({}, checkpoint)
+    return task, task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer))
+
+
+def test_texts_alone_are_masked_language_modelling(tmp_path: Path) -> None:
+    task, examples = task_for(written(tmp_path, TEXTS))
+    assert (task.name, task.columns["text"], len(examples)) == ("mlm", "text", 4)
+    assert [example.key for example in examples] == [digest([text]) for text in TEXTS]
+
+
+def test_a_number_for_every_row_is_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "text"], *[[number, f"{text} {number}"] for number, text in enumerate(TEXTS)]])
+    assert task_for(path)[0].name == "mlm"
+
+
+def test_a_column_of_labels_beside_the_text_is_classification(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    lines = [{"text": f"text {number}", "kind": "ab"[number % 2]} for number in range(20)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    recipe = make_recipe({}, data=str(path))
+    assert choose_task(read_file(str(path), recipe), recipe).name == "classification"
+    assert task_for(path, task="mlm")[0].name == "mlm"
+
+
+def test_a_folder_of_text_files_has_a_document_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "texts"
+    (place / "below").mkdir(parents=True)
+    for number, text in enumerate(TEXTS):
+        (place / ("below" if number % 2 else "") / f"{number}.txt").write_text(text + "\nsecond line\n")
+    _, examples = task_for(place)
+    assert len(examples) == 4
+    assert {example.key for example in examples} == {digest([text + "\nsecond line\n"]) for text in TEXTS}
+
+
+def test_a_text_file_has_a_document_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("\n\n".join(TEXTS) + "\n")
+    _, examples = task_for(path)
+    assert [example.row for example in examples] == [1, 3, 5, 7]
+
+
+def test_an_empty_folder_or_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"without \.txt"):
+        task_for(tmp_path)
+    path = tmp_path / "texts.txt"
+    path.write_text("\n \n")
+    with pytest.raises(DataError, match="holds no text"):
+        task_for(path)
+
+
+def test_rows_without_text_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path, ["one two", " ", "three"])
+    recipe = make_recipe({}, data=str(path))
+    table = read_file(str(path), recipe)
+    read = choose_task(table, recipe).read(table)
+    assert read.set_aside == {"empty text": [2]}
+    assert [example.row for example in read.examples] == [1, 3]
+
+
+def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, folder: Path) -> None:
+    _, rows = rows_of(written(tmp_path, TEXTS), folder, length=8)
+    plain = load_tokenizer(open_checkpoint(str(folder)), max_length=10_000)
+    plain.no_truncation()
+    for place, text in enumerate(TEXTS):
+        own = [rows.content(block)[0].tolist() for block in np.flatnonzero(rows.owner == place)]
+        assert sum(own, []) == plain.encode(text, add_special_tokens=False).ids
+        assert max(map(len, own)) <= 6
+        assert max(map(len, own)) - min(map(len, own)) <= 1
+
+
+def test_line_by_line_cuts_what_is_too_long_and_counts_it(tmp_path: Path, folder: Path) -> None:
+    _, rows = rows_of(written(tmp_path, TEXTS), folder, length=8, line_by_line=True)
+    assert (len(rows.blocks), rows.truncated) == (4, 2)
+
+
+def test_cutting_documents_without_tokens_gives_no_block() -> None:
+    blocks, owner, lost = cut(np.array([0, 3, 3]), np.array([3, 3, 10]), 4, whole=False)
+    assert blocks.tolist() == [[0, 3], [3, 7], [7, 10]]
+    assert (owner.tolist(), lost) == ([0, 2, 2], 0)
+
+
+def test_masks_follow_from_seed_epoch_and_block_alone(tmp_path: Path, folder: Path) -> None:
+    task, rows = rows_of(written(tmp_path, TEXTS), folder)
+    every = np.arange(len(rows.blocks))
+    first, _ = task.collate(rows, every, "training", epoch=0)
+    again, _ = task.collate(rows, every, "training", epoch=0)
+    later, _ = task.collate(rows, every, "training", epoch=1)
+    alone, _ = task.collate(rows, every[2:3], "training", epoch=0)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["labels"], later["labels"])
+    width = alone["labels"].shape[1]
+    assert np.array_equal(first["labels"][2:3, :width], alone["labels"])
+
+
+def test_measuring_hides_with_the_mask_token_and_the_last_pass_as_tutorials_do(tmp_path: Path, folder: Path) -> None:
+    task, rows = rows_of(written(tmp_path, TEXTS * 20), folder)
+    count = len(rows.blocks)
+    batch, denominator = task.collate(rows, np.arange(task.draws * count), "measuring")
+    masked = batch["labels"] != IGNORED
+    assert denominator == masked.sum()
+    assert set(batch["input_ids"][masked]) == {rows.vocabulary.mask}
+    assert not (batch["input_ids"][~masked] == rows.vocabulary.mask).any()
+    tutorial, _ = task.collate(rows, np.arange(task.draws * count, (task.draws + 1) * count), "measuring")
+    hidden = tutorial["input_ids"][tutorial["labels"] != IGNORED] == rows.vocabulary.mask
+    assert 0.6 < hidden.mean() < 0.95
+
+
+def test_sums_of_documents_are_those_of_their_masked_tokens(tmp_path: Path, folder: Path) -> None:
+    task, rows = rows_of(written(tmp_path, TEXTS), folder, length=8)
+    items = np.arange(len(rows.lengths("measuring")))
+    batch, _ = task.collate(rows, items, "measuring")
+    line = np.nonzero(batch["labels"] != IGNORED)[0]
+    random = np.random.default_rng(0)
+    outputs = {"log_probabilities": -random.random(len(line)), "first": random.random(len(line)) < 0.5}
+    measured = task.measure(rows, task.score(rows, task.reduce(batch, outputs)))
+    own = rows.owner[line % len(rows.blocks)]
+    draws = line < task.draws * len(rows.blocks)
+    for document in range(4):
+        inside = draws & (own == document)
+        assert measured.statistics[document, :3] == pytest.approx(
+            [-outputs["log_probabilities"][inside].sum(), inside.sum(), outputs["first"][inside].sum()]
+        )
+        assert measured.statistics[document, 7] == len(TEXTS[document])
+    assert measured.scores["masked_loss"] == pytest.approx(-outputs["log_probabilities"][draws].mean())
+    assert measured.scores["perplexity"] == pytest.approx(np.exp(-outputs["log_probabilities"][draws].mean()))
+    assert measured.scores["tutorial_perplexity"] == pytest.approx(np.exp(-outputs["log_probabilities"][~draws].mean()))
+
+
+def test_a_tokenizer_without_a_mask_token_is_refused(tmp_path: Path) -> None:
+    folder = checkpoints.bert(tmp_path / "bert")
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).is_file():
+            path = folder / name
+            path.write_text(path.read_text().replace("[MASK]", "[COVER]").replace('"mask_token"', '"cover_token"'))
+    task, _ = task_for(written(tmp_path, TEXTS))
+    with pytest.raises(CheckpointError, match="no mask token"):
+        task.settled({}, open_checkpoint(str(folder)))
+
+
+def test_another_loss_or_metric_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXTS)
+    with pytest.raises(UsageError, match="not for plain texts"):
+        task_for(path, task="mlm", loss="cosent")
+    with pytest.raises(UsageError, match="masked_loss"):
+        task_for(path, task="mlm", primary_metric="accuracy")

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import regex
@@ -33,14 +32,17 @@ LONGEST_RUN = 10_000
 JAPANESE_SHARE = 0.1
 """From this share of kana among kana and Han on, a text is Japanese. Chinese has a の in names at most."""
 
+Segmenter = Callable[[str], list[str]]
+"""Cuts a run of letters into words, which one after the other are the run."""
+
 _PACKAGES = {"Chinese": ("rjieba",), "Japanese": ("sudachipy", "sudachidict_small"), "Thai": ("pythainlp",)}
 
 _INNER = "['’\u00ad\u200c\u200d]"  # apostrophes, the soft hyphen, and what joins or parts letters without being seen
-_SPACED = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
+_SPACED = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]][\p{{M}}[[\p{{L}}\p{{N}}]--[{UNSPACED}]]]*"
 _EAST_ASIAN = rf"[[{EAST_ASIAN}]&&[\p{{L}}\p{{M}}\p{{N}}]]"
 _THAI = r"[\p{Thai}&&[\p{L}\p{M}\p{N}]]"
 _PIECE = regex.compile(
-    rf"(?V1){_SPACED}+(?:{_INNER}{_SPACED}+)*+"
+    rf"(?V1){_SPACED}(?:{_INNER}{_SPACED})*+"
     rf"|(?P<east_asian>{_EAST_ASIAN}[\p{{M}}{_EAST_ASIAN}]{{0,{LONGEST_RUN - 1}}})"
     rf"|(?P<thai>{_THAI}[\p{{M}}{_THAI}]{{0,{LONGEST_RUN - 1}}})"
     r"|(?![\s\p{Cc}\p{Cf}])\X"
@@ -50,6 +52,7 @@ _LETTER = regex.compile(r"\p{L}")
 _UNSPACED_LETTER = regex.compile(rf"(?V1)[[{UNSPACED}]&&\p{{L}}]")
 _KANA = regex.compile(r"(?V1)[[\p{Hiragana}\p{Katakana}ーｰ]&&\p{L}]")
 _HAN = regex.compile(r"\p{Han}")
+_MARK = regex.compile(r"\p{M}")
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -67,26 +70,26 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     if text.isascii():
         return [piece.span() for piece in _ASCII_PIECE.finditer(text)]
     spans: list[tuple[int, int]] = []
-    languages = {"thai": "Thai"}
+    segmenters: dict[str, Segmenter] = {}
     for piece in _PIECE.finditer(text):
         script = piece.lastgroup
         if script is None:
             spans.append(piece.span())
             continue
-        if script not in languages:
-            languages[script] = _east_asian_language(text)
-        spans += _segmented(piece.group(), piece.start(), languages[script])
+        if script not in segmenters:
+            segmenters[script] = _segmenter("Thai" if script == "thai" else _east_asian_language(text), text)
+        spans += _segmented(piece.group(), piece.start(), segmenters[script])
     return spans
 
 
 def word_starts(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     """Tell of every token whether it begins a new word, shape ``(tokens,)``.
 
-    ``spans`` are those of `word_spans`; ``offsets`` are the characters ``[start, end)`` of every token in the same text,
-    as `tokenizers` gives them. A token belongs to the last word that it holds a character of, so a space at its front
-    changes nothing and the bytes of one character stay together. A token of spaces alone, or of nothing, as a lone
-    ``▁`` may be, goes with the word that follows. Tokens without a word are each their own: ``[CLS]`` and others at
-    ``(0, 0)``, and spaces at the end.
+    ``spans`` are those of `word_spans`; ``offsets`` are the characters ``[start, end)`` of every token of the same
+    text, as `tokenizers` gives them. A token belongs to the last word that it holds a character of, so a space at its
+    front changes nothing and the bytes of one character stay together. A token of spaces alone, or of nothing, as a
+    lone ``▁`` may be, goes with the word that follows. Tokens without a word are each their own: ``[CLS]`` and others
+    at ``(0, 0)``, and spaces at the end.
 
     >>> word_starts([(0, 6), (7, 9)], [(0, 0), (0, 2), (2, 6), (6, 7), (7, 9), (0, 0)]).tolist()
     [True, True, False, True, False, True]
@@ -124,20 +127,23 @@ def _east_asian_language(text: str) -> str:
     return "Japanese" if kana and kana >= JAPANESE_SHARE * (kana + len(_HAN.findall(text))) else "Chinese"
 
 
-def _segmented(run: str, start: int, language: str) -> Iterable[tuple[int, int]]:
+def _segmented(run: str, start: int, segmenter: Segmenter) -> Iterable[tuple[int, int]]:
     """Return the spans of the words of one run of letters that begins at ``start``."""
+    # Segmenters may give empty words, too; a dictionary keeps each cut once, in order.
+    cuts = list(dict.fromkeys(accumulate(map(len, segmenter(run)), initial=0)))
+    if _MARK.search(run):
+        # Not all of them know every mark; it stays with the character that it is drawn on.
+        cuts = [cut for cut in cuts if cut in (0, len(run)) or not _MARK.match(run, cut)]
+    return pairwise([start + cut for cut in cuts])
+
+
+def _segmenter(language: str, text: str) -> Segmenter:
     if missing := _missing(language):
         raise UsageError(
-            f"the text {shown(run)} is {language}, which writes no spaces between words, and {missing}, which finds "
-            'the words, is not installed; install it with: pip install "homeground[segmentation]"'
+            f"the text {shown(text)} is {language}, which writes no spaces between words, and {missing}, which finds "
+            'them, is not installed; install it with: pip install "homeground[segmentation]"'
         )
-    cuts, at = [0], 0
-    for word in _segmenter(language)(run):
-        at += len(word)
-        # No segmenter minds a mark that it does not know: it stays with the character that it is drawn on.
-        if at > cuts[-1] and (at == len(run) or unicodedata.category(run[at])[0] != "M"):
-            cuts.append(at)
-    return pairwise(start + cut for cut in cuts)
+    return _loaded(language)
 
 
 @cache
@@ -146,8 +152,8 @@ def _missing(language: str) -> str:
 
 
 @cache
-def _segmenter(language: str) -> Callable[[str], Iterable[str]]:
-    """Return what cuts a text of a language into words that together are the text; dictionaries are loaded here."""
+def _loaded(language: str) -> Segmenter:
+    """Return the segmenter of a language; its dictionary is loaded here, once."""
     if language == "Chinese":
         import rjieba
 
@@ -156,7 +162,7 @@ def _segmenter(language: str) -> Callable[[str], Iterable[str]]:
         from sudachipy import Dictionary, SplitMode
 
         tokenizer = Dictionary(dict="small").tokenizer(mode=SplitMode.A)
-        return lambda run: (word.surface() for word in tokenizer.tokenize(run))
+        return lambda run: [word.surface() for word in tokenizer.tokenize(run)]
     from pythainlp.tokenize import word_tokenize
 
     return lambda run: word_tokenize(run, engine="newmm")

@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
+from homeground.data.segmentation import unspaced_share
 from homeground.metrics import classification as formulas
 
 Floats = NDArray[np.float64]
@@ -27,11 +28,6 @@ MOST_TRIED = 10_000
 
 UNSPACED_SHARE = 0.3
 """From this share of letters on, a script without spaces between words decides how a text is cut."""
-
-UNSPACED = (
-    *((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3134F)),  # kana, Han
-    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),  # Thai, Lao, Burmese, Khmer
-)
 
 
 def label_frequencies(truth: Ints, count: int) -> Floats:
@@ -58,9 +54,7 @@ def unspaced(texts: Sequence[str]) -> bool:
     >>> unspaced(["味道不错"]), unspaced(["not bad"])
     (True, False)
     """
-    letters = [ord(letter) for text in texts[:1000] for letter in text if letter.isalpha()]
-    inside = sum(any(first <= letter <= last for first, last in UNSPACED) for letter in letters)
-    return inside > UNSPACED_SHARE * max(len(letters), 1)
+    return unspaced_share(texts[:1000]) > UNSPACED_SHARE
 
 
 def _vectorizer(texts: Sequence[str]) -> TfidfVectorizer:

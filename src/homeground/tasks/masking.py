@@ -29,7 +29,8 @@ class Masking:
         if not 0 < self.probability <= 1:
             raise UsageError(f"{self.probability} of the tokens cannot be masked; give more than 0 and at most 1")
         # The nudge lets shares such as 0.9 and 0.1 add up to one.
-        if min(self.mask_share, self.random_share) < 0 or self.mask_share + self.random_share > 1 + 1e-9:
+        kept = 1 + 1e-9 - self.mask_share - self.random_share
+        if not (self.mask_share >= 0 and self.random_share >= 0 and kept >= 0):
             raise UsageError(
                 f"of the chosen tokens {self.mask_share} are to become the mask token and {self.random_share} a random "
                 "one; give two shares from 0 that add up to 1 at most"
@@ -42,10 +43,11 @@ def choose(
     """Return which tokens of a block are chosen, bool like ``word_starts``, which holds its content tokens only.
 
     Every word has the same chance, ``probability``, whatever its length, and the number of chosen tokens stays as near
-    to ``probability`` times all as it can: within one without whole words (11 or 12 of 75; independent draws would
-    spread over 5 to 18), and within the longest word with them. For that the words, shuffled and then sorted by length,
-    lie on a line, ``probability`` long each, and those are chosen at which a comb of spacing 1 with a random start
-    ends: systematic sampling (Madow and Madow 1944) from an ordered list. Without whole words, every token is a word.
+    to ``probability`` times all as it can: within one token without whole words (19 or 20 of 128, where
+    independent draws have a standard deviation of 4), and within the longest word with them. For that the words,
+    shuffled and then sorted by length, lie one after the other on a line, each ``probability`` long, and a comb of
+    spacing 1 with a random start falls on the chosen ones: systematic sampling from an ordered list (Madow and Madow
+    1944). Without whole words, every token is a word.
 
     One word is chosen at least, and never all of them where ``probability`` is below 1: so short blocks are masked more
     than asked. A block of a single word is chosen from token by token. A word cut off by the start of a block counts as
@@ -54,13 +56,14 @@ def choose(
     count = len(word_starts)
     if count == 0:
         return np.zeros(0, np.bool_)
-    starts = np.arange(count)
+    edge = np.ones(count + 1, np.bool_)
     if whole_word and word_starts[1:].any():
-        starts = np.concatenate(([0], np.flatnonzero(word_starts[1:]) + 1))
-    lengths = np.diff(starts, append=count)
+        edge[1:count] = word_starts[1:]
+    edges = np.flatnonzero(edge)
+    lengths = edges[1:] - edges[:-1]
     words = len(lengths)
     order = np.argsort(lengths + random.random(words))
-    teeth = np.floor(random.random() + probability * np.arange(words + 1))
+    teeth = (random.random() + probability * np.arange(words + 1)).astype(np.int64)
     chosen = np.empty(words, np.bool_)
     chosen[order] = teeth[1:] > teeth[:-1]
     share = np.count_nonzero(chosen)
@@ -80,8 +83,8 @@ def corrupt(
 ) -> NDArray[np.int64]:
     """Return a copy of ``ids`` in which the chosen tokens are masked, replaced or left, as the shares say.
 
-    Each chosen token is decided for itself, in whole words too, as BERT does: a word may keep one piece and lose another.
-    Random tokens are drawn from ``replacements``, which hold no special tokens, and may happen to be the right one.
+    Each chosen token is decided for itself, in whole words too, as BERT does: a word may keep one piece and lose
+    another. Random tokens are drawn from ``replacements``, which hold no special tokens, and may hit the right one.
     """
     places = np.flatnonzero(chosen)
     draws = random.random(len(places))
@@ -89,5 +92,5 @@ def corrupt(
     replaced = ~masked & (draws < masking.mask_share + masking.random_share)
     corrupted = ids.copy()
     corrupted[places[masked]] = mask_id
-    corrupted[places[replaced]] = random.choice(replacements, np.count_nonzero(replaced))
+    corrupted[places[replaced]] = replacements[random.integers(len(replacements), size=np.count_nonzero(replaced))]
     return corrupted

@@ -137,6 +137,7 @@ def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(both
     assert '<section aria-labelledby="seeds">' in page
     assert "the luck of training, which 5 trainings show" in page
     assert "not the luck of one training" not in page
+    assert "covers test pairs and trainings" in page and "built-in" not in page
     card = (run.model_folder / "README.md").read_text(encoding="utf-8")
     assert "This model is the first of them, with seed 0" in card
     lines = "\n".join(verdict_lines(scores, run))

@@ -22,7 +22,7 @@ def seeds(record: RunRecord) -> dict[str, Any] | None:
         "label": words.label,
         "trainings": count(len(trainings), "time"),
         "seeds": f"{trainings[0].get('seed')} to {trainings[-1].get('seed')}",
-        "items": f"test {record.item}s",
+        "tested": f"test {record.item}s",
         "crossed": bool(record.scores.get("cross_fit")),
         "before": number(part(record.scores, "before").get(words.name), words.decimals),
         "mean": number(values.get("mean"), words.decimals),

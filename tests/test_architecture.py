@@ -16,7 +16,7 @@ ROWS = [
     ["cli"],
     ["demo"],
     ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "pairs", "doctor"],
-    ["reports", "predict", "saving", "learning_curve", "labelling"],
+    ["reports", "predict", "saving", "learning_curve", "seeds", "labelling"],
     ["classifier", "learning"],
     ["training", "evaluation"],
     ["preparation"],

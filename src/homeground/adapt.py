@@ -44,6 +44,7 @@ from homeground.reports.record import read_run
 from homeground.reports.report import write_report
 from homeground.run import Run, now, open_run, read_array, write_array, write_json, write_json_lines, write_text
 from homeground.saving import save_model
+from homeground.seeds import learn_seeds
 from homeground.tasks.task import Measured, Metric, Side, Split
 from homeground.training import train
 from homeground.training.head import NewHead
@@ -104,6 +105,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     found = search_settings(run, ready, before, tell, head)
     chosen = ready if found is None else with_trial(ready, found.best)
     shares = learn_shares(run, chosen, before, tell)
+    others = learn_seeds(run, chosen, base, before, tell, head)
     tuned, finished = fit(chosen, run.folder, before, tell, ready.lesson, head)
     merged = keep_general(ready, base, tuned, tell, ready.lesson)
     model = merged.model if merged else tuned
@@ -115,7 +117,8 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
     general_after = general and general.measure(model)
     unchanged = merged is not None and merged.chosen.weight == 0
     baselines = _baselines(run, ready, base, head)
-    scores = compare(ready, run, before, after, baselines, general, general_before, general_after, unchanged=unchanged)
+    afters = [after, *others]
+    scores = compare(ready, run, before, afters, baselines, general, general_before, general_after, unchanged=unchanged)
     sides = (_side(base, before, ready), _side(model, after, ready))
     scores |= task.exhibits(ready.test_split, ready.titles, *sides)
     scores["words"] = words and words_before and words.record(words_before, words.measure(model))

@@ -23,8 +23,8 @@ MEASURING_SHARE = 0.4
 def estimate(ready: Prepared) -> dict[str, Any]:
     """Return steps, minutes and memory of a run, from a few steps on this machine.
 
-    The folds of a cross-fitting, the trials of a search and the shares of a learning curve are counted in. Memory is
-    the peak of this process so far, training steps included.
+    The folds of a cross-fitting, the trials of a search, the shares of a learning curve and the trainings of further
+    seeds are counted in. Memory is the peak of this process so far, training steps included.
     """
     recipe, rows = ready.recipe, ready.lesson.train
     training = recipe.training
@@ -59,7 +59,12 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         for share in shares
     )
     validations += math.ceil(training.epochs) * len(shares)
-    measured = 2 * (1 + len(shares)) * len(ready.corpus.test) + validations * 2 * len(ready.corpus.validation)
+    seeds = max(recipe.evaluation.seeds - 1, 0)
+    trainings = seeds * (folds or 1)
+    steps += total_steps(len(lengths), training.batch_size, training.epochs) * trainings
+    validations += math.ceil(training.epochs) * trainings
+    tested = 2 * (1 + len(shares)) + trainings
+    measured = tested * len(ready.corpus.test) + validations * 2 * len(ready.corpus.validation)
     measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return {
@@ -68,6 +73,7 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         "trials": recipe.search.search,
         "search_minutes": recipe.search.search_minutes,
         "shares": [share.per_cent for share in shares],
+        "seeds": recipe.evaluation.seeds,
         "steps": steps,
         "seconds_per_step": step_seconds,
         "minutes": (steps * step_seconds + measuring) / 60,

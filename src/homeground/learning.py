@@ -89,9 +89,22 @@ def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path
 
 
 def fit(
-    ready: Prepared, home: Path, before: Measured, tell: Listener, lesson: Lesson, head: NewHead | None
+    ready: Prepared,
+    home: Path,
+    before: Measured,
+    tell: Listener,
+    lesson: Lesson,
+    head: NewHead | None,
+    *,
+    seed: int | None = None,
 ) -> tuple[Model, train.Finished]:
-    """Train one model under ``home``, going on from its checkpoints; Ctrl-C and SIGTERM save first."""
+    """Train one model under ``home``, going on from its checkpoints; Ctrl-C and SIGTERM save first.
+
+    ``seed`` is that of the training alone, its batches and dropout, else the run's own.
+    """
+    if seed is not None:
+        recipe = ready.recipe.model_copy(update={"seed": seed})
+        ready = replace(ready, recipe=recipe, task=ready.task.trained_with(seed))
     model = _open(ready, to_train=True)
     if head is not None:
         head.put_on(model)
@@ -221,10 +234,13 @@ def frozen_embeddings(base: Model, ready: Prepared, head: NewHead | None) -> dic
     return {"frozen embeddings": probabilities(head.frozen, vectors, several=several)}
 
 
-def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tuple[Measured, Tested]:
+def cross_fit(
+    run: Run, ready: Prepared, before: Measured, tell: Listener, *, seed: int | None = None
+) -> tuple[Measured, Tested]:
     """Return before and after when every example is measured by models that learned from the other folds only.
 
     Of the models before only a fitted head has learned anything, so where there is none ``before`` stays as it is.
+    ``seed`` is that of the trainings alone; the folds follow from the run's own.
     """
     assert ready.corpus.folds is not None
     assembled: dict[str, NDArray[Any]] = {}
@@ -232,7 +248,7 @@ def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tu
         home = fold_home(run, fold)
         if not (home / PREDICTIONS).is_file():
             tell(Note(f"fold {fold + 1} of {ready.corpus.number_of_folds}"))
-            _learn_fold(run, ready, fold, before, tell)
+            _learn_fold(run, ready, fold, before, tell, seed)
         sides = dict(zip(("before", "after"), read_array(home / PREDICTIONS), strict=True))
         sides |= {name: read_array(home / name) for name in (UNCALIBRATED, ANSWERED) if (home / name).is_file()}
         held_out = ready.corpus.folds == fold
@@ -243,12 +259,12 @@ def cross_fit(run: Run, ready: Prepared, before: Measured, tell: Listener) -> tu
     return measured["before"], Tested(measured["after"], measured.get(UNCALIBRATED), answered)
 
 
-def _learn_fold(run: Run, ready: Prepared, fold: int, before: Measured, tell: Listener) -> None:
+def _learn_fold(run: Run, ready: Prepared, fold: int, before: Measured, tell: Listener, seed: int | None) -> None:
     """Write into the folder of a fold what its models predict, ``PREDICTIONS`` last."""
     home, lesson = fold_home(run, fold), ready.lesson_of_fold(fold)
     base, head = open_before(ready, lesson, tell, home)
     own_before = before if head is None else measure(base, ready)
-    model, _ = fit(ready, home, own_before, tell, lesson, head)
+    model, _ = fit(ready, home, own_before, tell, lesson, head, seed=seed)
     merged = keep_general(ready, base, model, tell, lesson)
     model = merged.model if merged else model
     tested = measure_calibrated(model, ready, calibrate(ready, model, tell, lesson))

@@ -49,6 +49,9 @@ FILES = (
 )
 """The settings that may name a file, as section and field."""
 
+FEWEST_SEEDS = 5
+"""With so many trainings Student's t is 2.8; with 3 it would be 4.3, and the verdict hardly ever HELPED."""
+
 FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
 
 
@@ -286,6 +289,12 @@ class Evaluation(Section):
         "tokenizers (mlm); 0: none",
     )
     bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
+    seeds: int = Field(
+        default=0,
+        ge=0,
+        description="trainings, 5 or more, each with a seed of its own from --seed on, so that the interval covers the "
+        "luck of training too; 0: one, and test items only",
+    )
     evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
     calibrate: bool = Field(
         default=True, description="classifiers: fit a temperature on validation, so that probabilities can be believed"
@@ -364,6 +373,11 @@ class Recipe(Section):
             raise ValueError("--search 1 would try the recipe alone; expected 2 trials or more, or 0 for no search")
         if self.search.search_minutes is not None and not self.search.search:
             raise ValueError("--search-minutes bounds a search; add --search N, the number of trials")
+        if 2 <= self.evaluation.seeds < FEWEST_SEEDS:
+            raise ValueError(
+                f"--seeds {self.evaluation.seeds}: so few trainings do not show how much they differ; expected "
+                f"{FEWEST_SEEDS} or more, or 0 for one training and an interval over test items only"
+            )
         if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
             raise ValueError("--titles: a heat map compares at least two texts, written a,b,c")
         if not self.reading.header and self.reading.columns is None:

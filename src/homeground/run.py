@@ -9,6 +9,7 @@
         checkpoints/     step-00000032/ …, each closed by a manifest.json
         search/1/ …      the trials of a search, each with its own metrics and, while they are needed, checkpoints
         learning-curve/5/ …   the trainings on shares of the data, each with its result and, until then, checkpoints
+        seeds/2/ …       the trainings after the first of --seeds, each with its predictions or, until then, checkpoints
         folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
         scores.json      before, after, intervals, verdict    examples.jsonl  per test example
         training_texts.npy   hashes of every text learned from, those of earlier runs included

@@ -61,3 +61,25 @@ def test_general_ability_that_was_trained_for_is_not_kept() -> None:
     assert (seen["verdict"], seen["seen_in_training"]) == ("UNDECIDED", 3)
     assert "3 examples of general.csv were learned from" in seen["sentence"]
     assert judge_general(general_set(3), FINE, ROUGH, DRAWS, margin=0.01)["verdict"] == "FORGOT"
+
+
+def test_one_lucky_training_does_not_make_a_recipe_that_helped() -> None:
+    alone = judge(TASK, TEST, ROUGH, FINE, DRAWS, baselines={"TF-IDF": ROUGH})
+    assert (alone["verdict"], alone["below_baseline"], alone["seeds"]) == ("HELPED", False, None)
+    unlucky = [measured(GOLD + NOISE * (2 + place)) for place in range(4)]
+    scores = judge(TASK, TEST, ROUGH, FINE, DRAWS, baselines={"TF-IDF": ROUGH}, others=unlucky)
+    assert (scores["verdict"], scores["below_baseline"]) == ("NO EVIDENCE", True)
+    assert (scores["after"], scores["differences"]) == (alone["after"], alone["differences"])
+    saved = scores["seeds"]["saved_model"]
+    assert (saved["low"], saved["high"]) == (alone["difference"]["low"], alone["difference"]["high"])
+    assert scores["smallest_detectable"] > alone["smallest_detectable"]
+    json.dumps(scores, allow_nan=False)
+
+
+def test_a_training_whose_score_is_not_defined_gives_no_verdict_and_no_crash() -> None:
+    scores = judge(TASK, TEST, ROUGH, FINE, DRAWS, others=[FINE, CONSTANT])
+    assert scores["verdict"] == "NO EVIDENCE"
+    assert "could not be computed" in scores["sentence"]
+    assert scores["seeds"]["mean"] is None
+    assert scores["seeds"]["trainings"][2] == {"seed": 2, "score": None, "difference": None}
+    json.dumps(scores, allow_nan=False)

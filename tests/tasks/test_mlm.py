@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import checkpoints
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.corpus import read_file
@@ -17,7 +18,6 @@ from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.blocks import IGNORED, MaskedRows, cut
 from homeground.tasks.mlm import MaskedLanguageModelling
-from tests import checkpoints
 
 TEXTS = [
     "the bank and the river",
@@ -46,7 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.bert(tmp_path_factory.mktemp("bert"))
 
 
-def rows_of(path: Path, folder: Path, *, length: int = 16, **settings: object) -> tuple[MaskedLanguageModelling, MaskedRows]:
+def rows_of(
+    path: Path, folder: Path, *, length: int = 16, **settings: object
+) -> tuple[MaskedLanguageModelling, MaskedRows]:
     task, examples = task_for(path, **settings)
     checkpoint = open_checkpoint(str(folder))
     tokenizer = load_tokenizer(checkpoint, max_length=length)
@@ -63,7 +65,9 @@ def test_texts_alone_are_masked_language_modelling(tmp_path: Path) -> None:
 def test_a_number_for_every_row_is_no_label(tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([["id", "text"], *[[number, f"{text} {number}"] for number, text in enumerate(TEXTS)]])
+        csv.writer(file).writerows(
+            [["id", "text"], *[[number, f"{text} {number}"] for number, text in enumerate(TEXTS)]]
+        )
     assert task_for(path)[0].name == "mlm"
 
 
@@ -117,7 +121,7 @@ def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, folder: 
     plain.no_truncation()
     for place, text in enumerate(TEXTS):
         own = [rows.content(block)[0].tolist() for block in np.flatnonzero(rows.owner == place)]
-        assert sum(own, []) == plain.encode(text, add_special_tokens=False).ids
+        assert [token for block in own for token in block] == plain.encode(text, add_special_tokens=False).ids
         assert max(map(len, own)) <= 6
         assert max(map(len, own)) - min(map(len, own)) <= 1
 

@@ -12,6 +12,8 @@ def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
     lines = [*score_lines(scores), "", scores["sentence"]]
     if curve := scores.get("learning_curve"):
         lines += ["", *curve_lines(curve)]
+    if seeds := scores.get("seeds"):
+        lines += ["", *seed_lines(seeds, scores["primary_metric"])]
     if scores.get("general"):
         lines.append(f"General ability {scores['general']['sentence']}")
     lines += ["", f"report  {run.report}", f"model   {run.model_folder}"]
@@ -20,7 +22,12 @@ def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
 
 
 def score_lines(scores: dict[str, Any]) -> list[str]:
-    """Return before, after, difference and baselines, a metric a line, the deciding one first."""
+    """Return before, after, difference and baselines, a metric a line, the deciding one first.
+
+    All of them are those of one model: after several trainings that of the first, which is kept.
+    """
+    seeds = scores.get("seeds")
+    deciding = seeds["saved_model"] if seeds else scores["difference"]
     primary = scores["primary_metric"]
     names = [primary, *(name for name in scores["before"] if name != primary)]
     baselines = list(scores["baselines"])
@@ -28,7 +35,7 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
     for name in names:
         if name in scores["before"] or name in scores["after"]:
             sides = [_figure(scores[side].get(name)) for side in ("before", "after")]
-            difference = _difference(scores["difference"] if name == primary else scores["differences"].get(name))
+            difference = _difference(deciding if name == primary else scores["differences"].get(name))
             others = [_figure(scores["baselines"][baseline].get(name)) for baseline in baselines]
             rows.append([_named(name), *sides, difference, *others])
     if general := scores.get("general"):
@@ -37,6 +44,17 @@ def score_lines(scores: dict[str, Any]) -> list[str]:
             [f"general {general['metric']}", *sides, _difference(general["difference"]), *("" for _ in baselines)]
         )
     return aligned(rows)
+
+
+def seed_lines(seeds: dict[str, Any], metric: str) -> list[str]:
+    """Return what every training scored, and that the table is of the first of them."""
+    scores = ", ".join(f"{_figure(each['score'])} (seed {each['seed']})" for each in seeds["trainings"])
+    spread = _figure(seeds["standard_deviation"])
+    return [
+        f"{metric} after each training: {scores}; mean {_figure(seeds['mean'])}, standard deviation {spread}",
+        f"the model kept is that of seed {seeds['trainings'][0]['seed']}; the table is about that training alone, its "
+        "intervals over test items only",
+    ]
 
 
 def curve_lines(curve: dict[str, Any]) -> list[str]:
@@ -116,6 +134,7 @@ def estimate_lines(expected: dict[str, Any]) -> list[str]:
 def _trials(expected: dict[str, Any]) -> str:
     shares = ", ".join(f"{share}%" for share in expected["shares"])
     curve = f", trainings on {shares} of them counted in" if shares else ""
+    curve += f", {expected['seeds']} seeds counted in" if expected["seeds"] > 1 else ""
     if not expected["trials"]:
         return curve
     bound = expected["search_minutes"]

@@ -102,9 +102,13 @@ def paired_difference(
     sign = 1.0 if greater_is_better else -1.0
     value = sign * float(metric(cells.after.sum(axis=0)) - metric(cells.before.sum(axis=0)))
     both = np.hstack([cells.before, cells.after])
-    sums = np.concatenate([weights @ both for weights in _weights(cells, draws, generator(seed, "bootstrap"))])
     width = cells.before.shape[1]
-    drawn = sign * (metric(sums[:, width:]) - metric(sums[:, :width]))
+
+    def change(sums: Floats) -> Floats:
+        return sign * (metric(sums[:, width:]) - metric(sums[:, :width]))
+
+    # Block by block: of many classes and many trainings the sums of all draws would not fit.
+    drawn = np.concatenate([change(weights @ both) for weights in _weights(cells, draws, generator(seed, "bootstrap"))])
     defined = drawn[np.isfinite(drawn)]
     crossing, factor = _crossing_factor(cells, cells.before, cells.after, metric), widening(cells.effective, level)
     low, high = _ends(drawn[:, None], np.array([value]), level, np.array([factor * crossing]))

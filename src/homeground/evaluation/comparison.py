@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from homeground.data.linking import PairUnits
 from homeground.evaluation.bootstrap import Interval, paired_difference
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.ledger import count_verdict
+from homeground.evaluation.over_seeds import OverSeeds, over_seeds
 from homeground.evaluation.verdict import Baseline, domain_verdict, general_verdict
 from homeground.evaluation.verdict import Measured as Figures
 from homeground.preparation import Prepared
@@ -23,6 +25,12 @@ from homeground.run import Run
 from homeground.tasks.task import Measurable, Measured
 
 VERSION = 1
+METHODS = {
+    False: "paired bootstrap over units",
+    True: "paired bootstrap over units, joined with the variance between trainings by Student's t",
+}
+"""How the deciding interval was made, without and with several trainings."""
+
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
 
@@ -47,7 +55,7 @@ def compare(
     ready: Prepared,
     run: Run,
     before: Measured,
-    after: Measured,
+    afters: Sequence[Measured],
     baselines: dict[str, NDArray[np.float64]],
     general: GeneralSet | None,
     general_before: Measured | None,
@@ -57,8 +65,8 @@ def compare(
 ) -> dict[str, Any]:
     """Return what scores.json says of a run, its verdict counted in the ledger beside it.
 
-    ``baselines`` are what cheap methods predict for the test examples, by name; ``unchanged`` says that merging kept
-    nothing.
+    ``afters`` are the trainings of ``--seeds``, that of the model that is kept first; else it alone. ``baselines`` are
+    what cheap methods predict for the test examples, by name; ``unchanged`` says that merging kept nothing.
     """
     recipe, corpus = ready.recipe, ready.corpus
     resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
@@ -70,8 +78,9 @@ def compare(
         ready.task,
         corpus.test,
         before,
-        after,
+        afters[0],
         resampling,
+        others=afters[1:],
         baselines={name: ready.task.measure(ready.test_rows, given) for name, given in baselines.items()},
         overlap=len(ready.seen_in_training),
         unchanged=unchanged,
@@ -95,6 +104,7 @@ def judge(
     after: Measured,
     resampling: Resampling,
     *,
+    others: Sequence[Measured] = (),
     baselines: dict[str, Measured] | None = None,
     overlap: int = 0,
     overlap_before: int = 0,
@@ -102,20 +112,26 @@ def judge(
     verdict_number: int = 1,
     folds: int | None = None,
 ) -> dict[str, Any]:
-    """Return scores, differences, verdict and sentence of two measurements on the same examples."""
+    """Return scores, differences, verdict and sentence of two measurements on the same examples.
+
+    ``others`` are further trainings of the recipe that ``after`` came from. With any, the verdict and the difference
+    against the baseline are about the recipe; everything else is about the model measured ``after``.
+    """
     metric = task.primary_metric
     differences = {
         name: difference(task, name, before, after, test.units, resampling)
         for name in task.metrics
         if name == metric or (name in before.scores and name in after.scores)
     }
-    interval = differences.pop(metric)
-    baseline = _best_baseline(task, test, after, baselines or {}, resampling)
+    own, afters = differences.pop(metric), [after, *others]
+    over = _over_seeds(task, before, afters, test.units, resampling) if others else None
+    interval = over.interval if over else own
+    baseline = _best_baseline(task, test, afters, baselines or {}, resampling)
     verdict = domain_verdict(
         interval,
-        _figures(task, before, after, test.units),
+        _figures(task, before, afters, test.units),
         baseline=baseline,
-        discordant=task.discordant(before, after),
+        discordant=_discordant(task, before, afters),
         overlap=overlap,
         overlap_before=overlap_before,
         unchanged=unchanged,
@@ -132,8 +148,9 @@ def judge(
         "before": before.scores,
         "after": after.scores,
         "baselines": {name: measured.scores for name, measured in (baselines or {}).items()},
-        "difference": {"metric": metric, "method": "paired bootstrap over units", **interval.record()},
+        "difference": {"metric": metric, "method": METHODS[over is not None], **interval.record()},
         "differences": {name: other.record() for name, other in differences.items()},
+        "seeds": over and _seeds(over, own, [measured.scores.get(metric) for measured in afters], resampling.seed),
         "baseline_difference": baseline and {"name": baseline.name, **baseline.difference.record()},
         "smallest_detectable": _finite(verdict.smallest_detectable),
         "units_needed": verdict.needed,
@@ -149,7 +166,7 @@ def judge_general(
     """Return what scores.json says of general ability."""
     metric = general.task.primary_metric
     interval = difference(general.task, metric, before, after, general.units, resampling)
-    figures = _figures(general.task, before, after, general.units)
+    figures = _figures(general.task, before, [after], general.units)
     verdict = general_verdict(interval, margin, figures, name=general.name)
     word, sentence = verdict.word, verdict.sentence
     if general.seen and word == "KEPT":
@@ -188,8 +205,42 @@ def difference(
     )
 
 
+def _over_seeds(
+    task: Measurable, before: Measured, afters: Sequence[Measured], units: PairUnits, resampling: Resampling
+) -> OverSeeds:
+    """Return the mean difference of the deciding metric over several trainings."""
+    metric = task.primary_metric
+    return over_seeds(
+        before.statistics,
+        [after.statistics for after in afters],
+        task.metrics[metric],
+        units.nodes,
+        seed=resampling.seed,
+        draws=resampling.draws,
+        greater_is_better=task.greater_is_better[metric],
+    )
+
+
+def _seeds(over: OverSeeds, own: Interval, scores: Sequence[float | None], first: int) -> dict[str, Any]:
+    """Return what scores.json says of several trainings, ``own`` being the interval of the model that is kept."""
+    trainings = [
+        {"seed": first + place, "score": score, "difference": _finite(value)}
+        for place, (score, value) in enumerate(zip(scores, over.values, strict=True))
+    ]
+    known = [score for score in scores if score is not None]
+    mean = float(np.mean(known)) if len(known) == len(scores) else None
+    return {"trainings": trainings, "mean": mean, **over.record(), "saved_model": own.record()}
+
+
+def _discordant(task: Measurable, before: Measured, afters: Sequence[Measured]) -> int | None:
+    """Return how many examples only one side got right, of several trainings on average, rounded down."""
+    counts = [task.discordant(before, after) for after in afters]
+    known = [count for count in counts if count is not None]
+    return sum(known) // len(known) if known else None
+
+
 def _best_baseline(
-    task: Measurable, test: Part, after: Measured, baselines: dict[str, Measured], resampling: Resampling
+    task: Measurable, test: Part, afters: Sequence[Measured], baselines: dict[str, Measured], resampling: Resampling
 ) -> Baseline | None:
     """Return the best cheap baseline by the deciding metric, with the interval of after against it."""
     metric = task.primary_metric
@@ -198,19 +249,25 @@ def _best_baseline(
     if not known:
         return None
     name = max(known, key=lambda name: sign * known[name].scores[metric])
-    interval = difference(task, metric, known[name], after, test.units, resampling)
+    if len(afters) > 1:
+        interval = _over_seeds(task, known[name], afters, test.units, resampling).interval
+    else:
+        interval = difference(task, metric, known[name], afters[0], test.units, resampling)
     return Baseline(name, known[name].scores[metric], interval)
 
 
-def _figures(task: Measurable, before: Measured, after: Measured, units: PairUnits) -> Figures:
+def _figures(task: Measurable, before: Measured, afters: Sequence[Measured], units: PairUnits) -> Figures:
     metric = task.primary_metric
+    scores = [after.scores.get(metric, math.nan) for after in afters]
     return Figures(
         metric=METRIC_NAMES.get(metric, metric),
         before=before.scores.get(metric, math.nan),
-        after=after.scores.get(metric, math.nan),
+        after=float(np.mean(scores)),
         examples=len(units.units),
         example=task.noun,
         unit=UNIT_NAMES[units.rule],
+        trainings=len(afters),
+        spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
     )
 
 

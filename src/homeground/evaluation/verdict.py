@@ -52,7 +52,8 @@ class Measured:
     """What was measured, for the sentences: the metric before and after, and on what.
 
     ``example`` and ``unit`` are singular nouns, such as "test pair" and "group"; they are the same word where every
-    example stands alone.
+    example stands alone. Of several ``trainings`` with different seeds ``after`` is the mean and ``spread`` the
+    standard deviation.
     """
 
     metric: str
@@ -61,6 +62,8 @@ class Measured:
     examples: int
     example: str = "test example"
     unit: str = "test example"
+    trainings: int = 1
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,10 @@ def domain_verdict(
     cross-fitting. ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the
     interval of after minus baseline does not lie above 0.
     """
-    detectable = smallest_detectable(interval.standard_error, interval.effective_units, level=interval.level)
+    several = measured.trainings > 1
+    # Student's t of the interval: over several trainings that of their number.
+    counted = min(interval.effective_units, measured.trainings) if several else interval.effective_units
+    detectable = smallest_detectable(interval.standard_error, counted, level=interval.level)
     below = baseline is not None and not baseline.difference.low > 0
     shortage, needed = _shortage(interval, measured)
     word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = "NO EVIDENCE"
@@ -105,8 +111,8 @@ def domain_verdict(
         reason = f"{measured.metric} could not be computed, as where all scores are the same"
     elif discordant is not None and discordant < FEWEST_DISCORDANT:
         reason = (
-            f"the two models differ on {_count(discordant, measured.example)} only, and fewer than "
-            f"{FEWEST_DISCORDANT} show nothing"
+            f"the two models differ on {_count(discordant, measured.example)} only{' on average' if several else ''}, "
+            f"and fewer than {FEWEST_DISCORDANT} show nothing"
         )
     elif interval.low > 0 and overlap:
         reason = (
@@ -128,7 +134,8 @@ def domain_verdict(
         reason = f"the interval holds 0; a true difference of {_plain(detectable)} would be found 4 times in 5"
         if interval.standard_error == 0:
             reason = "the two models answer alike"
-    parts = [_figures(interval, measured), reason, _below(baseline, measured, below), *_asides(verdict_number, folds)]
+    asides = _asides(verdict_number, folds, measured.trainings)
+    parts = [_figures(interval, measured), reason, _below(baseline, measured, below), *asides]
     narrowed = f"{word} {at}" if at and word in ("HELPED", "HURT") else word
     return Verdict(word, f"{narrowed}: {'; '.join(filter(None, parts))}.", below, detectable, needed)
 
@@ -188,9 +195,15 @@ def _figures(interval: Interval, measured: Measured) -> str:
     on = _count(measured.examples, measured.example)
     if measured.unit != measured.example or interval.units != measured.examples:
         on += f" from {_count(interval.units, f'independent {measured.unit}')}"
+    over = ""
+    if measured.trainings > 1:
+        after += f" after, the mean of {measured.trainings} trainings that spread by {measured.spread:.{places}f},"
+        over = f" over {measured.example}s and trainings"
+    else:
+        after += " after"
     return (
-        f"{measured.metric} {before} before and {after} after on {on}, a difference of {value} "
-        f"({interval.level:.0%} interval {low} to {high}, positive is better)"
+        f"{measured.metric} {before} before and {after} on {on}, a difference of {value} "
+        f"({interval.level:.0%} interval{over} {low} to {high}, positive is better)"
     )
 
 
@@ -205,10 +218,11 @@ def _below(baseline: Baseline | None, measured: Measured, below: bool) -> str:
     )
 
 
-def _asides(verdict_number: int, folds: int | None) -> list[str]:
+def _asides(verdict_number: int, folds: int | None, trainings: int) -> list[str]:
+    recipe = ["this is about the recipe, and the model that is kept is that of the first seed"]
     crossed = [f"each example was predicted by a model that did not see it ({folds}-fold cross-fitting)"]
     reused = [f"verdict no. {verdict_number} on this test set"]
-    return (crossed if folds else []) + (reused if verdict_number > 1 else [])
+    return (recipe if trainings > 1 else []) + (crossed if folds else []) + (reused if verdict_number > 1 else [])
 
 
 def _size(units: int, interval: Interval, measured: Measured) -> str:

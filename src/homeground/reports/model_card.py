@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from homeground.reports.glossary import metric
-from homeground.reports.record import RunRecord, part, parts
+from homeground.reports.record import RunRecord, own_difference, part, parts
 from homeground.reports.wording import count, interval, is_number, number, percent, signed
 
 _HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -34,7 +34,7 @@ Measured on {test}, {seen}. "Better by" is positive where the model improved. {m
 {use}
 {remark}## Limits
 
-The interval covers the choice of test texts, not the luck of one training run, and not texts of another kind. The
+{covered} The
 licence of the checkpoint and of the data apply to this model; look them up before sharing it.
 """
 
@@ -173,6 +173,23 @@ def _body(record: RunRecord) -> str:
         trained=_trained(record) + _calibrated(record),
         use=_use_classifier(record) if record.labelled else _USE_ENCODER,
         remark=_remark(record),
+        covered=_covered(record),
+    )
+
+
+def _covered(record: RunRecord) -> str:
+    """Say what the intervals hold, and which of several trainings this model is."""
+    trainings = parts(part(record.scores, "seeds"), "trainings")
+    if not trainings:
+        return (
+            "The interval covers the choice of test texts, not the luck of one training run, and not texts of another "
+            "kind."
+        )
+    return (
+        f"The sentence on top is about the recipe: its interval covers the choice of test texts and the luck of "
+        f"{len(trainings)} trainings. This model is the first of them, with seed {trainings[0].get('seed')}; the table "
+        "is about it alone, and its intervals cover the choice of test texts only. No interval covers texts of another "
+        "kind."
     )
 
 
@@ -243,9 +260,7 @@ def _seen(scores: Mapping[str, Any]) -> str:
 def _row(name: str, scores: Mapping[str, Any]) -> str:
     words = metric(name)
     deciding = name == scores.get("primary_metric")
-    difference: Mapping[str, Any] = scores.get("difference" if deciding else "differences") or {}
-    if not deciding:
-        difference = difference.get(name) or {}
+    difference = own_difference(scores) if deciding else part(scores, "differences").get(name) or {}
     cells = [
         plain(words.label) + (f" {words.arrow}" if words.arrow else ""),
         number(part(scores, "before").get(name), words.decimals),

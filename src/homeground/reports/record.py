@@ -101,6 +101,14 @@ def parts(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return cast(list[Mapping[str, Any]], values.get(name) or [])
 
 
+def own_difference(scores: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the difference of the deciding metric for the model that is kept, with its interval over test items.
+
+    After several trainings the verdict's own difference is about the recipe.
+    """
+    return part(scores, "seeds").get("saved_model") or part(scores, "difference")
+
+
 def _unprintable() -> dict[int, str]:
     controls = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n\r"}
     bidirectional = {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}

@@ -29,6 +29,7 @@ from homeground.reports.sections.predictions import predictions
 from homeground.reports.sections.reading import reading
 from homeground.reports.sections.reliability import reliability
 from homeground.reports.sections.scores import scores
+from homeground.reports.sections.seeds import seeds
 from homeground.reports.sections.settings import settings
 from homeground.reports.sections.tried import tried
 from homeground.reports.sections.verdict import verdict
@@ -37,6 +38,7 @@ from homeground.run import write_text
 SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "verdict": verdict,
     "scores": scores,
+    "seeds": seeds,
     "general": general,
     "merging": merging,
     "heat_maps": heat_maps,

@@ -150,6 +150,10 @@ class Classification:
         given = {name for example in examples for name in example.labels or ()}
         return replace(self, tested=_places(given, (*self.labels, *self.unseen)))
 
+    def trained_with(self, seed: int) -> Classification:
+        """Return the task as it is: nothing of it is random."""
+        return self
+
     def settings(self) -> dict[str, Any]:
         """Return what a saved model must know besides its config: the task and how long texts are cut."""
         return {"task": self.name, "truncation": self.truncation}

@@ -50,6 +50,7 @@ class MaskedLanguageModelling:
     primary_metric: str = "masked_loss"
     loss: str = LOSS
     seed: int = 0
+    training_seed: int = 0
     masking: Masking = BY_TOKEN
     line_by_line: bool = False
     draws: int = 3
@@ -85,6 +86,7 @@ class MaskedLanguageModelling:
             columns,
             metric,
             seed=recipe.seed,
+            training_seed=recipe.seed,
             masking=Masking(masking.mlm_probability, masking.whole_word),
             line_by_line=masking.line_by_line,
             draws=recipe.evaluation.mask_draws,
@@ -120,6 +122,10 @@ class MaskedLanguageModelling:
     def on(self, examples: Sequence[Example], *, choosing: bool = False) -> MaskedLanguageModelling:
         """Return the task itself; to choose by, one draw of masks is enough."""
         return replace(self, draws=1, tutorial=False) if choosing else self
+
+    def trained_with(self, seed: int) -> MaskedLanguageModelling:
+        """Return the task with other masks in training; those it is measured with stay."""
+        return replace(self, training_seed=seed)
 
     def settings(self) -> dict[str, Any]:
         """Return what a saved model must know: the task."""
@@ -171,7 +177,7 @@ class MaskedLanguageModelling:
             draw, block = divmod(item, len(rows.blocks))
             ids, marks = rows.content(block)
             if occasion == "training":
-                random, masking = generator(self.seed, "mask", epoch, block), self.masking
+                random, masking = generator(self.training_seed, "mask", epoch, block), self.masking
             else:
                 random = generator(self.seed, "measured mask", draw, block)
                 masking = BY_TOKEN if draw == rows.draws else MEASURED

@@ -40,7 +40,7 @@ class Word:
 
 
 def draw_words(documents: Sequence[Document], count: int, *, seed: int) -> list[Word]:
-    """Return up to ``count`` words of documents of one source, each as likely as any other; words have a letter or digit.
+    """Return up to ``count`` words of documents of one source, each as likely as any other, with a letter or digit.
 
     The same documents give the same words, whatever the tokenizer.
     """
@@ -154,7 +154,7 @@ class PseudoLikelihood:
         )
 
     def collate(self, rows: WordRows, items: Ints, occasion: Occasion, *, epoch: int = 0) -> tuple[Batch, float]:
-        """Return texts ``(items, length)`` in which one piece is asked for and the word's pieces after it are hidden."""
+        """Return texts ``(items, length)`` in which a piece is asked for, it and the word's later pieces hidden."""
         chosen = rows.items[items]
         longest = max(len(rows.ids[word]) for word in chosen[:, 0])
         input_ids = np.full((len(items), longest), rows.vocabulary.padding, np.int64)

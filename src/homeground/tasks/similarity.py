@@ -187,6 +187,10 @@ class Similarity:
         """Return the task itself: it is measured alike on any examples."""
         return self
 
+    def trained_with(self, seed: int) -> Similarity:
+        """Return the task as it is: nothing of it is random."""
+        return self
+
     def settings(self) -> dict[str, Any]:
         """Return what a saved model must know: the task and how two embeddings are compared."""
         return {"task": self.name, "similarity": self.kind}

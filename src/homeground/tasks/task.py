@@ -195,6 +195,10 @@ class Task(Measurable, Protocol):
         """
         ...
 
+    def trained_with(self, seed: int) -> Task:
+        """Return the task with another seed for what is random in its training; what is measured stays."""
+        ...
+
     def settings(self) -> dict[str, Any]:
         """Return what a saved model must know of its task, for homeground.json."""
         ...

@@ -26,4 +26,5 @@ def reading(record: RunRecord) -> dict[str, Any]:
         "unit": str(scores.get("unit") or ""),
         "units": count(scores.get("test_units"), "unit"),
         "scored": record.scored,
+        "several": bool(scores.get("seeds")),
     }

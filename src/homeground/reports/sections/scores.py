@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from homeground.reports.glossary import Metric, metric
-from homeground.reports.record import RunRecord, part, parts
+from homeground.reports.record import RunRecord, own_difference, part, parts
 from homeground.reports.wording import count, interval, is_number, number, percent, signed
 
 
@@ -34,6 +34,7 @@ def scores(record: RunRecord) -> dict[str, Any]:
             for name in names
         ],
         "level": percent(part(values, "difference").get("level", 0.95)),
+        "trainings": len(parts(part(values, "seeds"), "trainings")),
         "test": count(values.get("test_examples"), f"test {record.item}"),
         "baseline_note": _baseline_note(values, metric(primary)),
         "below_baseline": bool(values.get("below_baseline")),
@@ -45,7 +46,7 @@ def _difference(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the difference of one metric: the deciding one has its own place in scores.json."""
     deciding = part(values, "difference")
     if name == deciding.get("metric", values.get("primary_metric")):
-        return deciding
+        return own_difference(values)
     return part(values, "differences").get(name) or {}
 
 
@@ -63,4 +64,6 @@ def _baseline_note(values: Mapping[str, Any], primary: Metric) -> str:
     margin = f"{signed(difference.get('value'), primary.decimals)} ({interval(difference, primary.decimals)})"
     beaten = "it is not shown to beat it" if values.get("below_baseline") else "it beats it"
     name = difference.get("name", "")
-    return f"Against the best baseline, {name}, the adapted model scores {margin} in {primary.label}: {beaten}."
+    trainings = parts(part(values, "seeds"), "trainings")
+    model = f"the adapted model, over {len(trainings)} trainings," if trainings else "the adapted model"
+    return f"Against the best baseline, {name}, {model} scores {margin} in {primary.label}: {beaten}."

@@ -9,6 +9,7 @@ from typing import Any
 from homeground.reports.charts import NumberLine, number_line
 from homeground.reports.glossary import metric
 from homeground.reports.record import RunRecord, part, parts
+from homeground.reports.sections.seeds import seeds_share
 from homeground.reports.wording import count, interval, is_number, number, percent, shorten, signed
 
 FEWEST_UNITS = 30
@@ -43,7 +44,8 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "sentence": str(scores.get("sentence") or "").removeprefix(f"{word}: "),
         "metric": primary,
         "before": number(part(scores, "before").get(primary.name), primary.decimals),
-        "after": number(part(scores, "after").get(primary.name), primary.decimals),
+        "after": number(_after(scores, primary.name), primary.decimals),
+        "trainings": len(trainings(scores)),
         "difference": signed(difference.get("value"), primary.decimals),
         "interval": interval(difference, primary.decimals),
         "level": percent(difference.get("level", 0.95)),
@@ -52,7 +54,7 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "has_detectable": is_number(scores.get("smallest_detectable")),
         "general": _general(scores),
         "why": why(scores, record.item),
-        "surer": surer(scores, record.item),
+        "surer": surer(scores, record.item, share=seeds_share(record)),
         "advice": advice(record),
     }
 
@@ -90,6 +92,16 @@ def _general(scores: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def trainings(scores: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the trainings of a run with ``--seeds``; none where there was one."""
+    return parts(part(scores, "seeds"), "trainings")
+
+
+def _after(scores: Mapping[str, Any], name: str) -> Any:
+    """Return the deciding score that the verdict is about: over several trainings their mean."""
+    return part(scores, "seeds").get("mean") if trainings(scores) else part(scores, "after").get(name)
+
+
 def units_of(scores: Mapping[str, Any], item: str) -> str:
     """Return what the test consists of: ``1,503 test pairs in 61 independent units (group)``."""
     pairs, units = scores.get("test_examples"), scores.get("test_units")
@@ -108,6 +120,7 @@ def why(scores: Mapping[str, Any], item: str) -> str:
     basis = f"It rests on {units_of(scores, item)}."
     if folds := scores.get("cross_fit"):
         basis = f"It rests on {units_of(scores, item)}; each was scored by one of {folds} models that had not seen it."
+    basis += f" {_covered(scores, item)}"
     if word == "TOO FEW":
         return (
             f"Not sure at all: the test holds {units_of(scores, item)}. With fewer than {FEWEST_UNITS} independent "
@@ -117,11 +130,21 @@ def why(scores: Mapping[str, Any], item: str) -> str:
         side, change = ("above", "gain") if word == "HELPED" else ("below", "loss")
         return (
             f"Sure at the {level} level: the whole interval lies {side} 0, so chance in the choice of test "
-            f"{item}s is an unlikely reason for the {change}. {basis}"
+            f"{item}s{' and in training' if trainings(scores) else ''} is an unlikely reason for the {change}. {basis}"
         )
     if gained(scores):
         return f"The interval lies above 0, but the gain cannot be counted: {_objection(scores, item)} {basis}"
     return f"Not sure: the {level} interval contains 0, so the change may be chance. {basis}"
+
+
+def _covered(scores: Mapping[str, Any], item: str) -> str:
+    """Say what the interval covers."""
+    if several := trainings(scores):
+        return (
+            f"The interval covers the choice of test {item}s and the luck of training, which {len(several)} trainings "
+            "show: the verdict is about the recipe. The model that is kept is that of the first seed."
+        )
+    return f"The interval covers the choice of test {item}s only, not the luck of one training."
 
 
 def _objection(scores: Mapping[str, Any], item: str) -> str:
@@ -135,14 +158,19 @@ def _objection(scores: Mapping[str, Any], item: str) -> str:
     return "see the notes on the scores."
 
 
-def surer(scores: Mapping[str, Any], item: str) -> str:
-    """Return what would make the verdict surer."""
+def surer(scores: Mapping[str, Any], item: str, *, share: str = "") -> str:
+    """Return what would make the verdict surer; ``share`` is how much of the variance comes from the trainings."""
     sentences: list[str] = []
     word, units = scores.get("verdict"), scores.get("test_units")
     if word == "TOO FEW":
         missing = f" (there are {count(units)})" if is_number(units) else ""
         sentences.append(
             f"At least {FEWEST_UNITS} independent units in the test{missing}; 100 or more give narrow intervals."
+        )
+    elif word == "NO EVIDENCE" and not gained(scores) and trainings(scores):
+        sentences.append(
+            f"A larger test, or more trainings (--seeds {2 * len(trainings(scores))})"
+            + (f": {share} of the variance comes from the trainings." if share else ".")
         )
     elif word == "NO EVIDENCE" and not gained(scores):
         sentences.append(larger_test(scores))
@@ -151,11 +179,8 @@ def surer(scores: Mapping[str, Any], item: str) -> str:
     number_of_verdicts = part(scores, "test_set").get("verdict_number", 1)
     if is_number(number_of_verdicts) and number_of_verdicts > 1:
         sentences.append(f"A fresh test set: this one has now been asked {count(number_of_verdicts, 'time')}.")
-    if word in ("HELPED", "HURT"):
-        sentences.append(
-            f"Runs with other seeds (--seed): the interval covers the choice of test {item}s, "
-            "not the luck of one training."
-        )
+    if word in ("HELPED", "HURT") and not trainings(scores):
+        sentences.append("Trainings with other seeds (--seeds 5), which bring their luck into the interval.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 

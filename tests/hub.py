@@ -5,7 +5,8 @@
         ...                              # HF_ENDPOINT=hub.url
         assert not any(".bin" in request for request in hub.requests)
 
-Each repository has one commit, a hash of its contents, known as ``main`` and by itself.
+Each repository has one commit, a hash of its contents unless ``hub.pinned`` names another, known as ``main`` and by
+itself. A repository called ``datasets/OWNER/NAME`` is a data set.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Hub:
 
     def __init__(self, repositories: dict[str, Path]) -> None:
         self.repositories = repositories
+        self.pinned: dict[str, str] = {}
         self.requests: list[str] = []
         self.authorizations: list[str | None] = []
         self.fault: Fault | None = None
@@ -59,6 +61,8 @@ class Hub:
 
     def commit(self, repository: str) -> str:
         """Return the 40 hexadecimal digits of the one commit of a repository."""
+        if repository in self.pinned:
+            return self.pinned[repository]
         digest = hashlib.sha1(usedforsecurity=False)
         for name, path in self.files(repository).items():
             digest.update(name.encode() + path.read_bytes())
@@ -119,7 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer ``api/models/OWNER/NAME[/revision/R | /tree/R]`` and ``OWNER/NAME/resolve/R/FILE``."""
         is_api = parts[:2] == ["api", "models"]
         parts = parts[2:] if is_api else parts
-        repository, rest = "/".join(parts[:2]), parts[2:]
+        depth = 3 if parts[0] == "datasets" else 2
+        repository, rest = "/".join(parts[:depth]), parts[depth:]
         if repository not in self.owner.repositories:
             return self.missing("repository")
         commit = self.owner.commit(repository)

@@ -15,7 +15,7 @@ ROWS = [
     ["__main__"],
     ["cli"],
     ["demo"],
-    ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "pairs", "doctor"],
+    ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "pairs", "publish", "doctor"],
     ["reports", "predict", "saving", "learning_curve", "seeds", "labelling"],
     ["classifier", "learning"],
     ["training", "evaluation"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from homeground.measure import compare, evaluate
     from homeground.pairs import make_pairs
     from homeground.predict import Encoder, load
+    from homeground.publish import publish
     from homeground.run import Run
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate",
     "load",
     "make_pairs",
+    "publish",
 ]
 
 _HOMES = {
@@ -49,6 +51,7 @@ _HOMES = {
     "evaluate": "homeground.measure",
     "load": "homeground.predict",
     "make_pairs": "homeground.pairs",
+    "publish": "homeground.publish",
 }
 
 

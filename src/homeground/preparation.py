@@ -33,8 +33,7 @@ from homeground.data.shares import Share, nested_shares
 from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.randomness import generator
-from homeground.recipe import FILES, Recipe
-from homeground.run import file_hash
+from homeground.recipe import FILES, Recipe, names_benchmark
 from homeground.tasks import choose_task
 from homeground.tasks.blocks import SHORT, MaskedRows
 from homeground.tasks.general import General, general_sets
@@ -100,8 +99,11 @@ class Prepared:
     @property
     def _hashes(self) -> dict[str, str]:
         evaluation = self.recipe.evaluation
-        files = {"general": evaluation.general, "keep_general": evaluation.keep_general}
-        return self.corpus.hashes | {name: file_hash(Path(path)) for name, path in files.items() if path}
+        named = {
+            "general": self.general if evaluation.general else None,
+            "keep_general": self.kept_general if evaluation.keep_general else None,
+        }
+        return self.corpus.hashes | {name: general.sha256 for name, general in named.items() if general}
 
     @property
     def titles(self) -> list[str] | None:
@@ -215,7 +217,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     """
     named = (recipe.split.validation, recipe.split.test, recipe.evaluation.general, recipe.evaluation.keep_general)
     for path in (*named, recipe.annotation.unlabelled):
-        if isinstance(path, str):
+        if isinstance(path, str) and not names_benchmark(path):
             _refuse_missing(path)
     table = read_file(recipe.data, recipe)
     task = choose_task(table, recipe)
@@ -243,6 +245,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "columns": dict(task.columns),
         "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
         "max_length": max_length,
+        "benchmarks": [part.source for part in (general, kept_general) if part is not None and part.source],
         "notes": list(task.remarks),
         "set_aside": [*corpus.record["set_aside"], *_aside(general), *_aside(kept_general)],
     }

@@ -52,7 +52,15 @@ FILES = (
 FEWEST_SEEDS = 5
 """With so many trainings Student's t is 2.8; with 3 it would be 4.3, and the verdict hardly ever HELPED."""
 
+BENCHMARKS = ("sts-benchmark",)
+"""Names that a general set may have instead of a file's."""
+
 FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
+
+
+def names_benchmark(name: str, folder: Path = Path()) -> bool:
+    """Tell whether a general set is one that is known by name; a file of that name in ``folder`` goes before it."""
+    return name in BENCHMARKS and not (folder / name).is_file()
 
 
 def may_be_none(field: FieldInfo) -> bool:
@@ -264,12 +272,12 @@ class Evaluation(Section):
     general: str | None = Field(
         default=None,
         description="FILE of scored pairs, or of texts with the same labels, from outside the domain, to see what was "
-        "lost",
+        "lost; or sts-benchmark, which is fetched from the Hub",
     )
     keep_general: str | None = Field(
         default=None,
-        description="FILE like --general; the adapted weights are merged back towards the checkpoint as far as keeps "
-        "its score within half the margin",
+        description="FILE like --general, or sts-benchmark; the adapted weights are merged back towards the checkpoint "
+        "as far as keeps its score within half the margin",
     )
     general_score_range: Range | None = Field(
         default=None, description="LOW,HIGH of the general set's scores, else 0,1"
@@ -411,7 +419,7 @@ class Recipe(Section):
         if folder is not None:
             if self.checkpoint != "minilm" and Path(self.checkpoint).exists():
                 values["checkpoint"] = "./" + Path(os.path.relpath(self.checkpoint, folder)).as_posix()
-            values = _with_paths(values, lambda file: Path(os.path.relpath(file, folder)).as_posix())
+            values = _with_paths(values, lambda file: _seen_from(file, folder))
         for setting in settings():
             table = values[setting.section] if setting.section else values
             if setting.name not in table and setting.field.default is not None:
@@ -480,7 +488,12 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     # A checkpoint is a path only where it says so; any other name may be one on the Hub.
     if str(values.get("checkpoint")).startswith(("./", "../")):
         values["checkpoint"] = str(path.parent / values["checkpoint"])
-    return _with_paths(values, lambda file: str(path.parent / file))
+    return _with_paths(values, lambda file: file if names_benchmark(file, path.parent) else str(path.parent / file))
+
+
+def _seen_from(file: str, folder: Path) -> str:
+    """Return a path as it is written in a recipe that lies in ``folder``."""
+    return file if names_benchmark(file) else Path(os.path.relpath(file, folder)).as_posix()
 
 
 def _with_paths(values: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@
         training_texts.npy   hashes of every text learned from, those of earlier runs included
         model/           Hugging Face layout, closed by a manifest.json
         report.html
+        publish.json     where the model was published, and what lies there
         next_to_label.csv   the texts worth labelling, of those given with --unlabelled
 
 A file or folder is written under a temporary name, synced, then renamed.
@@ -30,7 +31,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -269,14 +270,19 @@ def write_manifest(folder: Path) -> None:
     write_json(folder / "manifest.json", {"version": VERSION, "files": files})
 
 
-def manifest_problem(folder: Path) -> str | None:
-    """Return what is wrong with a folder closed by a manifest, or None when every file is as it was written."""
+def manifest_problem(folder: Path, *, besides: Collection[str] = ()) -> str | None:
+    """Return what is wrong with a folder closed by a manifest, or None when every file is as it was written.
+
+    The files named in ``besides`` may have changed.
+    """
     try:
         files: dict[str, dict[str, Any]] = read_json(folder / "manifest.json")["files"]
     except (OSError, ValueError, KeyError):
         return "has no readable manifest.json"
     for name, expected in files.items():
         path = folder / name
+        if name in besides:
+            continue
         if not path.is_file():
             return f"lacks {name}"
         if path.stat().st_size != expected.get("size") or file_hash(path) != expected.get("sha256"):

@@ -72,13 +72,32 @@ def download(name: str, *, revision: str | None, hint: str) -> tuple[Path, str]:
     return folder, resolved.resolved
 
 
+def fetch(repository: str, file: str, *, revision: str, dataset: bool = False) -> Path | None:
+    """Return the cached or downloaded file of a repository at a commit, or None where it has no such file.
+
+    With a commit as ``revision`` the cache answers without a network. Raises HubError for what the network or the Hub
+    refuses, CheckpointError for a repository that nobody knows, DiskError where the cache cannot be written.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+
+    try:
+        kind = "dataset" if dataset else "model"
+        return Path(hf_hub_download(repository, file, revision=revision, repo_type=kind))
+    except Exception as error:
+        if isinstance(error, RemoteEntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            return None
+        raise refusal(error, name=repository, revision=revision) from error
+
+
 def refusal(error: Exception, *, name: str, revision: str | None = None, hint: str = "") -> HomegroundError:
     """Return what an error of huggingface_hub means to the user of the repository ``name``, and what to do."""
     from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RevisionNotFoundError
 
-    chain = list(_causes(error))
-    status = next((code for code in map(_status, chain) if code is not None), None)
+    chain = list(causes(error))
+    status = next((code for code in map(status_of, chain) if code is not None), None)
     if isinstance(error, HFValidationError):
         return CheckpointError(f'there is no folder "{name}", and no model on the Hub is named so; {hint}')
     if any(isinstance(cause, RevisionNotFoundError) for cause in chain):
@@ -138,7 +157,7 @@ def _without_weights(name: str, files: list[str]) -> str:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what led to it, nearest first."""
     current: BaseException | None = error
     while current is not None:
@@ -146,7 +165,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _status(error: BaseException) -> int | None:
+def status_of(error: BaseException) -> int | None:
     """Return the HTTP status an error carries, if it does."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None

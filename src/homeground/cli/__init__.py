@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "which of two runs or checkpoints is better on a file, with an interval",
     "predict": "labels, similarities or embeddings of texts, from arguments or file to file",
     "report": "write the report of a run again, or a heat map of any checkpoint",
+    "publish": "the model of a run as a repository on the Hub, with its card",
     "pairs": "scored pairs from a taxonomy, whole groups held out",
     "demo": "the whole story on built-in data, in a few minutes",
     "doctor": "versions, hardware, memory and where checkpoints are cached",

@@ -1,6 +1,7 @@
 """The model card: the README.md of the adapted model, for the Hub and for whoever finds the folder.
 
-The card tells the verdict and the scores. It holds no text of the training or test data.
+The card tells the verdict and the scores. It holds no text of the training or test data unless that is asked for, and
+no path of this machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from homeground.reports.glossary import metric
+from homeground.reports.publication import Publication, data_section, examples_section
 from homeground.reports.record import RunRecord, own_difference, part, parts
 from homeground.reports.wording import count, interval, is_number, number, percent, signed
 
@@ -32,7 +34,7 @@ Measured on {test}, {seen}. "Better by" is positive where the model improved. {m
 {general}
 {trained}
 {use}
-{remark}## Limits
+{remark}{data}{examples}## Limits
 
 {covered} The
 licence of the checkpoint and of the data apply to this model; look them up before sharing it.
@@ -93,7 +95,11 @@ _ANGULAR = """The scores are those of the angular similarity of two embeddings, 
 """
 
 
-def model_card(record: RunRecord) -> str:
+_PLACE = "path/to/this/model"
+"""What the lines of code above load, where the model is not published."""
+
+
+def model_card(record: RunRecord, published: Publication | None = None) -> str:
     """Return the README.md of an adapted model: YAML for the Hub, then the verdict and the scores in Markdown."""
     from huggingface_hub import ModelCardData  # here, because it takes longer to import than the card takes to write
 
@@ -107,8 +113,11 @@ def model_card(record: RunRecord) -> str:
             ["sentence-transformers", "sentence-similarity", "feature-extraction", "homeground"],
         )
     )
+    license: dict[str, Any] = dict(published.license) if published else {}
     data = ModelCardData(
-        model_name=record.name,
+        model_name=published.name if published else record.name,
+        language=list(published.languages) or None if published else None,
+        **license,
         library_name=library,
         pipeline_tag=tag,
         base_model=base,
@@ -116,7 +125,7 @@ def model_card(record: RunRecord) -> str:
         metrics=[str(record.scores.get("primary_metric") or "")],
         eval_results=_results(record) or None,
     )
-    return f"---\n{data}\n---\n{_body(record)}"
+    return f"---\n{data}\n---\n{_body(record, published)}"
 
 
 def hub_name(record: RunRecord) -> str | None:
@@ -157,12 +166,13 @@ def _tested(record: RunRecord) -> str:
     return f"{kind} {record.item}s of the domain"
 
 
-def _body(record: RunRecord) -> str:
+def _body(record: RunRecord, published: Publication | None) -> str:
     scores = record.scores
     primary = metric(str(scores.get("primary_metric") or ""))
+    use = _use_classifier(record) if record.labelled else _USE_ENCODER
     return _BODY.format(
-        title=plain(record.name),
-        base=plain(record.checkpoint.get("name") or "A pretrained checkpoint"),
+        title=plain(published.name if published else record.name),
+        base=plain(_base(record)),
         sentence=plain(scores.get("sentence") or scores.get("verdict", "")),
         level=percent(part(scores, "difference").get("level", 0.95)),
         rows="\n".join(_row(name, scores) for name in part(scores, "after")),
@@ -171,9 +181,11 @@ def _body(record: RunRecord) -> str:
         meaning=plain(f"{primary.label} decides. {primary.meaning}"),
         general=_general(part(scores, "general")),
         trained=_trained(record) + _calibrated(record),
-        use=_use_classifier(record) if record.labelled else _USE_ENCODER,
+        use=use.replace(_PLACE, published.repository) if published else use,
         remark=_remark(record),
         covered=_covered(record),
+        data=data_section(record) if published else "",
+        examples=examples_section(record, plain) if published and published.examples else "",
     )
 
 
@@ -191,6 +203,12 @@ def _covered(record: RunRecord) -> str:
         "is about it alone, and its intervals cover the choice of test texts only. No interval covers texts of another "
         "kind."
     )
+
+
+def _base(record: RunRecord) -> str:
+    """Return the checkpoint's name; of a folder the last part only, for the rest is nobody else's business."""
+    name = str(record.checkpoint.get("name") or "A pretrained checkpoint")
+    return name if hub_name(record) else Path(name).name or name
 
 
 def _use_classifier(record: RunRecord) -> str:
@@ -274,7 +292,10 @@ def _row(name: str, scores: Mapping[str, Any]) -> str:
 def _general(general: Mapping[str, Any]) -> str:
     if not general:
         return "\nGeneral ability, outside the domain, was not measured.\n"
-    return f"\nGeneral ability: {plain(general.get('sentence') or general.get('verdict', ''))}\n"
+    sentence = str(general.get("sentence") or general.get("verdict", ""))
+    file = str(general.get("name") or "")
+    said = sentence.replace(file, Path(file).name) if file else sentence
+    return f"\nGeneral ability: {plain(said)}\n"
 
 
 def plain(text: Any) -> str:

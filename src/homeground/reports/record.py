@@ -54,9 +54,11 @@ class RunRecord:
     def checkpoint(self) -> Mapping[str, Any]:
         """What was adapted: its ``name``, ``sha256`` and ``revision`` as far as the run knows them."""
         found = self.run.get("checkpoint") or part(self.run, "identity").get("checkpoint")
-        named: dict[str, Any] = {"name": self.recipe.get("checkpoint")}
         if isinstance(found, Mapping):
             return cast(Mapping[str, Any], found)
+        if told := part(self.data, "checkpoint"):
+            return told
+        named: dict[str, Any] = {"name": self.recipe.get("checkpoint")}
         return named | ({"sha256": found} if found else {})
 
 

@@ -6,18 +6,20 @@ Scored pairs are measured on the body; for a classifier the set may also hold te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from homeground.checkpoint.hub import fetch
 from homeground.data.corpus import link
 from homeground.data.examples import Example, Examples
 from homeground.data.readers import Table, read_table
 from homeground.data.streams import open_rows
-from homeground.errors import DataError
+from homeground.errors import CheckpointError, DataError, HomegroundError, HubError, UsageError
 from homeground.randomness import generator
-from homeground.recipe import Columns, Evaluation, Recipe, Training
+from homeground.recipe import Columns, Evaluation, Recipe, Training, names_benchmark
+from homeground.run import file_hash
 from homeground.tasks.classification import Classification
 from homeground.tasks.labels import LABEL_NAMES
 from homeground.tasks.mlm import MaskedLanguageModelling, find_text
@@ -28,6 +30,32 @@ STS_COLUMNS = ("genre", "file", "year", "id", "score", "sent1", "sent2")
 STS_GENRES = ("main-captions\t", "main-news\t", "main-forums\t", "main-forum\t")
 FEWEST = 2
 STS_RANGE = (0.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A general set that is known by name: its data set on the Hub at one commit, and how its scores are meant."""
+
+    repository: str
+    revision: str
+    decides: str
+    """The file that general ability is judged by."""
+    chooses: str
+    """The file that a merge weight is chosen by, which shares no examples with the other."""
+    score_range: tuple[float, float]
+
+
+BENCHMARK_SETS = {
+    "sts-benchmark": Benchmark(
+        repository="mteb/stsbenchmark-sts",
+        revision="b0fddb56ed78048fa8b90373c8a3cfc37b684831",
+        decides="test.jsonl.gz",
+        chooses="validation.jsonl.gz",
+        score_range=STS_RANGE,
+    )
+}
+"""What the names of `recipe.BENCHMARKS` stand for: the STS Benchmark (Cer et al. 2017), English pairs scored 0 to 5."""
+
 SHARED = "texts that the data or the other general examples have"
 COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
@@ -37,29 +65,36 @@ COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 class General:
     """Examples from outside the domain, the task that measures them, and the file they come from.
 
-    ``set_aside`` are the rows of the file that are no examples, by the reason.
+    ``set_aside`` are the rows of the file that are no examples, by the reason; ``source`` says where the file was
+    fetched from, and is empty for one that was given.
     """
 
     name: str
     task: Task
     examples: list[Example]
     set_aside: Mapping[str, list[int]]
+    sha256: str = ""
+    source: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def general_sets(recipe: Recipe, domain: Task, known: Sequence[Example] = ()) -> tuple[General | None, General | None]:
     """Return the general set that decides, and the one that chooses how much is kept where that was asked for.
 
-    Where one file is to do both, it is cut into halves. What chooses shares no text with what decides, nor with the
-    examples of the domain, ``known``: neither the test nor what was memorised may choose.
+    Where one file is to do both, it is cut into halves; a benchmark known by name has a file for either. What chooses
+    shares no text with what decides, nor with the examples of the domain, ``known``: neither the test nor what was
+    memorised may choose.
 
     Raises:
         DataError: a file cannot be read, or is too small to be cut.
+        HubError: a benchmark is not in the cache, and cannot be fetched.
     """
     path, keep = recipe.evaluation.general, recipe.evaluation.keep_general
+    if path is None and keep is not None and names_benchmark(keep):
+        path = keep
     decides = None if path is None else _general(path, recipe, domain)
     if keep is None:
         return decides, None
-    chooses = _general(keep, recipe, domain)
+    chooses = _general(keep, recipe, domain, chooses=True)
     if decides is None:
         chosen, left = _halves(chooses.examples, recipe.seed)
         decides, chooses = replace(chooses, examples=left), replace(chooses, examples=chosen, set_aside={})
@@ -88,9 +123,36 @@ def _refuse_unmeasurable(part: General, does: str) -> None:
         )
 
 
-def _general(path: str, recipe: Recipe, domain: Task) -> General:
-    task, read = read_general(path, recipe, domain)
-    return General(path, task, read.examples, read.set_aside)
+def _general(name: str, recipe: Recipe, domain: Task, *, chooses: bool = False) -> General:
+    benchmark = BENCHMARK_SETS[name] if names_benchmark(name) else None
+    if benchmark is not None and isinstance(domain, MaskedLanguageModelling):
+        raise UsageError(
+            f'"{name}" holds scored pairs, and masked words are measured on plain texts; give a FILE of texts'
+        )
+    path, source = (name, dict[str, str]()) if benchmark is None else _fetched(name, benchmark, chooses=chooses)
+    task, read = read_general(path, recipe, domain, benchmark=benchmark)
+    sha256 = open_rows(path).sha256 if Path(path).is_dir() else file_hash(Path(path))
+    return General(name, task, read.examples, read.set_aside, sha256, source)
+
+
+def _fetched(name: str, benchmark: Benchmark, *, chooses: bool) -> tuple[str, dict[str, str]]:
+    """Return the path of a benchmark's file in the cache, and where it was fetched from.
+
+    Raises HubError, which names the way out, where it is not there and cannot be fetched.
+    """
+    file = benchmark.chooses if chooses else benchmark.decides
+    refused: HomegroundError | None = None
+    try:
+        path = fetch(benchmark.repository, file, revision=benchmark.revision, dataset=True)
+    except (HubError, CheckpointError) as error:
+        path, refused = None, error
+    if path is None:
+        flag = "--keep-general" if chooses else "--general"
+        raise HubError(
+            f'"{name}" is not in the cache, and {file} of the data set {benchmark.repository} cannot be fetched from '
+            f"the Hub; try again with a network, or give a file of scored pairs instead: {flag} FILE"
+        ) from refused
+    return str(path), {"name": name, "repository": benchmark.repository, "revision": benchmark.revision, "file": file}
 
 
 def _halves(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
@@ -105,12 +167,15 @@ def _halves(examples: Sequence[Example], seed: int) -> tuple[list[Example], list
     return halves
 
 
-def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, Examples]:
+def read_general(
+    path: str, recipe: Recipe, domain: Task, *, benchmark: Benchmark | None = None
+) -> tuple[Task, Examples]:
     """Return the task that measures a general set as the ``domain`` is measured, and what it holds.
 
     The STS Benchmark's own files (tabs, no header, no quoting, scores from 0 to 5) are known by their first line; any
-    other file has a header with the usual column names, or those of the domain's text and label. Pairs are measured by
-    Pearson, which no change of scale moves, labelled texts by what decides on the domain.
+    other file has a header with the usual column names, or those of the domain's text and label. That of a
+    ``benchmark`` holds scored pairs, whatever else its columns are called. Pairs are measured by Pearson, which no
+    change of scale moves, labelled texts by what decides on the domain.
 
     Raises:
         DataError: the file cannot be read, its scores lie outside [0, 1] and no range was given, or its labels are not
@@ -121,12 +186,14 @@ def read_general(path: str, recipe: Recipe, domain: Task) -> tuple[Task, Example
         task = replace(domain, columns=find_text(table, Recipe(data=path)))
         return task, task.read(table)
     score_range = recipe.evaluation.general_score_range
-    if is_sts_benchmark(path):
+    if benchmark is not None:
+        table, score_range = read_table(path), score_range or benchmark.score_range
+    elif is_sts_benchmark(path):
         table = read_table(path, format="csv", delimiter="tab", quoting="none", header=False, columns=STS_COLUMNS)
         score_range = score_range or STS_RANGE
     else:
         table = read_table(path)
-    labelled = isinstance(domain, Classification) and _holds_labels(table, domain)
+    labelled = benchmark is None and isinstance(domain, Classification) and _holds_labels(table, domain)
     task = _labelled(table, recipe, domain) if labelled else _scored(table, recipe, domain.loss, score_range)
     read = task.read(table)
     if len(read.examples) < FEWEST:

@@ -1,0 +1,64 @@
+"""``homeground publish``: the model of a run as a repository on the Hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homeground.cli.options import common
+from homeground.cli.tables import aligned
+from homeground.publish import publish as publish_run
+
+
+@click.command()
+@click.argument("source", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("repository", metavar="USER/NAME")
+@click.option("--private", is_flag=True, help="Create the repository as a private one.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check and show everything, send nothing; needs neither token nor network."
+)
+@click.option("--language", metavar="CODE", help="Language of the texts for the card, e.g. en, or several: en,de.")
+@click.option("--license", metavar="NAME", help="Licence for the card, e.g. apache-2.0; else the checkpoint's own.")
+@click.option("--include-examples", is_flag=True, help="Show some test examples in the card; else it holds no text.")
+@common
+def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Publish the model of a finished RUN on the Hub as USER/NAME, with its card.
+
+    \b
+      homeground publish RUN alice/job-titles --dry-run
+      homeground publish RUN alice/job-titles --language en --license apache-2.0
+    """
+    if quiet or as_json or not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    done = publish_run(source, repository, say=lambda line: None if quiet else click.echo(line, err=True), **options)
+    if as_json:
+        click.echo(json.dumps(done, ensure_ascii=False))
+        return
+    if done["dry_run"]:
+        click.echo(f"{done['card']}\n{repository} would be {'private' if done['private'] else 'as its owner set it'}:")
+        click.echo("\n".join(_listing(done["files"])))
+    for name in done["left_out"]:
+        click.echo(f"left out: {name}", err=True)
+    for note in done["notes"]:
+        click.echo(note, err=True)
+    if not done["dry_run"]:
+        _tell(done)
+
+
+def _listing(files: dict[str, dict[str, Any]]) -> list[str]:
+    rows = [[name, f"{entry['size']:,}"] for name, entry in files.items()]
+    return aligned([["file", "bytes"], *rows, ["together", f"{sum(entry['size'] for entry in files.values()):,}"]])
+
+
+def _tell(done: dict[str, Any]) -> None:
+    """Print what changed, and where it lies."""
+    for name in done["removed"]:
+        click.echo(f"removed: {name}, of an earlier model", err=True)
+    if not (done["changed"] or done["removed"]):
+        click.echo("nothing changed since it was published")
+    click.echo(f"{done['url']} at commit {done['commit']}{', private' if done['private'] else ''}")

@@ -51,6 +51,9 @@ MASKED_HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "min
 """How a head for masked words is trained while its body is frozen: with a rate of its own, until an epoch gains less
 than 0.02 nats."""
 
+HEAD_BLOCKS = 4000
+"""Blocks of text that such a head is fitted to at most: with its body frozen it learns little from more of them."""
+
 MERGED = "merged.json"
 """In the folder of a fold: the merge weight that its validation chose."""
 
@@ -78,7 +81,10 @@ def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path
     """Train the head alone, the body frozen, until validation gets no better; go on where that was stopped."""
     if not (home / MASKED_HEAD).is_file():
         tell(Note("the checkpoint has no trained head for masked words: fitting one first, its body frozen"))
+        if ready.recipe.evaluation.general:
+            tell(Note("no verdict on general text: what a head fitted to the domain makes of it says nothing"))
         model = _open(ready, to_train=True, trainable="head")
+        lesson = replace(lesson, train=lesson.train.some(HEAD_BLOCKS, seed=ready.recipe.seed))
         finished = _run(with_training(ready, **MASKED_HEAD_TRAINING), model, home, None, tell, lesson)
         record = {"why": "the checkpoint has no trained head for masked words", **MASKED_HEAD_TRAINING}
         record |= {"steps": finished.step, "best_step": finished.best_step, "stopped_because": finished.reason}

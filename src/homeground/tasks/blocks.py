@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.data.documents import TokenizedDocuments
+from homeground.randomness import generator
 from homeground.tasks.task import Occasion
 
 Ints = NDArray[np.int64]
@@ -99,6 +100,11 @@ class MaskedRows:
         """Tokens of every item, special tokens included."""
         own = self.blocks[:, 1] - self.blocks[:, 0] + len(self.vocabulary.prefix) + len(self.vocabulary.suffix)
         return own if occasion == "training" else np.tile(own, self.passes)
+
+    def some(self, count: int, *, seed: int) -> MaskedRows:
+        """Return the rows with at most ``count`` of their blocks, drawn at random."""
+        drawn = np.sort(generator(seed, "some blocks").permutation(len(self.blocks))[:count])
+        return replace(self, blocks=self.blocks[drawn], owner=self.owner[drawn])
 
     def content(self, block: int) -> tuple[Ints, NDArray[np.bool_]]:
         """Return the ids of a block, and which of them begin a word."""

@@ -178,9 +178,7 @@ def test_weights_are_merged_so_that_general_text_is_kept(place: Path) -> None:
 def test_small_data_is_cross_fitted(place: Path) -> None:
     written(place / "few.jsonl", texts(60))
     settings = {name: value for name, value in FAST.items() if name != "cross_fit"} | {"epochs": 1}
-    run = homeground.adapt(
-        place / "few.jsonl", checkpoint=str(place / "bert"), out=str(place / "crossed"), **settings
-    )
+    run = homeground.adapt(place / "few.jsonl", checkpoint=str(place / "bert"), out=str(place / "crossed"), **settings)
     scores = read_json(run.folder / "scores.json")
     assert (scores["cross_fit"], scores["test_examples"]) == (5, 60)
     with pytest.raises(UsageError, match="--cross-fit 0"):

@@ -161,6 +161,11 @@ def _ground(recipe: Recipe) -> Ground:
     table = read_file(recipe.data, recipe)
     task = choose_task(table, recipe)
     recipe = recipe.for_task(task.name)
+    if task.head == "masked_lm":
+        raise UsageError(
+            f"{recipe.data} holds plain texts, and --checkpoints compares what checkpoints make of labels or pairs; "
+            "leave out --checkpoints to compare two of them by their masked words"
+        )
     corpus = read_corpus(table, recipe, task.read)
     examples = corpus.train.examples + corpus.validation.examples
     if not isinstance(task, Classification):

@@ -12,6 +12,8 @@ import numpy as np
 
 from homeground.engines import open_engine
 from homeground.preparation import Prepared
+from homeground.tasks.blocks import MaskedRows
+from homeground.tasks.task import Rows
 from homeground.training.batching import epoch_batches, total_steps
 from homeground.training.search import draw_trials
 
@@ -64,7 +66,7 @@ def estimate(ready: Prepared) -> dict[str, Any]:
     steps += total_steps(len(lengths), training.batch_size, training.epochs) * trainings
     validations += math.ceil(training.epochs) * trainings
     tested = 2 * (1 + len(shares)) + trainings
-    measured = tested * len(ready.corpus.test) + validations * 2 * len(ready.corpus.validation)
+    measured = tested * _passed(ready.test_rows) + validations * 2 * _passed(ready.lesson.validation)
     measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return {
@@ -80,3 +82,10 @@ def estimate(ready: Prepared) -> dict[str, Any]:
         "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
         "folder": str(ready.folder),
     }
+
+
+def _passed(rows: Rows | None) -> int:
+    """Return how many items, each as much work as one to learn from, pass through a model that is measured."""
+    if rows is None:
+        return 0
+    return len(rows.lengths("measuring" if isinstance(rows, MaskedRows) else "training"))

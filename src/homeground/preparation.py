@@ -360,8 +360,8 @@ def _refuse_annotation(recipe: Recipe, task: Task, corpus: Corpus) -> None:
     if asked.unlabelled is not None:
         if task.name != "classification":
             raise UsageError(
-                "--unlabelled lists the texts of whose label a classifier is least sure, and a similarity has no such "
-                "doubt; leave it out"
+                f"--unlabelled lists the texts of whose label a classifier is least sure, and {task.name} has no "
+                "labels; leave it out"
             )
         require_texts(asked.unlabelled, recipe, task.columns)
 

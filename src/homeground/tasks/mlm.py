@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from homeground.checkpoint import Checkpoint, mask_id
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, digest
-from homeground.data.readers import Table, column_error, group
+from homeground.data.formats import delimiter_hint
+from homeground.data.readers import DELIMITERS, Table, column_error, group
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator
@@ -269,6 +270,8 @@ def find_text(table: Table, recipe: Recipe) -> dict[str, str]:
         named["group"] = grouped[0]
     if "text" not in named:
         found = usual or (list(table.columns) if len(table.columns) == 1 else [])
+        if table.format in DELIMITERS and not usual and found and delimiter_hint(found[0], DELIMITERS[table.format]):
+            raise column_error(table, "text")
         if not found:
             listed = ", ".join(f'"{column}"' for column in table.columns)
             raise DataError.at(

@@ -95,7 +95,9 @@ def domain_verdict(
     cross-fitting. ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the
     interval of after minus baseline does not lie above 0.
     """
-    detectable = smallest_detectable(interval.standard_error, interval.effective_units, level=interval.level)
+    detectable = smallest_detectable(
+        interval.standard_error, interval.effective_units, degrees=interval.degrees, level=interval.level
+    )
     below = baseline is not None and not baseline.difference.low > 0
     shortage, needed = _shortage(interval, measured)
     word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = "NO EVIDENCE"
@@ -160,6 +162,8 @@ def _shortage(interval: Interval, measured: Measured) -> tuple[str, int | None]:
     if interval.units < FEWEST_UNITS:
         have = _count(interval.units, f"independent {measured.unit}", "is", "are")
         return f"there {have}; at least {_size(FEWEST_UNITS, interval, measured)} are needed", FEWEST_UNITS
+    if interval.effective_units == 0:
+        return f"there is nothing in the {measured.example}s that {measured.metric} could be measured on", None
     if interval.effective_units < FEWEST_EFFECTIVE_UNITS:
         ratio = FEWEST_EFFECTIVE_UNITS / interval.effective_units
         return (

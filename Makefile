@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo check test bench clean
+.PHONY: help install demo check test bench calibration clean
 
 help:  ## list these words
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,8 +23,10 @@ test: install  ## the tests, without network, in a few minutes
 	$(BIN)/pytest
 
 bench: install  ## the benchmarks that need nothing but this repository
-	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/training_speed.py
+
+calibration: install  ## how often the verdict errs, by simulation, on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --workers 2
 
 clean:  ## remove the environment and the demo's run
 	rm -rf $(VENV) runs/demo runs/demo-data

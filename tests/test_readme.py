@@ -136,7 +136,7 @@ def flags() -> set[str]:
         command: click.Command = getattr(importlib.import_module(f"homeground.cli.{name}"), name)
         for parameter in command.params:
             found |= {*parameter.opts, *parameter.secondary_opts}
-    for benchmark in (ROOT / "benchmarks").glob("*.py"):
+    for benchmark in (ROOT / "benchmarks").rglob("*.py"):
         found |= set(re.findall(r'add_argument\("(--[a-z-]+)"', benchmark.read_text(encoding="utf-8")))
     return found
 

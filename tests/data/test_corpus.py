@@ -18,7 +18,7 @@ from homeground.data.examples import Example, digest, set_hash, text_hashes
 from homeground.data.linking import text_key
 from homeground.data.readers import Row, Table
 from homeground.errors import DataError
-from homeground.evaluation.bootstrap import independent_units
+from homeground.evaluation.layout import independent_units
 from homeground.recipe import make_recipe
 from homeground.tasks import choose_task
 
@@ -305,7 +305,7 @@ def test_the_units_of_the_record_are_those_a_verdict_rests_on(write_csv: WriteCs
     pairs = [[f"left{n}", f"right{n % 12}", (n % 10) / 10] for n in range(84)]
     corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs))
     assert corpus.folds is not None
-    assert corpus.record["split"]["units"]["test"] == independent_units(corpus.test.units.nodes)[0] == 12
+    assert corpus.record["split"]["units"]["test"] == independent_units(corpus.test.units.nodes) == 12
 
 
 def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:

@@ -53,9 +53,10 @@ def test_of_a_mean_the_items_are_those_of_the_mean_training(units: int) -> None:
     afters = [before + 0.2 + RANDOM.normal(size=units) + 0.1 * RANDOM.normal() for _ in range(5)]
     found = over_seeds(scored(before), [scored(after) for after in afters], mean, range(units), seed=1, draws=500)
     alone = paired_difference(scored(before), scored(np.mean(afters, axis=0)), mean, range(units), seed=1, draws=500)
-    assert found.items.low == pytest.approx(alone.low) and found.items.high == pytest.approx(alone.high)
-    # Fewer than 100 units: the widening of the items' interval is in the interval over trainings, too.
-    assert (found.items.widened_by > 1) == (units == 40)
+    # The degrees of freedom come from numerical derivatives, whose step follows the statistics.
+    assert (found.items.low, found.items.high) == pytest.approx((alone.low, alone.high), rel=1e-3)
+    # The widening of the items' interval is in the interval over trainings, too.
+    assert found.items.widened_by > 1
     values = [after.mean() - before.mean() for after in afters]
     assert found.values == pytest.approx(values)
     assert found.spread == pytest.approx(np.std(values, ddof=1))

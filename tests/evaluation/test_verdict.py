@@ -62,6 +62,19 @@ def test_a_few_units_that_hold_nearly_everything_are_too_few():
     assert "a few of the 60 groups hold most of the test pairs" in verdict.sentence
 
 
+def test_a_test_set_that_holds_nothing_to_measure_is_too_small():
+    empty = replace(interval(0.0, 0.0, units=60), effective_units=0.0)
+    verdict = domain_verdict(empty, replace(GROUPS, metric="entity F1", example="test sentence"))
+    assert (verdict.word, verdict.needed) == ("TOO FEW", None)
+    assert "there is nothing in the test sentences that entity F1 could be measured on" in verdict.sentence
+
+
+def test_fewer_degrees_of_freedom_make_the_smallest_detectable_effect_larger():
+    plain = domain_verdict(interval(-0.1, 0.1), GROUPS)
+    heavy = domain_verdict(replace(interval(-0.1, 0.1), degrees=5.0), GROUPS)
+    assert heavy.smallest_detectable > 1.1 * plain.smallest_detectable
+
+
 def test_a_metric_that_most_resamples_lack_gives_no_verdict():
     verdict = domain_verdict(interval(0.07, 0.1, undefined=500), GROUPS)
     assert verdict.word == "TOO FEW" and "in 5% of the resamples pearson could not be computed" in verdict.sentence

@@ -176,7 +176,7 @@ def test_sums_of_documents_are_those_of_their_masked_tokens(tmp_path: Path, fold
     for document in range(4):
         inside = draws & (own == document)
         assert measured.statistics[document, :3] == pytest.approx(
-            [-outputs["log_probabilities"][inside].sum(), inside.sum(), outputs["first"][inside].sum()]
+            [inside.sum(), -outputs["log_probabilities"][inside].sum(), outputs["first"][inside].sum()]
         )
         assert measured.statistics[document, 7] == len(TEXTS[document])
     assert measured.scores["masked_loss"] == pytest.approx(-outputs["log_probabilities"][draws].mean())

@@ -79,9 +79,9 @@ def test_the_loss_of_a_word_is_that_of_its_pieces_from_left_to_right(tmp_path: P
     expected = np.zeros((len(given), 2))
     for word, known in zip(words, rows.known, strict=True):
         if known:
-            expected[word.document] += by_hand(word, folder), 1
+            expected[word.document] += 1, by_hand(word, folder)
     assert measured.statistics == pytest.approx(expected, abs=1e-4)
-    assert measured.scores["word_loss"] == pytest.approx(expected[:, 0].sum() / expected[:, 1].sum(), abs=1e-5)
+    assert measured.scores["word_loss"] == pytest.approx(expected[:, 1].sum() / expected[:, 0].sum(), abs=1e-5)
     assert max(np.diff(rows.pieces, axis=1)) > 1
 
 

@@ -15,17 +15,20 @@ MOST_UNITS = 10_000_000
 """Beyond this many units the answer is that no test set will tell."""
 
 
-def smallest_detectable(standard_error: float, units: float, *, power: float = 0.8, level: float = 0.95) -> float:
+def smallest_detectable(
+    standard_error: float, units: float, *, degrees: float = math.inf, power: float = 0.8, level: float = 0.95
+) -> float:
     """Return the true difference, in the units of the metric, that the interval would lie above 0 for at this power.
 
-    ``units`` may be an effective number. NaN where there are fewer than 2 units or the standard error is not known.
+    ``units`` may be an effective number; the standard error may have fewer ``degrees`` of freedom than they give. NaN
+    where there are fewer than 2 units or the standard error is not known.
 
     >>> round(smallest_detectable(0.01, 1000), 4)
     0.028
     """
     if units < 2:
         return math.nan
-    return _multiple(units - 1, power, level) * standard_error
+    return _multiple(min(units - 1, degrees), power, level) * standard_error
 
 
 def units_needed(

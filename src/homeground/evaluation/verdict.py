@@ -101,7 +101,7 @@ def domain_verdict(
     several = measured.trainings > 1
     # Student's t of the interval: over several trainings that of their number.
     counted = min(interval.effective_units, measured.trainings) if several else interval.effective_units
-    detectable = smallest_detectable(interval.standard_error, counted, level=interval.level)
+    detectable = smallest_detectable(interval.standard_error, counted, degrees=interval.degrees, level=interval.level)
     below = baseline is not None and not baseline.difference.low > 0
     shortage, needed = _shortage(interval, measured)
     word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = "NO EVIDENCE"
@@ -167,6 +167,8 @@ def _shortage(interval: Interval, measured: Measured) -> tuple[str, int | None]:
     if interval.units < FEWEST_UNITS:
         have = _count(interval.units, f"independent {measured.unit}", "is", "are")
         return f"there {have}; at least {_size(FEWEST_UNITS, interval, measured)} are needed", FEWEST_UNITS
+    if interval.effective_units == 0:
+        return f"there is nothing in the {measured.example}s that {measured.metric} could be measured on", None
     if interval.effective_units < FEWEST_EFFECTIVE_UNITS:
         ratio = FEWEST_EFFECTIVE_UNITS / interval.effective_units
         return (

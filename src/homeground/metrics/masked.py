@@ -1,8 +1,8 @@
 """The formulas of masked words, from sums of statistics per document.
 
-The statistics of a document are ``(loss, masked, first, loss of the tutorials' masks, their number, tokens, words,
-characters)``: the summed losses in nats and numbers of the masked tokens, how many of them were the model's first
-choice, and what the document holds.
+The statistics of a document are ``(masked, loss, first, number of the tutorials' masks, their loss, tokens, words,
+characters)``: how many tokens were masked, their summed loss in nats, how many of them were the model's first choice,
+and what the document holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-LOSS, MASKED, FIRST, TUTORIAL_LOSS, TUTORIAL_MASKED, TOKENS, WORDS, CHARACTERS = range(8)
+MASKED, LOSS, FIRST, TUTORIAL_MASKED, TUTORIAL_LOSS, TOKENS, WORDS, CHARACTERS = range(8)
 """The columns of the statistics."""
 
 PREDICTED = 5
@@ -26,7 +26,7 @@ UNITS = (TOKENS, WORDS, CHARACTERS)
 def masked_loss(sums: Floats) -> Floats:
     """Return the mean loss of the masked tokens, in nats; 0 is perfect (Devlin et al. 2019, arXiv 1810.04805).
 
-    >>> float(masked_loss(np.array([6.0, 3, 1, 0, 0, 9, 8, 40])))
+    >>> float(masked_loss(np.array([3.0, 6, 1, 0, 0, 9, 8, 40])))
     2.0
     """
     return ratio(sums[..., LOSS], sums[..., MASKED])
@@ -35,7 +35,7 @@ def masked_loss(sums: Floats) -> Floats:
 def perplexity(sums: Floats) -> Floats:
     """Return the exponential of the masked loss: among how many equally likely tokens the model wavers, from 1 up.
 
-    >>> round(float(perplexity(np.array([6.0, 3, 1, 0, 0, 9, 8, 40]))), 3)
+    >>> round(float(perplexity(np.array([3.0, 6, 1, 0, 0, 9, 8, 40]))), 3)
     7.389
     """
     return np.exp(masked_loss(sums))

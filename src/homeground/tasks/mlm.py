@@ -194,10 +194,10 @@ class MaskedLanguageModelling:
         return batch, max(float((labels != IGNORED).sum()), 1.0)
 
     def reduce(self, batch: Batch, outputs: Batch) -> Floats:
-        """Return of every item the summed loss of its masked tokens, their number and how many came first."""
+        """Return of every item the number of its masked tokens, their summed loss and how many came first."""
         item = np.nonzero(batch["labels"] != IGNORED)[0]
         count = len(batch["labels"])
-        columns = (-outputs["log_probabilities"].astype(np.float64), np.ones(len(item)), outputs["first"])
+        columns = (np.ones(len(item)), -outputs["log_probabilities"].astype(np.float64), outputs["first"])
         return np.stack([np.bincount(item, column, count) for column in columns], axis=1).astype(np.float64)
 
     def score(self, rows: MaskedRows, reduced: Floats) -> Floats:

@@ -106,7 +106,7 @@ class WordRows:
 
 def word_loss(sums: Floats) -> Floats:
     """Return the mean loss of a word, in nats."""
-    return ratio(sums[..., 0], sums[..., 1])
+    return ratio(sums[..., 1], sums[..., 0])
 
 
 @dataclass(frozen=True)
@@ -173,11 +173,11 @@ class PseudoLikelihood:
         return -outputs["log_probabilities"].astype(np.float64)
 
     def score(self, rows: WordRows, reduced: Floats) -> Floats:
-        """Return the summed loss and the number of the words of every document, ``(documents, 2)``."""
+        """Return the number and the summed loss of the words of every document, ``(documents, 2)``."""
         words = rows.items[:, 0]
         losses = np.bincount(rows.owner[words], reduced, rows.documents)
         counts = np.bincount(rows.owner[rows.known], minlength=rows.documents)
-        return np.stack([losses, counts], axis=1).astype(np.float64)
+        return np.stack([counts, losses], axis=1).astype(np.float64)
 
     def measure(self, rows: WordRows, predictions: Floats) -> Measured:
         """Return the loss per word with the sums it follows from."""

@@ -1,0 +1,191 @@
+"""One world, design and size: many test sets, their intervals and verdicts, as shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from benchmarks.calibration.designs import DESIGNS
+from benchmarks.calibration.worlds import Floats, Sample, Scored, World
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from homeground.evaluation.bootstrap import Interval, differences
+from homeground.evaluation.layout import Layout
+from homeground.evaluation.verdict import Measured, domain_verdict
+from homeground.randomness import generator
+
+NUMBERS_AT_ONCE = 60_000_000
+"""How many numbers are held at once, about 480 MB."""
+
+FEWEST_BLOCKS, FEWEST_SETS = 10, 20
+"""Designs that are drawn at random, and the draws of the bootstrap, are drawn anew for every block of test sets;
+a block has as many sets at least."""
+
+FEWEST_ANSWERS = 200
+"""Fewer answers than this, and their shares are not told."""
+
+LARGEST = 0.5
+"""The share of all that a model could gain up to which true differences are tried."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How much is simulated."""
+
+    replications: int
+    draws: int
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What came out of many test sets of one true difference, each of shape ``(replications,)``."""
+
+    block: NDArray[np.int64]
+    truth: Floats
+    low: Floats
+    high: Floats
+    detectable: Floats
+    word: NDArray[np.str_]
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        return self.word != "TOO FEW"
+
+    def coverage(self) -> float | None:
+        """Return how often the interval holds the truth where there is a verdict."""
+        held = ((self.low <= self.truth) & (self.truth <= self.high))[self.answered]
+        return float(held.mean()) if len(held) >= min(FEWEST_ANSWERS, len(self.word)) else None
+
+    def share(self, word: str) -> float:
+        return float((self.word == word).mean())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The shares of one cell; ``coverage`` is that at equal models, None where nearly all is TOO FEW.
+
+    ``promised`` is the median smallest detectable effect of test sets with equal models, and ``kept`` how often a true
+    difference as large as test sets of the same design promise came out HELPED; None
+    where that is more than is tried, and ``coverage_different`` is that at the largest difference.
+    """
+
+    world: str
+    design: str
+    metric: str
+    units: int
+    coverage: float | None
+    coverage_different: float | None
+    helped: float | None
+    hurt: float | None
+    too_few: float | None
+    promised: float | None
+    kept: float | None
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(name: str, world: World, design: str, units: int, asked: Asked) -> list[Cell]:
+    """Return the cells of every metric of a world."""
+    place = (name, design, units)
+    equal = outcomes(world, place, [0.0], list(world.metrics), asked)
+    return [_cell(world, place, metric, equal[metric], asked) for metric in world.metrics]
+
+
+def _cell(world: World, place: tuple[str, str, int], metric: str, equal: Outcomes, asked: Asked) -> Cell:
+    if world.metrics[metric].own:
+        return Cell(place[0], place[1], metric, place[2], equal.coverage(), *[None] * 6)
+    promised = [_median(equal.detectable[equal.block == block]) for block in np.unique(equal.block)]
+    most = LARGEST * float(world.truth(metric, world.largest, None))
+    effects = [_effect(world, metric, min(promise, most)) for promise in promised]
+    different = outcomes(world, place, effects, [metric], asked)[metric]
+    return Cell(
+        *(place[0], place[1], metric, place[2]),
+        coverage=equal.coverage(),
+        coverage_different=different.coverage(),
+        helped=equal.share("HELPED"),
+        hurt=equal.share("HURT"),
+        too_few=equal.share("TOO FEW"),
+        promised=_median(np.array(promised)),
+        kept=different.share("HELPED") if max(promised) <= most else None,
+    )
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values[np.isfinite(values)]))
+
+
+def _effect(world: World, metric: str, wanted: float) -> float:
+    """Return the effect that makes a true difference as large as wanted."""
+    return float(brentq(lambda effect: float(world.truth(metric, effect, None)) - wanted, 0.0, world.largest))
+
+
+def outcomes(
+    world: World, place: tuple[str, str, int], effects: Sequence[float], metrics: list[str], asked: Asked
+) -> dict[str, Outcomes]:
+    """Return what comes out of ``asked.replications`` test sets, every block of them at its own true effect."""
+    columns: dict[str, list[tuple[Any, ...]]] = {metric: [] for metric in metrics}
+    _, kind, units = place
+    block = done = 0
+    while done < asked.replications:
+        # The design of a block is the same whatever the effect: what a test set promises is what that one must keep.
+        design = DESIGNS[kind](units, generator(block, "design", kind, units))
+        effect = effects[block % len(effects)]
+        random = generator(block, "calibration", *place, f"{effect:.9f}", " ".join(metrics))
+        sets = min(_sets_at_once(world, len(design.nodes), len(design.layout.nodes), asked), asked.replications - done)
+        sample = world.simulate(design, sets, effect, random)
+        for metric, intervals in intervals_of(world, metrics, sample, design.layout, seed=block, draws=asked.draws):
+            scored = world.metrics[metric]
+            truth = np.broadcast_to(world.truth(metric, effect, sample.tested), sets)
+            columns[metric] += [
+                (block, truth[set_], interval.low, interval.high, *_judged(interval, metric, scored, sample, set_))
+                for set_, interval in enumerate(intervals)
+            ]
+        done, block = done + sets, block + 1
+    return {
+        metric: Outcomes(*(np.array(column) for column in zip(*rows, strict=True))) for metric, rows in columns.items()
+    }
+
+
+def intervals_of(
+    world: World, metrics: list[str], sample: Sample, layout: Layout, *, seed: int, draws: int
+) -> Iterator[tuple[str, list[Interval]]]:
+    """Yield the intervals of the library for every test set of a sample, metric by metric."""
+    for own in (False, True):
+        names = [metric for metric in metrics if world.metrics[metric].own is own]
+        if not names:
+            continue
+        chosen = [world.metrics[metric] for metric in names]
+        width = max(scored.width for scored in chosen)
+        before, after = (np.ascontiguousarray(side[..., :width]) for side in (sample.before, sample.after))
+        found = differences(
+            layout,
+            None if own else before,
+            after,
+            [scored.metric for scored in chosen],
+            seed=seed,
+            draws=draws,
+            greater_is_better=[scored.greater_is_better for scored in chosen],
+        )
+        yield from zip(names, found, strict=True)
+
+
+def _judged(interval: Interval, metric: str, scored: Scored, sample: Sample, set_: int) -> tuple[float, str]:
+    """Return the smallest detectable effect and the word of the verdict."""
+    if not scored.decides:
+        return math.nan, "-"
+    discordant = None
+    if metric == "accuracy" and sample.discordant is not None:
+        discordant = int(sample.discordant[set_])
+    verdict = domain_verdict(interval, Measured(metric, 0.0, 0.0, interval.units), discordant=discordant)
+    return verdict.smallest_detectable, verdict.word
+
+
+def _sets_at_once(world: World, examples: int, cells: int, asked: Asked) -> int:
+    width = max(scored.width for scored in world.metrics.values())
+    room = NUMBERS_AT_ONCE // max(10 * examples, 2 * width * cells, 2 * width * asked.draws)
+    return max(1, min(room, max(FEWEST_SETS, -(-asked.replications // FEWEST_BLOCKS))))

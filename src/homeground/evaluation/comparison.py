@@ -41,6 +41,7 @@ class Resampling:
 
     seed: int
     draws: int
+    level: float = 0.95
 
 
 def compare(
@@ -101,8 +102,12 @@ def judge(
     unchanged: bool = False,
     verdict_number: int = 1,
     folds: int | None = None,
+    sides: tuple[str, str] = ("before", "after"),
 ) -> dict[str, Any]:
-    """Return scores, differences, verdict and sentence of two measurements on the same examples."""
+    """Return scores, differences, verdict and sentence of two measurements on the same examples.
+
+    ``sides`` are what the sentence calls them.
+    """
     metric = task.primary_metric
     differences = {
         name: difference(task, name, before, after, test.units, resampling)
@@ -113,7 +118,7 @@ def judge(
     baseline = _best_baseline(task, test, after, baselines or {}, resampling)
     verdict = domain_verdict(
         interval,
-        _figures(task, before, after, test.units),
+        _figures(task, before, after, test.units, sides),
         baseline=baseline,
         discordant=task.discordant(before, after),
         overlap=overlap,
@@ -184,6 +189,7 @@ def difference(
         units.nodes,
         seed=resampling.seed,
         draws=resampling.draws,
+        level=resampling.level,
         greater_is_better=task.greater_is_better[metric],
     )
 
@@ -202,7 +208,9 @@ def _best_baseline(
     return Baseline(name, known[name].scores[metric], interval)
 
 
-def _figures(task: Task, before: Measured, after: Measured, units: PairUnits) -> Figures:
+def _figures(
+    task: Task, before: Measured, after: Measured, units: PairUnits, sides: tuple[str, str] = ("before", "after")
+) -> Figures:
     metric = task.primary_metric
     return Figures(
         metric=METRIC_NAMES.get(metric, metric),
@@ -211,6 +219,7 @@ def _figures(task: Task, before: Measured, after: Measured, units: PairUnits) ->
         examples=len(units.units),
         example=task.noun,
         unit=UNIT_NAMES[units.rule],
+        sides=sides,
     )
 
 

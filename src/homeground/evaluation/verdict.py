@@ -52,7 +52,7 @@ class Measured:
     """What was measured, for the sentences: the metric before and after, and on what.
 
     ``example`` and ``unit`` are singular nouns, such as "test pair" and "group"; they are the same word where every
-    example stands alone.
+    example stands alone. ``sides`` are what the two scores are called.
     """
 
     metric: str
@@ -61,6 +61,7 @@ class Measured:
     examples: int
     example: str = "test example"
     unit: str = "test example"
+    sides: tuple[str, str] = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,8 @@ def _figures(interval: Interval, measured: Measured) -> str:
     if measured.unit != measured.example or interval.units != measured.examples:
         on += f" from {_count(interval.units, f'independent {measured.unit}')}"
     return (
-        f"{measured.metric} {before} before and {after} after on {on}, a difference of {value} "
-        f"({interval.level:.0%} interval {low} to {high}, positive is better)"
+        f"{measured.metric} {before} {measured.sides[0]} and {after} {measured.sides[1]} on {on}, a difference of "
+        f"{value} ({100 * interval.level:.3g}% interval {low} to {high}, positive is better)"
     )
 
 

@@ -11,6 +11,7 @@
         learning-curve/5/ …   the trainings on shares of the data, each with its result and, until then, checkpoints
         folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
         scores.json      before, after, intervals, verdict    examples.jsonl  per test example
+        predictions.npy  what both models say of the test examples, before and after
         training_texts.npy   hashes of every text learned from, those of earlier runs included
         model/           Hugging Face layout, closed by a manifest.json
         report.html
@@ -109,7 +110,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
         raise RunConflict(f"{folder} is a file; name a folder for the run with --out")
     with written_to(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         if fresh and folder.exists():
             folder.rename(aside(folder))
         run = Run(folder)
@@ -137,7 +138,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Generator[None]:
+def locked(folder: Path) -> Generator[None]:
     """Hold the lock beside a run folder; the lock file says who has it."""
     path = folder.with_name(f".{folder.name}.lock")
     holder = path.with_suffix(".holder.json")

@@ -35,6 +35,7 @@ def test_a_run_holds_everything_the_design_names(finished: Run) -> None:
         "tensorboard",
         "scores.json",
         "examples.jsonl",
+        "predictions.npy",
         "training_texts.npy",
         "model",
         "report.html",

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "homeground"
 ROWS = [
     ["__main__"],
     ["cli"],
-    ["demo"],
+    ["demo", "chain"],
     ["adapt", "measure", "checkpoint_comparison", "estimate", "prediction_files", "pairs", "publish", "doctor"],
     ["reports", "predict", "saving", "learning_curve", "seeds", "labelling"],
     ["classifier", "learning"],
@@ -23,7 +23,7 @@ ROWS = [
     ["tasks", "engines"],
     ["checkpoint"],
     ["data"],
-    ["run"],
+    ["run", "chain_recipe"],
     ["recipe", "metrics", "randomness", "errors"],
 ]
 ALLOWED = {

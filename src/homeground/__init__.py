@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from homeground.adapt import adapt
+    from homeground.chain import adapt_chain
     from homeground.checkpoint_comparison import compare_checkpoints
     from homeground.classifier import Classifier
     from homeground.errors import HomegroundError
@@ -32,6 +33,7 @@ __all__ = [
     "HomegroundError",
     "Run",
     "adapt",
+    "adapt_chain",
     "compare",
     "compare_checkpoints",
     "evaluate",
@@ -46,6 +48,7 @@ _HOMES = {
     "HomegroundError": "homeground.errors",
     "Run": "homeground.run",
     "adapt": "homeground.adapt",
+    "adapt_chain": "homeground.chain",
     "compare": "homeground.measure",
     "compare_checkpoints": "homeground.checkpoint_comparison",
     "evaluate": "homeground.measure",

@@ -21,6 +21,7 @@ from homeground.evaluation.words import WordSet
 from homeground.labelling import label_next
 from homeground.learning import (
     FROZEN,
+    PREDICTIONS,
     Listener,
     Note,
     calibrate,
@@ -65,7 +66,11 @@ def adapt(
     """
     recipe = resolve(data, **settings)
     tell = listen or (lambda _: None)
-    ready = prepare(recipe, say=lambda text: tell(Note(text)))
+    return follow(prepare(recipe, say=lambda text: tell(Note(text))), tell, fresh=fresh)
+
+
+def follow(ready: Prepared, tell: Listener, *, fresh: bool = False) -> Run:
+    """Carry out what was prepared, from where an earlier call stopped, and return the finished run."""
     with open_run(ready.folder, ready.identity, fresh=fresh) as run:
         if not run.finished:
             _begin(run, ready)
@@ -133,6 +138,7 @@ def _carry_out(run: Run, ready: Prepared, tell: Listener) -> None:
         **tuned.describe(),
     }
     write_json(run.folder / "scores.json", scores)
+    write_array(run.folder / PREDICTIONS, np.stack([before.predictions, after.predictions]))
     write_json_lines(run.folder / "examples.jsonl", ready.example_lines(before, after))
     write_array(run.folder / "training_texts.npy", ready.learned_texts)
 

@@ -154,6 +154,13 @@ class Prepared:
         return [example.row for example, known in zip(self.corpus.test.examples, seen, strict=True) if known]
 
     @cached_property
+    def texts_seen_in_training(self) -> int:
+        """The test examples of which an earlier run learned a text, though not with this label or score."""
+        known, seen = set(self.lineage.tolist()), set(self.seen_in_training)
+        test = self.corpus.test.examples
+        return sum(example.row not in seen and not known.isdisjoint(example.digests) for example in test)
+
+    @cached_property
     def lesson(self) -> Lesson:
         """What the model that is kept learns from."""
         return self._lesson(self.corpus.train, self.corpus.validation)
@@ -215,7 +222,8 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     Raises:
         HomegroundError: what cannot be read, found or trusted, in the user's words.
     """
-    named = (recipe.split.validation, recipe.split.test, recipe.evaluation.general, recipe.evaluation.keep_general)
+    split, asked = recipe.split, recipe.evaluation
+    named = (split.validation, split.test, split.leave_out, asked.general, asked.keep_general)
     for path in (*named, recipe.annotation.unlabelled):
         if isinstance(path, str) and not names_benchmark(path):
             _refuse_missing(path)
@@ -262,6 +270,7 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         record["notes"].append(f"{short} texts have fewer than {SHORT} tokens, little to tell a missing word by")
     record["seen_in_training"] = len(ready.seen_in_training)
     record["seen_in_training_rows"] = ready.seen_in_training[:LISTED]
+    record["texts_seen_in_training"] = ready.texts_seen_in_training
     if checkpoint.run is not None and checkpoint.run.resolve() == ready.folder.resolve():
         raise UsageError(f"--out {ready.folder} is the run that is the checkpoint; name another folder for the new run")
     for line in notes(record):
@@ -404,6 +413,11 @@ def notes(record: dict[str, Any]) -> list[str]:
         said.append(
             f"{record['seen_in_training']} test examples were learned from ({rows}): the verdict cannot be HELPED "
             "unless they are taken out of either side; data.json lists them"
+        )
+    if count := record["texts_seen_in_training"]:
+        said.append(
+            f"of {count} test examples an earlier run learned a text, though not with its label or score, so they may "
+            "be easier than new ones; --leave-out FILE keeps such texts out of the earlier run"
         )
     return [*said, *record.get("notes", [])]
 

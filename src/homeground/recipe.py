@@ -43,6 +43,7 @@ FILES = (
     ("", "data"),
     ("split", "validation"),
     ("split", "test"),
+    ("split", "leave_out"),
     ("evaluation", "general"),
     ("evaluation", "keep_general"),
     ("annotation", "unlabelled"),
@@ -140,6 +141,11 @@ class Split(Section):
         default=None,
         ge=0,
         description="folds for small data, each tested by a model that never saw it; 0 never, else as needed",
+    )
+    leave_out: str | None = Field(
+        default=None,
+        description="FILE of texts that must not be learned from, as those of a later test; rows that hold one are set "
+        "aside",
     )
     split_version: Literal[1] = Field(default=1, description="version of the split algorithm")
 
@@ -478,17 +484,32 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     Raises:
         UsageError: the file is missing or is not TOML.
     """
-    path = Path(path)
+    values = read_toml(path)
+    if isinstance(values.get("domain"), dict):
+        raise UsageError(f"{path}: holds a chain of steps, not one recipe; give it to homeground.adapt_chain")
+    return placed(values, Path(path).parent)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return what a TOML file says, word for word.
+
+    Raises:
+        UsageError: the file is missing or is not TOML.
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML ({error})") from None
+
+
+def placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the nested settings of a file in ``folder`` with its paths as they are seen from here."""
     # A checkpoint is a path only where it says so; any other name may be one on the Hub.
     if str(values.get("checkpoint")).startswith(("./", "../")):
-        values["checkpoint"] = str(path.parent / values["checkpoint"])
-    return _with_paths(values, lambda file: file if names_benchmark(file, path.parent) else str(path.parent / file))
+        values["checkpoint"] = str(folder / values["checkpoint"])
+    return _with_paths(values, lambda file: file if names_benchmark(file, folder) else str(folder / file))
 
 
 def _seen_from(file: str, folder: Path) -> str:

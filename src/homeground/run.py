@@ -12,6 +12,7 @@
         seeds/2/ …       the trainings after the first of --seeds, each with its predictions or, until then, checkpoints
         folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
         scores.json      before, after, intervals, verdict    examples.jsonl  per test example
+        predictions.npy  what both models say of the test examples, before and after
         training_texts.npy   hashes of every text learned from, those of earlier runs included
         model/           Hugging Face layout, closed by a manifest.json
         report.html
@@ -111,7 +112,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
         raise RunConflict(f"{folder} is a file; name a folder for the run with --out")
     with written_to(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         if fresh and folder.exists():
             folder.rename(aside(folder))
         run = Run(folder)
@@ -139,7 +140,7 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Generator[None]:
+def locked(folder: Path) -> Generator[None]:
     """Hold the lock beside a run folder; the lock file says who has it."""
     path = folder.with_name(f".{folder.name}.lock")
     holder = path.with_suffix(".holder.json")

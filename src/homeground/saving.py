@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint import open_checkpoint, write_tokenizer
+from homeground.checkpoint import open_checkpoint, write_modules, write_tokenizer
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import HomegroundError
@@ -41,6 +41,8 @@ def save_model(
             _limit_tokenizer(temporary / "tokenizer_config.json", ready.max_length)
             settings["max_length"] = ready.max_length
         _write(temporary / "homeground.json", settings)
+        if ready.task.head == "masked_lm":
+            write_modules(ready.checkpoint, temporary)
         (temporary / "README.md").write_text(card, encoding="utf-8")
     _check(model, ready, folder)
 

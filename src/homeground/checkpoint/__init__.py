@@ -14,6 +14,7 @@ from homeground.checkpoint.checkpoint import (
     open_checkpoint,
     padding_id,
     require_encoder,
+    write_modules,
     write_tokenizer,
 )
 from homeground.checkpoint.safety import count_parameters, read_settings
@@ -30,5 +31,6 @@ __all__ = [
     "padding_id",
     "read_settings",
     "require_encoder",
+    "write_modules",
     "write_tokenizer",
 ]

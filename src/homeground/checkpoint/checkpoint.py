@@ -219,6 +219,19 @@ def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
         open_tokenizer(checkpoint.folder).save(str(folder / "tokenizer.json"))
 
 
+def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
+    """Copy how a sentence encoder makes one vector of a text, and how much of it it reads, into a folder being written.
+
+    So that what is learned on top of other weights of the same body pools as the checkpoint did.
+    """
+    for name in ("modules.json", "sentence_bert_config.json"):
+        if (checkpoint.folder / name).is_file():
+            shutil.copyfile(checkpoint.folder / name, folder / name)
+    for module in checkpoint.modules:
+        if module.kind != "Transformer" and module.folder.is_dir():
+            shutil.copytree(module.folder, folder / module.folder.relative_to(checkpoint.folder))
+
+
 def _minilm() -> Path:
     """Return the folder of the embedded default, found without running a line of the package that carries it."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)

@@ -9,9 +9,11 @@ import click
 
 from homeground.adapt import adapt as adapt_to
 from homeground.adapt import resolve
+from homeground.chain import adapt_chain, estimate_chain
+from homeground.chain_recipe import is_chain
 from homeground.cli.options import GroupedCommand, common, given, read_titles, recipe_options
 from homeground.cli.progress import Progress
-from homeground.cli.tables import estimate_lines, verdict_lines
+from homeground.cli.tables import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
 from homeground.estimate import estimate
 from homeground.preparation import prepare
 
@@ -21,7 +23,11 @@ from homeground.preparation import prepare
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="Check everything, estimate time and memory, write nothing.")
 @click.option("--fresh", is_flag=True, help="Move an earlier run in the same folder aside.")
-@click.option("--gate", is_flag=True, help="Exit with 1 unless the verdict is HELPED and nothing was forgotten.")
+@click.option(
+    "--gate",
+    is_flag=True,
+    help="Exit with 1 unless the verdict is HELPED and nothing was forgotten, or a chain's first step HELPED.",
+)
 @common
 def adapt(
     data: str,
@@ -36,13 +42,16 @@ def adapt(
 ) -> int:
     """Adapt a checkpoint to DATA and say whether it helped.
 
-    DATA is a CSV, TSV, JSON or JSON Lines file (also .gz), or a recipe in TOML. The task and the columns follow from
-    the file; every setting below is also a field of the recipe and a keyword of homeground.adapt.
+    DATA is a CSV, TSV, JSON or JSON Lines file (also .gz), or a recipe in TOML, also one of a chain: plain text of the
+    domain first, then the task. The task and the columns follow from the file; every setting below is also a field of
+    the recipe and a keyword of homeground.adapt.
     """
     chosen = given(values, assignments)
     if chosen.get("titles") not in (None, "none"):
         chosen["titles"] = read_titles(chosen["titles"])
     progress = Progress(quiet=quiet)
+    if is_chain(data):
+        return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, chosen=chosen)
     if dry_run:
         expected = estimate(prepare(resolve(data, **chosen), say=progress.line))
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))
@@ -51,6 +60,18 @@ def adapt(
     scores = run.scores
     click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(scores, run)))
     return 0 if not gate or passes(scores) else 1
+
+
+def _chain(
+    path: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, chosen: dict[str, Any]
+) -> int:
+    if dry_run:
+        expected = estimate_chain(path, listen=progress, **chosen)
+        click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(chain_estimate_lines(expected)))
+        return 0
+    record = adapt_chain(path, fresh=fresh, listen=progress, **chosen)
+    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(chain_lines(record)))
+    return 0 if not gate or record["verdict"] == "HELPED" else 1
 
 
 def passes(scores: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from homeground.run import Run
@@ -67,6 +68,63 @@ def curve_lines(curve: dict[str, Any]) -> list[str]:
         rows.append([f"{point['share']}%", str(point["examples"]), _figure(point["before"]["score"]), after, *cheap])
     aside = [f"{each['share']}% is left out: it {each['reason']}" for each in curve["left_out"]]
     return [*aligned(rows), *aside, "", curve["sentence"]]
+
+
+def chain_lines(record: dict[str, Any]) -> list[str]:
+    """Return the scores of every stage of a chain, its three verdicts and where the report lies."""
+    metric, scores = record["primary_metric"], record["scores"]
+    rows = [["", _named(metric)], *([CHAIN_STAGES[name], _figure(own.get(metric))] for name, own in scores.items())]
+    found = record["comparisons"]
+    said = [f"{CHAIN_COMPARISONS[name]}: {each['sentence']}" for name, each in found.items()]
+    adapted = Path(record["folder"]) / "adapted"
+    return [
+        *aligned(rows),
+        "",
+        *said,
+        *chain_asides(record),
+        "",
+        f"report  {adapted / 'report.html'}",
+        f"model   {adapted / 'model'}",
+    ]
+
+
+CHAIN_STAGES = {
+    "before": "the checkpoint as it is",
+    "domain": "after the domain step alone",
+    "plain": "after the task alone",
+    "adapted": "after both steps",
+}
+"""How the table names what was measured."""
+
+CHAIN_COMPARISONS = {"task": "The task alone", "chain": "Both steps", "domain": "The domain step"}
+
+
+def chain_asides(record: dict[str, Any]) -> list[str]:
+    """Return what became of the test texts in the domain's text."""
+    counts = record["test_texts"]
+    said: list[str] = []
+    if counts["left_out"]:
+        said.append(f"{counts['left_out']} texts of the domain hold a text of the test and were left out")
+    if counts["learned"]:
+        said.append(
+            f"of {counts['learned']} test examples the domain step learned a text, without its label or score, so part "
+            "of the gain may be gone on new texts"
+        )
+    return said
+
+
+def chain_estimate_lines(expected: dict[str, Any]) -> list[str]:
+    """Return an estimate of a chain in words."""
+    steps = [
+        f"{name}: {each['steps']} steps, about {each['minutes']:.1f} minutes"
+        for name, each in expected["steps"].items()
+    ]
+    return [
+        *steps,
+        "adapted: as plain",
+        f"about {expected['minutes']:.1f} minutes in all",
+        f"nothing was written; the runs would lie in {expected['folder']}",
+    ]
 
 
 def checkpoint_lines(result: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.examples import Example, Examples, example_digest, set_hash, text_hashes
+from homeground.data.leaving_out import read_left_out
 from homeground.data.linking import PairUnits, link_pairs, link_same, numbered
 from homeground.data.readers import Table
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
@@ -87,6 +88,9 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
         if isinstance(source, str):
             tables[split] = read_file(source, recipe)
     found = {split: read(file) for split, file in tables.items()}
+    left_out = None if recipe.split.leave_out is None else read_left_out(recipe.split.leave_out)
+    if left_out is not None:
+        found = {split: own if split == "test" else left_out.out_of(own) for split, own in found.items()}
     examples = found["train"].examples
     if len(examples) < FEWEST_EXAMPLES:
         why = ", ".join(f"{len(rows)} for {reason}" for reason, rows in found["train"].set_aside.items())
@@ -110,6 +114,8 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
         )
     record = _record(tables, found, parts, recipe, folds)
     hashes = {split: file.sha256 for split, file in tables.items()}
+    if left_out is not None:
+        hashes["leave_out"] = left_out.sha256
     return Corpus(parts["train"], parts["validation"], parts["test"], folds, record, hashes)
 
 

@@ -121,6 +121,15 @@ class Document(Example):
         return self.key
 
 
+def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[str, ...]]]:
+    """Yield the examples of one file with their texts; those of documents are read anew from their source."""
+    first = examples[0] if examples else None
+    if not (isinstance(first, Document) and first.source is not None):
+        return ((example, example.texts) for example in examples)
+    wanted = {example.row: example for example in examples}
+    return ((wanted[row], (found,)) for row, found in first.source.texts() if row in wanted)
+
+
 def cache_folder() -> Path:
     """Return the folder of tokens that are found again: HOMEGROUND_CACHE, else the user's own cache."""
     told = os.environ.get("HOMEGROUND_CACHE")

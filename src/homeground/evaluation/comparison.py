@@ -49,6 +49,7 @@ class Resampling:
 
     seed: int
     draws: int
+    level: float = 0.95
 
 
 def compare(
@@ -111,11 +112,13 @@ def judge(
     unchanged: bool = False,
     verdict_number: int = 1,
     folds: int | None = None,
+    sides: tuple[str, str] = ("before", "after"),
 ) -> dict[str, Any]:
     """Return scores, differences, verdict and sentence of two measurements on the same examples.
 
     ``others`` are further trainings of the recipe that ``after`` came from. With any, the verdict and the difference
-    against the baseline are about the recipe; everything else is about the model measured ``after``.
+    against the baseline are about the recipe; everything else is about the model measured ``after``. ``sides`` are what
+    the sentence calls the two.
     """
     metric = task.primary_metric
     differences = {
@@ -129,7 +132,7 @@ def judge(
     baseline = _best_baseline(task, test, afters, baselines or {}, resampling)
     verdict = domain_verdict(
         interval,
-        _figures(task, before, afters, test.units),
+        _figures(task, before, afters, test.units, sides),
         baseline=baseline,
         discordant=_discordant(task, before, afters),
         overlap=overlap,
@@ -201,6 +204,7 @@ def difference(
         units.nodes,
         seed=resampling.seed,
         draws=resampling.draws,
+        level=resampling.level,
         greater_is_better=task.greater_is_better[metric],
     )
 
@@ -256,7 +260,13 @@ def _best_baseline(
     return Baseline(name, known[name].scores[metric], interval)
 
 
-def _figures(task: Measurable, before: Measured, afters: Sequence[Measured], units: PairUnits) -> Figures:
+def _figures(
+    task: Measurable,
+    before: Measured,
+    afters: Sequence[Measured],
+    units: PairUnits,
+    sides: tuple[str, str] = ("before", "after"),
+) -> Figures:
     metric = task.primary_metric
     scores = [after.scores.get(metric, math.nan) for after in afters]
     return Figures(
@@ -268,6 +278,7 @@ def _figures(task: Measurable, before: Measured, afters: Sequence[Measured], uni
         unit=UNIT_NAMES[units.rule],
         trainings=len(afters),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
+        sides=sides,
     )
 
 

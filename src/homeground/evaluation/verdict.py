@@ -53,7 +53,7 @@ class Measured:
 
     ``example`` and ``unit`` are singular nouns, such as "test pair" and "group"; they are the same word where every
     example stands alone. Of several ``trainings`` with different seeds ``after`` is the mean and ``spread`` the
-    standard deviation.
+    standard deviation. ``sides`` are what the two scores are called.
     """
 
     metric: str
@@ -64,6 +64,7 @@ class Measured:
     unit: str = "test example"
     trainings: int = 1
     spread: float = 0.0
+    sides: tuple[str, str] = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -199,13 +200,14 @@ def _figures(interval: Interval, measured: Measured) -> str:
         on += f" from {_count(interval.units, f'independent {measured.unit}')}"
     over = ""
     if measured.trainings > 1:
-        after += f" after, the mean of {measured.trainings} trainings that spread by {measured.spread:.{places}f},"
+        spread = f"{measured.spread:.{places}f}"
+        after += f" {measured.sides[1]}, the mean of {measured.trainings} trainings that spread by {spread},"
         over = f" over {measured.example}s and trainings"
     else:
-        after += " after"
+        after += f" {measured.sides[1]}"
     return (
-        f"{measured.metric} {before} before and {after} on {on}, a difference of {value} "
-        f"({interval.level:.0%} interval{over} {low} to {high}, positive is better)"
+        f"{measured.metric} {before} {measured.sides[0]} and {after} on {on}, a difference of {value} "
+        f"({100 * interval.level:.3g}% interval{over} {low} to {high}, positive is better)"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ class RunRecord:
     scores: Mapping[str, Any]
     metrics: tuple[Mapping[str, Any], ...]
     examples: tuple[Mapping[str, Any], ...]
+    chain: Mapping[str, Any] = field(default_factory=lambda: {})
 
     @property
     def labelled(self) -> bool:
@@ -86,6 +87,7 @@ def read_run(folder: Path) -> RunRecord:
         scores=scores,
         metrics=_read_lines(folder / "metrics.jsonl"),
         examples=_read_lines(folder / "examples.jsonl"),
+        chain=_read_json(folder / "chain.json"),
     )
 
 

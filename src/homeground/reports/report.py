@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from homeground.reports.record import RunRecord, printable, read_run
+from homeground.reports.sections.chain import chain
 from homeground.reports.sections.confusion import confusion
 from homeground.reports.sections.curves import curves
 from homeground.reports.sections.data import data
@@ -37,6 +38,7 @@ from homeground.run import write_text
 
 SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "verdict": verdict,
+    "chain": chain,
     "scores": scores,
     "seeds": seeds,
     "general": general,

@@ -7,6 +7,7 @@ nothing of a checkpoint is loaded before it has passed the safety scan.
 from homeground.checkpoint.checkpoint import (
     Checkpoint,
     classes_of,
+    fills_masks,
     learned_texts,
     load_tokenizer,
     mask_id,
@@ -21,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "classes_of",
     "count_parameters",
+    "fills_masks",
     "learned_texts",
     "load_tokenizer",
     "mask_id",

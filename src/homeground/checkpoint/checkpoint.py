@@ -145,6 +145,17 @@ def classes_of(checkpoint: Checkpoint) -> list[str]:
     return [str(named[place]) for place in sorted(named, key=int)]
 
 
+def fills_masks(checkpoint: Checkpoint) -> bool:
+    """Tell whether a checkpoint has a trained head for masked words, and is not a sentence encoder.
+
+    Its config says so, or the run of masked language modelling that it comes from.
+    """
+    architectures: list[object] = checkpoint.config.get("architectures") or []
+    named = any(str(name).endswith("ForMaskedLM") for name in architectures)
+    task = read_settings(checkpoint.folder / "homeground.json").get("task")
+    return not checkpoint.modules and (task == "mlm" or named)
+
+
 def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
     """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
     path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,9 @@ from homeground.data.documents import TokenizedDocuments
 from homeground.tasks.task import Occasion
 
 Ints = NDArray[np.int64]
+
+IGNORED = -100
+"""The label of a token that is not to be predicted, as the Hub writes it."""
 
 SHORT = 8
 """A text of fewer tokens says little about a word that is missing in it."""
@@ -36,6 +40,19 @@ class Vocabulary:
         replacements = np.array(ids, np.int64)
         around = _around(tokenizer, int(replacements[0]))
         return cls(mask, padding, *around, replacements)
+
+    def batch(self, contents: Sequence[Ints], labels: Sequence[Ints]) -> dict[str, Ints]:
+        """Return token ids without special tokens, and a label each, as a padded batch ``(items, length)``."""
+        prefix = len(self.prefix)
+        longest = max(len(ids) for ids in contents) + prefix + len(self.suffix)
+        input_ids = np.full((len(contents), longest), self.padding, np.int64)
+        attention, targets = np.zeros_like(input_ids), np.full_like(input_ids, IGNORED)
+        for line, (ids, own) in enumerate(zip(contents, labels, strict=True)):
+            whole = (*self.prefix, *ids.tolist(), *self.suffix)
+            input_ids[line, : len(whole)] = whole
+            attention[line, : len(whole)] = 1
+            targets[line, prefix : prefix + len(ids)] = own
+        return {"input_ids": input_ids, "attention_mask": attention, "labels": targets}
 
 
 def _around(tokenizer: Tokenizer, content: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

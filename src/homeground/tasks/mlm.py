@@ -18,16 +18,13 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator
 from homeground.recipe import Recipe
-from homeground.tasks.blocks import MaskedRows, Vocabulary, cut
+from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.masking import Masking, choose, corrupt
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-IGNORED = -100
-"""The label of a token that is not to be predicted, as the Hub writes it."""
 
 BLOCK = 128
 """Tokens of a block where nothing else is said; what attention takes grows with the square of it."""
@@ -165,12 +162,9 @@ class MaskedLanguageModelling:
 
         Masks follow from (seed, epoch, block) in training and from (seed, draw, block) in measuring.
         """
-        vocabulary, prefix = rows.vocabulary, len(rows.vocabulary.prefix)
-        longest = int(rows.lengths(occasion)[items].max())
-        input_ids = np.full((len(items), longest), vocabulary.padding, np.int64)
-        attention = np.zeros((len(items), longest), np.int64)
-        labels = np.full((len(items), longest), IGNORED, np.int64)
-        for line, item in enumerate(items.tolist()):
+        contents: list[Ints] = []
+        labels: list[Ints] = []
+        for item in items.tolist():
             draw, block = divmod(item, len(rows.blocks))
             ids, marks = rows.content(block)
             if occasion == "training":
@@ -179,15 +173,14 @@ class MaskedLanguageModelling:
                 random = generator(self.seed, "measured mask", draw, block)
                 masking = BY_TOKEN if draw == rows.draws else MEASURED
             chosen = choose(marks, random, masking.probability, masking.whole_word)
+            vocabulary = rows.vocabulary
             hidden = corrupt(
                 ids, chosen, random, masking=masking, mask_id=vocabulary.mask, replacements=vocabulary.replacements
             )
-            whole = (*vocabulary.prefix, *hidden.tolist(), *vocabulary.suffix)
-            input_ids[line, : len(whole)] = whole
-            attention[line, : len(whole)] = 1
-            labels[line, prefix : prefix + len(ids)][chosen] = ids[chosen]
-        batch = {"input_ids": input_ids, "attention_mask": attention, "labels": labels}
-        return batch, max(float((labels != IGNORED).sum()), 1.0)
+            contents.append(hidden)
+            labels.append(np.where(chosen, ids, IGNORED))
+        batch = rows.vocabulary.batch(contents, labels)
+        return batch, max(float((batch["labels"] != IGNORED).sum()), 1.0)
 
     def reduce(self, batch: Batch, outputs: Batch) -> Floats:
         """Return of every item the summed loss of its masked tokens, their number and how many came first."""

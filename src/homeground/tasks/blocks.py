@@ -85,6 +85,13 @@ class MaskedRows:
     truncated: int
 
     @property
+    def room(self) -> int:
+        """The most tokens of a text that are read at once, without special tokens."""
+        told = self.tokenizer.truncation
+        assert told is not None
+        return int(told["max_length"]) - len(self.vocabulary.prefix) - len(self.vocabulary.suffix)
+
+    @property
     def documents(self) -> int:
         """How many documents there are."""
         return len(self.places)

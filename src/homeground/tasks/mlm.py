@@ -18,6 +18,7 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator
 from homeground.recipe import Recipe
+from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.masking import Masking, choose, corrupt
@@ -223,8 +224,17 @@ class MaskedLanguageModelling:
         return {"token frequencies": self._frequencies(train.rows(), test.rows())}
 
     def exhibits(self, test: Split, titles: list[str] | None, before: Side, after: Side) -> dict[str, Any]:
-        """Return nothing yet."""
-        return {}
+        """Return sentences with a blank as either side fills it, and the words whose prediction changed most."""
+        rows: MaskedRows = test.rows()
+        models = (before.model, after.model)
+        numbers = [example.row for example in test.examples]
+        found = find_blanks(_sources(test.examples)[0], numbers, rows, seed=self.seed)
+
+        def collate(items: Ints) -> Batch:
+            return self.collate(rows, items, "measuring")[0]
+
+        words = compare_words(rows, collate, *models, seed=self.seed)
+        return {"blanks": show_blanks(found, rows, *models), "improved_words": words}
 
     def _frequencies(self, learned: MaskedRows, rows: MaskedRows) -> Floats:
         """Return the sums that token frequencies, each raised by one (Laplace), would get."""

@@ -101,9 +101,11 @@ def _checks(record: RunRecord) -> list[dict[str, str]]:
     rows = row_numbers({"rows": duplicates.get("rows") or []})
     alike = _ALIKE + (f" Rows {rows}." if rows else "")
     given = "labels" if record.labelled else "scores"
+    # Plain texts have nothing that could contradict.
+    conflicting = None if record.masked else duplicates.get("conflicting_scores")
     checks: list[tuple[str, Any, str]] = [
         (f"{item.capitalize()}s like an earlier one", duplicates.get("exact"), alike),
-        (f"Of these, with {given} that contradict each other", duplicates.get("conflicting_scores"), ""),
+        (f"Of these, with {given} that contradict each other", conflicting, ""),
         ("Second texts that recur in several groups", values.get("recurring_text_2"), ""),
         ("Texts cut to the longest length", truncated.get("texts"), _length(truncated)),
         ("Texts of the test that train or validation hold too", shared.get("texts"), ""),

@@ -50,6 +50,8 @@ def test_the_page_is_inert_and_speaks_of_documents_and_never_of_pairs(masked: Ru
     assert not re.search(r"\bpairs?\b", page.text)
     assert "What got better, what got worse" not in page.text
     assert "Where the right partner stood" not in page.text
+    assert "contradict each other" not in page.text
+    assert "Second texts" not in page.text
     assert "Sentences of test documents are shown on this page" in page.text
 
 

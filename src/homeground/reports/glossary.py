@@ -118,8 +118,8 @@ _KNOWN = [
     Metric(
         "tutorial_perplexity",
         "Perplexity as in tutorials",
-        "The same where of the chosen tokens 80% are hidden, 10% replaced and 10% left as they are, which makes them "
-        "easier.",
+        "The perplexity where of the chosen tokens 80% are hidden, 10% replaced and 10% left as they are, which makes "
+        "them easier.",
         False,
         1,
     ),
@@ -134,7 +134,8 @@ _KNOWN = [
     Metric(
         "character_perplexity",
         "Perplexity per character",
-        "The same spread over the characters of the text; within one tokenizer only.",
+        "The loss of hidden tokens spread over the characters of the text, as a perplexity; to be compared within "
+        "one tokenizer only.",
         False,
         2,
     ),

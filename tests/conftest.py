@@ -103,3 +103,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Any:
         titles="bank loan,court judge,city road",
         **FAST,
     )
+
+
+@pytest.fixture(scope="session")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One finished run of masked language modelling that several tests look at and none changes."""
+    import homeground
+    from tests.masking import FAST as SETTINGS
+    from tests.masking import write_documents
+
+    folder = tmp_path_factory.mktemp("masked")
+    checkpoint = checkpoints.bert(folder / "bert")
+    data = write_documents(folder / "documents.jsonl", 200)
+    return homeground.adapt(data, checkpoint=str(checkpoint), out=str(folder / "run"), **SETTINGS)

@@ -154,7 +154,9 @@ def test_the_architecture_names_files_that_exist() -> None:
     assert not set(named) - known
 
 
-def test_every_field_of_a_run_is_described(finished: Run) -> None:
+@pytest.mark.parametrize("name", ["finished", "masked"])
+def test_every_field_of_a_run_is_described(name: str, request: pytest.FixtureRequest) -> None:
+    finished: Run = request.getfixturevalue(name)
     described = set(re.findall(r"`([^`]+)`", (ROOT / "docs/scores.md").read_text(encoding="utf-8")))
     for name in ("scores.json", "data.json", "run.json"):
         record = json.loads((finished.folder / name).read_text(encoding="utf-8"))

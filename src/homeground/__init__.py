@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from homeground.chain import adapt_chain
     from homeground.checkpoint_comparison import compare_checkpoints
     from homeground.classifier import Classifier
+    from homeground.encoder import Encoder
     from homeground.errors import HomegroundError
+    from homeground.fill_mask import MaskedLM
     from homeground.measure import compare, evaluate
     from homeground.pairs import make_pairs
-    from homeground.predict import Encoder, load
+    from homeground.predict import load
     from homeground.publish import publish
     from homeground.run import Run
 
@@ -31,6 +33,7 @@ __all__ = [
     "Classifier",
     "Encoder",
     "HomegroundError",
+    "MaskedLM",
     "Run",
     "adapt",
     "adapt_chain",
@@ -44,8 +47,9 @@ __all__ = [
 
 _HOMES = {
     "Classifier": "homeground.classifier",
-    "Encoder": "homeground.predict",
+    "Encoder": "homeground.encoder",
     "HomegroundError": "homeground.errors",
+    "MaskedLM": "homeground.fill_mask",
     "Run": "homeground.run",
     "adapt": "homeground.adapt",
     "adapt_chain": "homeground.chain",

@@ -17,8 +17,9 @@ from homeground.data.taxonomy import Concept, Taxonomy, homonyms
 from homeground.data.taxonomy_files import Layout, read_taxonomy
 from homeground.data.taxonomy_pairs import COUNTS, SCORES, Drawn, Pairing, ScoredPair, draw_pairs
 from homeground.data.taxonomy_splits import FEWEST_UNITS, Splits, held_out_depth, split_concepts
+from homeground.encoder import Encoder
 from homeground.errors import RunConflict, UsageError, nearest
-from homeground.predict import Encoder, load
+from homeground.predict import load
 from homeground.run import aside, new_folder, write_text, written_to
 
 VALIDATION = 0.1

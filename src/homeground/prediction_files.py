@@ -1,4 +1,4 @@
-"""File to file: texts get labels, pairs a similarity, texts embeddings; the file appears only when it is complete.
+"""File to file: texts get labels, missing words or embeddings, pairs a similarity; the file appears when complete.
 
 The file is read twice. First every row is looked at, so that one that cannot be read is told before the model has
 worked for an hour, and the rows are counted. Then they are predicted and written as they come, ``CHUNK`` at once, so
@@ -26,8 +26,9 @@ import numpy as np
 from homeground.classifier import THRESHOLD, Classifier, joined
 from homeground.data.csv_fields import csv_field
 from homeground.data.readers import Origin, Row, column_error, open_table, text
+from homeground.encoder import Encoder
 from homeground.errors import DataError, UsageError, nearest
-from homeground.predict import Encoder
+from homeground.fill_mask import MaskedLM
 from homeground.recipe import Recipe, make_recipe
 from homeground.run import written_to
 from homeground.tasks.labels import TEXT_NAMES
@@ -80,7 +81,9 @@ def predict_file(
 ) -> Done:
     """Read texts or pairs, write labels, embeddings or similarities, and return how many rows there were.
 
-    A classifier adds ``predicted_label`` and the probability of every label. With an encoder a file with two text
+    A classifier adds ``predicted_label`` and the probability of every label. A masked language model adds to a single
+    text column ``predicted_token``, ``probability`` and ``filled_text``, the text with its masks filled; where a text
+    has several masks the first two are lists. With an encoder a file with two text
     columns gets a column ``similarity``; one with a single text column gets embeddings, as an array in .npy, as lists
     in .jsonl, as columns in .csv. A name that the file has already is not taken: the next free one is, such as
     ``predicted_similarity``, then ``predicted_similarity_2``. ``settings`` say how the file is written and which column
@@ -88,13 +91,14 @@ def predict_file(
 
     Raises:
         UsageError: the target's suffix is none of .csv, .jsonl and .npy, or .npy was asked for similarities or labels.
-        DataError: the file cannot be read or holds no text columns; nothing was written.
+        DataError: the file cannot be read, holds no text columns, or a text has no mask to fill; nothing was written.
     """
     if target.suffix not in WRITTEN:
         raise UsageError(f'--output "{target}": expected a name ending in {", ".join(WRITTEN)}')
     if target.suffix == ".npy" and isinstance(model, Classifier):
         raise UsageError(f"{target}: .npy holds embeddings; labels and probabilities go to .csv or .jsonl")
-    read = _read_once(make_recipe({}, data=str(source), **settings))
+    filler = model if isinstance(model, MaskedLM) and target.suffix != ".npy" else None
+    read = _read_once(make_recipe({}, data=str(source), **settings), filler)
     if target.suffix == ".npy":
         if isinstance(model, Classifier) or len(read.text_columns) == 2:
             raise UsageError(f"{target}: .npy holds embeddings of one text column; similarities go to .csv or .jsonl")
@@ -107,12 +111,16 @@ def predict_file(
     return Done(read.rows, read.empty)
 
 
-def _read_once(recipe: Recipe) -> Source:
+def _read_once(recipe: Recipe, filler: MaskedLM | None) -> Source:
     with open_table(recipe.data, **recipe.reading.model_dump()) as table:
         text_columns = _text_columns(table, recipe)
         rows = empty = 0
         for row in table.rows:
-            rows, empty = row.number, empty + (_texts(table, row, text_columns) is None)
+            texts = _texts(table, row, text_columns)
+            rows, empty = row.number, empty + (texts is None)
+            if filler and texts and len(texts) == 1 and not filler.has_mask(texts[0]):
+                problem = f"has no mask; write {filler.mask_token} where a word is missing"
+                raise DataError.at(table.path, problem, row=row.number, column=text_columns[0])
         return Source(recipe, table.sha256, table.columns, text_columns, rows, empty)
 
 
@@ -172,6 +180,12 @@ def _answers(model: Encoder | Classifier, source: Source, *, spread: bool) -> An
     if len(source.text_columns) == 2:
         names = _free("similarity", source.columns, lambda name: [name])
         return Answers(names, lambda texts: [[_rounded(value)] for value in _similarities(model, texts)])
+    if isinstance(model, MaskedLM):
+        token, probability, filled = (
+            _free(name, source.columns, lambda name: [name])
+            for name in ("predicted_token", "probability", "filled_text")
+        )
+        return Answers([*token, *probability, *filled], lambda texts: _words(model, texts))
     if not spread:
         names = _free("embedding", source.columns, lambda name: [name])
         return Answers(names, lambda texts: [[vector] for vector in _embeddings(model, texts)])
@@ -189,6 +203,17 @@ def _free(name: str, taken: Sequence[str], named: Callable[[str], list[str]]) ->
     longer = name if name.startswith("predicted_") else f"predicted_{name}"
     stems = itertools.chain([name, longer], (f"{longer}_{number}" for number in itertools.count(2)))
     return next(names for names in map(named, stems) if not set(names) & set(taken))
+
+
+def _words(model: MaskedLM, texts: Texts) -> list[list[Any]]:
+    """Return the likeliest token of every mask, its probability, and the text with all of them."""
+    given = [sides[0] for sides in texts]
+    answers: list[list[Any]] = []
+    for own, found in zip(given, model.fill_mask(given, 1), strict=True):
+        lists: list[list[Any]] = [[each.token for each in found], [_rounded(each.probability) for each in found]]
+        filled = found[0].text if len(found) == 1 else model.complete(own, [answer.id for answer in found])
+        answers.append([*(each[0] if len(found) == 1 else each for each in lists), filled])
+    return answers
 
 
 def _labels(model: Classifier, texts: Texts) -> list[list[Any]]:

@@ -239,15 +239,12 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
     task = task.settled({split: part.examples for split, part in parts.items()}, checkpoint)
     if task.head == "masked_lm":
         _refuse_new_head(recipe, checkpoint)
-    usual = min(BLOCK, checkpoint.max_length) if task.head == "masked_lm" else checkpoint.max_length
-    max_length = recipe.encoder.max_length or usual
-    if max_length > checkpoint.max_length:
-        raise UsageError(f"--max-length {max_length}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
+    max_length = _max_length(recipe, task, checkpoint)
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     padding = padding_id(checkpoint, tokenizer)
     domain = [example for part in parts.values() for example in part.examples]
     general, kept_general = general_sets(recipe, task, domain)
-    record = {
+    record: dict[str, Any] = {
         **corpus.record,
         "understood": task.understood(),
         "columns": dict(task.columns),
@@ -258,24 +255,40 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "set_aside": [*corpus.record["set_aside"], *_aside(general), *_aside(kept_general)],
     }
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general, kept_general, record)
-    # Cross-fitted, the test is all examples; else the splits are counted one by one.
-    parts = (
-        [ready.test_rows]
-        if corpus.folds is not None
-        else [ready.lesson.train, ready.lesson.validation, ready.test_rows]
-    )
-    truncated = sum(rows.truncated for rows in parts if rows is not None)
-    record["truncated"] = {"texts": truncated, "max_length": max_length}
-    if short := sum(rows.short for rows in parts if isinstance(rows, MaskedRows)):
-        record["notes"].append(f"{short} texts have fewer than {SHORT} tokens, little to tell a missing word by")
-    record["seen_in_training"] = len(ready.seen_in_training)
-    record["seen_in_training_rows"] = ready.seen_in_training[:LISTED]
-    record["texts_seen_in_training"] = ready.texts_seen_in_training
+    record |= _counted(ready)
     if checkpoint.run is not None and checkpoint.run.resolve() == ready.folder.resolve():
         raise UsageError(f"--out {ready.folder} is the run that is the checkpoint; name another folder for the new run")
     for line in notes(record):
         say(line)
     return ready
+
+
+def _max_length(recipe: Recipe, task: Task, checkpoint: Checkpoint) -> int:
+    """Return the tokens a text, or a block of plain text, may have."""
+    usual = min(BLOCK, checkpoint.max_length) if task.head == "masked_lm" else checkpoint.max_length
+    longest = recipe.encoder.max_length or usual
+    if longest > checkpoint.max_length:
+        raise UsageError(f"--max-length {longest}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
+    return longest
+
+
+def _counted(ready: Prepared) -> dict[str, Any]:
+    """Return what data.json says of tokenized texts, and of what was seen before."""
+    lesson, whole = ready.lesson, ready.corpus.folds is not None
+    # Cross-fitted, the test is all examples; else the splits are counted one by one.
+    tokenized = [ready.test_rows] if whole else [lesson.train, lesson.validation, ready.test_rows]
+    short = sum(rows.short for rows in tokenized if isinstance(rows, MaskedRows))
+    told = [f"{short} texts have fewer than {SHORT} tokens, little to tell a missing word by"] if short else []
+    return {
+        "truncated": {
+            "texts": sum(rows.truncated for rows in tokenized if rows is not None),
+            "max_length": ready.max_length,
+        },
+        "notes": [*ready.record["notes"], *told],
+        "seen_in_training": len(ready.seen_in_training),
+        "seen_in_training_rows": ready.seen_in_training[:LISTED],
+        "texts_seen_in_training": ready.texts_seen_in_training,
+    }
 
 
 def _refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:

@@ -146,9 +146,16 @@ def classes_of(checkpoint: Checkpoint) -> list[str]:
 
 
 def fills_masks(checkpoint: Checkpoint) -> bool:
-    """Tell whether a checkpoint says that it comes with a head for masked words."""
+    """Tell whether a checkpoint is a masked language model, and no sentence encoder made of one.
+
+    The run that it comes from says so, or its config.
+    """
+    task = read_settings(checkpoint.folder / "homeground.json").get("task")
+    if task is not None:
+        return task == "mlm"
     architectures: list[object] = checkpoint.config.get("architectures") or []
-    return any(str(name).endswith(("ForMaskedLM", "ForPreTraining")) for name in architectures)
+    named = any(str(name).endswith(("ForMaskedLM", "ForPreTraining")) for name in architectures)
+    return named and not checkpoint.modules
 
 
 def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:

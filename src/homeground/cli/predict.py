@@ -1,8 +1,10 @@
-"""``homeground predict``: labels, embeddings and similarities, from arguments or file to file."""
+"""``homeground predict``: labels, missing words, embeddings and similarities, from arguments or file to file."""
 
 from __future__ import annotations
 
+import itertools
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,14 @@ from homeground.classifier import Classifier
 from homeground.cli.counting import Counting
 from homeground.cli.options import GroupedCommand, common, given, sections
 from homeground.cli.tables import aligned
+from homeground.encoder import Encoder
 from homeground.errors import UsageError
-from homeground.predict import Encoder, load
+from homeground.fill_mask import MaskedLM
+from homeground.predict import load
 from homeground.prediction_files import predict_file
+
+FILLED = 5
+"""Tokens printed for a mask where --top says nothing."""
 
 
 @click.command(cls=GroupedCommand)
@@ -26,7 +33,12 @@ from homeground.prediction_files import predict_file
 @click.option("--text", default=None, help="Column of FILE with the only text.")
 @click.option("--text-1", default=None, help="Column of FILE with the first text of a pair.")
 @click.option("--text-2", default=None, help="Column of FILE with the second text of a pair.")
-@click.option("--top", type=click.IntRange(min=1), default=None, help="Print the K most probable labels only.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Print the K most probable labels only, or K tokens for a mask.",
+)
 @click.option("--embeddings", is_flag=True, help="Print the embeddings of TEXTS as JSON Lines.")
 @sections("reading")
 @common
@@ -42,10 +54,11 @@ def predict(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Label TEXTS, or compare them with each other, as the model does; or predict a file.
+    """Label TEXTS, fill in their masks or compare them with each other, as the model does; or predict a file.
 
     \b
       homeground predict RUN "great film"                              label and probability of every label
+      homeground predict RUN "The [MASK] was benign."                  the five likeliest tokens for the mask
       homeground predict RUN "data scientist" "statistician"
       homeground predict RUN --input pairs.csv --output scored.csv     adds labels, or a column similarity
       homeground predict RUN --input texts.csv --output vectors.npy    embeddings, a row each
@@ -73,10 +86,28 @@ def predict(
     elif embeddings:
         for text, embedding in zip(texts, model.encode(texts), strict=True):
             click.echo(json.dumps({"text": text, "embedding": [round(float(x), 6) for x in embedding]}))
+    elif isinstance(model, MaskedLM) and (len(texts) < 2 or any(model.has_mask(text) for text in texts)):
+        _print_filled(model, texts, count=top or FILLED, as_json=as_json)
     else:
         _print_similarities(model, texts, as_json=as_json)
     if model.truncated and not quiet:
-        click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens", err=True)
+        read = ", around each mask" if isinstance(model, MaskedLM) and model.windows else ""
+        click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens{read}", err=True)
+
+
+def _print_filled(model: MaskedLM, texts: tuple[str, ...], *, count: int, as_json: bool) -> None:
+    for text, answers in zip(texts, model.fill_mask(texts, count), strict=True):
+        if as_json:
+            told = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in answers]
+            click.echo(json.dumps({"text": text, "filled": told}, ensure_ascii=False))
+            continue
+        several = answers[-1].mask > 1
+        for mask, group in itertools.groupby(answers, lambda answer: answer.mask):
+            own = list(group)
+            rows = aligned([[f"  {answer.token}", f"{answer.probability:.4f}"] for answer in own])
+            # The text stands behind its probability, so that it needs no width of its own.
+            lines = [f"{line}  {answer.text}" for line, answer in zip(rows, own, strict=True)]
+            click.echo("\n".join([f"{text}  (mask {mask})" if several else text, *lines]))
 
 
 def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:

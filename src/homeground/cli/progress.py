@@ -73,9 +73,11 @@ def _told_of(name: str) -> bool:
         "train/mrr",
         "train/accuracy",
         "train/macro_f1",
+        "train/masked_loss",
         "validation/loss",
         "validation/pearson",
         "validation/mrr",
         "validation/accuracy",
         "validation/macro_f1",
+        "validation/perplexity",
     )

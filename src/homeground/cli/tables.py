@@ -7,6 +7,9 @@ from typing import Any
 
 from homeground.run import Run
 
+WIDE, LARGE = 100, 1_000_000
+"""From here on a number needs one decimal, and from here on a power of ten."""
+
 
 def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
     """Return the table of before and after, the verdict and where the report lies."""
@@ -203,12 +206,23 @@ def _trials(expected: dict[str, Any]) -> str:
 def _difference(interval: dict[str, Any] | None) -> str:
     if interval is None or interval["low"] is None or interval["high"] is None:
         return ""
-    return f"{interval['value']:+.3f} ({interval['low']:+.3f} to {interval['high']:+.3f})"
+    return f"{_plain(interval['value'], '+')} ({_plain(interval['low'], '+')} to {_plain(interval['high'], '+')})"
+
+
+def _plain(value: float, sign: str = "") -> str:
+    """Return a number with as many digits as can be read.
+
+    >>> _plain(0.5, "+"), _plain(183.588), _plain(-800571252.4)
+    ('+0.500', '183.6', '-8.01e8')
+    """
+    if abs(value) >= LARGE:
+        return f"{value:{sign}.2e}".replace("e+0", "e").replace("e+", "e")
+    return f"{value:{sign},.{3 if abs(value) < WIDE else 1}f}"
 
 
 def _figure(value: float | None) -> str:
     """Return a score as it is shown; one that could not be computed is left out."""
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else _plain(value)
 
 
 def _score(value: float | None, interval: dict[str, Any]) -> str:
@@ -220,5 +234,5 @@ def _score(value: float | None, interval: dict[str, Any]) -> str:
 
 
 def _named(metric: str) -> str:
-    lower_is_better = {"mse", "mae", "mape", "log_loss", "ece"}
-    return f"{metric} (lower is better)" if metric in lower_is_better else metric
+    lower_is_better = {"mse", "mae", "mape", "log_loss", "ece", "masked_loss"}
+    return f"{metric} (lower is better)" if metric in lower_is_better or metric.endswith("perplexity") else metric

@@ -171,10 +171,7 @@ def _pieces(source: Source, tokenizer: Tokenizer) -> Iterator[_Piece]:
 def _piece(held: list[tuple[int, str]], tokenizer: Tokenizer) -> _Piece:
     encodings = tokenizer.encode_batch([found for _, found in held], add_special_tokens=False)
     spans = [word_spans(found) for _, found in held]
-    marks = [
-        word_starts(own, np.array(encoding.offsets, np.int64).reshape(-1, 2))
-        for own, encoding in zip(spans, encodings, strict=True)
-    ]
+    marks = [word_starts(own, encoding.offsets) for own, encoding in zip(spans, encodings, strict=True)]
     counts = [
         (row, len(encoding.ids), len(own), len(found))
         for (row, found), encoding, own in zip(held, encodings, spans, strict=True)

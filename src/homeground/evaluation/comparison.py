@@ -34,8 +34,13 @@ METHODS = {
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
 
+NARROWED = {"mlm": "at predicting masked words"}
+"""What alone a verdict speaks of, by task, where the test says nothing of what the model is used for."""
+
 METRIC_NAMES = {
     "masked_loss": "Loss of masked words",
+    "perplexity": "Perplexity of masked words",
+    "masked_accuracy": "Accuracy on masked words",
     "pearson": "Pearson correlation",
     "macro_f1": "Macro F1",
     "accuracy": "Accuracy",
@@ -140,6 +145,7 @@ def judge(
         unchanged=unchanged,
         verdict_number=verdict_number,
         folds=folds,
+        at=NARROWED.get(task.name, ""),
     )
     return {
         "version": VERSION,

@@ -99,6 +99,46 @@ _KNOWN = [
         "How often a text of a class is found likelier to be of it than a text of another class; 0.5 is chance.",
         True,
     ),
+    Metric(
+        "masked_loss",
+        "Loss of masked words",
+        "How surprised the model is by hidden tokens, in nats: 0 if it is sure and right, 4.6 if it gives the right "
+        "one a chance of one in a hundred.",
+        False,
+    ),
+    Metric(
+        "perplexity",
+        "Perplexity",
+        "Among how many equally likely tokens the model wavers at a hidden one; 1 is perfect. To be compared within "
+        "one tokenizer only.",
+        False,
+        1,
+    ),
+    Metric("masked_accuracy", "Hidden token first", "The share of hidden tokens that were the first choice.", True),
+    Metric(
+        "tutorial_perplexity",
+        "Perplexity as in tutorials",
+        "The perplexity where of the chosen tokens 80% are hidden, 10% replaced and 10% left as they are, which makes "
+        "them easier.",
+        False,
+        1,
+    ),
+    Metric(
+        "word_perplexity",
+        "Perplexity per word",
+        "The loss of hidden tokens times the tokens of a word, as a perplexity. Large where words are cut into many "
+        "tokens: to be compared within one tokenizer only.",
+        False,
+        1,
+    ),
+    Metric(
+        "character_perplexity",
+        "Perplexity per character",
+        "The loss of hidden tokens spread over the characters of the text, as a perplexity; to be compared within "
+        "one tokenizer only.",
+        False,
+        2,
+    ),
     Metric("loss", "Loss", "What training makes small.", False, 4),
 ]
 METRICS = {metric.name: metric for metric in _KNOWN}

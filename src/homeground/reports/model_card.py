@@ -74,6 +74,32 @@ classify({piped}, {options})
 ```
 """
 
+_USE_MASKED = """## Use
+
+```python
+import homeground
+
+model = homeground.load("path/to/this/model")
+model.fill_mask("The [MASK] was late.")
+```
+
+```python
+from transformers import pipeline
+
+fill = pipeline("fill-mask", model="path/to/this/model")
+fill(f"The {fill.tokenizer.mask_token} was late.")
+```
+
+It can also be the checkpoint of another task: `homeground adapt labelled.csv --checkpoint path/to/this/model`. That it
+predicts words better does not say that it will do that task better.
+
+"""
+
+_WITHIN = """Losses and perplexities of masked words are comparable between models with the same tokenizer only.
+"Perplexity as in tutorials" hides 80% of the chosen tokens, replaces 10% and leaves 10% as they are, so it is lower.
+
+"""
+
 _TEXTS = '["a text", "another text"]'
 _OWN_PAIRS = '[("a text", "another text")]'
 _PIPED_PAIRS = '[{"text": "a text", "text_pair": "another text"}]'
@@ -104,15 +130,9 @@ def model_card(record: RunRecord, published: Publication | None = None) -> str:
     from huggingface_hub import ModelCardData  # here, because it takes longer to import than the card takes to write
 
     base = hub_name(record)
-    library, tag, tags = (
-        ("transformers", "text-classification", ["text-classification", "homeground"])
-        if record.labelled
-        else (
-            "sentence-transformers",
-            "sentence-similarity",
-            ["sentence-transformers", "sentence-similarity", "feature-extraction", "homeground"],
-        )
-    )
+    tag = _tag(record)
+    encodes = ["feature-extraction"] if tag == "sentence-similarity" else []
+    library = "sentence-transformers" if encodes else "transformers"
     license: dict[str, Any] = dict(published.license) if published else {}
     data = ModelCardData(
         model_name=published.name if published else record.name,
@@ -121,11 +141,26 @@ def model_card(record: RunRecord, published: Publication | None = None) -> str:
         library_name=library,
         pipeline_tag=tag,
         base_model=base,
-        tags=tags,
+        tags=[*([library] if encodes else []), tag, *encodes, "homeground"],
         metrics=[str(record.scores.get("primary_metric") or "")],
         eval_results=_results(record) or None,
     )
     return f"---\n{data}\n---\n{_body(record, published)}"
+
+
+_TASK_NAMES = {
+    "text-classification": "Text classification",
+    "fill-mask": "Masked language modelling",
+    "sentence-similarity": "Similarity of pairs",
+}
+"""What the Hub calls a task, and what the card does."""
+
+
+def _tag(record: RunRecord) -> str:
+    """Return what the Hub calls the task of the model."""
+    if record.masked:
+        return "fill-mask"
+    return "text-classification" if record.labelled else "sentence-similarity"
 
 
 def hub_name(record: RunRecord) -> str | None:
@@ -144,8 +179,8 @@ def _results(record: RunRecord) -> list[Any]:
     after = part(record.scores, "after")
     return [
         EvalResult(
-            task_type="text-classification" if record.labelled else "sentence-similarity",
-            task_name="Text classification" if record.labelled else "Similarity of pairs",
+            task_type=_tag(record),
+            task_name=_TASK_NAMES[_tag(record)],
             dataset_type="custom",
             dataset_name=_tested(record),
             dataset_split="cross-fitted" if record.scores.get("cross_fit") else "test",
@@ -169,7 +204,7 @@ def _tested(record: RunRecord) -> str:
 def _body(record: RunRecord, published: Publication | None) -> str:
     scores = record.scores
     primary = metric(str(scores.get("primary_metric") or ""))
-    use = _use_classifier(record) if record.labelled else _USE_ENCODER
+    use = _use(record)
     return _BODY.format(
         title=plain(published.name if published else record.name),
         base=plain(_base(record)),
@@ -211,6 +246,12 @@ def _base(record: RunRecord) -> str:
     return name if hub_name(record) else Path(name).name or name
 
 
+def _use(record: RunRecord) -> str:
+    if record.masked:
+        return _USE_MASKED
+    return _use_classifier(record) if record.labelled else _USE_ENCODER
+
+
 def _use_classifier(record: RunRecord) -> str:
     names = [plain(name) for name in record.scores.get("classes") or []]
     listed = f": {', '.join(names)}" if names and len(names) <= MOST_CLASSES else ""
@@ -223,6 +264,8 @@ def _use_classifier(record: RunRecord) -> str:
 
 
 def _remark(record: RunRecord) -> str:
+    if record.masked:
+        return _WITHIN
     if record.labelled:
         cut = part(record.recipe, "encoder").get("truncation") == "head_and_tail"
         return (_SEVERAL if record.several else "") + (_HEAD_AND_TAIL if cut else "")
@@ -246,7 +289,16 @@ def _trained(record: RunRecord) -> str:
         if is_number(weight)
         else ""
     )
-    return f"Trained for {epochs} in batches of {size} with a learning rate of at most {rate:g}{chosen}.{merged}\n"
+    head = part(record.scores, "head")
+    fitted = (
+        " The checkpoint had no trained head for masked words; one was trained first, in "
+        f"{count(head.get('steps'), 'step')} with the checkpoint frozen, and before is the checkpoint with it."
+        if record.masked and head
+        else ""
+    )
+    return (
+        f"Trained for {epochs} in batches of {size} with a learning rate of at most {rate:g}{chosen}.{fitted}{merged}\n"
+    )
 
 
 def _calibrated(record: RunRecord) -> str:

@@ -37,6 +37,11 @@ class RunRecord:
         return self.scores.get("task") == "classification"
 
     @property
+    def masked(self) -> bool:
+        """Whether words of plain texts were masked and predicted."""
+        return self.scores.get("task") == "mlm"
+
+    @property
     def several(self) -> bool:
         """Whether a text may have several labels."""
         return "exact_match" in part(self.scores, "after")
@@ -44,11 +49,13 @@ class RunRecord:
     @property
     def scored(self) -> bool:
         """Whether pairs carry a similarity, rather than being ranked."""
-        return not self.labelled and "mrr" not in part(self.scores, "after")
+        return not self.labelled and not self.masked and "mrr" not in part(self.scores, "after")
 
     @property
     def item(self) -> str:
-        """What the test is made of: "text" or "pair"."""
+        """What the test is made of: "text", "document" or "pair"."""
+        if self.masked:
+            return "document"
         return "text" if self.labelled and "text_1" not in part(self.data, "columns") else "pair"
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from homeground.reports.record import RunRecord, printable, read_run
+from homeground.reports.sections.blanks import blanks
 from homeground.reports.sections.chain import chain
 from homeground.reports.sections.confusion import confusion
 from homeground.reports.sections.curves import curves
@@ -23,6 +24,7 @@ from homeground.reports.sections.distributions import distributions
 from homeground.reports.sections.examples import examples
 from homeground.reports.sections.general import general
 from homeground.reports.sections.heat_maps import heat_map, heat_maps
+from homeground.reports.sections.improved_words import improved_words
 from homeground.reports.sections.learning_curve import learning_curve
 from homeground.reports.sections.merging import merging
 from homeground.reports.sections.per_class import per_class
@@ -44,6 +46,8 @@ SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "general": general,
     "merging": merging,
     "heat_maps": heat_maps,
+    "blanks": blanks,
+    "improved_words": improved_words,
     "per_class": per_class,
     "confusion": confusion,
     "reliability": reliability,

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+LARGE = 1_000_000
+"""From here on digits say less than their number."""
+
 NOTHING = "–"
 """What stands where a number is missing or not defined."""
 
@@ -13,12 +16,18 @@ NOTHING = "–"
 def number(value: Any, decimals: int = 3) -> str:
     """Return a number with fixed decimals and a true minus sign; what is not a finite number becomes a dash.
 
-    >>> number(0.7714), number(-0.5, 2), number(None), number(float("nan"))
-    ('0.771', '−0.50', '–', '–')
+    From a million on, three digits and the power of ten are enough.
+
+    >>> number(0.7714), number(-0.5, 2), number(None), number(float("nan")), number(800571252.46)
+    ('0.771', '−0.50', '–', '–', '8.01e8')
     """
     if not is_number(value):
         return NOTHING
-    text = f"{abs(value):,.{decimals}f}"
+    text = (
+        f"{abs(value):,.{decimals}f}"
+        if abs(value) < LARGE
+        else f"{abs(value):.2e}".replace("e+0", "e").replace("+", "")
+    )
     return f"−{text}" if value < 0 and float(text.replace(",", "")) else text
 
 

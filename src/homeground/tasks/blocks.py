@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -41,6 +42,19 @@ class Vocabulary:
         around = _around(tokenizer, int(replacements[0]))
         return cls(mask, padding, *around, replacements)
 
+    def batch(self, contents: Sequence[Ints], labels: Sequence[Ints]) -> dict[str, Ints]:
+        """Return token ids without special tokens, and a label each, as a padded batch ``(items, length)``."""
+        prefix = len(self.prefix)
+        longest = max(len(ids) for ids in contents) + prefix + len(self.suffix)
+        input_ids = np.full((len(contents), longest), self.padding, np.int64)
+        attention, targets = np.zeros_like(input_ids), np.full_like(input_ids, IGNORED)
+        for line, (ids, own) in enumerate(zip(contents, labels, strict=True)):
+            whole = (*self.prefix, *ids.tolist(), *self.suffix)
+            input_ids[line, : len(whole)] = whole
+            attention[line, : len(whole)] = 1
+            targets[line, prefix : prefix + len(ids)] = own
+        return {"input_ids": input_ids, "attention_mask": attention, "labels": targets}
+
 
 def _around(tokenizer: Tokenizer, content: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the special tokens before and after a text."""
@@ -70,6 +84,13 @@ class MaskedRows:
     draws: int
     tutorial: bool
     truncated: int
+
+    @property
+    def room(self) -> int:
+        """The most tokens of a text that are read at once, without special tokens."""
+        told = self.tokenizer.truncation
+        assert told is not None
+        return int(told["max_length"]) - len(self.vocabulary.prefix) - len(self.vocabulary.suffix)
 
     @property
     def documents(self) -> int:

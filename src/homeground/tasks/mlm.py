@@ -19,6 +19,7 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator
 from homeground.recipe import Recipe
+from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.masking import Masking, choose, corrupt
@@ -169,12 +170,9 @@ class MaskedLanguageModelling:
 
         Masks follow from (seed, epoch, block) in training and from (seed, draw, block) in measuring.
         """
-        vocabulary, prefix = rows.vocabulary, len(rows.vocabulary.prefix)
-        longest = int(rows.lengths(occasion)[items].max())
-        input_ids = np.full((len(items), longest), vocabulary.padding, np.int64)
-        attention = np.zeros((len(items), longest), np.int64)
-        labels = np.full((len(items), longest), IGNORED, np.int64)
-        for line, item in enumerate(items.tolist()):
+        contents: list[Ints] = []
+        labels: list[Ints] = []
+        for item in items.tolist():
             draw, block = divmod(item, len(rows.blocks))
             ids, marks = rows.content(block)
             if occasion == "training":
@@ -183,15 +181,14 @@ class MaskedLanguageModelling:
                 random = generator(self.seed, "measured mask", draw, block)
                 masking = BY_TOKEN if draw == rows.draws else MEASURED
             chosen = choose(marks, random, masking.probability, masking.whole_word)
+            vocabulary = rows.vocabulary
             hidden = corrupt(
                 ids, chosen, random, masking=masking, mask_id=vocabulary.mask, replacements=vocabulary.replacements
             )
-            whole = (*vocabulary.prefix, *hidden.tolist(), *vocabulary.suffix)
-            input_ids[line, : len(whole)] = whole
-            attention[line, : len(whole)] = 1
-            labels[line, prefix : prefix + len(ids)][chosen] = ids[chosen]
-        batch = {"input_ids": input_ids, "attention_mask": attention, "labels": labels}
-        return batch, max(float((labels != IGNORED).sum()), 1.0)
+            contents.append(hidden)
+            labels.append(np.where(chosen, ids, IGNORED))
+        batch = rows.vocabulary.batch(contents, labels)
+        return batch, max(float((batch["labels"] != IGNORED).sum()), 1.0)
 
     def reduce(self, batch: Batch, outputs: Batch) -> Floats:
         """Return of every item the number of its masked tokens, their summed loss and how many came first."""
@@ -234,8 +231,17 @@ class MaskedLanguageModelling:
         return {"token frequencies": self._frequencies(train.rows(), test.rows())}
 
     def exhibits(self, test: Split, titles: list[str] | None, before: Side, after: Side) -> dict[str, Any]:
-        """Return nothing yet."""
-        return {}
+        """Return sentences with a blank as either side fills it, and the words whose prediction changed most."""
+        rows: MaskedRows = test.rows()
+        models = (before.model, after.model)
+        numbers = [example.row for example in test.examples]
+        found = find_blanks(_sources(test.examples)[0], numbers, rows, seed=self.seed)
+
+        def collate(items: Ints) -> Batch:
+            return self.collate(rows, items, "measuring")[0]
+
+        words = compare_words(rows, collate, *models, seed=self.seed)
+        return {"blanks": show_blanks(found, rows, *models), "improved_words": words}
 
     def _frequencies(self, learned: MaskedRows, rows: MaskedRows) -> Floats:
         """Return the sums that token frequencies, each raised by one (Laplace), would get."""

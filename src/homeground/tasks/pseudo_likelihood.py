@@ -88,6 +88,11 @@ class WordRows:
     vocabulary: Vocabulary
 
     @property
+    def truncated(self) -> int:
+        """Words are shown with some of the text around them; none is cut itself."""
+        return 0
+
+    @property
     def items(self) -> Ints:
         """Word and piece of every item, ``(items, 2)``; words not wholly known have none."""
         counts = np.where(self.known, self.pieces[:, 1] - self.pieces[:, 0], 0)

@@ -61,7 +61,8 @@ class MaskedLMNetwork(nn.Module):
 
     def fill(self, batch: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
         """Return ids and log probabilities ``(masked, count)`` of the likeliest tokens, the likeliest first."""
-        found = [log_softmax(self(part), dim=-1).topk(count, dim=-1) for part in self._parts(batch)]
+        most = min(count, int(self.body.config.vocab_size))
+        found = [log_softmax(self(part), dim=-1).topk(most, dim=-1) for part in self._parts(batch)]
         return {
             "ids": torch.cat([each.indices for each in found]),
             "log_probabilities": torch.cat([each.values for each in found]),

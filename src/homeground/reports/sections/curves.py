@@ -19,6 +19,9 @@ _TOGETHER = [
 ]
 """Validation metrics on one scale share a chart; every other one has its own."""
 
+_SAID_ALREADY = ("tutorial_perplexity", "word_perplexity", "character_perplexity")
+"""Metrics that rise and fall with another one, whose curve is enough."""
+
 
 def curves(record: RunRecord) -> dict[str, Any]:
     """Return the charts, empty when nothing was trained, and what training did in a sentence."""
@@ -71,6 +74,7 @@ def _validation(lines: Sequence[Mapping[str, Any]], best_step: float | None) -> 
         for name in names
         if (points := _points(lines, name)) and not _alike(points, loss)
     ]
+    left = [name for name in left if name not in _SAID_ALREADY]
     charts = [chart for name in left if (chart := _beside_training(lines, name, best_step))]
     left = [name for name in left if not _points(lines, f"train/{name}")]
     for title, members in _TOGETHER:

@@ -101,11 +101,17 @@ def _checks(record: RunRecord) -> list[dict[str, str]]:
     rows = row_numbers({"rows": duplicates.get("rows") or []})
     alike = _ALIKE + (f" Rows {rows}." if rows else "")
     given = "labels" if record.labelled else "scores"
+    # Plain texts have nothing that could contradict, and no second text.
+    conflicting = None if record.masked else duplicates.get("conflicting_scores")
+    recurring = None if record.masked else values.get("recurring_text_2")
+    length = (
+        f"Blocks of at most {count(truncated.get('max_length'), 'token')}." if record.masked else _length(truncated)
+    )
     checks: list[tuple[str, Any, str]] = [
         (f"{item.capitalize()}s like an earlier one", duplicates.get("exact"), alike),
-        (f"Of these, with {given} that contradict each other", duplicates.get("conflicting_scores"), ""),
-        ("Second texts that recur in several groups", values.get("recurring_text_2"), ""),
-        ("Texts cut to the longest length", truncated.get("texts"), _length(truncated)),
+        (f"Of these, with {given} that contradict each other", conflicting, ""),
+        ("Second texts that recur in several groups", recurring, ""),
+        ("Texts cut to the longest length", truncated.get("texts"), length),
         ("Texts of the test that train or validation hold too", shared.get("texts"), ""),
         ("Groups of the test that train or validation hold too", shared.get("groups"), ""),
         (f"Test {item}s seen in training", seen, "These make the scores look better than they are." if seen else ""),

@@ -18,9 +18,9 @@ _RANKS = [("first", 1, 1), ("second", 2, 2), ("third", 3, 3), ("4th to 10th", 4,
 
 
 def distributions(record: RunRecord) -> dict[str, Any] | None:
-    """Return the spread of similarities by given level, or of ranks for pairs without scores; None without examples."""
+    """Return the spread of similarities by given level, or of ranks for pairs without scores; None without pairs."""
     rows = [row for row in record.examples if is_number(row.get("before")) and is_number(row.get("after"))]
-    if not rows:
+    if not rows or record.masked:
         return None
     scored = [row for row in rows if is_number(row.get("similarity"))]
     if not scored:

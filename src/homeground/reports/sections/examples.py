@@ -19,7 +19,7 @@ def examples(record: RunRecord) -> dict[str, Any] | None:
     """Return the two lists, or None when the run kept no test pairs."""
     rows = [(_gain(row), row) for row in record.examples]
     known = [(gain, row) for gain, row in rows if gain is not None]
-    if not known:
+    if not known or record.masked:
         return None
     known.sort(key=lambda item: -item[0])
     return {

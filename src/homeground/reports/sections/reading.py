@@ -15,7 +15,7 @@ def reading(record: RunRecord) -> dict[str, Any]:
     general = part(scores, "general")
     evaluation = part(record.recipe, "evaluation")
     draws = evaluation.get("bootstrap_draws")
-    margin = general.get("margin", evaluation.get("general_margin", 0.01))
+    margin = general.get("margin", evaluation.get("general_margin", 0.05 if record.masked else 0.01))
     return {
         "fitted": bool(scores.get("head")),
         "level": percent(part(scores, "difference").get("level", 0.95)),

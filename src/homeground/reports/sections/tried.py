@@ -6,19 +6,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homeground.reports.charts import dot_chart
+from homeground.reports.charts import dot_chart, line_chart
 from homeground.reports.glossary import metric
 from homeground.reports.record import RunRecord, part, parts
-from homeground.reports.wording import duration, is_number, number, power
+from homeground.reports.wording import count, duration, is_number, number, power
 
 
 def tried(record: RunRecord) -> dict[str, Any] | None:
     """Return the trials of head and search, or None where nothing was tried."""
     head, search = part(record.scores, "head"), part(record.scores, "search")
-    trials = _trials(head)
-    if not trials and not search:
+    trials, masked = _trials(head), _masked_head(head, str(record.scores.get("primary_metric") or ""))
+    if not trials and not search and not masked:
         return None
-    return {"head": _head(head, trials) if trials else None, "search": _search(search) if search else None}
+    return {
+        "head": _head(head, trials) if trials else None,
+        "masked_head": masked,
+        "search": _search(search) if search else None,
+    }
+
+
+def _masked_head(head: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """Return how a head for masked words was trained before anything was compared; None where it was not."""
+    if "why" not in head:
+        return None
+    points = [
+        (float(each["step"]), float(each["value"])) for each in parts(head, "curve") if is_number(each.get("value"))
+    ]
+    best = head.get("best_step")
+    return {
+        "why": str(head["why"]),
+        "steps": count(head.get("steps"), "step"),
+        "learning_rate": power(head.get("learning_rate")),
+        "best": count(best) if is_number(best) else "",
+        "stopped": str(head.get("stopped_because") or ""),
+        "chart": line_chart(
+            f"{metric(name).label} (validation)", {"validation": ("after", points)}, best_step=float(best or 0) or None
+        )
+        if len(points) > 1
+        else None,
+    }
 
 
 def _search(search: Mapping[str, Any]) -> dict[str, Any]:

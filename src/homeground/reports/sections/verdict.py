@@ -41,7 +41,7 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "word": word,
         "tone": tone,
         "shape": shape,
-        "sentence": str(scores.get("sentence") or "").removeprefix(f"{word}: "),
+        "sentence": _sentence(str(scores.get("sentence") or ""), word),
         "metric": primary,
         "before": number(part(scores, "before").get(primary.name), primary.decimals),
         "after": number(_after(scores, primary.name), primary.decimals),
@@ -57,6 +57,16 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "surer": surer(scores, record.item, share=seeds_share(record)),
         "advice": advice(record),
     }
+
+
+def _sentence(sentence: str, word: str) -> str:
+    """Return the sentence of a verdict without its word, which stands above it.
+
+    >>> _sentence("HELPED: Accuracy 0.8", "HELPED"), _sentence("HURT at predicting words: …", "HURT")
+    ('Accuracy 0.8', 'At predicting words: …')
+    """
+    rest = sentence.removeprefix(word).removeprefix(":").strip()
+    return rest[:1].upper() + rest[1:]
 
 
 def _data_name(record: RunRecord) -> str:
@@ -221,7 +231,7 @@ def advice(record: RunRecord) -> str:
             "a lower learning rate or fewer epochs may do."
         )
     if word == "TOO FEW":
-        more = f"labelled {item}s" if record.labelled else "scored pairs"
+        more = f"labelled {item}s" if record.labelled else "documents" if record.masked else "scored pairs"
         return f"Do not decide on this test. Gather more {more}, or split them with a larger test share (--test 0.3)."
     if word != "HELPED" and gained(scores):
         which = f"{item}s that the model did not learn from" if scores.get("seen_in_training") else f"more {item}s"
@@ -237,6 +247,11 @@ def advice(record: RunRecord) -> str:
     if general.get("verdict") == "FORGOT":
         other = "" if scores.get("merging") else ", or adapt again with --keep-general FILE"
         return f"Use the adapted model for texts of this domain only{other}; keep the checkpoint for everything else."
+    if record.masked:
+        return (
+            "Use the adapted model to fill in words of this domain, or as the checkpoint of another task there; "
+            "whether it helps that task only its own verdict can say."
+        )
     if general.get("verdict") == "KEPT":
         return "Use the adapted model: it is better in this domain and as good as before outside it."
     return "Use the adapted model for texts of this domain; what it does outside it has not been settled."

@@ -1,0 +1,261 @@
+"""What a report shows of masked words: sentences with a blank, and the words whose prediction changed most."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from homeground.data.documents import Source
+from homeground.data.segmentation import word_spans
+from homeground.randomness import generator
+from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary
+from homeground.tasks.task import Answering, Batch
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BLANKS = 8
+"""Sentences shown."""
+
+LIKELIEST = 5
+"""Tokens shown for a blank, of either side."""
+
+DOCUMENTS = 200
+"""Documents that sentences are taken from."""
+
+SENTENCES = 120
+"""Sentences tried, at most ``A_DOCUMENT`` from one document."""
+
+A_DOCUMENT = 3
+WORDS_TRIED = 4
+"""Words tried in a sentence."""
+
+SHORTEST, LONGEST = 6, 30
+"""Words of a sentence, so that there is something to tell from and little to read."""
+
+READ = 20_000
+"""Characters of a document in which sentences are looked for."""
+
+LETTERS = 4
+"""Letters of a word that may be a blank: shorter ones are words of every domain. Not asked of other scripts."""
+
+BLOCKS = 300
+"""Blocks in which words are looked at."""
+
+FEWEST = 3
+"""Masked tokens of a word from which it is listed."""
+
+IMPROVED, WORSE = 20, 10
+"""Words listed."""
+
+AT_ONCE = 32
+
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
+
+
+class Collate(Protocol):
+    """What makes a batch of items, their measured masks in it."""
+
+    def __call__(self, items: Ints) -> Batch:
+        """Return the batch of some items of the test rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Blank:
+    """A sentence and the place of one word in it, in characters and in tokens."""
+
+    row: int
+    sentence: str
+    start: int
+    end: int
+    ids: Ints
+    place: int
+
+    @property
+    def word(self) -> str:
+        """The word that is missing."""
+        return self.sentence[self.start : self.end]
+
+
+def find_blanks(source: Source, numbers: Sequence[int], rows: MaskedRows, *, seed: int) -> list[Blank]:
+    """Return sentences of some documents, each with words that are a single token.
+
+    ``numbers`` are the rows of the documents in their file; a bounded sample of them is read, keyed by the seed.
+    """
+    sample = set(generator(seed, "blanks").permutation(np.array(numbers, np.int64))[:DOCUMENTS].tolist())
+    texts = [(row, text[:READ]) for row, text in source.texts() if row in sample]
+    tokenizer = Tokenizer.from_str(rows.tokenizer.to_str())
+    tokenizer.no_truncation()
+    blanks: list[Blank] = []
+    sentences = 0
+    for row, text in texts:
+        random = generator(seed, "blank", row)
+        for sentence in _sentences(text, random):
+            found = _words(row, sentence, tokenizer, rows.room)
+            order = random.permutation(len(found))[:WORDS_TRIED]
+            blanks += [found[place] for place in order.tolist()]
+            sentences += 1
+        if sentences >= SENTENCES:
+            break
+    return blanks
+
+
+def show_blanks(blanks: Sequence[Blank], rows: MaskedRows, before: Answering, after: Answering) -> list[dict[str, Any]]:
+    """Return the blanks whose prediction changed most, one a document and a word, with what either side fills in."""
+    if not blanks:
+        return []
+    sides, vocabulary = {"before": before, "after": after}, rows.vocabulary
+    sure = {name: _sure(model, blanks, vocabulary) for name, model in sides.items()}
+    order = np.argsort(-np.abs(sure["after"] - sure["before"]), kind="stable")
+    chosen: list[int] = []
+    used: set[Any] = set()
+    for place in order.tolist():
+        own = {blanks[place].row, blanks[place].word.lower()}
+        if len(chosen) < BLANKS and not own & used:
+            chosen.append(place)
+            used |= own
+    picked = [blanks[place] for place in chosen]
+    batch = _batch(picked, vocabulary)
+    likeliest = {name: model.fill(batch, LIKELIEST) for name, model in sides.items()}
+    return [
+        {
+            "row": blank.row,
+            "left": blank.sentence[: blank.start],
+            "word": blank.word,
+            "right": blank.sentence[blank.end :],
+            **{
+                name: {
+                    "probability": round(float(np.exp(sure[name][place])), 6),
+                    "likeliest": _told(likeliest[name], line, rows.tokenizer),
+                }
+                for name in sides
+            },
+        }
+        for line, (place, blank) in enumerate(zip(chosen, picked, strict=True))
+    ]
+
+
+def compare_words(
+    rows: MaskedRows, collate: Collate, before: Answering, after: Answering, *, seed: int
+) -> dict[str, Any]:
+    """Return the words whose mean loss, in nats, fell most and those where it rose most, on a sample of the blocks.
+
+    A masked token counts for the whole word that it is a part of.
+    """
+    blocks = np.sort(generator(seed, "words").permutation(len(rows.blocks))[:BLOCKS])
+    sums: dict[str, Floats] = {}
+    masked = 0
+    for draw in range(rows.draws):
+        for start in range(0, len(blocks), AT_ONCE):
+            some = blocks[start : start + AT_ONCE]
+            batch = collate(some + draw * len(rows.blocks))
+            losses = [-model.predict(batch)["log_probabilities"].astype(np.float64) for model in (before, after)]
+            words = _masked_words(rows, some, batch["labels"])
+            masked += len(words)
+            for word, one, other in zip(words, *losses, strict=True):
+                if word:
+                    sums[word] = sums.get(word, np.zeros(3)) + np.array([1.0, one, other])
+    return {"blocks": len(blocks), "masked": masked, **_ranked(sums)}
+
+
+def _ranked(sums: Mapping[str, Floats]) -> dict[str, Any]:
+    means = {word: (int(n), one / n, other / n) for word, (n, one, other) in sums.items() if n >= FEWEST}
+    order = sorted(means, key=lambda word: (means[word][2] - means[word][1], word))
+    improved = [word for word in order if means[word][2] < means[word][1]][:IMPROVED]
+    worse = [word for word in reversed(order) if means[word][2] > means[word][1]][:WORSE]
+
+    def told(word: str) -> dict[str, Any]:
+        count, one, other = means[word]
+        return {"word": word, "count": count, "before": round(float(one), 6), "after": round(float(other), 6)}
+
+    return {"words": len(means), "improved": [told(word) for word in improved], "worse": [told(word) for word in worse]}
+
+
+def _masked_words(rows: MaskedRows, blocks: Ints, labels: Ints) -> list[str]:
+    """Return the word of every masked token, item by item, in lower case; empty where it is no word of letters."""
+    first = len(rows.vocabulary.prefix)
+    words: list[str] = []
+    for block, own in zip(blocks.tolist(), labels, strict=True):
+        ids, marks = rows.content(block)
+        begins = np.flatnonzero(marks)
+        number = np.cumsum(marks) - 1
+        bounds = np.append(begins, len(ids))
+        for place in (np.flatnonzero(own != IGNORED) - first).tolist():
+            start, end = bounds[number[place]], bounds[number[place] + 1]
+            words.append(_shown(rows.tokenizer.decode(ids[start:end].tolist(), skip_special_tokens=False)))
+    return words
+
+
+def _shown(word: str) -> str:
+    """Return a word as it is listed; of words with fewer than three letters only those of other scripts than ours."""
+    plain = word.strip().lower()
+    long = len(plain) >= 3 or not plain.isascii()
+    return plain if long and plain[:1].isalpha() and "\ufffd" not in plain else ""
+
+
+def _sentences(text: str, random: np.random.Generator) -> list[str]:
+    """Return a few sentences of a text, in a random order, none too short or too long."""
+    found = [sentence.strip() for sentence in SENTENCE_END.split(text)]
+    fitting = [sentence for sentence in found if 2 * SHORTEST <= len(sentence) <= 12 * LONGEST]
+    chosen: list[str] = []
+    for place in random.permutation(len(fitting)).tolist():
+        words = sum(fitting[place][start].isalnum() for start, _ in word_spans(fitting[place]))
+        if SHORTEST <= words <= LONGEST:
+            chosen.append(fitting[place])
+        if len(chosen) == A_DOCUMENT:
+            break
+    return chosen
+
+
+def _words(row: int, sentence: str, tokenizer: Tokenizer, room: int) -> list[Blank]:
+    """Return the words of a sentence that may be blanks: long enough, of letters, and one token each."""
+    encoding = tokenizer.encode(sentence, add_special_tokens=False)
+    if len(encoding.ids) > room:
+        return []
+    ids = np.array(encoding.ids, np.int64)
+    # A token may begin with the space before its word.
+    tokens = {
+        (end - len(sentence[start:end].lstrip()), end): place for place, (start, end) in enumerate(encoding.offsets)
+    }
+    return [
+        Blank(row, sentence, start, end, ids, tokens[start, end])
+        for start, end in word_spans(sentence)
+        if (start, end) in tokens and _may_be_blank(sentence[start:end])
+    ]
+
+
+def _may_be_blank(word: str) -> bool:
+    return word.isalpha() and (len(word) >= LETTERS or not word.isascii())
+
+
+def _batch(blanks: Sequence[Blank], vocabulary: Vocabulary) -> dict[str, Ints]:
+    contents = [blank.ids.copy() for blank in blanks]
+    labels = [np.full(len(blank.ids), IGNORED, np.int64) for blank in blanks]
+    for blank, ids, own in zip(blanks, contents, labels, strict=True):
+        own[blank.place] = ids[blank.place]
+        ids[blank.place] = vocabulary.mask
+    return vocabulary.batch(contents, labels)
+
+
+def _sure(model: Answering, blanks: Sequence[Blank], vocabulary: Vocabulary) -> Floats:
+    """Return the log probability of the missing word of every blank."""
+    parts = [
+        model.predict(_batch(blanks[start : start + AT_ONCE], vocabulary))["log_probabilities"]
+        for start in range(0, len(blanks), AT_ONCE)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _told(found: Batch, line: int, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+    ids, sure = found["ids"][line].tolist(), np.exp(found["log_probabilities"][line].astype(np.float64)).tolist()
+    return [
+        {"token": tokenizer.decode([token], skip_special_tokens=False).strip(), "probability": round(p, 6)}
+        for token, p in zip(ids, sure, strict=True)
+    ]

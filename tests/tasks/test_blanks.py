@@ -1,0 +1,111 @@
+"""What a report shows of masked words, chosen from what two models say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.checkpoints import VOCABULARY, bert
+from tests.masking import Knowing, documents
+
+from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, padding_id
+from homeground.data.readers import Row, Table
+from homeground.recipe import make_recipe
+from homeground.tasks import blanks
+from homeground.tasks.mlm import MaskedLanguageModelling
+from homeground.tasks.task import Measured, Side, Split
+
+IDS = {token: number for number, token in enumerate(VOCABULARY)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bert(tmp_path_factory.mktemp("blanks") / "bert")
+
+
+def exhibits(folder: Path, texts: list[str], before: Any, after: Any, **changes: Any) -> dict[str, Any]:
+    """Return what the task shows of two models on some texts."""
+    rows = [Row(number, {"text": text}) for number, text in enumerate(texts, 1)]
+    table = Table("texts.csv", "csv", ("text",), rows, "0" * 64, 1)
+    checkpoint = open_checkpoint(str(folder))
+    tokenizer = load_tokenizer(checkpoint, max_length=64)
+    task = replace(
+        MaskedLanguageModelling.for_table(table, make_recipe({"data": "texts.csv"})),
+        mask=mask_id(checkpoint),
+        **changes,
+    )
+    examples = task.read(table).examples
+    test = Split(examples, lambda: task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer)))
+    nothing = Measured(np.zeros(0), np.zeros(0), {})
+    sides = [Side(nothing, model, lambda _: np.zeros((0, 0), np.float32), lambda _: []) for model in (before, after)]
+    return task.exhibits(test, None, *sides)
+
+
+def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(folder: Path) -> None:
+    after = {IDS[word]: -1.0 for word in ("court", "judge", "bank", "loan")}
+    after[IDS["nurse"]] = -9.0
+    shown = exhibits(folder, documents(60), Knowing({IDS["the"]: -0.5}), Knowing(after))["blanks"]
+    assert 1 < len(shown) <= blanks.BLANKS
+    words = [blank["word"].lower() for blank in shown]
+    assert len({blank["row"] for blank in shown}) == len(set(words)) == len(shown)
+    # Both what got better and what got worse, and first what moved most: by 4 nats here.
+    assert {"court", "judge", "bank", "loan", "nurse"} & set(words[:5]) == set(words[:5])
+    worse = [blank for blank in shown if blank["word"] == "nurse"]
+    assert all(blank["before"]["probability"] > blank["after"]["probability"] for blank in worse)
+    assert shown[0]["before"]["likeliest"] == [{"token": "the", "probability": pytest.approx(np.exp(-0.5), abs=1e-6)}]
+
+
+def test_a_blank_and_what_stands_around_it_are_the_sentence_of_the_document(folder: Path) -> None:
+    texts = documents(40)
+    asked = Knowing({})
+    for blank in exhibits(folder, texts, asked, Knowing({IDS["court"]: -1.0}))["blanks"]:
+        assert blank["left"] + blank["word"] + blank["right"] in texts[blank["row"] - 1]
+        assert len(blank["word"]) >= 4
+    alone = [batch for batch in asked.batches if (batch["labels"] != -100).sum(1).max() == 1]
+    masked = alone[0]["labels"] != -100
+    assert set(alone[0]["input_ids"][masked].tolist()) == {IDS["[MASK]"]}
+
+
+def test_the_same_seed_shows_the_same_and_another_others(folder: Path) -> None:
+    texts = documents(300)
+    sides = (Knowing({}), Knowing({IDS["bank"]: -1.0, IDS["judge"]: -2.0}))
+    first = exhibits(folder, texts, *sides)
+    assert exhibits(folder, texts, *sides) == first
+    assert exhibits(folder, texts, *sides, seed=1)["blanks"] != first["blanks"]
+
+
+def test_words_of_several_tokens_are_no_blanks(folder: Path) -> None:
+    text = "Zebras and the judge saw giraffes in my den today."
+    assert [blank["word"] for blank in exhibits(folder, [text], Knowing({}), Knowing({}))["blanks"]] == ["judge"]
+    assert exhibits(folder, ["The judge saw me."], Knowing({}), Knowing({}))["blanks"] == []
+
+
+def test_words_are_ranked_by_how_much_their_mean_loss_changed(folder: Path) -> None:
+    before = Knowing({IDS["nurse"]: -1.0})
+    after = Knowing({IDS["court"]: -1.0, IDS["bank"]: -3.0, IDS["nurse"]: -2.0})
+    words = exhibits(folder, documents(120), before, after)["improved_words"]
+    assert [each["word"] for each in words["improved"]] == ["court", "bank"]
+    assert words["improved"][0] | {"count": 0} == {"word": "court", "count": 0, "before": 5.0, "after": 1.0}
+    assert [(each["word"], each["before"], each["after"]) for each in words["worse"]] == [("nurse", 1.0, 2.0)]
+    assert min(each["count"] for each in (*words["improved"], *words["worse"])) >= blanks.FEWEST
+
+
+def test_a_masked_token_counts_for_its_whole_word(folder: Path) -> None:
+    texts = ["the zebra played " * 4] * 20
+    words = exhibits(folder, texts, Knowing({}), Knowing({IDS["##e"]: -1.0, IDS["##ed"]: -1.0}))["improved_words"]
+    assert {each["word"] for each in words["improved"]} == {"zebra", "played"}
+
+
+def test_words_seen_less_than_three_times_are_not_listed(folder: Path) -> None:
+    assert exhibits(folder, ["the judge"], Knowing({}), Knowing({}), draws=1)["improved_words"]["words"] == 0
+
+
+def test_only_so_many_blocks_are_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blanks, "BLOCKS", 7)
+    asked = Knowing({})
+    words = exhibits(folder, documents(50), asked, Knowing({}), draws=2)["improved_words"]
+    assert words["blocks"] == 7
+    assert words["masked"] == sum(int((batch["labels"] != -100).sum()) for batch in asked.batches[:2])

@@ -58,6 +58,13 @@ def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(folder
     assert shown[0]["before"]["likeliest"] == [{"token": "the", "probability": pytest.approx(np.exp(-0.5), abs=1e-6)}]
 
 
+def test_addresses_tables_and_code_are_no_sentences(folder: Path) -> None:
+    addresses = [
+        f"the court: https://bank.org/{number}/judge-of-law_{number}?loan={number}&bank" for number in range(40)
+    ]
+    assert exhibits(folder, addresses, Knowing({}), Knowing({IDS["court"]: -1.0}))["blanks"] == []
+
+
 def test_a_blank_and_what_stands_around_it_are_the_sentence_of_the_document(folder: Path) -> None:
     texts = documents(40)
     asked = Knowing({})

@@ -39,6 +39,9 @@ WORDS_TRIED = 4
 SHORTEST, LONGEST = 6, 30
 """Words of a sentence, so that there is something to tell from and little to read."""
 
+PROSE = 0.85
+"""The share of letters, spaces left out, from which a line is a sentence."""
+
 READ = 20_000
 """Characters of a document in which sentences are looked for."""
 
@@ -113,7 +116,8 @@ def show_blanks(blanks: Sequence[Blank], rows: MaskedRows, before: Answering, af
         return []
     sides, vocabulary = {"before": before, "after": after}, rows.vocabulary
     sure = {name: _sure(model, blanks, vocabulary) for name, model in sides.items()}
-    order = np.argsort(-np.abs(sure["after"] - sure["before"]), kind="stable")
+    # By the probability itself: from one in a million to one in a thousand is a large step that shows nothing.
+    order = np.argsort(-np.abs(np.exp(sure["after"]) - np.exp(sure["before"])), kind="stable")
     chosen: list[int] = []
     used: set[Any] = set()
     for place in order.tolist():
@@ -203,7 +207,7 @@ def _shown(word: str) -> str:
 def _sentences(text: str, random: np.random.Generator) -> list[str]:
     """Return a few sentences of a text, in a random order, none too short or too long."""
     found = [sentence.strip() for sentence in SENTENCE_END.split(text)]
-    fitting = [sentence for sentence in found if 2 * SHORTEST <= len(sentence) <= 12 * LONGEST]
+    fitting = [each for each in found if 2 * SHORTEST <= len(each) <= 12 * LONGEST and _prose(each)]
     chosen: list[str] = []
     for place in random.permutation(len(fitting)).tolist():
         words = sum(fitting[place][start].isalnum() for start, _ in word_spans(fitting[place]))
@@ -212,6 +216,12 @@ def _sentences(text: str, random: np.random.Generator) -> list[str]:
         if len(chosen) == A_DOCUMENT:
             break
     return chosen
+
+
+def _prose(sentence: str) -> bool:
+    """Tell a sentence from an address, a table or code, by the share of letters in what is not space."""
+    marks = [letter for letter in sentence if not letter.isspace()]
+    return sum(letter.isalpha() for letter in marks) >= PROSE * len(marks)
 
 
 def _words(row: int, sentence: str, tokenizer: Tokenizer, room: int) -> list[Blank]:

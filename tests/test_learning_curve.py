@@ -15,6 +15,7 @@ from homeground.errors import TrainingFailed, UsageError
 from homeground.evaluation.bootstrap import Interval
 from homeground.learning_curve import judge
 from homeground.run import Run, read_json
+from homeground.tasks.task import RareClass
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 from tests.test_adapt import Broken, broken_at
@@ -163,3 +164,11 @@ def test_a_curve_of_cross_fitted_data_is_refused_before_the_start(
 def test_a_run_without_a_curve_says_so(finished: Run) -> None:
     assert finished.scores["learning_curve"] is None
     assert "learning-curve" not in finished.report.read_text(encoding="utf-8")
+
+
+def test_where_a_class_is_too_rare_nothing_is_suggested() -> None:
+    suggestion = judge(interval(0.01, 0.05), "Macro F1", None, RareClass("sport", units=2, needed=3))
+    assert suggestion.word == "CANNOT BE TOLD"
+    assert 'the class "sport" stands in 2 independent test units only, of the 3 that Macro F1 needs' in (
+        suggestion.sentence
+    )

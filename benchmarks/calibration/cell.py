@@ -16,7 +16,10 @@ from scipy.optimize import brentq
 from homeground.evaluation.bootstrap import Interval, differences
 from homeground.evaluation.layout import Layout
 from homeground.evaluation.verdict import Measured, domain_verdict
+from homeground.metrics.classification import FOUND
 from homeground.randomness import generator
+from homeground.tasks.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1
+from homeground.tasks.task import RareClass
 
 NUMBERS_AT_ONCE = 60_000_000
 """How many numbers are held at once, about 480 MB."""
@@ -142,7 +145,7 @@ def outcomes(
             scored = world.metrics[metric]
             truth = np.broadcast_to(world.truth(metric, effect, sample.tested), sets)
             columns[metric] += [
-                (block, truth[set_], interval.low, interval.high, *_judged(interval, metric, scored, sample, set_))
+                (block, truth[set_], *_judged(interval, metric, scored, sample, set_))
                 for set_, interval in enumerate(intervals)
             ]
         done, block = done + sets, block + 1
@@ -174,15 +177,27 @@ def intervals_of(
         yield from zip(names, found, strict=True)
 
 
-def _judged(interval: Interval, metric: str, scored: Scored, sample: Sample, set_: int) -> tuple[float, str]:
-    """Return the smallest detectable effect and the word of the verdict."""
+def _judged(
+    interval: Interval, metric: str, scored: Scored, sample: Sample, set_: int
+) -> tuple[float, float, float, str]:
+    """Return the interval as it is shown, the smallest detectable effect and the word of the verdict."""
+    own = None if sample.units_of is None else sample.units_of[set_]
+    if scored.of_class is not None and own is not None:
+        sums = sample.after[set_].sum(axis=0)[FOUND : FOUND + 3 * len(own)].reshape(3, -1)
+        found, true, said = sums[:, scored.of_class].astype(int).tolist()
+        low, high = interval_of_f1(found, true + said - 2 * found, (interval.low, interval.high))
+        enough = own[scored.of_class] >= FEWEST_OF_A_CLASS
+        return float(low or 0.0), float(high or 0.0), math.nan, "-" if enough else "TOO FEW"
     if not scored.decides:
-        return math.nan, "-"
-    discordant = None
+        return interval.low, interval.high, math.nan, "-"
+    discordant = rare = None
     if metric == "accuracy" and sample.discordant is not None:
         discordant = int(sample.discordant[set_])
-    verdict = domain_verdict(interval, Measured(metric, 0.0, 0.0, interval.units), discordant=discordant)
-    return verdict.smallest_detectable, verdict.word
+    if metric == "macro_f1" and own is not None and (fewest := int(own[own > 0].min())) < FEWEST_OF_A_CLASS:
+        rare = RareClass("the rarest", fewest, FEWEST_OF_A_CLASS)
+    measured = Measured(metric, 0.0, 0.0, interval.units, too_rare=rare)
+    verdict = domain_verdict(interval, measured, discordant=discordant)
+    return interval.low, interval.high, verdict.smallest_detectable, verdict.word
 
 
 def _sets_at_once(world: World, examples: int, cells: int, asked: Asked) -> int:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from benchmarks.calibration.designs import Design
-from benchmarks.calibration.worlds import GRID, Floats, Sample, Scored, World, hardness, mean_over_normal, total
+from benchmarks.calibration.worlds import (
+    GRID,
+    Floats,
+    Sample,
+    Scored,
+    World,
+    hardness,
+    mean_over_normal,
+    total,
+    units_with,
+)
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
@@ -44,7 +54,7 @@ def simulate(design: Design, sets: int, effect: float, random: np.random.Generat
     for model in (0, 1):
         sides[model, ..., 1] = total(layout, all_right[model])
     sides[..., LAST] = sides[..., 0] * (len(P) / np.maximum(tested.sum(axis=1), 1))[:, None]
-    return Sample(sides[0], sides[1], tested=tested)
+    return Sample(sides[0], sides[1], units_of=units_with(sides[0, ..., FOUND + len(P) : FOUND + 2 * len(P)]))
 
 
 def truth(metric: str, effect: float, tested: NDArray[np.bool_] | None = None) -> Floats:

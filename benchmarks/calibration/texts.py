@@ -17,6 +17,7 @@ from benchmarks.calibration.worlds import (
     mean_over_normal,
     tally,
     total,
+    units_with,
 )
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
@@ -56,7 +57,8 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
         for side in sides:
             side[..., FOUND:last] *= np.tile(tested, 3)[:, None]
             side[..., last + BINS] = side[..., 0] * (classes / tested.sum(axis=1))[:, None]
-        return Sample(sides[0], sides[1], (right[0] != right[1]).sum(axis=1), tested)
+        units_of = units_with(sides[0][..., FOUND + classes : FOUND + 2 * classes])
+        return Sample(sides[0], sides[1], (right[0] != right[1]).sum(axis=1), units_of)
 
     def truth(metric: str, effect: float, tested: NDArray[np.bool_] | None = None) -> Floats:
         before, after = (_score(metric, p, SKILL + shift + own, tested) for own in (0.0, effect))
@@ -68,8 +70,10 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
             "macro_f1": Scored(macro, last + BINS + 1),
             "log_loss": Scored(formulas.log_loss, 3, greater_is_better=False),
             "ece": Scored(lambda sums: formulas.ece(sums[..., : last + BINS], classes), last + BINS, False),
-            "f1 of first class": Scored(formulas.f1_of_class(0, classes), last, own=True, decides=False),
-            "f1 of last class": Scored(formulas.f1_of_class(classes - 1, classes), last, own=True, decides=False),
+            "f1 of first class": Scored(formulas.f1_of_class(0, classes), last, own=True, decides=False, of_class=0),
+            "f1 of last class": Scored(
+                formulas.f1_of_class(classes - 1, classes), last, own=True, decides=False, of_class=classes - 1
+            ),
         },
         simulate=simulate,
         truth=truth,

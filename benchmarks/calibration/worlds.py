@@ -27,20 +27,27 @@ DENSITY = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
 class Sample:
     """Test sets: statistics summed by cell ``(sets, cells, k)`` of two models.
 
-    ``discordant (sets,)`` counts what only one of them got right; ``tested (sets, classes)`` says which classes occur.
+    ``discordant (sets,)`` counts what only one of them got right; ``units_of (sets, classes)`` in how many units each
+    class occurs.
     """
 
     before: Floats
     after: Floats
     discordant: NDArray[np.int64] | None = None
-    tested: NDArray[np.bool_] | None = None
+    units_of: NDArray[np.int64] | None = None
+
+    @property
+    def tested(self) -> NDArray[np.bool_] | None:
+        """Which classes occur, ``(sets, classes)``."""
+        return None if self.units_of is None else self.units_of > 0
 
 
 @dataclass(frozen=True)
 class Scored:
     """A metric of the first ``width`` columns; with ``own`` the interval is that of a score and not of a difference.
 
-    ``decides`` says that a verdict may rest on it; else it only describes.
+    ``decides`` says that a verdict may rest on it; else it only describes. ``of_class`` is the class whose F1 it
+    is.
     """
 
     metric: Metric
@@ -48,6 +55,7 @@ class Scored:
     greater_is_better: bool = True
     own: bool = False
     decides: bool = True
+    of_class: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,11 @@ def tally(layout: Layout, classes: NDArray[np.int64], count: int, chosen: NDArra
     place = (np.arange(sets)[:, None] * cells + layout.cell_of) * count + classes
     place = place.ravel() if chosen is None else place[chosen]
     return np.bincount(place, minlength=sets * cells * count).reshape(sets, cells, count).astype(np.float64)
+
+
+def units_with(true: Floats) -> NDArray[np.int64]:
+    """Return in how many cells each class occurs, ``(sets, classes)``, from how often it does in every cell."""
+    return (true > 0).sum(axis=1)
 
 
 def mean_over_normal(values: Floats) -> Floats:

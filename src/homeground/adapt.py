@@ -192,4 +192,4 @@ def _side(model: Model, measured: Measured, ready: Prepared) -> Side:
         seed, draws = ready.recipe.seed, evaluation.bootstrap_draws
         return own_intervals(measured.statistics, metrics, nodes, seed=seed, draws=draws)
 
-    return Side(measured, model, encode, intervals)
+    return Side(measured, model, encode, intervals, ready.corpus.test.units.units)

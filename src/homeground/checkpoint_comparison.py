@@ -42,7 +42,7 @@ from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
 from homeground.evaluation.bootstrap import Interval, own_interval
-from homeground.evaluation.comparison import METRIC_NAMES, Resampling, difference
+from homeground.evaluation.comparison import METRIC_NAMES, Resampling, described, difference
 from homeground.evaluation.evaluate import embed, evaluate
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
 from homeground.recipe import Recipe, make_recipe
@@ -326,17 +326,18 @@ def _standing(ground: Ground, measured: Measured, best: Measured, *, seen: bool 
     task, recipe, units = ground.task, ground.recipe, ground.part.units
     metric, draws = task.primary_metric, recipe.evaluation.bootstrap_draws
     own = own_interval(measured.statistics, task.metrics[metric], units.nodes, seed=recipe.seed, draws=draws)
+    too_rare = task.too_rare(metric, measured, units)
     if seen:
         word, against = "SEEN", None
     elif measured is best:
-        word, against = ("TOO FEW" if _too_few(own) else "BEST"), None
+        word, against = ("TOO FEW" if too_rare or _too_few(own) else "BEST"), None
     else:
         against = difference(task, metric, best, measured, units, Resampling(recipe.seed, draws))
-        word = _word(against, task.discordant(best, measured))
+        word = "TOO FEW" if too_rare else _word(against, task.discordant(best, measured))
     return {
         "scores": measured.scores,
-        "interval": own.record(),
-        "difference": against and against.record(),
+        "interval": described(own, too_rare),
+        "difference": against and described(against, too_rare),
         "standing": word,
     }
 
@@ -367,7 +368,7 @@ def _sentence(
     ]
     if best["standing"] == "TOO FEW":
         few = best["interval"]["units"]
-        advice = f"but {few} independent units, or so unequal ones, tell nothing; take more data"
+        advice = f"but {few} independent units, so unequal ones or so few of some class, tell nothing; take more data"
         return f"TOO FEW: {first}, {advice}{''.join(learned)}."
     alike = [each["name"] for each in others if each["standing"] != "WORSE"]
     told = f", but cannot be told apart from {' and '.join(alike)}" if alike else ", and the others are worse"

@@ -28,7 +28,7 @@ from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UN
 from homeground.learning import FROZEN, Listener, Note, fit, frozen_embeddings, keep_general, measure, open_before
 from homeground.preparation import Prepared
 from homeground.run import Run, read_array, read_json, write_array, write_json
-from homeground.tasks.task import Measured
+from homeground.tasks.task import Measured, RareClass
 
 FOLDER = "learning-curve"
 PREDICTIONS, RESULT = "predictions.npy", "result.json"
@@ -171,14 +171,20 @@ def suggest(ready: Prepared, half: Measured | None, whole: Measured) -> Suggesti
     task, recipe, units = ready.task, ready.recipe, ready.corpus.test.units
     resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
     interval = difference(task, task.primary_metric, half, whole, units, resampling)
-    return judge(interval, METRIC_NAMES.get(task.primary_metric, task.primary_metric), task.discordant(half, whole))
+    return judge(
+        interval,
+        METRIC_NAMES.get(task.primary_metric, task.primary_metric),
+        task.discordant(half, whole),
+        task.too_rare(task.primary_metric, whole, units),
+    )
 
 
-def judge(interval: Interval, metric: str, discordant: int | None) -> Suggestion:
+def judge(interval: Interval, metric: str, discordant: int | None, too_rare: RareClass | None = None) -> Suggestion:
     """Return the suggestion for the interval of what doubling the data gained, positive being better.
 
     Less than ``SMALL_GAIN`` must be excluded or shown, not merely not found: a wide interval says nothing.
-    ``discordant`` counts the examples that only one of the two models got right, for accuracy.
+    ``discordant`` counts the examples that only one of the two models got right, for accuracy; ``too_rare`` is a class
+    that too few test units have for macro F1.
     """
     changed = (
         f"going from half of the training data to all of it changed {metric} by {interval.value:+.3f} "
@@ -187,6 +193,10 @@ def judge(interval: Interval, metric: str, discordant: int | None) -> Suggestion
     few = interval.units < FEWEST_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
     if few or not math.isfinite(interval.value):
         reason = f"{interval.units} independent test units are too few" if few else f"{metric} could not be computed"
+        return Suggestion("CANNOT BE TOLD", f"Cannot be told: {reason}.", interval)
+    if too_rare is not None:
+        reason = f'the class "{too_rare.label}" stands in {too_rare.units} independent test units only, of the '
+        reason += f"{too_rare.needed} that {metric} needs"
         return Suggestion("CANNOT BE TOLD", f"Cannot be told: {reason}.", interval)
     if interval.high < SMALL_GAIN:
         sentence = f"Flat: {changed}, so more of the same data would not help much."

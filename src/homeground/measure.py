@@ -30,7 +30,7 @@ from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.evaluation.bootstrap import own_interval
-from homeground.evaluation.comparison import Resampling, judge
+from homeground.evaluation.comparison import Resampling, described, judge
 from homeground.evaluation.evaluate import evaluate as evaluate_model
 from homeground.evaluation.ledger import count_verdict
 from homeground.recipe import Recipe, make_recipe
@@ -80,7 +80,10 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
         "understood": test.task.understood(),
         "primary_metric": metric,
         "scores": measured.scores,
-        "interval": {"metric": metric, **interval.record()},
+        "interval": {
+            "metric": metric,
+            **described(interval, test.task.too_rare(metric, measured, test.part.units)),
+        },
         "test_examples": len(test.part),
         "test_units": interval.units,
         "unit": test.part.units.rule,

@@ -9,6 +9,7 @@ import pytest
 
 from homeground.evaluation.bootstrap import Interval
 from homeground.evaluation.verdict import Baseline, Measured, domain_verdict, general_verdict
+from homeground.tasks.task import RareClass
 
 GROUPS = Measured("pearson", 0.771, 0.856, 1503, example="test pair", unit="group")
 ALONE = Measured("accuracy", 0.8, 0.81, 400)
@@ -184,3 +185,14 @@ def test_general_ability_on_too_few_units_is_not_judged():
 def test_an_undefined_difference_is_undecided():
     unknown = interval(np.nan, np.nan, units=1000, undefined=10_000)
     assert general_verdict(unknown, 0.01, GROUPS, name="stsb.csv").word == "UNDECIDED"
+
+
+def test_a_class_that_counts_like_the_others_must_be_there_often_enough() -> None:
+    alone = Measured("Macro F1", 0.5, 0.6, 61, example="test text", unit="test text")
+    rare = replace(alone, too_rare=RareClass("sport", units=2, needed=3))
+    verdict = domain_verdict(interval(0.07, 0.1), rare)
+    assert (verdict.word, verdict.needed) == ("TOO FEW", 92)
+    assert 'the class "sport" counts as much as any other and stands in 2 test texts only' in verdict.sentence
+    assert "every class needs 3, so about 92 test texts of this kind" in verdict.sentence
+    assert domain_verdict(interval(0.07, 0.1), alone).word == "HELPED"
+    assert general_verdict(interval(0.0, 0.01), 0.01, rare, name="reviews.csv").word == "TOO FEW"

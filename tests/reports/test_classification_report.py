@@ -301,3 +301,23 @@ def test_text_from_outside_stays_text(tmp_path: Path, kind: str, payload: str) -
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     first = write_report(write_sample_run(tmp_path / "a" / "run", kind="news-zh")).read_bytes()
     assert write_report(write_sample_run(tmp_path / "b" / "run", kind="news-zh")).read_bytes() == first
+
+
+def test_a_class_of_too_few_texts_has_no_interval_and_says_so(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        for side in files["scores.json"]["per_class"].values():
+            side[0] |= {"support": 2, "low": None, "high": None}
+
+    plain, rare = (page_of(tmp_path / name, "reviews", todo).text for name, todo in (("a", None), ("b", change)))
+    assert "too few" not in plain.split("Class by class")[1].split("What was lost")[0]
+    assert re.search(r"2 texts, too few", rare)
+    assert "too few for any interval, none is drawn" in rare
+
+
+def test_too_few_of_a_class_is_not_told_as_too_few_units(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files["scores.json"] |= {"verdict": "TOO FEW", "sentence": "TOO FEW: rare", "units_needed": 777}
+
+    text = page_of(tmp_path / "run", "reviews", change).text
+    assert "a class that hardly occurs" in text
+    assert "At least 777 independent units" in text

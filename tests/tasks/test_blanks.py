@@ -40,7 +40,10 @@ def exhibits(folder: Path, texts: list[str], before: Any, after: Any, **changes:
     examples = task.read(table).examples
     test = Split(examples, lambda: task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer)))
     nothing = Measured(np.zeros(0), np.zeros(0), {})
-    sides = [Side(nothing, model, lambda _: np.zeros((0, 0), np.float32), lambda _: []) for model in (before, after)]
+    sides = [
+        Side(nothing, model, lambda _: np.zeros((0, 0), np.float32), lambda _: [], np.zeros(0, np.int64))
+        for model in (before, after)
+    ]
     return task.exhibits(test, None, *sides)
 
 

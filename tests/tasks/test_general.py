@@ -12,7 +12,7 @@ from homeground.data.examples import Example
 from homeground.errors import DataError
 from homeground.recipe import Recipe, make_recipe
 from homeground.tasks.classification import Classification
-from homeground.tasks.general import SHARED, general_sets, is_sts_benchmark, read_general
+from homeground.tasks.general import SHARED, general_sets, is_sts_benchmark, read_general, script_remarks
 from homeground.tasks.similarity import Similarity
 
 STS = [
@@ -211,3 +211,24 @@ def test_the_real_benchmark_is_read_whole() -> None:
     assert len(read.examples) == 1500
     scores = [example.score or 0.0 for example in read.examples]
     assert (min(scores), max(scores)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "general", "says"),
+    [
+        (("味道不错", "非常好吃"), ("a fine film", "a dull one"), "100% of the letters of the data and 0% of its own"),
+        (("a fine film", "a dull one"), ("味道不错", "非常好吃"), "0% of the letters of the data and 100% of its own"),
+        (("a fine film", "a dull one"), ("a boat", "a river"), ""),
+        (("味道不错", "非常好吃"), ("很好 OK", "不好"), ""),
+        (("a fine film called 好", "a dull one"), ("味道不错", "好吃"), "another script than the data"),
+        (("a film 味道不", "a dull one"), ("味道不错", "好吃"), ""),
+    ],
+)
+def test_a_general_set_in_another_script_is_remarked_on(
+    write_csv: Callable[..., Path], texts: tuple[str, ...], general: tuple[str, ...], says: str
+) -> None:
+    path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [(*general, 1), (*general[::-1], 0)])
+    decides, _ = general_sets(make_recipe({"data": "pairs.csv"}, general=str(path)), measured_with("cosine_mse"))
+    assert decides is not None
+    remarks = script_remarks(decides, [Example(row, (text,)) for row, text in enumerate(texts)])
+    assert [says in remark for remark in remarks] == ([True] if says else [])

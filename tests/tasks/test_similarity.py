@@ -378,7 +378,7 @@ def test_heat_maps_hold_every_title_against_every_other() -> None:
     task = scored_task("cosine_mse")
     nothing: Any = None
     sides = [
-        Side(nothing, nothing, encode, nothing)
+        Side(nothing, nothing, encode, nothing, nothing)
         for encode in (lambda titles: unit([places[t] for t in titles]), lambda titles: unit([7] * 3))
     ]
     shown = task.exhibits(Split([]), list(places), *sides)

@@ -22,7 +22,7 @@ from homeground.evaluation.verdict import Baseline, domain_verdict, general_verd
 from homeground.evaluation.verdict import Measured as Figures
 from homeground.preparation import Prepared
 from homeground.run import Run
-from homeground.tasks.task import Measurable, Measured
+from homeground.tasks.task import Measurable, Measured, RareClass
 
 VERSION = 1
 METHODS = {
@@ -158,7 +158,9 @@ def judge(
         "after": after.scores,
         "baselines": {name: measured.scores for name, measured in (baselines or {}).items()},
         "difference": {"metric": metric, "method": METHODS[over is not None], **interval.record()},
-        "differences": {name: other.record() for name, other in differences.items()},
+        "differences": {
+            name: described(other, task.too_rare(name, before, test.units)) for name, other in differences.items()
+        },
         "seeds": over and _seeds(over, own, [measured.scores.get(metric) for measured in afters], resampling.seed),
         "baseline_difference": baseline and {"name": baseline.name, **baseline.difference.record()},
         "smallest_detectable": _finite(verdict.smallest_detectable),
@@ -213,6 +215,11 @@ def difference(
         level=resampling.level,
         greater_is_better=task.greater_is_better[metric],
     )
+
+
+def described(interval: Interval, too_rare: RareClass | None) -> dict[str, Any]:
+    """Return the fields of an interval for JSON, without its ends where a class is too rare for them."""
+    return {**interval.record(), **({} if too_rare is None else {"low": None, "high": None})}
 
 
 def _over_seeds(
@@ -285,6 +292,7 @@ def _figures(
         trainings=len(afters),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
         sides=sides,
+        too_rare=task.too_rare(metric, before, units),
     )
 
 

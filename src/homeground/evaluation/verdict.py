@@ -13,6 +13,7 @@ from typing import Literal
 
 from homeground.evaluation.bootstrap import Interval
 from homeground.evaluation.power import smallest_detectable, units_needed
+from homeground.tasks.task import RareClass
 
 FEWEST_UNITS = 30
 """Fewer independent units than this, and the verdict is TOO FEW."""
@@ -53,7 +54,8 @@ class Measured:
 
     ``example`` and ``unit`` are singular nouns, such as "test pair" and "group"; they are the same word where every
     example stands alone. Of several ``trainings`` with different seeds ``after`` is the mean and ``spread`` the
-    standard deviation. ``sides`` are what the two scores are called.
+    standard deviation. ``sides`` are what the two scores are called. ``too_rare`` is a class that counts as much as any
+    and that too few of the units have.
     """
 
     metric: str
@@ -65,6 +67,7 @@ class Measured:
     trainings: int = 1
     spread: float = 0.0
     sides: tuple[str, str] = ("before", "after")
+    too_rare: RareClass | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,12 @@ def _shortage(interval: Interval, measured: Measured) -> tuple[str, int | None]:
             f"say no more than {interval.effective_units:.0f} of equal size would; at least "
             f"{FEWEST_EFFECTIVE_UNITS} are needed"
         ), math.ceil(interval.units * ratio)
+    if (rare := measured.too_rare) is not None:
+        needed = math.ceil(interval.units * rare.needed / rare.units)
+        return (
+            f'the class "{rare.label}" counts as much as any other and stands in {_count(rare.units, measured.unit)} '
+            f"only; every class needs {rare.needed}, so about {_size(needed, interval, measured)} of this kind"
+        ), needed
     if interval.undefined > UNDEFINED_DRAWS * interval.draws and math.isfinite(interval.value):
         share = interval.undefined / interval.draws
         return f"in {share:.0%} of the resamples {measured.metric} could not be computed", None

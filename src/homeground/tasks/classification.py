@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of
 from homeground.data.examples import Example, Examples
+from homeground.data.linking import PairUnits
 from homeground.data.readers import Table, group, text
 from homeground.data.tokenized import Sequences, tokenize_sequences
 from homeground.errors import DataError, UsageError, nearest
@@ -21,7 +22,8 @@ from homeground.metrics import classification as formulas
 from homeground.recipe import Recipe
 from homeground.tasks.bag_of_words import label_frequencies, tf_idf
 from homeground.tasks.labels import LabelReader, find_label_columns, in_natural_order, refuse_no_labels, remarks_on
-from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
+from homeground.tasks.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1, too_rare, units_of_classes
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -299,6 +301,14 @@ class Classification:
             return None
         return int((before.statistics[:, formulas.RIGHT] != after.statistics[:, formulas.RIGHT]).sum())
 
+    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
+        """Return the rarest class of the examples where macro F1 is asked for and too few units have that class."""
+        classes = (*self.labels, *self.unseen)
+        if metric != "macro_f1":
+            return None
+        first = formulas.FOUND + len(classes)
+        return too_rare(classes, measured.statistics[:, first : first + len(classes)], units.units)
+
     def line(self, example: Example, before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[str, Any]:
         """Return the texts and labels of one example, and what was predicted before and after."""
         names = ("text",) if len(example.texts) == 1 else ("text_1", "text_2")
@@ -336,6 +346,15 @@ class Classification:
     def _per_class(self, given: NDArray[np.float64], truth: NDArray[np.int64], side: Side) -> list[dict[str, Any]]:
         found, classes = formulas.per_class(given, truth), given.shape[1]
         intervals = side.intervals([formulas.f1_of_class(place, classes) for place in range(classes)])
+        held = units_of_classes(np.eye(classes)[truth] if truth.ndim == 1 else truth, side.units)
+        sums = side.measured.statistics.sum(0)[formulas.FOUND :][: 3 * classes].reshape(3, classes)
+        wrong = sums[1] + sums[2] - 2 * sums[0]
+        intervals = [
+            interval_of_f1(int(sums[0, place]), int(wrong[place]), each)
+            if held[place] >= FEWEST_OF_A_CLASS
+            else (None, None)
+            for place, each in enumerate(intervals)
+        ]
         return [
             {
                 "label": label,

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from homeground.checkpoint.hub import fetch
 from homeground.data.corpus import link
+from homeground.data.documents import with_texts
 from homeground.data.examples import Example, Examples
 from homeground.data.readers import Table, read_table
+from homeground.data.segmentation import unspaced_share
 from homeground.data.streams import open_rows
 from homeground.errors import CheckpointError, DataError, HomegroundError, HubError, UsageError
 from homeground.randomness import generator
@@ -57,6 +60,12 @@ BENCHMARK_SETS = {
 """What the names of `recipe.BENCHMARKS` stand for: the STS Benchmark (Cer et al. 2017), English pairs scored 0 to 5."""
 
 SHARED = "texts that the data or the other general examples have"
+UNSPACED, SPACED = 0.3, 0.05
+"""From the first share of letters without spaces between words on, and below the second, two scripts are others."""
+
+LOOKED_AT, FIRST_OF_A_TEXT = 1000, 1000
+"""Examples, and characters of a text, that tell the script."""
+
 COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
 """The losses whose similarity is the cosine."""
 
@@ -107,6 +116,26 @@ def general_sets(recipe: Recipe, domain: Task, known: Sequence[Example] = ()) ->
     for part, does in ((chooses, "choose by"), (decides, "decide by")):
         _refuse_unmeasurable(part, does)
     return decides, chooses
+
+
+def script_remarks(general: General, domain: Sequence[Example]) -> list[str]:
+    """Return a sentence where the general set writes spaces between words and the ``domain`` does not, or vice versa.
+
+    Of scripts that both write them, such as Latin and Greek, nothing is said.
+    """
+    own, others = _unspaced(domain), _unspaced(general.examples)
+    if max(own, others) <= UNSPACED or min(own, others) >= SPACED:
+        return []
+    return [
+        f"{general.name}: the general set is in another script than the data; {own:.0%} of the letters of the data and "
+        f"{others:.0%} of its own are of scripts without spaces between words, so it says what was lost in another "
+        "language; add examples in that of the data to see what was lost there"
+    ]
+
+
+def _unspaced(examples: Sequence[Example]) -> float:
+    read = islice(with_texts(examples), LOOKED_AT)
+    return unspaced_share(text[:FIRST_OF_A_TEXT] for _, texts in read for text in texts)
 
 
 def _refuse_unmeasurable(part: General, does: str) -> None:

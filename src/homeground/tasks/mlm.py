@@ -14,6 +14,7 @@ from homeground.checkpoint import Checkpoint, mask_id
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, digest
 from homeground.data.formats import delimiter_hint
+from homeground.data.linking import PairUnits
 from homeground.data.readers import DELIMITERS, Table, column_error, group
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
@@ -23,7 +24,7 @@ from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.masking import Masking, choose, corrupt
-from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -217,6 +218,10 @@ class MaskedLanguageModelling:
 
     def discordant(self, before: Measured, after: Measured) -> int | None:
         """Return None: a loss is not right or wrong."""
+        return None
+
+    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
+        """Return None: masked tokens are no classes."""
         return None
 
     def line(self, example: Example, before: Floats, after: Floats) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from homeground.data.documents import Document
+from homeground.data.linking import PairUnits
 from homeground.data.segmentation import word_spans
 from homeground.metrics.masked import ratio
 from homeground.randomness import generator
 from homeground.tasks.blocks import IGNORED, Vocabulary
-from homeground.tasks.task import Batch, Measured, Metric, Occasion
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -190,6 +191,10 @@ class PseudoLikelihood:
 
     def discordant(self, before: Measured, after: Measured) -> int | None:
         """Return None: a loss is not right or wrong."""
+        return None
+
+    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
+        """Return None: words are no classes."""
         return None
 
 

@@ -15,12 +15,13 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
+from homeground.data.linking import PairUnits
 from homeground.data.readers import Row, Table, column_error, group, number, text
 from homeground.data.tokenized import Tokenized, tokenize
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import correlation
 from homeground.recipe import Recipe
-from homeground.tasks.task import Batch, Measured, Metric, Occasion, Side, Split
+from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 USUAL_NAMES = {
     "text_1": ("text_1", "text1", "sentence1", "sentence_1", "sentence_a", "sent1", "question1", "base"),
@@ -294,6 +295,10 @@ class Similarity:
 
     def discordant(self, before: Measured, after: Measured) -> int | None:
         """Return None: a similarity is not right or wrong."""
+        return None
+
+    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
+        """Return None: a similarity has no classes."""
         return None
 
     def line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:

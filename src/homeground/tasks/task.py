@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
+from homeground.data.linking import PairUnits
 from homeground.data.readers import Table
 
 Batch = Mapping[str, NDArray[Any]]
@@ -57,6 +58,15 @@ class Split:
     rows: Callable[[], Any] = lambda: None
 
 
+@dataclass(frozen=True)
+class RareClass:
+    """A class that too few independent test units have for an interval that rests on it: ``units`` of ``needed``."""
+
+    label: str
+    units: int
+    needed: int
+
+
 class Answering(Protocol):
     """A model as a task may ask it, batch by batch; see ``engines.model``."""
 
@@ -74,13 +84,14 @@ class Side:
     """One side of a comparison, for what is shown of it: what was measured, the model, and intervals.
 
     ``encode`` is the model as an encoder; ``intervals`` maps metrics to the ends of their intervals, all from the same
-    resamples of the test examples.
+    resamples of the test examples; ``units (examples,)`` numbers the independent unit of every one of these.
     """
 
     measured: Measured
     model: Answering
     encode: Encode
     intervals: Callable[[Sequence[Metric]], list[tuple[float | None, float | None]]]
+    units: NDArray[np.int64]
 
 
 class Measurable(Protocol):
@@ -144,6 +155,10 @@ class Measurable(Protocol):
 
     def discordant(self, before: Measured, after: Measured) -> int | None:
         """Return how many examples only one side got right, where that decides; else None."""
+        ...
+
+    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
+        """Return the rarest class, where each counts alike for a metric and that one has too few test units."""
         ...
 
 

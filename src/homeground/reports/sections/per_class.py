@@ -28,6 +28,7 @@ def per_class(record: RunRecord) -> dict[str, Any] | None:
         "dense": dense,
         "classes": [_class(old, new, "" if dense else record.item) for new, old in rows],
         "count": count(len(rows), "class", "classes"),
+        "without": not all(is_number(new.get("low")) for _, new in rows),
         "rose": sum(change > 0 for change in moved),
         "fell": sum(change < 0 for change in moved),
     }
@@ -41,7 +42,7 @@ def _f1(row: Mapping[str, Any]) -> float:
 def _class(before: Mapping[str, Any], after: Mapping[str, Any], item: str) -> dict[str, Any]:
     return {
         "label": shorten(after.get("label", ""), 60),
-        "support": count(after.get("support"), item),
+        "support": count(after.get("support"), item) + ("" if is_number(after.get("low")) else ", too few"),
         "before": _bar(before),
         "after": _bar(after),
         "f1": _moved(before, after, "f1"),

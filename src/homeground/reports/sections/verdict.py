@@ -132,9 +132,12 @@ def why(scores: Mapping[str, Any], item: str) -> str:
         basis = f"It rests on {units_of(scores, item)}; each was scored by one of {folds} models that had not seen it."
     basis += f" {_covered(scores, item)}"
     if word == "TOO FEW":
+        few = f"With fewer than {FEWEST_UNITS} independent units"
+        if _enough_units(scores):
+            few = "Where a few units, or a class that hardly occurs, move the score most,"
         return (
-            f"Not sure at all: the test holds {units_of(scores, item)}. With fewer than {FEWEST_UNITS} independent "
-            "units an interval promises more than it can keep, so no verdict is given."
+            f"Not sure at all: the test holds {units_of(scores, item)}. {few} an interval promises more than it can "
+            "keep, so no verdict is given."
         )
     if word in ("HELPED", "HURT"):
         side, change = ("above", "gain") if word == "HELPED" else ("below", "loss")
@@ -168,15 +171,20 @@ def _objection(scores: Mapping[str, Any], item: str) -> str:
     return "see the notes on the scores."
 
 
+def _enough_units(scores: Mapping[str, Any]) -> bool:
+    units = scores.get("test_units")
+    return is_number(units) and units >= FEWEST_UNITS
+
+
 def surer(scores: Mapping[str, Any], item: str, *, share: str = "") -> str:
     """Return what would make the verdict surer; ``share`` is how much of the variance comes from the trainings."""
     sentences: list[str] = []
     word, units = scores.get("verdict"), scores.get("test_units")
     if word == "TOO FEW":
         missing = f" (there are {count(units)})" if is_number(units) else ""
-        sentences.append(
-            f"At least {FEWEST_UNITS} independent units in the test{missing}; 100 or more give narrow intervals."
-        )
+        fewest = scores.get("units_needed") if _enough_units(scores) else FEWEST_UNITS
+        wanted = f"At least {count(fewest)}" if is_number(fewest) else "More"
+        sentences.append(f"{wanted} independent units in the test{missing}; 100 or more give narrow intervals.")
     elif word == "NO EVIDENCE" and not gained(scores) and trainings(scores):
         sentences.append(
             f"A larger test, or more trainings (--seeds {2 * len(trainings(scores))})"

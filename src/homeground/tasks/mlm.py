@@ -146,7 +146,7 @@ class MaskedLanguageModelling:
         grouped = self.columns.get("group")
         groups = {row.number: group(table, row, grouped) for row in table.rows} if grouped else {}
         for number, written in source.texts():
-            source.noted(written)
+            source.noted(number, written)
             found.add(number)
             examples.append(Document(number, (), group=groups.get(number), key=digest([written]), source=source))
         empty = [row.number for row in table.rows if row.number not in found] if len(found) < len(table.rows) else []

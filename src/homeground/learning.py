@@ -85,12 +85,15 @@ def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path
             tell(Note("no verdict on general text: what a head fitted to the domain makes of it says nothing"))
         model = _open(ready, to_train=True, trainable="head")
         lesson = replace(lesson, train=lesson.train.some(HEAD_BLOCKS, seed=ready.recipe.seed))
-        finished = _run(with_training(ready, **MASKED_HEAD_TRAINING), model, home, None, tell, lesson)
+        # In nats, as its min_delta is, whatever the run itself goes by.
+        monitor = "train/epoch_loss" if lesson.validation is None else "validation/masked_loss"
+        settings = with_training(ready, **MASKED_HEAD_TRAINING, monitor=monitor)
+        finished = _run(settings, model, home, None, tell, lesson)
         record = {"why": "the checkpoint has no trained head for masked words", **MASKED_HEAD_TRAINING}
         record |= {"steps": finished.step, "best_step": finished.best_step, "stopped_because": finished.reason}
         with new_folder(home / "model") as folder:
             model.save(folder)
-        write_json(home / MASKED_HEAD, {**record, "curve": logged(home, f"validation/{ready.task.primary_metric}")})
+        write_json(home / MASKED_HEAD, {**record, "curve": logged(home, "validation/masked_loss")})
     return MaskedHead(home / "model", read_json(home / MASKED_HEAD))
 
 

@@ -34,7 +34,7 @@ from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.randomness import generator
 from homeground.recipe import FILES, Recipe, names_benchmark
-from homeground.tasks import choose_task
+from homeground.tasks import choose_task, idle_settings
 from homeground.tasks.blocks import SHORT, MaskedRows
 from homeground.tasks.general import General, general_sets, script_remarks
 from homeground.tasks.mlm import BLOCK
@@ -251,7 +251,11 @@ def prepare(recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> P
         "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
         "max_length": max_length,
         "benchmarks": [part.source for part in (general, kept_general) if part is not None and part.source],
-        "notes": [*task.remarks, *(script_remarks(general, domain) if general else [])],
+        "notes": [
+            *task.remarks,
+            *idle_settings(recipe, task.name),
+            *(script_remarks(general, domain) if general else []),
+        ],
         "set_aside": [*corpus.record["set_aside"], *_aside(general), *_aside(kept_general)],
     }
     ready = Prepared(recipe, checkpoint, task, corpus, tokenizer, padding, max_length, general, kept_general, record)

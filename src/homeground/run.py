@@ -298,8 +298,8 @@ def file_hash(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def written_to(path: Path) -> Generator[None]:
-    """Turn a failed write below into a DiskError that names the place and what to do."""
+def written_to(path: Path, otherwise: str = "choose a folder that can be written with --out") -> Generator[None]:
+    """Turn a failed write below into a DiskError that names the place and what to do, else ``otherwise``."""
     try:
         yield
     except OSError as error:
@@ -308,7 +308,7 @@ def written_to(path: Path) -> Generator[None]:
             errno.ENOSPC: "free some space and give the same command again",
             errno.EDQUOT: "free some space and give the same command again",
             errno.EFBIG: "raise the limit on file sizes and give the same command again",
-        }.get(error.errno or 0, "choose a folder that can be written with --out")
+        }.get(error.errno or 0, otherwise)
         raise DiskError(f"{path} could not be written ({cause}); nothing finished was lost; {remedy}") from error
 
 

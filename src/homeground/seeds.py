@@ -3,8 +3,8 @@
     for every further seed: train, merge and calibrate as the recipe says, measure, write seeds/<number>/
     the run itself is training 1, and its model is the one that is kept
 
-Only the training's own choices follow from the further seeds: the order of the batches and the dropout. Splits, folds,
-masks and resamples stay those of the run's seed; a new head is fitted without chance, so it is the same in all of them.
+Only the training's own choices follow from the further seeds: the order of the batches, the dropout and the masks that
+are learned from. Splits, folds, measured masks and resamples stay those of the run's seed, and so does a new head.
 A training whose predictions are written is not repeated.
 """
 

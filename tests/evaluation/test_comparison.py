@@ -11,8 +11,11 @@ from tests.conftest import topic_pairs
 
 from homeground.data.corpus import Part, link
 from homeground.data.examples import Example
-from homeground.evaluation.comparison import Resampling, judge, judge_general
+from homeground.errors import DataError
+from homeground.evaluation.comparison import METRIC_NAMES, Resampling, judge, judge_general
+from homeground.evaluation.evaluate import evaluate
 from homeground.evaluation.general import GeneralSet
+from homeground.metrics.masked import METRICS as MASKED_METRICS
 from homeground.tasks.similarity import PairRows, Similarity
 from homeground.tasks.task import Measured
 
@@ -83,3 +86,21 @@ def test_a_training_whose_score_is_not_defined_gives_no_verdict_and_no_crash() -
     assert scores["seeds"]["mean"] is None
     assert scores["seeds"]["trainings"][2] == {"seed": 2, "score": None, "difference": None}
     json.dumps(scores, allow_nan=False)
+
+
+def test_sentences_have_words_for_every_metric_of_masked_words() -> None:
+    assert {*MASKED_METRICS, "word_loss"} <= set(METRIC_NAMES)
+
+
+class Nothing:
+    """Rows without an item."""
+
+    def lengths(self, occasion: str) -> Any:
+        return np.zeros(0, np.int64)
+
+
+def test_nothing_to_measure_is_told() -> None:
+    unused: Any = None
+    rows: Any = Nothing()
+    with pytest.raises(DataError, match="nothing can be measured"):
+        evaluate(unused, unused, rows, batch_size=2)

@@ -13,6 +13,7 @@ from homeground.errors import DataError
 from homeground.recipe import Recipe, make_recipe
 from homeground.tasks.classification import Classification
 from homeground.tasks.general import SHARED, general_sets, is_sts_benchmark, read_general, script_remarks
+from homeground.tasks.mlm import MaskedLanguageModelling
 from homeground.tasks.similarity import Similarity
 
 STS = [
@@ -42,6 +43,16 @@ def sts(tmp_path: Path) -> Path:
     path = tmp_path / "sts-dev.csv"
     path.write_text("\n".join(STS) + "\n", encoding="utf-8")
     return path
+
+
+def test_plain_texts_are_measured_by_the_loss_and_need_two(tmp_path: Path) -> None:
+    domain = MaskedLanguageModelling({"text": "text"}, primary_metric="perplexity")
+    path = tmp_path / "general.csv"
+    path.write_text("text,number\none text,1\nanother,2\n")
+    assert read_general(str(path), recipe(), domain)[0].primary_metric == "masked_loss"
+    path.write_text("text,number\n ,1\n ,2\n")
+    with pytest.raises(DataError, match="0 rows can be measured of 2"):
+        read_general(str(path), recipe(), domain)
 
 
 def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests import checkpoints
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
+from homeground.data import documents
 from homeground.data.corpus import read_file
 from homeground.data.examples import digest
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.recipe import make_recipe
-from homeground.tasks import choose_task
+from homeground.tasks import choose_task, idle_settings
 from homeground.tasks.blocks import IGNORED, MaskedRows, cut
 from homeground.tasks.mlm import MaskedLanguageModelling
+from homeground.tasks.task import Split
 
 TEXTS = [
     "the bank and the river",
@@ -80,6 +86,50 @@ def test_a_column_of_labels_beside_the_text_is_classification(tmp_path: Path) ->
     assert task_for(path, task="mlm")[0].name == "mlm"
 
 
+def test_few_labels_and_lists_of_labels_beside_the_text_are_labels_still(tmp_path: Path) -> None:
+    few = [{"text": f"text {number}", "label_name": "abcd"[number % 4]} for number in range(12)]
+    several = [{"text": f"text {number}", "tags": ["a", str(number)]} for number in range(12)]
+    for lines in (few, several):
+        path = tmp_path / "texts.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        recipe = make_recipe({}, data=str(path))
+        assert choose_task(read_file(str(path), recipe), recipe).name == "classification"
+
+
+def test_columns_that_are_not_read_are_named_unless_the_task_was(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    lines = [{"text": f"text {number}", "kind": "ab"[number % 2], "lang": "de"} for number in range(20)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (remark,) = task_for(path)[0].settled({}, None).remarks
+    assert 'not read: "kind", "lang"' in remark
+    assert task_for(path, task="mlm")[0].settled({}, None).remarks == ()
+
+
+def test_settings_that_a_task_does_not_read_are_told(tmp_path: Path) -> None:
+    def idle(task: str, **given: object) -> list[str]:
+        return idle_settings(make_recipe({}, data="texts.jsonl", **given), task)
+
+    assert idle("mlm", truncation="head_and_tail", class_weights="balanced") == [
+        "of no effect on mlm: --truncation, --class-weights"
+    ]
+    assert idle("classification", mlm_probability=0.3) == ["of no effect on classification: --mlm-probability"]
+    assert idle("mlm", mlm_probability=0.3, text="text", truncation="head") == []
+
+
+def test_special_tokens_spelled_out_in_a_text_count_like_others(tmp_path: Path) -> None:
+    place = tmp_path / "roberta"
+    place.mkdir()
+    checkpoints.roberta(place)
+    checkpoint = open_checkpoint(str(place))
+    tokenizer = load_tokenizer(checkpoint, max_length=16)
+    tokenizer.add_special_tokens(["<last>"])
+    task, examples = task_for(written(tmp_path, [f"{text} <last> <last>" for text in TEXTS]))
+    task = task.settled({}, checkpoint)
+    rows = task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer))
+    split = Split(examples, lambda: rows)
+    assert np.isfinite(task.baselines(split, split)["token frequencies"]).all()
+
+
 def test_a_folder_of_text_files_has_a_document_a_file(tmp_path: Path) -> None:
     place = tmp_path / "texts"
     (place / "below").mkdir(parents=True)
@@ -124,6 +174,42 @@ def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, folder: 
         assert [token for block in own for token in block] == plain.encode(text, add_special_tokens=False).ids
         assert max(map(len, own)) <= 6
         assert max(map(len, own)) - min(map(len, own)) <= 1
+
+
+def test_tokens_that_are_found_again_are_those_of_the_same_rows(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "HELD", 0)
+    monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
+    whole = rows_of(written(tmp_path, TEXTS, "whole.jsonl"), folder)[1]
+    spaced = rows_of(written(tmp_path, [TEXTS[0], " ", *TEXTS[1:]], "spaced.jsonl"), folder)[1]
+    assert spaced.tokens.rows.tolist() == [1, 3, 4, 5]
+    assert spaced.lengths_of_documents.tolist() == whole.lengths_of_documents.tolist()
+
+
+def test_two_processes_that_need_the_same_tokens_write_them_once(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "HELD", 0)
+    monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
+    path, begun, made = written(tmp_path, TEXTS), threading.Barrier(2), []
+    write = documents._write
+
+    def counted(place: Path, *given: Any) -> None:
+        made.append(place)
+        time.sleep(0.2)
+        write(place, *given)
+
+    monkeypatch.setattr(documents, "_write", counted)
+
+    def tokenized(_: int) -> list[int]:
+        begun.wait()
+        return rows_of(path, folder)[1].lengths_of_documents.tolist()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(tokenized, range(2))
+    assert first == second
+    assert len(made) == 1
 
 
 def test_line_by_line_cuts_what_is_too_long_and_counts_it(tmp_path: Path, folder: Path) -> None:

@@ -6,29 +6,32 @@ tokens and nothing cut; of a large corpus they lie in a file of their own that i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.data.examples import Example
 from homeground.data.readers import Table, text
-from homeground.data.segmentation import word_spans, word_starts
+from homeground.data.segmentation import segmenter_versions, word_spans, word_starts
 from homeground.data.streams import HELD
-from homeground.run import new_folder, read_array, write_array
+from homeground.run import new_folder, read_array, write_array, written_to
 
 Ints = NDArray[np.int64]
 
-VERSION = 1
+VERSION = 2
 """Of the way texts become tokens and words; tokens of another version are made anew."""
 
 CHUNK = 1 << 20
@@ -82,16 +85,17 @@ class Source:
         """Return the text of one row, which is looked for from the beginning."""
         return next(found for number, found in self.texts() if number == row)
 
-    def noted(self, found: str) -> None:
-        """Take note of a text that was read, so that a corpus is known by what it holds."""
-        self.fingerprint.update(f"{len(found)}\n".encode())
+    def noted(self, row: int, found: str) -> None:
+        """Take note of a text that was read, so that a corpus is known by what it holds, and in which rows."""
+        self.fingerprint.update(f"{row} {len(found)}\n".encode())
         self.fingerprint.update(found.encode("utf-8", "surrogatepass"))
         self.control += CONTROL.search(found) is not None
 
     def tokenized(self, tokenizer: Tokenizer) -> TokenizedDocuments:
         """Return the tokens of all texts, made once for every tokenizer."""
         plain = _plain(tokenizer)
-        named = hashlib.sha256(f"{VERSION}\n{self.fingerprint.hexdigest()}\n{plain.to_str()}".encode()).hexdigest()
+        made_by = f"{VERSION} {version('tokenizers')} {segmenter_versions()}"
+        named = hashlib.sha256(f"{made_by}\n{self.fingerprint.hexdigest()}\n{plain.to_str()}".encode()).hexdigest()
         if named not in self._tokenized:
             large = self.table.size > HELD
             self._tokenized[named] = _stored(self, plain, named) if large else _in_memory(self, plain)
@@ -190,14 +194,28 @@ def _in_memory(source: Source, tokenizer: Tokenizer) -> TokenizedDocuments:
 def _stored(source: Source, tokenizer: Tokenizer, named: str) -> TokenizedDocuments:
     """Return the tokens from the user's cache, where they are written first if they are not there."""
     folder = cache_folder() / "tokens" / named[:32]
-    if not (folder / "manifest.json").is_file():
-        _remove_old(folder.parent)
-        with new_folder(folder) as temporary:
-            _write(temporary, source, tokenizer)
-    os.utime(folder)
+    with _written_alone(folder):
+        if not (folder / "manifest.json").is_file():
+            _remove_old(folder.parent)
+            with new_folder(folder) as temporary:
+                _write(temporary, source, tokenizer)
+        os.utime(folder)
     ids = np.memmap(folder / "ids.bin", np.int32, "r")
     marks = np.memmap(folder / "word_starts.bin", np.bool_, "r")
     return _assembled(ids, marks, read_array(folder / "counts.npy"))
+
+
+@contextlib.contextmanager
+def _written_alone(folder: Path) -> Generator[None]:
+    """Wait while another process writes the same tokens: then they are found, not made twice."""
+    with written_to(folder, "set HOMEGROUND_CACHE to a folder that can be written"):
+        lock = FileLock(folder.parent.with_name("locks") / folder.name)
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write(folder: Path, source: Source, tokenizer: Tokenizer) -> None:

@@ -7,6 +7,7 @@ sees.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -120,6 +121,12 @@ def unspaced_share(texts: Iterable[str]) -> float:
         letters += len(_LETTER.findall(text))
         inside += 0 if text.isascii() else len(_UNSPACED_LETTER.findall(text))
     return inside / max(letters, 1)
+
+
+def segmenter_versions() -> str:
+    """Return the installed segmenters and their versions: another version may find other words."""
+    installed = [name for names in _PACKAGES.values() for name in names if importlib.util.find_spec(name) is not None]
+    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in installed)
 
 
 def _east_asian_language(text: str) -> str:

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from homeground.data.tokenized import Tokenized
 from homeground.engines.model import Model
+from homeground.errors import DataError
 from homeground.tasks.task import Measurable, Measured, Rows, Task
 
 
 def evaluate(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> Measured:
     """Return what a model scores; outputs are reduced batch by batch, so that memory does not follow the logits."""
     lengths = rows.lengths("measuring")
+    if not len(lengths):
+        raise DataError("nothing can be measured: none of the texts holds a word that the tokenizer knows")
     order = np.argsort(-lengths, kind="stable")
     parts: list[NDArray[Any]] = []
     for start in range(0, len(order), batch_size):

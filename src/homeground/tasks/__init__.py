@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from homeground.data.readers import Table
 from homeground.errors import DataError
-from homeground.recipe import Recipe
+from homeground.recipe import Recipe, settings
 from homeground.tasks.classification import Classification
 from homeground.tasks.mlm import MaskedLanguageModelling
 from homeground.tasks.similarity import Similarity
@@ -27,6 +27,35 @@ OWN_COLUMNS = {
 
 OF_TEXTS = ("classification", "mlm")
 """The tasks that read one column of texts: who names that column has named one of them."""
+
+OWN_SETTINGS = {
+    "masking.mlm_probability": ("mlm",),
+    "masking.whole_word": ("mlm",),
+    "masking.line_by_line": ("mlm",),
+    "evaluation.mask_draws": ("mlm",),
+    "training.class_weights": ("classification",),
+    "training.label_smoothing": ("classification",),
+    "encoder.truncation": ("classification",),
+    "evaluation.titles": ("similarity",),
+    "columns.label": ("classification",),
+    "columns.label_delimiter": ("classification",),
+    "columns.text": OF_TEXTS,
+    "columns.text_1": ("similarity", "classification"),
+    "columns.text_2": ("similarity", "classification"),
+    **{f"columns.{name}": ("similarity",) for name in OWN_COLUMNS["similarity"]},
+}
+"""Settings that only some tasks read, by their full names."""
+
+
+def idle_settings(recipe: Recipe, task: str) -> list[str]:
+    """Say which settings the task does not read though they were changed, in a sentence or none."""
+    changed = [
+        setting.flag
+        for setting in settings()
+        if task not in OWN_SETTINGS.get(".".join(setting.path), (task,))
+        and getattr(getattr(recipe, setting.section), setting.name) != setting.field.default
+    ]
+    return [f"of no effect on {task}: {', '.join(changed)}"] if changed else []
 
 
 def choose_task(table: Table, recipe: Recipe) -> Task:

@@ -204,7 +204,7 @@ def read_general(
     The STS Benchmark's own files (tabs, no header, no quoting, scores from 0 to 5) are known by their first line; any
     other file has a header with the usual column names, or those of the domain's text and label. That of a
     ``benchmark`` holds scored pairs, whatever else its columns are called. Pairs are measured by Pearson, which no
-    change of scale moves, labelled texts by what decides on the domain.
+    change of scale moves, labelled texts by what decides on the domain, plain texts by the loss of masked words.
 
     Raises:
         DataError: the file cannot be read, its scores lie outside [0, 1] and no range was given, or its labels are not
@@ -212,8 +212,11 @@ def read_general(
     """
     if isinstance(domain, MaskedLanguageModelling):
         table = open_rows(path)
-        task = replace(domain, columns=find_text(table, Recipe(data=path)))
-        return task, task.read(table)
+        # The margin is told in nats, whatever decides on the domain.
+        task = replace(domain, columns=find_text(table, Recipe(data=path)), primary_metric="masked_loss")
+        read = task.read(table)
+        _refuse_few(path, table, read)
+        return task, read
     score_range = recipe.evaluation.general_score_range
     if benchmark is not None:
         table, score_range = read_table(path), score_range or benchmark.score_range
@@ -225,14 +228,18 @@ def read_general(
     labelled = benchmark is None and isinstance(domain, Classification) and _holds_labels(table, domain)
     task = _labelled(table, recipe, domain) if labelled else _scored(table, recipe, domain.loss, score_range)
     read = task.read(table)
-    if len(read.examples) < FEWEST:
-        raise DataError(f"{path}: {len(read.examples)} rows can be measured of {len(table.rows)}; expected at least 2")
+    _refuse_few(path, table, read)
     if isinstance(task, Classification):
         task = task.for_labels(domain.labels, read.examples)
         if task.unseen:
             unknown = ", ".join(f'"{label}"' for label in task.unseen[:5])
             raise DataError(f"{path}: holds the labels {unknown}, which the domain has not; expected only its own")
     return task, read
+
+
+def _refuse_few(path: str, table: Table, read: Examples) -> None:
+    if len(read.examples) < FEWEST:
+        raise DataError(f"{path}: {len(read.examples)} rows can be measured of {len(table.rows)}; expected at least 2")
 
 
 def is_sts_benchmark(path: str) -> bool:

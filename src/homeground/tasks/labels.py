@@ -79,7 +79,7 @@ def _guess(table: Table, found: dict[str, str]) -> None:
         return
     if "label" in found and "text" not in found and len(free) == 1:
         found["text"] = free[0]
-    elif "text" in found and "label" not in found and recurring_columns(table, free) == free[:1] != []:
+    elif "text" in found and "label" not in found and len(free) == 1 and _may_be_labels(table, free[0]):
         # A number of its own for every row is no label: then the texts stand alone.
         found["label"] = free[0]
     elif "text" not in found and "label" not in found and len(free) == 2:
@@ -93,10 +93,28 @@ def recurring_columns(table: Table, columns: Iterable[str]) -> list[str]:
     """Return the columns whose values recur as those of a label do: at least two, each several times."""
     chosen: list[str] = []
     for column in columns:
-        distinct = len({json.dumps(row.values[column]) for row in table.rows})
-        if 2 <= distinct <= len(table.rows) / LABELS_REPEAT:
+        most = len(table.rows) / LABELS_REPEAT
+        if 2 <= _distinct(table, column, most) <= most:
             chosen.append(column)
     return chosen
+
+
+def _may_be_labels(table: Table, column: str) -> bool:
+    """Tell whether the only column beside the texts may hold labels: lists, or values of which half recur."""
+    if any(isinstance(row.values[column], list) for row in table.rows):
+        return True
+    most = len(table.rows) / 2
+    return 2 <= _distinct(table, column, most) <= most
+
+
+def _distinct(table: Table, column: str, most: float) -> int:
+    """Count the different values of a column, to the first beyond ``most``, so that no column of texts is held."""
+    found: set[int] = set()
+    for row in table.rows:
+        found.add(hash(json.dumps(row.values[column])))
+        if len(found) > most:
+            break
+    return len(found)
 
 
 class LabelReader:

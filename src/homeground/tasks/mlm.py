@@ -22,7 +22,7 @@ from homeground.randomness import generator
 from homeground.recipe import Recipe
 from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
-from homeground.tasks.labels import TEXT_NAMES
+from homeground.tasks.labels import LISTED, TEXT_NAMES
 from homeground.tasks.masking import Masking, choose, corrupt
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
@@ -93,6 +93,7 @@ class MaskedLanguageModelling:
             masking=Masking(masking.mlm_probability, masking.whole_word),
             line_by_line=masking.line_by_line,
             draws=recipe.evaluation.mask_draws,
+            remarks=_unread(table, columns) if recipe.task is None else (),
         )
 
     @property
@@ -118,9 +119,9 @@ class MaskedLanguageModelling:
         """
         sources = {id(source): source for part in parts.values() for source in _sources(part)}
         control = sum(source.control for source in sources.values())
-        remarks = (f"{control} texts hold control characters",) if control else ()
+        told = (f"{control} texts hold control characters",) if control else ()
         mask = -1 if checkpoint is None else mask_id(checkpoint)
-        return replace(self, mask=mask, remarks=remarks)
+        return replace(self, mask=mask, remarks=(*self.remarks, *told))
 
     def on(self, examples: Sequence[Example], *, choosing: bool = False) -> MaskedLanguageModelling:
         """Return the task itself; to choose by, one draw of masks is enough."""
@@ -147,7 +148,7 @@ class MaskedLanguageModelling:
         grouped = self.columns.get("group")
         groups = {row.number: group(table, row, grouped) for row in table.rows} if grouped else {}
         for number, written in source.texts():
-            source.noted(written)
+            source.noted(number, written)
             found.add(number)
             examples.append(Document(number, (), group=groups.get(number), key=digest([written]), source=source))
         empty = [row.number for row in table.rows if row.number not in found] if len(found) < len(table.rows) else []
@@ -250,7 +251,8 @@ class MaskedLanguageModelling:
 
     def _frequencies(self, learned: MaskedRows, rows: MaskedRows) -> Floats:
         """Return the sums that token frequencies, each raised by one (Laplace), would get."""
-        counts = np.ones(int(rows.vocabulary.replacements.max()) + 1)
+        # A text may spell out a special token, which need not lie among the others.
+        counts = np.ones(max(rows.tokenizer.get_vocab(with_added_tokens=True).values()) + 1)
         for start, end in zip(*learned.bounds, strict=True):
             counts += np.bincount(learned.tokens.ids[start:end], minlength=len(counts))
         log_probabilities = np.log(counts / counts.sum())
@@ -290,6 +292,16 @@ def find_text(table: Table, recipe: Recipe) -> dict[str, str]:
             )
         named["text"] = found[0]
     return named
+
+
+def _unread(table: Table, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which columns are not read where nobody named the task: one of them may have been meant as the label."""
+    unread = [f'"{column}"' for column in table.columns if column not in columns.values()]
+    if not unread:
+        return ()
+    more = f" and {len(unread) - LISTED} more" if len(unread) > LISTED else ""
+    listed = ", ".join(unread[:LISTED]) + more
+    return (f"learned from as plain texts; not read: {listed}. If one of these holds labels, name it with --label",)
 
 
 def _sources(examples: Sequence[Example]) -> list[Source]:

@@ -15,7 +15,7 @@ from homeground.reports.wording import count, duration, is_number, number, power
 def tried(record: RunRecord) -> dict[str, Any] | None:
     """Return the trials of head and search, or None where nothing was tried."""
     head, search = part(record.scores, "head"), part(record.scores, "search")
-    trials, masked = _trials(head), _masked_head(head, str(record.scores.get("primary_metric") or ""))
+    trials, masked = _trials(head), _masked_head(head, "masked_loss")
     if not trials and not search and not masked:
         return None
     return {

@@ -203,10 +203,15 @@ UNKNOWN = ("[UNK]", "<unk>")
 
 
 def _shown(word: Word, encoding: Encoding, room: int) -> tuple[list[int], tuple[int, int]]:
-    """Return the tokens of a word's text, at most ``room``, and which of them are the word's."""
+    """Return the tokens of a word's text, at most ``room``, and which of them are the word's.
+
+    None are where a token holds letters of a neighbour too, as in Chinese it may: then the word cannot be asked alone.
+    """
     offsets = encoding.offsets
     own = [place for place, (_, end) in enumerate(offsets) if word.start < end <= word.end]
-    if not own:
+    # A token may begin with the space before its word.
+    whole = own and not word.text[offsets[own[0]][0] : word.start].strip() and offsets[own[-1]][1] == word.end
+    if not whole:
         return encoding.ids[:room], (0, 0)
     first, last = own[0], own[-1] + 1
     spare = max(0, room - (last - first))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests import checkpoints
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -74,6 +74,7 @@ def test_words_are_in_order_and_hold_every_character_that_shows_something(text: 
     assert not any(text[start].isspace() or text[end - 1].isspace() for start, end in spans)
 
 
+@example("0':")
 @given(text=st.text(st.characters(max_codepoint=127), max_size=60))
 def test_the_short_way_of_plain_english_finds_the_same_words(text: str) -> None:
     assert word_spans(text + " é")[:-1] == word_spans(text)

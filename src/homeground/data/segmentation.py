@@ -48,7 +48,7 @@ _PIECE = regex.compile(
     rf"|(?P<thai>{_THAI}[\p{{M}}{_THAI}]{{0,{LONGEST_RUN - 1}}})"
     r"|(?![\s\p{Cc}\p{Cf}])\X"
 )
-_ASCII_PIECE = re.compile(r"[a-zA-Z0-9]+(?:'[a-zA-Z0-9]+)*+|[!-~]")  # the same for ASCII, four times as fast
+_ASCII_PIECE = re.compile(r"[a-zA-Z0-9]+(?:'[a-zA-Z0-9]+)*|[!-~]")  # the same for ASCII, four times as fast
 _LETTER = regex.compile(r"\p{L}")
 _UNSPACED_LETTER = regex.compile(rf"(?V1)[[{UNSPACED}]&&\p{{L}}]")
 _KANA = regex.compile(r"(?V1)[[\p{Hiragana}\p{Katakana}ーｰ]&&\p{L}]")

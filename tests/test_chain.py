@@ -209,6 +209,11 @@ def test_a_setting_without_a_step_is_refused_with_the_two_ways_to_say_it(
     assert "--set domain.epochs=… or task.epochs=…" in capsys.readouterr().err
 
 
+def test_several_seeds_are_refused_because_single_trainings_are_compared(tmp_path: Path, body: Path) -> None:
+    with pytest.raises(homeground.HomegroundError, match=r"^\[task\] --seeds is not for a chain"):
+        read_chain(write_chain(tmp_path, body), **{"task.seeds": 5})
+
+
 def test_a_folder_with_anything_else_in_it_is_never_taken_for_a_chain(tmp_path: Path, body: Path) -> None:
     path = write_chain(tmp_path, body)
     (tmp_path / "out").mkdir()

@@ -81,6 +81,8 @@ def read_chain(path: str | Path, **settings: Any) -> Chain:
             _refuse_shared(tables[step], flat[step])
             nested = placed(tables[step], Path(path).parent)
             recipes.append(make_recipe({**nested, **own, "out": str(folder / run)}, **flat[step]))
+            if recipes[-1].evaluation.seeds > 1:
+                raise UsageError("--seeds is not for a chain: what it compares are single trainings; leave it out")
     domain, plain = recipes
     if not keep and domain.split.leave_out is None:
         split = domain.split.model_copy(update={"leave_out": str(folder / TEST_TEXTS)})

@@ -29,7 +29,7 @@ from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.corpus import read_file
 from homeground.data.examples import Example
 from homeground.engines import open_engine
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.task import Task
 from homeground.training.batching import epoch_batches

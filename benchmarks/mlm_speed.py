@@ -39,7 +39,7 @@ def ours(folder: Path, data: Path, steps: int, precision: str) -> float:
     from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
     from homeground.data.corpus import read_file
     from homeground.engines import open_engine
-    from homeground.recipe import make_recipe
+    from homeground.recipe.recipe import make_recipe
     from homeground.tasks import choose_task
     from homeground.training.batching import epoch_batches
 
@@ -123,7 +123,7 @@ def measure(name: str, folder: Path, data: Path, steps: int) -> None:
 def one_long_text(source: str, column: str | None, target: Path, *, tokens: int) -> None:
     """Write all texts of a file as one document, over and over until it is long enough."""
     from homeground.data.corpus import read_file
-    from homeground.recipe import make_recipe
+    from homeground.recipe.recipe import make_recipe
     from homeground.tasks.mlm import find_text
 
     recipe = make_recipe({}, data=source, task="mlm", text=column)

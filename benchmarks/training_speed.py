@@ -23,7 +23,7 @@ from homeground.data.examples import Example
 from homeground.data.taxonomy_pairs import ScoredPair, draw_pairs
 from homeground.demo import PAIRING, read_occupations
 from homeground.engines import open_engine
-from homeground.recipe import Encoder, make_recipe
+from homeground.recipe.recipe import Encoder, make_recipe
 from homeground.tasks.similarity import Similarity
 from homeground.training.batching import epoch_batches
 

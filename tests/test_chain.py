@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import homeground
-from homeground.chain_recipe import is_chain, read_chain
 from homeground.checkpoint import open_checkpoint
 from homeground.cli import run as command
 from homeground.errors import RunConflict, UsageError
+from homeground.recipe.chain import is_chain, read_chain
 from homeground.run import Run, read_array
 from tests import checkpoints
 from tests.classifying import lively, topic_texts

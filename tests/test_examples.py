@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import homeground
-from homeground.chain_recipe import is_chain
 from homeground.data.readers import read_table
-from homeground.recipe import make_recipe, read_recipe
+from homeground.recipe.chain import is_chain
+from homeground.recipe.recipe import make_recipe, read_recipe
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = sorted(path for path in EXAMPLES.glob("*.toml") if not is_chain(path))

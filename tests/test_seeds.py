@@ -19,7 +19,7 @@ from homeground.estimate import estimate
 from homeground.evaluation.merging import WEIGHTS
 from homeground.learning import Note
 from homeground.preparation import prepare
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.run import Run, read_array
 from homeground.training import train
 from tests.classifying import lively, topic_texts

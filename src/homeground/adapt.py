@@ -39,7 +39,7 @@ from homeground.learning import (
 )
 from homeground.learning_curve import learn_shares, learning_curve
 from homeground.preparation import Prepared, prepare
-from homeground.recipe import Recipe, make_recipe, read_recipe
+from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.reports.model_card import model_card
 from homeground.reports.record import read_run
 from homeground.reports.report import write_report

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from homeground.adapt import follow
-from homeground.chain_recipe import TEST_TEXTS, Chain, naming, read_chain
 from homeground.data.documents import with_texts
 from homeground.errors import RunConflict, UsageError
 from homeground.estimate import estimate
@@ -30,7 +29,8 @@ from homeground.evaluation.holm import judge_together
 from homeground.evaluation.ledger import count_verdict
 from homeground.learning import PREDICTIONS, Listener, Note
 from homeground.preparation import Prepared, prepare
-from homeground.recipe import Recipe
+from homeground.recipe.chain import TEST_TEXTS, Chain, naming, read_chain
+from homeground.recipe.recipe import Recipe
 from homeground.reports.report import write_report
 from homeground.run import Run, aside, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measured

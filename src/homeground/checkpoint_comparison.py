@@ -45,7 +45,7 @@ from homeground.evaluation.bootstrap import Interval, own_interval
 from homeground.evaluation.comparison import METRIC_NAMES, Resampling, described, difference
 from homeground.evaluation.evaluate import embed, evaluate
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
-from homeground.recipe import Recipe, make_recipe
+from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.classification import Classification
 from homeground.tasks.similarity import Similarity

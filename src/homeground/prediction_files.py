@@ -29,7 +29,7 @@ from homeground.data.readers import Origin, Row, column_error, open_table, text
 from homeground.encoder import Encoder
 from homeground.errors import DataError, UsageError, nearest
 from homeground.fill_mask import MaskedLM
-from homeground.recipe import Recipe, make_recipe
+from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.run import written_to
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.similarity import USUAL_NAMES

@@ -30,7 +30,7 @@ from homeground.data.linking import PairUnits
 from homeground.data.shares import Share, nested_shares
 from homeground.errors import UsageError
 from homeground.randomness import generator
-from homeground.recipe import FILES, Recipe, names_benchmark
+from homeground.recipe.recipe import FILES, Recipe, names_benchmark
 from homeground.refusals import refuse_before_start, refuse_missing, refuse_new_head
 from homeground.tasks import choose_task, idle_settings
 from homeground.tasks.blocks import SHORT, MaskedRows

@@ -9,7 +9,7 @@ from homeground.data.corpus import Corpus
 from homeground.data.readers import read_table
 from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 from homeground.tasks.task import Task
 
 

@@ -19,7 +19,7 @@ from homeground.data.linking import text_key
 from homeground.data.readers import Row, Table
 from homeground.errors import DataError
 from homeground.evaluation.layout import independent_units
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 
 WriteCsv = Callable[..., Path]

@@ -8,7 +8,7 @@ import pytest
 from homeground.data.corpus import read_corpus, read_file
 from homeground.data.leaving_out import read_left_out
 from homeground.errors import DataError
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 
 TESTED = ["The parcel never came to my door.", "Very late", "外卖送得太慢了"]

@@ -13,7 +13,7 @@ from tests.masking import Knowing, documents
 
 from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, padding_id
 from homeground.data.readers import Row, Table
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import blanks
 from homeground.tasks.mlm import MaskedLanguageModelling
 from homeground.tasks.task import Measured, Side, Split

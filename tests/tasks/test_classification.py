@@ -18,7 +18,7 @@ from homeground.data.examples import Example
 from homeground.data.tokenized import Sequences, Tokenized
 from homeground.engines.torch.losses import LOSSES
 from homeground.errors import DataError, UsageError
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.bag_of_words import tf_idf
 from homeground.tasks.classification import Classification, LabelledRows

@@ -10,7 +10,7 @@ import pytest
 
 from homeground.data.examples import Example
 from homeground.errors import DataError
-from homeground.recipe import Recipe, make_recipe
+from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.tasks.classification import Classification
 from homeground.tasks.general import SHARED, general_sets, is_sts_benchmark, read_general, script_remarks
 from homeground.tasks.mlm import MaskedLanguageModelling

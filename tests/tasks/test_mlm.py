@@ -19,7 +19,7 @@ from homeground.data import documents
 from homeground.data.corpus import read_file
 from homeground.data.examples import digest
 from homeground.errors import CheckpointError, DataError, UsageError
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task, idle_settings
 from homeground.tasks.blocks import IGNORED, MaskedRows, cut
 from homeground.tasks.mlm import MaskedLanguageModelling

@@ -17,7 +17,7 @@ from homeground.data.corpus import read_file
 from homeground.data.documents import Document
 from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.pseudo_likelihood import PseudoLikelihood, Word, WordRows, draw_words
 

@@ -16,7 +16,7 @@ from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
 from homeground.data.readers import read_table
 from homeground.errors import DataError, UsageError
-from homeground.recipe import make_recipe
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.similarity import PairRows, Similarity, pick_titles, similarity, similarity_matrix
 from homeground.tasks.task import Side, Split

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from homeground.errors import TrainingFailed, UsageError
-from homeground.recipe import Recipe, make_recipe
+from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.run import Run
 from homeground.training.search import Search, Trial, draw_trials, search
 

@@ -18,7 +18,7 @@ from homeground.data.examples import Example
 from homeground.data.readers import Row, Table
 from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate, mean_loss
-from homeground.recipe import Recipe, make_recipe
+from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.tasks.similarity import PairRows, Similarity
 from homeground.training import train
 from homeground.training.loggers import MetricsLog

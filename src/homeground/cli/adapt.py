@@ -10,12 +10,12 @@ import click
 from homeground.adapt import adapt as adapt_to
 from homeground.adapt import resolve
 from homeground.chain import adapt_chain, estimate_chain
-from homeground.chain_recipe import is_chain
 from homeground.cli.options import GroupedCommand, common, given, read_titles, recipe_options
 from homeground.cli.progress import Progress
 from homeground.cli.tables import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
 from homeground.estimate import estimate
 from homeground.preparation import prepare
+from homeground.recipe.chain import is_chain
 
 
 @click.command(cls=GroupedCommand)

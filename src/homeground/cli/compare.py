@@ -12,7 +12,7 @@ from homeground.cli.options import GroupedCommand, common, given, sections
 from homeground.cli.tables import aside_lines, checkpoint_lines, score_lines
 from homeground.errors import UsageError
 from homeground.measure import compare as compare_on
-from homeground.recipe import settings
+from homeground.recipe.recipe import settings
 
 FEWEST_NAMES = 3
 """Two checkpoints and the data."""

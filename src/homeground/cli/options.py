@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import click
 
 from homeground.errors import UsageError
-from homeground.recipe import Recipe, Setting, settings
+from homeground.recipe.recipe import Recipe, Setting, settings
 
 FEW = 4
 """Choices that still fit into the place of a flag's value; more are listed in its help."""

@@ -17,7 +17,7 @@ from homeground.data.readers import Table
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.data.streams import open_rows
 from homeground.errors import DataError
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 
 FEWEST_EXAMPLES = 10
 SMALL = 500

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 from homeground.data.readers import OpenTable, Row, column_error, open_table, text
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 
 CHUNK = 4096
 """Rows held at once."""

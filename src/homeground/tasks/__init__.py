@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from homeground.data.readers import Table
 from homeground.errors import DataError
-from homeground.recipe import Recipe, settings
+from homeground.recipe.recipe import Recipe, settings
 from homeground.tasks.classification import Classification
 from homeground.tasks.mlm import MaskedLanguageModelling
 from homeground.tasks.similarity import Similarity

@@ -10,7 +10,7 @@ from typing import cast
 
 from homeground.data.readers import Row, Table, column_error, shown
 from homeground.errors import DataError
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 from homeground.tasks.similarity import USUAL_NAMES
 
 TEXT_NAMES = (

@@ -19,7 +19,7 @@ from homeground.data.readers import DELIMITERS, Table, column_error, group
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import LISTED, TEXT_NAMES

@@ -20,7 +20,7 @@ from homeground.data.readers import Row, Table, column_error, group, number, tex
 from homeground.data.tokenized import Tokenized, tokenize
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import correlation
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 USUAL_NAMES = {

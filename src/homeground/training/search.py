@@ -18,7 +18,7 @@ from typing import Any
 
 from homeground.errors import TrainingFailed
 from homeground.randomness import generator
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 from homeground.run import Run, read_json, write_bytes, write_json, written_to
 
 

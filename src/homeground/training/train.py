@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from homeground.engines.model import Model
 from homeground.errors import TrainingFailed, UsageError, nearest
-from homeground.recipe import Recipe
+from homeground.recipe.recipe import Recipe
 from homeground.tasks.task import Rows, Task
 from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
 from homeground.training.checkpoints import (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from homeground.errors import HomegroundError, UsageError, nearest
-from homeground.recipe import Recipe, make_recipe, placed, read_toml
+from homeground.recipe.recipe import Recipe, make_recipe, placed, read_toml
 
 STEPS = ("domain", "task")
 """The tables of a chain."""

@@ -9,7 +9,7 @@ import pytest
 
 from homeground.cli.adapt import adapt as adapt_command
 from homeground.errors import UsageError
-from homeground.recipe import make_recipe, read_recipe, settings
+from homeground.recipe.recipe import make_recipe, read_recipe, settings
 
 
 def test_the_resolved_recipe_reads_back_as_itself() -> None:

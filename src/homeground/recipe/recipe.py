@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from homeground.errors import UsageError, nearest
-from homeground.recipe_sections import (
+from homeground.recipe.sections import (
     FEWEST_SEEDS,
     Annotation,
     Columns,

@@ -16,7 +16,8 @@ from homeground.adapt import Note
 from homeground.errors import DataError, HomegroundError, RunConflict, UsageError
 from homeground.preparation import prepare
 from homeground.recipe.recipe import make_recipe
-from homeground.run import Run, manifest_problem
+from homeground.results.run import Run
+from homeground.storage import manifest_problem
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 
 

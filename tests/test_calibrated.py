@@ -21,7 +21,7 @@ from homeground.errors import UsageError
 from homeground.measure import compare, evaluate
 from homeground.metrics.calibration import fit_temperature
 from homeground.prediction_files import predict_file
-from homeground.run import Run
+from homeground.results.run import Run
 from tests.classifying import lively, topic_texts
 
 HEADER = ["text", "label"]

@@ -14,7 +14,8 @@ from homeground.checkpoint import open_checkpoint
 from homeground.cli import run as command
 from homeground.errors import RunConflict, UsageError
 from homeground.recipe.chain import is_chain, read_chain
-from homeground.run import Run, read_array
+from homeground.results.run import Run
+from homeground.storage import read_array
 from tests import checkpoints
 from tests.classifying import lively, topic_texts
 from tests.conftest import topic_pairs

@@ -20,7 +20,7 @@ from transformers import AutoModel, AutoTokenizer
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
-from homeground.run import Run
+from homeground.results.run import Run
 from homeground.training.head import STRENGTHS, Choice
 from tests import checkpoints
 from tests.classifying import lively, topic_texts

@@ -20,7 +20,7 @@ from homeground.cli import run as command
 from homeground.errors import CheckpointError, DataError, Stopped, UsageError
 from homeground.measure import compare, evaluate
 from homeground.prediction_files import predict_file
-from homeground.run import Run
+from homeground.results.run import Run
 from homeground.training import train
 from tests.classifying import lively, topic_texts
 

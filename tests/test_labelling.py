@@ -14,7 +14,7 @@ import homeground
 from homeground.data.examples import digest
 from homeground.errors import DataError, HomegroundError, UsageError
 from homeground.labelling import Doubt, choose, most_doubtful
-from homeground.run import Run
+from homeground.results.run import Run
 from tests.classifying import topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 from tests.test_learning_curve import classifier as classifier

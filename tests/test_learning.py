@@ -13,7 +13,7 @@ from transformers import AutoModel
 import homeground
 from homeground.errors import UsageError
 from homeground.learning import Note
-from homeground.run import Run
+from homeground.results.run import Run
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 
 MARGIN = 0.2

@@ -14,7 +14,8 @@ import homeground
 from homeground.errors import TrainingFailed, UsageError
 from homeground.evaluation.bootstrap import Interval
 from homeground.learning_curve import judge
-from homeground.run import Run, read_json
+from homeground.results.run import Run
+from homeground.storage import read_json
 from homeground.tasks.task import RareClass
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs

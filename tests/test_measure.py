@@ -12,7 +12,7 @@ from scipy.stats import bootstrap, pearsonr
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError
-from homeground.run import Run
+from homeground.results.run import Run
 from tests import checkpoints
 from tests.conftest import PAIR_HEADER, topic_pairs
 

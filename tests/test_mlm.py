@@ -12,7 +12,7 @@ from transformers import pipeline
 
 import homeground
 from homeground import MaskedLM, learning
-from homeground.run import Run
+from homeground.results.run import Run
 from tests import checkpoints
 from tests.masking import FAST, write_documents
 

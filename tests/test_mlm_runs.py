@@ -17,7 +17,7 @@ from homeground.data import documents, streams
 from homeground.engines import open_engine
 from homeground.errors import CheckpointError, Stopped, UsageError
 from homeground.measure import compare, evaluate
-from homeground.run import read_json
+from homeground.storage import read_json
 from homeground.training import train
 from tests import checkpoints
 

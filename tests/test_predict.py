@@ -15,7 +15,7 @@ import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.prediction_files import Done, predict_file
-from homeground.run import Run
+from homeground.results.run import Run
 from tests import checkpoints
 
 

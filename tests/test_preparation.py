@@ -13,7 +13,7 @@ from homeground.errors import DataError, HomegroundError, UsageError
 from homeground.evaluation.general import GeneralSet
 from homeground.preparation import Prepared, notes, prepare
 from homeground.recipe.recipe import make_recipe
-from homeground.run import Run
+from homeground.results.run import Run
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 WriteCsv = Callable[..., Path]

@@ -23,7 +23,8 @@ import homeground
 from homeground.cli import run as typed
 from homeground.errors import CheckpointError, HomegroundError, HubError, UsageError
 from homeground.publish import PUBLISHED, publish
-from homeground.run import Run, file_hash, read_json, write_json
+from homeground.results.run import Run
+from homeground.storage import file_hash, read_json, write_json
 from tests.classifying import lively, topic_texts
 from tests.hub import Fault
 from tests.uploads import WritableHub

@@ -21,7 +21,7 @@ import pytest
 
 from homeground import demo
 from homeground.cli import COMMANDS, run
-from homeground.run import Run
+from homeground.results.run import Run
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 ROOT = Path(__file__).parent.parent

@@ -20,7 +20,8 @@ from homeground.evaluation.merging import WEIGHTS
 from homeground.learning import Note
 from homeground.preparation import prepare
 from homeground.recipe.recipe import make_recipe
-from homeground.run import Run, read_array
+from homeground.results.run import Run
+from homeground.storage import read_array
 from homeground.training import train
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs

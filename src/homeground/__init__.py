@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from homeground.pairs import make_pairs
     from homeground.predict import load
     from homeground.publish import publish
-    from homeground.run import Run
+    from homeground.results.run import Run
 
 __all__ = [
     "Classifier",
@@ -50,7 +50,7 @@ _HOMES = {
     "Encoder": "homeground.encoder",
     "HomegroundError": "homeground.errors",
     "MaskedLM": "homeground.fill_mask",
-    "Run": "homeground.run",
+    "Run": "homeground.storage",
     "adapt": "homeground.adapt",
     "adapt_chain": "homeground.chain",
     "compare": "homeground.measure",

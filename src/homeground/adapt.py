@@ -41,11 +41,12 @@ from homeground.learning_curve import learn_shares, learning_curve
 from homeground.preparation import Prepared, prepare
 from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.reports.model_card import model_card
-from homeground.reports.record import read_run
 from homeground.reports.report import write_report
-from homeground.run import Run, now, open_run, read_array, write_array, write_json, write_json_lines, write_text
+from homeground.results.record import read_run
+from homeground.results.run import Run, open_run
 from homeground.saving import save_model
 from homeground.seeds import learn_seeds
+from homeground.storage import now, read_array, write_array, write_json, write_json_lines, write_text
 from homeground.tasks.task import Measured, Metric, Side, Split
 from homeground.training import train
 from homeground.training.head import NewHead

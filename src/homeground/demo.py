@@ -11,7 +11,8 @@ from homeground.data.taxonomy_files import read_taxonomy
 from homeground.data.taxonomy_pairs import SCORES, Pairing, ScoredPair, draw_pairs
 from homeground.data.taxonomy_splits import split_concepts
 from homeground.pairs import write_pairs
-from homeground.run import Run, write_text, written_to
+from homeground.results.run import Run
+from homeground.storage import write_text, written_to
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 """Shares of the groups; a generous test split, because its groups are what the verdict counts."""

@@ -30,7 +30,8 @@ from homeground.data.unlabelled import Found, text_chunks
 from homeground.learning import Listener, Note
 from homeground.preparation import Prepared
 from homeground.randomness import key
-from homeground.run import Run, write_text
+from homeground.results.run import Run
+from homeground.storage import write_text
 
 FILE = "next_to_label.csv"
 POOL = 10

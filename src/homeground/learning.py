@@ -23,7 +23,8 @@ from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.merging import Merged, Validated, merge
 from homeground.preparation import Lesson, Prepared
-from homeground.run import Run, new_folder, read_array, read_json, write_array, write_json
+from homeground.results.run import Run
+from homeground.storage import new_folder, read_array, read_json, write_array, write_json
 from homeground.tasks.task import Measured, Rows
 from homeground.training import signals, train
 from homeground.training.head import Head, MaskedHead, NewHead, fit_head, probabilities, vectors_of

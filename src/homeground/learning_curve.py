@@ -27,7 +27,8 @@ from homeground.evaluation.comparison import METRIC_NAMES, Resampling, differenc
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
 from homeground.learning import FROZEN, Listener, Note, fit, frozen_embeddings, keep_general, measure, open_before
 from homeground.preparation import Prepared
-from homeground.run import Run, read_array, read_json, write_array, write_json
+from homeground.results.run import Run
+from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Measured, RareClass
 
 FOLDER = "learning-curve"

@@ -32,8 +32,8 @@ from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.evaluation.bootstrap import own_interval
 from homeground.evaluation.comparison import Resampling, described, judge
 from homeground.evaluation.evaluate import evaluate as evaluate_model
-from homeground.evaluation.ledger import count_verdict
 from homeground.recipe.recipe import Recipe, make_recipe
+from homeground.results.ledger import count_verdict
 from homeground.tasks import choose_task
 from homeground.tasks.classification import Classification
 from homeground.tasks.mlm import BLOCK, MaskedLanguageModelling

@@ -20,7 +20,7 @@ from homeground.data.taxonomy_splits import FEWEST_UNITS, Splits, held_out_depth
 from homeground.encoder import Encoder
 from homeground.errors import RunConflict, UsageError, nearest
 from homeground.predict import load
-from homeground.run import aside, new_folder, write_text, written_to
+from homeground.storage import aside, new_folder, write_text, written_to
 
 VALIDATION = 0.1
 TEST = 0.2

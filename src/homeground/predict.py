@@ -10,7 +10,7 @@ from homeground.checkpoint import classes_of, fills_masks, open_checkpoint, requ
 from homeground.classifier import Classifier
 from homeground.encoder import Encoder
 from homeground.fill_mask import MaskedLM
-from homeground.run import Run
+from homeground.results.run import Run
 
 
 def load(source: str | PathLike[str] | Run, **options: Any) -> Encoder | Classifier:

@@ -30,7 +30,7 @@ from homeground.encoder import Encoder
 from homeground.errors import DataError, UsageError, nearest
 from homeground.fill_mask import MaskedLM
 from homeground.recipe.recipe import Recipe, make_recipe
-from homeground.run import written_to
+from homeground.storage import written_to
 from homeground.tasks.labels import TEXT_NAMES
 from homeground.tasks.similarity import USUAL_NAMES
 

@@ -29,8 +29,9 @@ from homeground.errors import CheckpointError, HomegroundError, HubError, UsageE
 from homeground.predict import load
 from homeground.reports.model_card import hub_name, model_card
 from homeground.reports.publication import Publication
-from homeground.reports.record import RunRecord, read_run
-from homeground.run import VERSION, Run, manifest_problem, now, read_json, write_json
+from homeground.results.record import RunRecord, read_run
+from homeground.results.run import Run
+from homeground.storage import MANIFEST_VERSION, manifest_problem, now, read_json, write_json
 
 PUBLISHED = re.compile(
     r"(generation_|sentence_bert_)?config\.json|config_sentence_transformers\.json|homeground\.json|modules\.json"
@@ -138,7 +139,7 @@ def make_release(run: Run, record: RunRecord, published: Publication, notes: tup
     card = model_card(record, published)
     contents["README.md"] = card.encode("utf-8")
     files = {name: _entry(content) for name, content in sorted(contents.items())}
-    contents["manifest.json"] = (json.dumps({"version": VERSION, "files": files}, indent=1) + "\n").encode()
+    contents["manifest.json"] = (json.dumps({"version": MANIFEST_VERSION, "files": files}, indent=1) + "\n").encode()
     return Release(contents, tuple(left_out), notes, card)
 
 

@@ -15,7 +15,7 @@ from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import HomegroundError
 from homeground.preparation import Prepared
-from homeground.run import new_folder
+from homeground.storage import new_folder
 
 COMPARED = 32
 """Test items whose outputs the reloaded model must repeat."""

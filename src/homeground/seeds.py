@@ -25,7 +25,8 @@ from homeground.learning import (
     measure_calibrated,
 )
 from homeground.preparation import Prepared
-from homeground.run import Run, read_array, write_array
+from homeground.results.run import Run
+from homeground.storage import read_array, write_array
 from homeground.tasks.task import Measured
 from homeground.training.head import NewHead
 

@@ -22,7 +22,7 @@ from tests.hub import Fault, Hub
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id, require_encoder, write_tokenizer
 from homeground.checkpoint.hub import refusal
 from homeground.errors import CheckpointError, DiskError, HomegroundError, HubError, UsageError
-from homeground.run import write_manifest
+from homeground.storage import write_manifest
 
 SOURCE = Path(__file__).parents[2] / "src"
 TEXTS = [

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.cli import COMMANDS, run
-from homeground.run import Run
+from homeground.results.run import Run
 
 TYPED = ["--epochs", "1", "--learning-rate", "2e-3", "--bootstrap-draws", "400"]
 

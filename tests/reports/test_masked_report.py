@@ -16,9 +16,9 @@ from tests.reports.test_report import PAYLOADS, Page, is_inert
 from homeground.cli.tables import score_lines
 from homeground.reports.glossary import METRICS
 from homeground.reports.model_card import model_card
-from homeground.reports.record import read_run
 from homeground.reports.report import write_report
-from homeground.run import Run
+from homeground.results.record import read_run
+from homeground.results.run import Run
 
 Change = Callable[[dict[str, Any]], Any]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.reports.sample_run import write_sample_run
 
-from homeground.reports.record import read_run
 from homeground.reports.report import render
+from homeground.results.record import read_run
 
 
 def interval(value: float, width: float) -> dict[str, Any]:

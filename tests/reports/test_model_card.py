@@ -11,7 +11,7 @@ from tests.reports.sample_run import Files, unscored, write_sample_run
 from tests.reports.test_report import PAYLOADS, poisoned
 
 from homeground.reports.model_card import hub_name, model_card
-from homeground.reports.record import read_run
+from homeground.results.record import read_run
 
 
 def card(folder: Path, **options: Any) -> ModelCard:

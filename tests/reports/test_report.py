@@ -13,8 +13,8 @@ import pytest
 from tests.reports.sample_run import CHINESE, KINDS, Files, heat_map, sample_files, unscored, write_sample_run
 
 from homeground.errors import DataError, DiskError
-from homeground.reports.record import read_run
 from homeground.reports.report import SECTIONS, render, write_heat_map_report, write_report
+from homeground.results.record import read_run
 
 ALLOWED = """
     html head meta title style body main header footer section h1 h2 h3 p span strong em b i bdi br small code

@@ -26,7 +26,7 @@ from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, w
 from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
 from homeground.data.readers import shown
 from homeground.errors import CheckpointError, UsageError, nearest
-from homeground.run import file_hash
+from homeground.storage import file_hash
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -19,7 +19,7 @@ from typing import Any
 
 from homeground.checkpoint.hub import causes, status_of
 from homeground.errors import HomegroundError, HubError, UsageError
-from homeground.run import file_hash
+from homeground.storage import file_hash
 
 TIMEOUT = 120.0
 """Seconds without a byte after which the Hub is given up; huggingface_hub itself would wait for ever."""

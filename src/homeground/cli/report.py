@@ -11,7 +11,7 @@ from homeground.encoder import Encoder
 from homeground.errors import UsageError
 from homeground.predict import load
 from homeground.reports.report import write_heat_map_report, write_report
-from homeground.run import Run
+from homeground.results.run import Run
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from homeground.run import Run
+from homeground.results.run import Run
 
 WIDE, LARGE = 100, 1_000_000
 """From here on a number needs one decimal, and from here on a power of ten."""

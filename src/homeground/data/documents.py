@@ -27,7 +27,7 @@ from homeground.data.examples import Example
 from homeground.data.readers import Table, text
 from homeground.data.segmentation import segmenter_versions, word_spans, word_starts
 from homeground.data.streams import HELD
-from homeground.run import new_folder, read_array, write_array, written_to
+from homeground.storage import new_folder, read_array, write_array, written_to
 
 Ints = NDArray[np.int64]
 

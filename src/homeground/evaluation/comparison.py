@@ -16,12 +16,12 @@ from homeground.data.corpus import Part
 from homeground.data.linking import PairUnits
 from homeground.evaluation.bootstrap import Interval, paired_difference
 from homeground.evaluation.general import GeneralSet
-from homeground.evaluation.ledger import count_verdict
 from homeground.evaluation.over_seeds import OverSeeds, over_seeds
 from homeground.evaluation.verdict import Baseline, domain_verdict, general_verdict
 from homeground.evaluation.verdict import Measured as Figures
 from homeground.preparation import Prepared
-from homeground.run import Run
+from homeground.results.ledger import count_verdict
+from homeground.results.run import Run
 from homeground.tasks.task import Measurable, Measured, RareClass
 
 VERSION = 1

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from homeground.reports.record import RunRecord, part
+from homeground.results.record import RunRecord, part
 
 SHOWN = 10
 """Test examples in a card that is asked to show some."""

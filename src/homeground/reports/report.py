@@ -14,7 +14,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from homeground.reports.record import RunRecord, printable, read_run
 from homeground.reports.sections.blanks import blanks
 from homeground.reports.sections.chain import chain
 from homeground.reports.sections.confusion import confusion
@@ -36,7 +35,8 @@ from homeground.reports.sections.seeds import seeds
 from homeground.reports.sections.settings import settings
 from homeground.reports.sections.tried import tried
 from homeground.reports.sections.verdict import verdict
-from homeground.run import write_text
+from homeground.results.record import RunRecord, printable, read_run
+from homeground.storage import write_text
 
 SECTIONS: dict[str, Callable[[RunRecord], dict[str, Any] | None]] = {
     "verdict": verdict,

@@ -22,7 +22,7 @@ from homeground.data.streams import open_rows
 from homeground.errors import CheckpointError, DataError, HomegroundError, HubError, UsageError
 from homeground.randomness import generator
 from homeground.recipe.recipe import Columns, Evaluation, Recipe, Training, names_benchmark
-from homeground.run import file_hash
+from homeground.storage import file_hash
 from homeground.tasks.classification import Classification
 from homeground.tasks.labels import LABEL_NAMES
 from homeground.tasks.mlm import MaskedLanguageModelling, find_text

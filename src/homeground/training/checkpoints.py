@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from homeground.engines.model import Model
-from homeground.run import manifest_problem, new_folder, read_json
+from homeground.storage import manifest_problem, new_folder, read_json
 from homeground.training.early_stopping import Best
 
 

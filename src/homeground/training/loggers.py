@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TextIO
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from homeground.run import write_json_lines, written_to
+from homeground.storage import write_json_lines, written_to
 from homeground.training.train import Evaluated, Event, Started, Step
 
 # The classes of compiled protocol buffers are made at run time, where no type checker sees them.

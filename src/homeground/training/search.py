@@ -19,7 +19,8 @@ from typing import Any
 from homeground.errors import TrainingFailed
 from homeground.randomness import generator
 from homeground.recipe.recipe import Recipe
-from homeground.run import Run, read_json, write_bytes, write_json, written_to
+from homeground.results.run import Run
+from homeground.storage import read_json, write_bytes, write_json, written_to
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeground.reports.record import RunRecord, part, parts
 from homeground.reports.wording import is_number, shorten
+from homeground.results.record import RunRecord, part, parts
 
 LONGEST_TOKEN = 40
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from homeground.reports.charts import number_line
 from homeground.reports.glossary import metric
-from homeground.reports.record import RunRecord, part
 from homeground.reports.sections.verdict import LOOKS
 from homeground.reports.wording import count, interval, is_number, number, signed
+from homeground.results.record import RunRecord, part
 
 
 def general(record: RunRecord) -> dict[str, Any] | None:

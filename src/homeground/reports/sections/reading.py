@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeground.reports.record import RunRecord, part
 from homeground.reports.sections.verdict import FEWEST_UNITS
 from homeground.reports.wording import count, is_number, number, percent
+from homeground.results.record import RunRecord, part
 
 
 def reading(record: RunRecord) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from homeground.reports.glossary import Metric, metric
-from homeground.reports.record import RunRecord, own_difference, part, parts
 from homeground.reports.wording import count, interval, is_number, number, percent, signed
+from homeground.results.record import RunRecord, own_difference, part, parts
 
 
 def scores(record: RunRecord) -> dict[str, Any]:

@@ -11,17 +11,8 @@ import numpy as np
 import pytest
 
 from homeground.errors import DiskError, RunConflict, RunLocked
-from homeground.run import (
-    Run,
-    manifest_problem,
-    new_folder,
-    open_run,
-    read_array,
-    read_json,
-    write_array,
-    write_json,
-    write_text,
-)
+from homeground.results.run import Run, open_run
+from homeground.storage import manifest_problem, new_folder, read_array, read_json, write_array, write_json, write_text
 
 IDENTITY = {"recipe": {"seed": 0}, "checkpoint": "abc"}
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 from homeground.errors import RunLocked
-from homeground.run import now, written_to
+from homeground.storage import now, written_to
 
 NAME = "ledger.jsonl"
 VERSION = 1

@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 from homeground.errors import DiskError, RunLocked
-from homeground.evaluation import ledger
-from homeground.evaluation.ledger import count_verdict, read_ledger
+from homeground.results import ledger
+from homeground.results.ledger import count_verdict, read_ledger
 
 
 def ask(folder, test_hash="t", run="pairs", fingerprint="a"):

@@ -1,0 +1,142 @@
+"""The run folder: what is written where, and how it is written so that nothing is ever half there.
+
+runs/<name>/
+    run.json         identity (recipe, data, checkpoint) and state: running or finished
+    recipe.toml      the resolved recipe, every default written out
+    data.json        what was read, set aside, split
+    splits.jsonl     row, hash, unit, split, and the file or fold where there are several
+    metrics.jsonl    one line a step and an evaluation    tensorboard/  the same for TensorBoard
+    checkpoints/     step-00000032/ …, each closed by a manifest.json
+    search/1/ …      the trials of a search, each with its own metrics and, while they are needed, checkpoints
+    learning-curve/5/ …   the trainings on shares of the data, each with its result and, until then, checkpoints
+    seeds/2/ …       the trainings after the first of --seeds, each with its predictions or, until then, checkpoints
+    folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
+    scores.json      before, after, intervals, verdict    examples.jsonl  per test example
+    predictions.npy  what both models say of the test examples, before and after
+    training_texts.npy   hashes of every text learned from, those of earlier runs included
+    model/           Hugging Face layout, closed by a manifest.json
+    report.html
+    publish.json     where the model was published, and what lies there
+    next_to_label.csv   the texts worth labelling, of those given with --unlabelled
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from homeground.errors import RunConflict
+from homeground.storage import aside, locked, now, read_json, write_json, written_to
+
+RUN_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk; ``homeground.adapt`` returns one, and ``Run(Path("runs/pairs"))`` reopens it."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
+    @property
+    def model_folder(self) -> Path:
+        """The adapted model in the Hugging Face layout."""
+        return self.folder / "model"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained HTML file."""
+        return self.folder / "report.html"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json says: identity, state and times; empty before the run began."""
+        return read_json(self.folder / "run.json") if (self.folder / "run.json").is_file() else {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its verdict."""
+        return self.record.get("state") == "finished"
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """What scores.json says; docs/scores.md describes it."""
+        return read_json(self.folder / "scores.json")
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words with the interval it rests on, e.g. ``HELPED: …``."""
+        return str(self.scores["sentence"])
+
+    def write_record(self, **changes: Any) -> None:
+        """Write run.json with ``changes`` over what it says now."""
+        write_json(self.folder / "run.json", {**self.record, **changes})
+
+    def remove_checkpoints(self, home: Path | None = None) -> None:
+        """Remove the checkpoints of a training that is over, and of its head; model/ holds what it led to."""
+        for name in ("checkpoints", "head"):
+            shutil.rmtree((home or self.folder) / name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Generator[Run]:
+    """Lock a run folder, begin the run or find it half done or finished, and hold it until the end.
+
+    ``identity`` says what makes two runs the same: recipe, data and checkpoint. ``fresh`` moves an earlier run aside.
+
+    Raises:
+        RunLocked: another process holds the folder.
+        RunConflict: the folder holds a run of another identity; the message names the differences.
+        DiskError: the folder cannot be written.
+    """
+    if folder.is_file():
+        raise RunConflict(f"{folder} is a file; name a folder for the run with --out")
+    with written_to(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if fresh and folder.exists():
+            folder.rename(aside(folder))
+        run = Run(folder)
+        if folder.exists() and not run.record and any(folder.iterdir()):
+            raise RunConflict(
+                f"{folder} is not empty and holds no run; name another folder with --out, or move it aside with --fresh"
+            )
+        if differences := _differences(run.record.get("identity", identity), identity):
+            raise RunConflict(
+                f"{folder} holds a run with other settings ({'; '.join(differences)}); "
+                "name another folder with --out, or move the old run aside with --fresh"
+            )
+        if not run.record:
+            with written_to(folder):
+                folder.mkdir(exist_ok=True)
+            run.write_record(
+                version=RUN_VERSION,
+                state="running",
+                started=now(),
+                finished=None,
+                homeground=version("homeground"),
+                identity=identity,
+            )
+        yield run
+
+
+def _differences(old: Any, new: Any, place: str = "") -> list[str]:
+    """Name every place in which two nested identities differ, as ``place: old, now new``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        names = sorted({*old, *new})
+        found = [_differences(old.get(name), new.get(name), f"{place}.{name}".strip(".")) for name in names]
+        return [difference for part in found for difference in part]
+    return [] if old == new else [f"{place}: {_short(old)}, now {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:12] + "…" + text[-8:]

@@ -23,7 +23,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import homeground
-from homeground.data.readers import read_table, text
+from homeground.data.tables import read_table, text
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FROM_NOTHING = {"learning_rate": 5e-4, "epochs": 8}

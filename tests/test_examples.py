@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import homeground
-from homeground.data.readers import read_table
+from homeground.data.tables import read_table
 from homeground.recipe.chain import is_chain
 from homeground.recipe.recipe import make_recipe, read_recipe
 

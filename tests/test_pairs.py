@@ -12,9 +12,9 @@ import pytest
 
 import homeground
 from homeground.cli import run
-from homeground.data.linking import text_key
-from homeground.data.taxonomy_files import read_taxonomy
+from homeground.data.units import text_key
 from homeground.errors import DataError, RunConflict, UsageError
+from homeground.taxonomy.files import read_taxonomy
 
 ESCO = Path(__file__).parents[2] / "shared" / "data" / "esco"
 Write = Callable[..., Path]

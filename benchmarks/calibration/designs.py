@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.linking import link_pairs
+from homeground.data.units import link_pairs
 from homeground.evaluation.layout import Layout, arrange
 
 Ints = NDArray[np.int64]

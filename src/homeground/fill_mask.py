@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from homeground.checkpoint import load_tokenizer, mask_id
-from homeground.data.readers import shown
+from homeground.data.tables import shown
 from homeground.data.tokenized import require_characters
 from homeground.encoder import BATCH_SIZE, Encoder
 from homeground.engines import open_engine

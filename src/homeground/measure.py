@@ -25,7 +25,7 @@ from homeground.checkpoint import (
 from homeground.data.corpus import Part, link, read_file, seen_before
 from homeground.data.documents import Document
 from homeground.data.examples import set_hash
-from homeground.data.readers import Table
+from homeground.data.tables import Table
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import CheckpointError, DataError, UsageError

@@ -12,15 +12,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from homeground.data.hard_negatives import hard_negatives
-from homeground.data.taxonomy import Concept, Taxonomy, homonyms
-from homeground.data.taxonomy_files import Layout, read_taxonomy
-from homeground.data.taxonomy_pairs import COUNTS, SCORES, Drawn, Pairing, ScoredPair, draw_pairs
-from homeground.data.taxonomy_splits import FEWEST_UNITS, Splits, held_out_depth, split_concepts
 from homeground.encoder import Encoder
 from homeground.errors import RunConflict, UsageError, nearest
 from homeground.predict import load
 from homeground.storage import aside, new_folder, write_text, written_to
+from homeground.taxonomy.draws import COUNTS, SCORES, Drawn, Pairing, ScoredPair, draw_pairs
+from homeground.taxonomy.files import Layout, read_taxonomy
+from homeground.taxonomy.hard_negatives import hard_negatives
+from homeground.taxonomy.splits import FEWEST_UNITS, Splits, held_out_depth, split_concepts
+from homeground.taxonomy.taxonomy import Concept, Taxonomy, homonyms
 
 VALIDATION = 0.1
 TEST = 0.2

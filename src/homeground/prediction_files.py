@@ -25,7 +25,7 @@ import numpy as np
 
 from homeground.classifier import THRESHOLD, Classifier, joined
 from homeground.data.csv_fields import csv_field
-from homeground.data.readers import Origin, Row, column_error, open_table, text
+from homeground.data.tables import Origin, Row, column_error, open_table, text
 from homeground.encoder import Encoder
 from homeground.errors import DataError, UsageError, nearest
 from homeground.fill_mask import MaskedLM

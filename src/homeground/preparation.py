@@ -26,8 +26,8 @@ from homeground.checkpoint import (
 )
 from homeground.data.corpus import FEWEST_UNITS, LISTED, Corpus, Part, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import Example, text_hashes
-from homeground.data.linking import PairUnits
 from homeground.data.shares import Share, nested_shares
+from homeground.data.units import PairUnits
 from homeground.errors import UsageError
 from homeground.randomness import generator
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from homeground.checkpoint import Checkpoint, fills_masks
 from homeground.data.corpus import Corpus
-from homeground.data.readers import read_table
+from homeground.data.tables import read_table
 from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe.recipe import Recipe

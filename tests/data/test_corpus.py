@@ -15,8 +15,8 @@ from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.data.corpus import FEWEST_UNITS, Corpus, read_corpus, read_file, seen_before, splits_lines
 from homeground.data.examples import Example, digest, set_hash, text_hashes
-from homeground.data.linking import text_key
-from homeground.data.readers import Row, Table
+from homeground.data.tables import Row, Table
+from homeground.data.units import text_key
 from homeground.errors import DataError
 from homeground.evaluation.layout import independent_units
 from homeground.recipe.recipe import make_recipe

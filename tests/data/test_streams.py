@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from homeground.data import streams
-from homeground.data.readers import read_table
 from homeground.data.streams import open_rows
+from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError
 
 

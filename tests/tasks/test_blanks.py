@@ -12,7 +12,7 @@ from tests.checkpoints import VOCABULARY, bert
 from tests.masking import Knowing, documents
 
 from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, padding_id
-from homeground.data.readers import Row, Table
+from homeground.data.tables import Row, Table
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import blanks
 from homeground.tasks.mlm import MaskedLanguageModelling

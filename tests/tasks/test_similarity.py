@@ -14,7 +14,7 @@ from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
-from homeground.data.readers import read_table
+from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task

@@ -15,7 +15,7 @@ from tests.conftest import topic_pairs
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
-from homeground.data.readers import Row, Table
+from homeground.data.tables import Row, Table
 from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.recipe.recipe import Recipe, make_recipe

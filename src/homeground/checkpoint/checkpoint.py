@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from homeground.checkpoint.hub import HUB_NAME, download
 from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, weight_files
 from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
-from homeground.data.readers import shown
+from homeground.data.tables import shown
 from homeground.errors import CheckpointError, UsageError, nearest
 from homeground.storage import file_hash
 

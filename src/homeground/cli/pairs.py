@@ -10,10 +10,10 @@ import click
 
 from homeground.cli.options import common
 from homeground.cli.tables import aligned
-from homeground.data.taxonomy_files import USUAL_NAMES, Layout
-from homeground.data.taxonomy_pairs import COUNTS, SCORES
 from homeground.errors import UsageError
 from homeground.pairs import TEST, VALIDATION, make_pairs
+from homeground.taxonomy.draws import COUNTS, SCORES
+from homeground.taxonomy.files import USUAL_NAMES, Layout
 
 
 @click.command()

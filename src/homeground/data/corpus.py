@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.examples import Example, Examples, example_digest, set_hash, text_hashes
-from homeground.data.leaving_out import read_left_out
-from homeground.data.linking import PairUnits, link_pairs, link_same, numbered
-from homeground.data.readers import Table
+from homeground.data.leakage import read_left_out
 from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.data.streams import open_rows
+from homeground.data.tables import Table
+from homeground.data.units import PairUnits, link_pairs, link_same, numbered
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.data.examples import Example
-from homeground.data.readers import Table, text
 from homeground.data.segmentation import segmenter_versions, word_spans, word_starts
 from homeground.data.streams import HELD
+from homeground.data.tables import Table, text
 from homeground.storage import new_folder, read_array, write_array, written_to
 
 Ints = NDArray[np.int64]

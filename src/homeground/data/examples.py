@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.linking import text_key
+from homeground.data.units import text_key
 
 
 @dataclass(frozen=True, slots=True)

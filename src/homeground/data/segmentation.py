@@ -18,7 +18,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from homeground.data.readers import shown
+from homeground.data.tables import shown
 from homeground.errors import UsageError
 
 EAST_ASIAN = r"\p{Han}\p{Hiragana}\p{Katakana}ーｰ"

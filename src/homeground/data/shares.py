@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from homeground.data.corpus import FEWEST_EXAMPLES, Part, link, strata
 from homeground.data.examples import Example
-from homeground.data.linking import numbered
+from homeground.data.units import numbered
 from homeground.randomness import generator
 
 SHARES = (5, 10, 25, 50)

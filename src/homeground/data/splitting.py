@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from homeground.data.linking import numbered
+from homeground.data.units import numbered
 from homeground.errors import DataError, UsageError
 from homeground.randomness import generator
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Unpack
 
 from homeground.data.opening import open_text, require_encoding, require_file
-from homeground.data.readers import ReadingOptions, Row, Table, open_parsed, open_table, read_table
+from homeground.data.tables import ReadingOptions, Row, Table, open_parsed, open_table, read_table
 from homeground.errors import DataError
 
 HELD = 64 << 20

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from homeground.data.readers import shown
+from homeground.data.tables import shown
 from homeground.errors import UsageError
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 
-from homeground.data.readers import OpenTable, Row, column_error, open_table, text
+from homeground.data.tables import OpenTable, Row, column_error, open_table, text
 from homeground.recipe.recipe import Recipe
 
 CHUNK = 4096

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.linking import PairUnits
+from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.verdict import FEWEST_UNITS
 from homeground.metrics.calibration import (

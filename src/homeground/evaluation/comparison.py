@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.corpus import Part
-from homeground.data.linking import PairUnits
+from homeground.data.units import PairUnits
 from homeground.evaluation.bootstrap import Interval, paired_difference
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.over_seeds import OverSeeds, over_seeds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeground.data.corpus import link, seen_before
-from homeground.data.linking import PairUnits
+from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
 from homeground.preparation import Prepared

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.data.linking import PairUnits
+from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.bootstrap import Interval
 from homeground.evaluation.comparison import Resampling, difference

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from homeground.data.documents import Document
-from homeground.data.linking import PairUnits
+from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.comparison import Resampling, difference
 from homeground.evaluation.evaluate import evaluate

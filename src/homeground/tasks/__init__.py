@@ -6,7 +6,7 @@ metrics, randomness and errors. Tasks and engines are strangers: they meet throu
 
 from __future__ import annotations
 
-from homeground.data.readers import Table
+from homeground.data.tables import Table
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe, settings
 from homeground.tasks.classification import Classification

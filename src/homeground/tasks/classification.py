@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of
 from homeground.data.examples import Example, Examples
-from homeground.data.linking import PairUnits
-from homeground.data.readers import Table, group, text
+from homeground.data.tables import Table, group, text
 from homeground.data.tokenized import Sequences, tokenize_sequences
+from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import classification as formulas
 from homeground.recipe.recipe import Recipe

@@ -16,9 +16,9 @@ from homeground.checkpoint.hub import fetch
 from homeground.data.corpus import link
 from homeground.data.documents import with_texts
 from homeground.data.examples import Example, Examples
-from homeground.data.readers import Table, read_table
 from homeground.data.segmentation import unspaced_share
 from homeground.data.streams import open_rows
+from homeground.data.tables import Table, read_table
 from homeground.errors import CheckpointError, DataError, HomegroundError, HubError, UsageError
 from homeground.randomness import generator
 from homeground.recipe.recipe import Columns, Evaluation, Recipe, Training, names_benchmark

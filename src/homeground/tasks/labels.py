@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from homeground.data.readers import Row, Table, column_error, shown
+from homeground.data.tables import Row, Table, column_error, shown
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe
 from homeground.tasks.similarity import USUAL_NAMES

@@ -14,8 +14,8 @@ from homeground.checkpoint import Checkpoint, mask_id
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, digest
 from homeground.data.formats import delimiter_hint
-from homeground.data.linking import PairUnits
-from homeground.data.readers import DELIMITERS, Table, column_error, group
+from homeground.data.tables import DELIMITERS, Table, column_error, group
+from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import masked as formulas
 from homeground.randomness import generator

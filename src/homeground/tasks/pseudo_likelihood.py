@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from homeground.data.documents import Document
-from homeground.data.linking import PairUnits
 from homeground.data.segmentation import word_spans
+from homeground.data.units import PairUnits
 from homeground.metrics.masked import ratio
 from homeground.randomness import generator
 from homeground.tasks.blocks import IGNORED, Vocabulary

@@ -15,9 +15,9 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
-from homeground.data.linking import PairUnits
-from homeground.data.readers import Row, Table, column_error, group, number, text
+from homeground.data.tables import Row, Table, column_error, group, number, text
 from homeground.data.tokenized import Tokenized, tokenize
+from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
 from homeground.metrics import correlation
 from homeground.recipe.recipe import Recipe

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
-from homeground.data.linking import PairUnits
-from homeground.data.readers import Table
+from homeground.data.tables import Table
+from homeground.data.units import PairUnits
 
 Batch = Mapping[str, NDArray[Any]]
 Occasion = Literal["training", "measuring"]

@@ -83,7 +83,7 @@ def draw_trials(recipe: Recipe) -> list[Trial]:
     small models (Turc et al. 2019). Epochs are whole numbers from half the recipe's up to it, so that no trial takes
     longer than the recipe itself.
 
-    >>> from homeground.recipe import make_recipe
+    >>> from homeground.recipe.recipe import make_recipe
     >>> trials = draw_trials(make_recipe(data="pairs.csv", learning_rate=4e-5, search=3, search_rates=(1e-5, 1e-2)))
     >>> trials[0], sorted(math.floor(math.log10(trial.learning_rate)) for trial in trials[1:])
     (Trial(learning_rate=4e-05, epochs=2.0), [-4, -3])

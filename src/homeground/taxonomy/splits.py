@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from homeground.data.taxonomy import Concept, Taxonomy
 from homeground.errors import DataError
 from homeground.randomness import generator
+from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
 FEWEST_UNITS = 30
 """Groups a test needs for a verdict."""

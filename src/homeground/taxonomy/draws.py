@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homeground.data.taxonomy import Concept, Taxonomy
 from homeground.errors import DataError
 from homeground.randomness import generator
+from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
 COUNTS = {"alternative": 2, "description": 1, "parent": 1, "sibling": 1, "cousin": 1, "stranger": 2}
 """Pairs of every concept by relation; a concept has as many as it has, and a few are drawn from both sides."""

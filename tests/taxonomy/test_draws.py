@@ -12,13 +12,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from homeground.data import taxonomy_pairs
-from homeground.data.hard_negatives import hard_negatives
-from homeground.data.linking import text_key
-from homeground.data.taxonomy import Concept, Taxonomy, grow, make_concept
-from homeground.data.taxonomy_pairs import COUNTS, SCORES, Pairing, ScoredPair, draw_pairs
-from homeground.data.taxonomy_splits import held_out_depth, split_concepts
+from homeground.data.units import text_key
 from homeground.errors import DataError
+from homeground.taxonomy import draws as taxonomy_pairs
+from homeground.taxonomy.draws import COUNTS, SCORES, Pairing, ScoredPair, draw_pairs
+from homeground.taxonomy.hard_negatives import hard_negatives
+from homeground.taxonomy.splits import held_out_depth, split_concepts
+from homeground.taxonomy.taxonomy import Concept, Taxonomy, grow, make_concept
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
@@ -361,7 +361,7 @@ def nearest(taxonomy: Taxonomy, vectors: Any, wanted: int) -> list[tuple[int, in
 
 @pytest.mark.parametrize("wanted", [1, 3, 30])
 def test_hard_negatives_are_those_of_a_full_comparison(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
-    monkeypatch.setattr("homeground.data.hard_negatives.BLOCK", 17)
+    monkeypatch.setattr("homeground.taxonomy.hard_negatives.BLOCK", 17)
     taxonomy = forest(5, 4, names=60)
     vectors = np.random.default_rng(wanted).normal(size=(len(taxonomy.concepts), 5)).astype(np.float32)
     found = hard_negatives(taxonomy, taxonomy.concepts, vectors, wanted=wanted, seed=0)
@@ -385,7 +385,7 @@ def test_hard_negatives_are_found_behind_many_that_share_a_name() -> None:
 
 
 def test_of_very_many_concepts_a_sample_is_compared_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeground.data.hard_negatives.POOL", 30)
+    monkeypatch.setattr("homeground.taxonomy.hard_negatives.POOL", 30)
     taxonomy = forest(5, 4)
     vectors = np.random.default_rng(0).normal(size=(len(taxonomy.concepts), 5)).astype(np.float32)
     found, again = (hard_negatives(taxonomy, taxonomy.concepts, vectors, wanted=2, seed=0) for _ in range(2))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeground.data.taxonomy import Concept, Taxonomy, grow, homonyms, make_concept
 from homeground.errors import DataError
+from homeground.taxonomy.taxonomy import Concept, Taxonomy, grow, homonyms, make_concept
 
 #   0 health          5 food
 #   ├ 1 nursing       └ 6 baking

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 
-from homeground.data.linking import text_key
-from homeground.data.readers import Row, Table, column_error, read_table, shown, text
-from homeground.data.taxonomy import Concept, Taxonomy, grow, make_concept
+from homeground.data.tables import Row, Table, column_error, read_table, shown, text
+from homeground.data.units import text_key
 from homeground.errors import DataError, UsageError, nearest
+from homeground.taxonomy.taxonomy import Concept, Taxonomy, grow, make_concept
 
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("concepturi", "id", "uri", "concept_id", "code"),

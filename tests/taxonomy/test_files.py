@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from homeground.data.taxonomy import Concept, Taxonomy
-from homeground.data.taxonomy_files import Layout, read_taxonomy
 from homeground.errors import DataError, UsageError
+from homeground.taxonomy.files import Layout, read_taxonomy
+from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
 Write = Callable[..., Path]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.taxonomy import Concept, Taxonomy
 from homeground.randomness import generator
+from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
 BLOCK = 512
 """Rows compared at once; with POOL it bounds the memory (40 MB)."""

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeground.data import formats, opening, readers
-from homeground.data.readers import Row, Table, column_error, number, open_table, read_table, shown, text
+from homeground.data import formats, opening
+from homeground.data import tables as readers
+from homeground.data.tables import Row, Table, column_error, number, open_table, read_table, shown, text
 from homeground.errors import DataError, UsageError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from homeground.data.linking import text_key
+from homeground.data.units import text_key
 from homeground.errors import DataError
 
 Parents = Sequence[tuple[int, ...]]

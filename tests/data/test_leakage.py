@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from homeground.data.corpus import read_corpus, read_file
-from homeground.data.leaving_out import read_left_out
+from homeground.data.leakage import read_left_out
 from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homeground.data.linking import Hub, link_pairs, link_texts, text_key
+from homeground.data.units import Hub, link_pairs, link_texts, text_key
 from homeground.errors import DataError
 
 ESCO = Path(__file__).parents[3] / "shared" / "data" / "esco" / "training_pairs.csv"

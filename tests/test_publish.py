@@ -33,7 +33,7 @@ SECRET = "hf_notARealTokenJustForTheTest"
 NAME = "alice/tiny"
 SLEEP = time.sleep
 room = importlib.import_module("homeground.publish")
-repository = importlib.import_module("homeground.checkpoint.repository")
+repository = importlib.import_module("homeground.checkpoint.upload")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint.hub import fetch
-from homeground.checkpoint.repository import (
+from homeground.checkpoint.download import fetch
+from homeground.checkpoint.upload import (
     Content,
     Head,
     commit_files,

@@ -20,7 +20,7 @@ from tests import checkpoints
 from tests.hub import Fault, Hub
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id, require_encoder, write_tokenizer
-from homeground.checkpoint.hub import refusal
+from homeground.checkpoint.download import refusal
 from homeground.errors import CheckpointError, DiskError, HomegroundError, HubError, UsageError
 from homeground.storage import write_manifest
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.checkpoint.hub import HUB_NAME, download
+from homeground.checkpoint.download import HUB_NAME, download
 from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, weight_files
 from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
 from homeground.data.tables import shown

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from homeground.checkpoint.hub import fetch
+from homeground.checkpoint.download import fetch
 from homeground.data.corpus import link
 from homeground.data.documents import with_texts
 from homeground.data.examples import Example, Examples

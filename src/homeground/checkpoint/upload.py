@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homeground.checkpoint.hub import causes, status_of
+from homeground.checkpoint.download import causes, status_of
 from homeground.errors import HomegroundError, HubError, UsageError
 from homeground.storage import file_hash
 

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from homeground.evaluation.bootstrap import Metric, paired_difference
-from homeground.evaluation.over_seeds import OverSeeds, over_seeds
-from homeground.metrics.correlation import pair_statistics, pearson
 from homeground.randomness import generator
+from homeground.statistics.bootstrap import Metric, paired_difference
+from homeground.statistics.correlation import pair_statistics, pearson
+from homeground.statistics.over_seeds import OverSeeds, over_seeds
 
 Floats = NDArray[np.float64]
 

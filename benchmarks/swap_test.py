@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from homeground.data.corpus import link
 from homeground.data.examples import Example
-from homeground.evaluation.bootstrap import Metric, SwapTest, swap_test
-from homeground.metrics import classification, correlation
+from homeground.statistics import classification, correlation
+from homeground.statistics.bootstrap import Metric, SwapTest, swap_test
 
 Floats = NDArray[np.float64]
 

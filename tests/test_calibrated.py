@@ -19,9 +19,9 @@ import homeground
 from homeground.cli import run as command
 from homeground.errors import UsageError
 from homeground.measure import compare, evaluate
-from homeground.metrics.calibration import fit_temperature
 from homeground.prediction_files import predict_file
 from homeground.results.run import Run
+from homeground.statistics.calibration import fit_temperature
 from tests.classifying import lively, topic_texts
 
 HEADER = ["text", "label"]

@@ -12,9 +12,9 @@ import pytest
 
 import homeground
 from homeground.errors import TrainingFailed, UsageError
-from homeground.evaluation.bootstrap import Interval
 from homeground.learning_curve import judge
 from homeground.results.run import Run
+from homeground.statistics.bootstrap import Interval
 from homeground.storage import read_json
 from homeground.tasks.task import RareClass
 from tests.classifying import lively, topic_texts

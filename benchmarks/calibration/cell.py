@@ -13,11 +13,11 @@ from benchmarks.calibration.worlds import Floats, Sample, Scored, World
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from homeground.evaluation.bootstrap import Interval, differences
-from homeground.evaluation.layout import Layout
 from homeground.evaluation.verdict import Measured, domain_verdict
-from homeground.metrics.classification import FOUND
 from homeground.randomness import generator
+from homeground.statistics.bootstrap import Interval, differences
+from homeground.statistics.classification import FOUND
+from homeground.statistics.resampling import Layout
 from homeground.tasks.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1
 from homeground.tasks.task import RareClass
 

@@ -8,7 +8,7 @@ from benchmarks.calibration.worlds import GRID, Floats, Sample, Scored, World, h
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from homeground.metrics import correlation
+from homeground.statistics import correlation
 
 SKILL = 0.4
 """How many standard deviations of hardness the model before can take."""

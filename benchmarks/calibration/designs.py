@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.units import link_pairs
-from homeground.evaluation.layout import Layout, arrange
+from homeground.statistics.resampling import Layout, arrange
 
 Ints = NDArray[np.int64]
 

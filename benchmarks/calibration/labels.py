@@ -18,8 +18,8 @@ from benchmarks.calibration.worlds import (
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from homeground.metrics import classification as formulas
-from homeground.metrics.classification import FOUND
+from homeground.statistics import classification as formulas
+from homeground.statistics.classification import FOUND
 
 P = np.geomspace(0.5, 0.02, 8)
 """How often a label is given."""

@@ -17,9 +17,9 @@ from benchmarks.calibration.worlds import Floats, Sample, Scored
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.stats import norm
 
-from homeground.evaluation.bootstrap import differences, influence
-from homeground.evaluation.layout import draw_weights
 from homeground.randomness import generator
+from homeground.statistics.bootstrap import differences, influence
+from homeground.statistics.resampling import draw_weights
 
 METHODS = ("percentile", "t", "BCa", "bootstrap t")
 TAIL = 0.025

@@ -11,7 +11,7 @@ from benchmarks.calibration.designs import DESIGNS, Design
 from benchmarks.calibration.worlds import Floats, Sample, Scored, World
 from numpy.typing import NDArray
 
-from homeground.metrics import correlation
+from homeground.statistics import correlation
 
 SHARED = 1.0
 """The standard deviation of what pairs share, against 1 for what is their own."""

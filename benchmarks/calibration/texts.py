@@ -22,8 +22,8 @@ from benchmarks.calibration.worlds import (
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-from homeground.metrics import classification as formulas
-from homeground.metrics.classification import BINS, FOUND
+from homeground.statistics import classification as formulas
+from homeground.statistics.classification import BINS, FOUND
 
 Ints = NDArray[np.int64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.calibration.designs import PLAIN, Design
 from numpy.typing import NDArray
 
-from homeground.evaluation.bootstrap import Metric
-from homeground.evaluation.layout import Layout
+from homeground.statistics.bootstrap import Metric
+from homeground.statistics.resampling import Layout
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from homeground.data.tokenized import tokenize
 from homeground.engines.model import Model
-from homeground.evaluation.bootstrap import own_intervals
 from homeground.evaluation.calibration import record
 from homeground.evaluation.comparison import compare
 from homeground.evaluation.evaluate import embed
@@ -46,6 +45,7 @@ from homeground.results.record import read_run
 from homeground.results.run import Run, open_run
 from homeground.saving import save_model
 from homeground.seeds import learn_seeds
+from homeground.statistics.bootstrap import own_intervals
 from homeground.storage import now, read_array, write_array, write_json, write_json_lines, write_text
 from homeground.tasks.task import Measured, Metric, Side, Split
 from homeground.training import train

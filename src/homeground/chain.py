@@ -25,7 +25,6 @@ from homeground.data.documents import with_texts
 from homeground.errors import RunConflict, UsageError
 from homeground.estimate import estimate
 from homeground.evaluation.comparison import Resampling, judge
-from homeground.evaluation.holm import judge_together
 from homeground.learning import PREDICTIONS, Listener, Note
 from homeground.preparation import Prepared, prepare
 from homeground.recipe.chain import TEST_TEXTS, Chain, naming, read_chain
@@ -33,6 +32,7 @@ from homeground.recipe.recipe import Recipe
 from homeground.reports.report import write_report
 from homeground.results.ledger import count_verdict
 from homeground.results.run import Run
+from homeground.statistics.holm import judge_together
 from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measured
 

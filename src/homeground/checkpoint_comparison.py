@@ -41,11 +41,11 @@ from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
-from homeground.evaluation.bootstrap import Interval, own_interval
 from homeground.evaluation.comparison import METRIC_NAMES, Resampling, described, difference
 from homeground.evaluation.evaluate import embed, evaluate
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
 from homeground.recipe.recipe import Recipe, make_recipe
+from homeground.statistics.bootstrap import Interval, own_interval
 from homeground.tasks import choose_task
 from homeground.tasks.classification import Classification
 from homeground.tasks.similarity import Similarity

@@ -29,11 +29,11 @@ from homeground.data.tables import Table
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import CheckpointError, DataError, UsageError
-from homeground.evaluation.bootstrap import own_interval
 from homeground.evaluation.comparison import Resampling, described, judge
 from homeground.evaluation.evaluate import evaluate as evaluate_model
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.ledger import count_verdict
+from homeground.statistics.bootstrap import own_interval
 from homeground.tasks import choose_task
 from homeground.tasks.classification import Classification
 from homeground.tasks.mlm import BLOCK, MaskedLanguageModelling

@@ -13,9 +13,9 @@ from benchmarks.calibration import counts, labels, pairs, texts
 from benchmarks.calibration.cell import Asked, intervals_of, measure
 from benchmarks.calibration.designs import DESIGNS
 
-from homeground.evaluation.bootstrap import paired_difference
-from homeground.metrics import classification
 from homeground.randomness import generator
+from homeground.statistics import classification
+from homeground.statistics.bootstrap import paired_difference
 
 WORLDS = {**pairs.WORLDS, **counts.WORLDS, **labels.WORLDS, **texts.WORLDS}
 

@@ -18,8 +18,8 @@ from homeground.data.examples import Example, digest, set_hash, text_hashes
 from homeground.data.tables import Row, Table
 from homeground.data.units import text_key
 from homeground.errors import DataError
-from homeground.evaluation.layout import independent_units
 from homeground.recipe.recipe import make_recipe
+from homeground.statistics.resampling import independent_units
 from homeground.tasks import choose_task
 
 WriteCsv = Callable[..., Path]

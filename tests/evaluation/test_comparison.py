@@ -15,7 +15,7 @@ from homeground.errors import DataError
 from homeground.evaluation.comparison import METRIC_NAMES, Resampling, judge, judge_general
 from homeground.evaluation.evaluate import evaluate
 from homeground.evaluation.general import GeneralSet
-from homeground.metrics.masked import METRICS as MASKED_METRICS
+from homeground.statistics.masked import METRICS as MASKED_METRICS
 from homeground.tasks.similarity import PairRows, Similarity
 from homeground.tasks.task import Measured
 

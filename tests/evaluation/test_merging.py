@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from homeground.evaluation.bootstrap import Interval
 from homeground.evaluation.merging import Point, choose
+from homeground.statistics.bootstrap import Interval
 
 
 def point(weight: float, domain: float, general: float) -> Point:

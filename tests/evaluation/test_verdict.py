@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homeground.evaluation.bootstrap import Interval
 from homeground.evaluation.verdict import Baseline, Measured, domain_verdict, general_verdict
+from homeground.statistics.bootstrap import Interval
 from homeground.tasks.task import RareClass
 
 GROUPS = Measured("pearson", 0.771, 0.856, 1503, example="test pair", unit="group")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from homeground.evaluation.bootstrap import own_interval, paired_difference
-from homeground.metrics import classification as formulas
+from homeground.statistics import classification as formulas
+from homeground.statistics.bootstrap import own_interval, paired_difference
 
 DRAWS = 200
 

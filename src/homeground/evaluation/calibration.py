@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.verdict import FEWEST_UNITS
-from homeground.metrics.calibration import (
+from homeground.statistics.calibration import (
     TEMPERATURES,
     Threshold,
     exact_interval,
@@ -23,7 +23,7 @@ from homeground.metrics.calibration import (
     fit_temperature,
     without_mistake,
 )
-from homeground.metrics.classification import RIGHT
+from homeground.statistics.classification import RIGHT
 from homeground.tasks.task import Measured, Task
 
 Floats = NDArray[np.float64]

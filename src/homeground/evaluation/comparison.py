@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from homeground.data.corpus import Part
 from homeground.data.units import PairUnits
-from homeground.evaluation.bootstrap import Interval, paired_difference
 from homeground.evaluation.general import GeneralSet
-from homeground.evaluation.over_seeds import OverSeeds, over_seeds
 from homeground.evaluation.verdict import Baseline, domain_verdict, general_verdict
 from homeground.evaluation.verdict import Measured as Figures
 from homeground.preparation import Prepared
 from homeground.results.ledger import count_verdict
 from homeground.results.run import Run
+from homeground.statistics.bootstrap import Interval, paired_difference
+from homeground.statistics.over_seeds import OverSeeds, over_seeds
 from homeground.tasks.task import Measurable, Measured, RareClass
 
 VERSION = 1

@@ -16,8 +16,8 @@ import numpy as np
 
 from homeground.data.units import PairUnits
 from homeground.engines.model import Model
-from homeground.evaluation.bootstrap import Interval
 from homeground.evaluation.comparison import Resampling, difference
+from homeground.statistics.bootstrap import Interval
 from homeground.tasks.task import Measured, Task
 
 WEIGHTS = tuple(step / 10 for step in range(11))

@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from homeground.evaluation.bootstrap import Interval
-from homeground.evaluation.power import smallest_detectable, units_needed
+from homeground.statistics.bootstrap import Interval
+from homeground.statistics.power import smallest_detectable, units_needed
 from homeground.tasks.task import RareClass
 
 FEWEST_UNITS = 30

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from homeground.data.segmentation import unspaced_share
-from homeground.metrics import classification as formulas
+from homeground.statistics import classification as formulas
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

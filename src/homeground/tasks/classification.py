@@ -18,8 +18,8 @@ from homeground.data.tables import Table, group, text
 from homeground.data.tokenized import Sequences, tokenize_sequences
 from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
-from homeground.metrics import classification as formulas
 from homeground.recipe.recipe import Recipe
+from homeground.statistics import classification as formulas
 from homeground.tasks.bag_of_words import label_frequencies, tf_idf
 from homeground.tasks.labels import LabelReader, find_label_columns, in_natural_order, refuse_no_labels, remarks_on
 from homeground.tasks.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1, too_rare, units_of_classes

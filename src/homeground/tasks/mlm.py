@@ -17,9 +17,9 @@ from homeground.data.formats import delimiter_hint
 from homeground.data.tables import DELIMITERS, Table, column_error, group
 from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
-from homeground.metrics import masked as formulas
 from homeground.randomness import generator
 from homeground.recipe.recipe import Recipe
+from homeground.statistics import masked as formulas
 from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
 from homeground.tasks.labels import LISTED, TEXT_NAMES

@@ -18,8 +18,8 @@ from tokenizers import Encoding, Tokenizer
 from homeground.data.documents import Document
 from homeground.data.segmentation import word_spans
 from homeground.data.units import PairUnits
-from homeground.metrics.masked import ratio
 from homeground.randomness import generator
+from homeground.statistics.masked import ratio
 from homeground.tasks.blocks import IGNORED, Vocabulary
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.metrics.calibration import exact_interval
+from homeground.statistics.calibration import exact_interval
 from homeground.tasks.task import RareClass
 
 FEWEST_OF_A_CLASS = 3

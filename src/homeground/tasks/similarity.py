@@ -19,8 +19,8 @@ from homeground.data.tables import Row, Table, column_error, group, number, text
 from homeground.data.tokenized import Tokenized, tokenize
 from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
-from homeground.metrics import correlation
 from homeground.recipe.recipe import Recipe
+from homeground.statistics import correlation
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 USUAL_NAMES = {

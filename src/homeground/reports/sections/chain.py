@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from homeground.reports.charts import number_line
-from homeground.reports.glossary import metric
 from homeground.reports.sections.verdict import LOOKS
 from homeground.reports.wording import count, interval, is_number, number, signed
 from homeground.results.record import RunRecord, part
+from homeground.statistics.glossary import metric
 
 STAGES = {
     "before": "The checkpoint as it is",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeground.reports.charts import labelled, log_ticks, padded, ticks
-from homeground.reports.glossary import metric
 from homeground.reports.wording import count, duration, interval, is_number, number
 from homeground.results.record import RunRecord, part, parts
+from homeground.statistics.glossary import metric
 
 SIDES = ("before", "after")
 

@@ -10,9 +10,9 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from homeground.errors import DataError, HomegroundError
-from homeground.evaluation.bootstrap import paired_difference
-from homeground.metrics import classification
-from homeground.metrics.classification import (
+from homeground.statistics import classification
+from homeground.statistics.bootstrap import paired_difference
+from homeground.statistics.classification import (
     BINS,
     GREATER_IS_BETTER,
     Changes,

@@ -8,8 +8,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from homeground.errors import DataError, HomegroundError
-from homeground.metrics import correlation
-from homeground.metrics.correlation import GREATER_IS_BETTER, METRICS, RETRIEVAL_METRICS
+from homeground.statistics import correlation
+from homeground.statistics.correlation import GREATER_IS_BETTER, METRICS, RETRIEVAL_METRICS
 
 RANDOM = np.random.default_rng(0)
 GOLD = RANDOM.integers(0, 6, 200) / 5

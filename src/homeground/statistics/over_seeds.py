@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
-from homeground.evaluation.bootstrap import Interval, Metric, paired_difference
+from homeground.statistics.bootstrap import Interval, Metric, paired_difference
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homeground.evaluation.holm import judge_together
+from homeground.statistics.holm import judge_together
 
 
 def judging(**chances: float) -> Any:

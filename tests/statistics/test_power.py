@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from homeground.evaluation.power import smallest_detectable, units_needed
+from homeground.statistics.power import smallest_detectable, units_needed
 
 
 def test_many_units_need_two_point_eight_standard_errors():

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from homeground.errors import DataError
-from homeground.evaluation.bootstrap import differences, own_intervals, paired_difference, swap_test, widening
-from homeground.evaluation.layout import arrange, independent_units
-from homeground.metrics.correlation import METRICS, mse, pair_statistics, pearson
 from homeground.randomness import generator
+from homeground.statistics.bootstrap import differences, own_intervals, paired_difference, swap_test, widening
+from homeground.statistics.correlation import METRICS, mse, pair_statistics, pearson
+from homeground.statistics.resampling import arrange, independent_units
 
 
 def mean(sums):
@@ -91,7 +91,7 @@ def test_the_names_of_nodes_and_the_order_of_pairs_do_not_matter_beyond_chance()
 def test_chunks_do_not_change_the_draws(monkeypatch):
     before, after, _ = models(50)
     whole = paired_difference(before, after, pearson, np.arange(50), seed=0, draws=300)
-    monkeypatch.setattr("homeground.evaluation.layout.NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr("homeground.statistics.resampling.NUMBERS_AT_ONCE", 1)
     one_by_one = paired_difference(before, after, pearson, np.arange(50), seed=0, draws=300)
     assert vars(one_by_one) == pytest.approx(vars(whole), abs=1e-12)
 

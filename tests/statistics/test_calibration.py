@@ -9,7 +9,7 @@ from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss
 
-from homeground.metrics.calibration import (
+from homeground.statistics.calibration import (
     TEMPERATURES,
     exact_interval,
     examples_needed,

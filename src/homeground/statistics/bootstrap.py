@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
 from homeground.errors import DataError
-from homeground.evaluation.layout import NUMBERS_AT_ONCE, Layout, arrange, draw_weights
 from homeground.randomness import generator
+from homeground.statistics.resampling import NUMBERS_AT_ONCE, Layout, arrange, draw_weights
 
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats], Floats]

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homeground.evaluation.bootstrap import Interval, paired_difference
-from homeground.evaluation.over_seeds import joined, over_seeds
-from homeground.metrics.correlation import pair_statistics, pearson
+from homeground.statistics.bootstrap import Interval, paired_difference
+from homeground.statistics.correlation import pair_statistics, pearson
+from homeground.statistics.over_seeds import joined, over_seeds
 
 RANDOM = np.random.default_rng(3)
 ITEMS = Interval(0.10, 0.06, 0.16, 0.95, 0.025, 200, 200.0, 1.0, 1000, 0)

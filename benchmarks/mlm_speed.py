@@ -124,7 +124,7 @@ def one_long_text(source: str, column: str | None, target: Path, *, tokens: int)
     """Write all texts of a file as one document, over and over until it is long enough."""
     from homeground.data.corpus import read_file
     from homeground.recipe.recipe import make_recipe
-    from homeground.tasks.mlm import find_text
+    from homeground.tasks.mlm.mlm import find_text
 
     recipe = make_recipe({}, data=source, task="mlm", text=column)
     table = read_file(source, recipe)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.tasks.blocks import IGNORED
+from homeground.tasks.mlm.blocks import IGNORED
 from homeground.tasks.task import Batch
 from tests.conftest import TOPICS
 

@@ -18,7 +18,7 @@ from homeground.randomness import generator
 from homeground.statistics.bootstrap import Interval, differences
 from homeground.statistics.classification import FOUND
 from homeground.statistics.resampling import Layout
-from homeground.tasks.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1
+from homeground.tasks.classification.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1
 from homeground.tasks.task import RareClass
 
 NUMBERS_AT_ONCE = 60_000_000

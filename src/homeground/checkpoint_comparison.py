@@ -47,7 +47,7 @@ from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UN
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.statistics.bootstrap import Interval, own_interval
 from homeground.tasks import choose_task
-from homeground.tasks.classification import Classification
+from homeground.tasks.classification.classification import Classification
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Measured, Split, Task
 from homeground.training.head import Choice, probabilities, vectors_of

@@ -12,7 +12,7 @@ import numpy as np
 
 from homeground.engines import open_engine
 from homeground.preparation import Prepared
-from homeground.tasks.blocks import MaskedRows
+from homeground.tasks.mlm.blocks import MaskedRows
 from homeground.tasks.task import Rows
 from homeground.training.batching import epoch_batches, total_steps
 from homeground.training.search import draw_trials

@@ -18,7 +18,7 @@ from homeground.encoder import BATCH_SIZE, Encoder
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
-from homeground.tasks.blocks import IGNORED, Vocabulary
+from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
 
 ANYWHERE = "[MASK]"
 """What stands for a missing word whatever the model's own mask token is."""

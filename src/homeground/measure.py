@@ -35,9 +35,9 @@ from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.ledger import count_verdict
 from homeground.statistics.bootstrap import own_interval
 from homeground.tasks import choose_task
-from homeground.tasks.classification import Classification
-from homeground.tasks.mlm import BLOCK, MaskedLanguageModelling
-from homeground.tasks.pseudo_likelihood import PseudoLikelihood, draw_words
+from homeground.tasks.classification.classification import Classification
+from homeground.tasks.mlm.mlm import BLOCK, MaskedLanguageModelling
+from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, draw_words
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Measured, Task
 

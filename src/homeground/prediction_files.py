@@ -31,7 +31,7 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.fill_mask import MaskedLM
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.storage import written_to
-from homeground.tasks.labels import TEXT_NAMES
+from homeground.tasks.classification.labels import TEXT_NAMES
 from homeground.tasks.similarity import USUAL_NAMES
 
 CHUNK = 4096

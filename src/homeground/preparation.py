@@ -33,9 +33,9 @@ from homeground.randomness import generator
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark
 from homeground.refusals import refuse_before_start, refuse_missing, refuse_new_head
 from homeground.tasks import choose_task, idle_settings
-from homeground.tasks.blocks import SHORT, MaskedRows
 from homeground.tasks.general import General, general_sets, script_remarks
-from homeground.tasks.mlm import BLOCK
+from homeground.tasks.mlm.blocks import SHORT, MaskedRows
+from homeground.tasks.mlm.mlm import BLOCK
 from homeground.tasks.task import Measured, Split, Task
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")

@@ -21,7 +21,7 @@ from homeground.errors import HubError
 from homeground.recipe.recipe import make_recipe, names_benchmark, read_recipe
 from homeground.results.run import Run
 from homeground.storage import read_json
-from homeground.tasks.classification import Classification
+from homeground.tasks.classification.classification import Classification
 from homeground.tasks.general import BENCHMARK_SETS, general_sets
 from homeground.tasks.similarity import Similarity
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
 from homeground.engines import open_engine
-from homeground.tasks.classification import Classification
+from homeground.tasks.classification.classification import Classification
 from homeground.training.head import Choice, Regression, fit_head, mean_loss, probabilities, vectors_of
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from homeground.data.tables import Table
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe, settings
-from homeground.tasks.classification import Classification
-from homeground.tasks.mlm import MaskedLanguageModelling
+from homeground.tasks.classification.classification import Classification
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Task
 

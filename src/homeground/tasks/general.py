@@ -23,9 +23,9 @@ from homeground.errors import CheckpointError, DataError, HomegroundError, HubEr
 from homeground.randomness import generator
 from homeground.recipe.recipe import Columns, Evaluation, Recipe, Training, names_benchmark
 from homeground.storage import file_hash
-from homeground.tasks.classification import Classification
-from homeground.tasks.labels import LABEL_NAMES
-from homeground.tasks.mlm import MaskedLanguageModelling, find_text
+from homeground.tasks.classification.classification import Classification
+from homeground.tasks.classification.labels import LABEL_NAMES
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling, find_text
 from homeground.tasks.similarity import Similarity, find_columns
 from homeground.tasks.task import Task
 

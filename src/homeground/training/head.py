@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 from homeground.engines.model import HeadVariant, Model
 from homeground.randomness import generator
-from homeground.tasks.classification import Classification, LabelledRows
+from homeground.tasks.classification.classification import Classification, LabelledRows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

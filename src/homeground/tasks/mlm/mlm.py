@@ -20,10 +20,10 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.randomness import generator
 from homeground.recipe.recipe import Recipe
 from homeground.statistics import masked as formulas
-from homeground.tasks.blanks import compare_words, find_blanks, show_blanks
-from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary, cut
-from homeground.tasks.labels import LISTED, TEXT_NAMES
-from homeground.tasks.masking import Masking, choose, corrupt
+from homeground.tasks.classification.labels import LISTED, TEXT_NAMES
+from homeground.tasks.mlm.blanks import compare_words, find_blanks, show_blanks
+from homeground.tasks.mlm.blocks import IGNORED, MaskedRows, Vocabulary, cut
+from homeground.tasks.mlm.masking import Masking, choose, corrupt
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 Ints = NDArray[np.int64]

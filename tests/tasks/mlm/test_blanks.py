@@ -14,8 +14,8 @@ from tests.masking import Knowing, documents
 from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, padding_id
 from homeground.data.tables import Row, Table
 from homeground.recipe.recipe import make_recipe
-from homeground.tasks import blanks
-from homeground.tasks.mlm import MaskedLanguageModelling
+from homeground.tasks.mlm import blanks
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.task import Measured, Side, Split
 
 IDS = {token: number for number, token in enumerate(VOCABULARY)}

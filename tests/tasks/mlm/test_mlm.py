@@ -21,8 +21,8 @@ from homeground.data.examples import digest
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task, idle_settings
-from homeground.tasks.blocks import IGNORED, MaskedRows, cut
-from homeground.tasks.mlm import MaskedLanguageModelling
+from homeground.tasks.mlm.blocks import IGNORED, MaskedRows, cut
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.task import Split
 
 TEXTS = [

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from homeground.data.documents import Source
 from homeground.data.segmentation import word_spans
 from homeground.randomness import generator
-from homeground.tasks.blocks import IGNORED, MaskedRows, Vocabulary
+from homeground.tasks.mlm.blocks import IGNORED, MaskedRows, Vocabulary
 from homeground.tasks.task import Answering, Batch
 
 Ints = NDArray[np.int64]

@@ -19,7 +19,7 @@ from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
-from homeground.tasks.pseudo_likelihood import PseudoLikelihood, Word, WordRows, draw_words
+from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, Word, WordRows, draw_words
 
 TEXTS = ["the teachers pay the bank, always", "a good river", "bad roads. new towns!", "我们 in the old town"]
 

@@ -12,7 +12,7 @@ from transformers import BertTokenizerFast, DataCollatorForLanguageModeling
 
 from homeground.data.segmentation import word_spans, word_starts
 from homeground.errors import UsageError
-from homeground.tasks.masking import Masking, choose, corrupt
+from homeground.tasks.mlm.masking import Masking, choose, corrupt
 
 CHINESE = "该公司发布新款手机，用户反映电池续航明显提升。"
 

@@ -10,8 +10,8 @@ import pytest
 from homeground.data.corpus import Part, link
 from homeground.data.examples import Example
 from homeground.evaluation.comparison import Resampling, judge
-from homeground.tasks.classification import Classification, LabelledRows
-from homeground.tasks.rare_classes import interval_of_f1, too_rare
+from homeground.tasks.classification.classification import Classification, LabelledRows
+from homeground.tasks.classification.rare_classes import interval_of_f1, too_rare
 from homeground.tasks.task import Measured, RareClass, Side, Split
 
 NOTHING: Any = None

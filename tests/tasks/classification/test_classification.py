@@ -20,9 +20,9 @@ from homeground.engines.torch.losses import LOSSES
 from homeground.errors import DataError, UsageError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
-from homeground.tasks.bag_of_words import tf_idf
-from homeground.tasks.classification import Classification, LabelledRows
-from homeground.tasks.labels import in_natural_order
+from homeground.tasks.classification.bag_of_words import tf_idf
+from homeground.tasks.classification.classification import Classification, LabelledRows
+from homeground.tasks.classification.labels import in_natural_order
 
 
 def understand(path: Path, **settings: Any) -> Classification:

@@ -20,9 +20,15 @@ from homeground.data.units import PairUnits
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe.recipe import Recipe
 from homeground.statistics import classification as formulas
-from homeground.tasks.bag_of_words import label_frequencies, tf_idf
-from homeground.tasks.labels import LabelReader, find_label_columns, in_natural_order, refuse_no_labels, remarks_on
-from homeground.tasks.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1, too_rare, units_of_classes
+from homeground.tasks.classification.bag_of_words import label_frequencies, tf_idf
+from homeground.tasks.classification.labels import (
+    LabelReader,
+    find_label_columns,
+    in_natural_order,
+    refuse_no_labels,
+    remarks_on,
+)
+from homeground.tasks.classification.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1, too_rare, units_of_classes
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass, Side, Split
 
 LOSSES = ("cross_entropy", "binary_cross_entropy")

@@ -20,7 +20,7 @@ from homeground.data.segmentation import word_spans
 from homeground.data.units import PairUnits
 from homeground.randomness import generator
 from homeground.statistics.masked import ratio
-from homeground.tasks.blocks import IGNORED, Vocabulary
+from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
 from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass
 
 Ints = NDArray[np.int64]

@@ -1,0 +1,1 @@
+"""The task classification: labelled texts, or pairs of texts."""

@@ -1,0 +1,1 @@
+"""The task mlm: masked language modelling on plain texts."""

@@ -26,15 +26,9 @@ from homeground.errors import TrainingFailed, UsageError, nearest
 from homeground.recipe.recipe import Recipe
 from homeground.tasks.task import Rows, Task
 from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
-from homeground.training.checkpoints import (
-    State,
-    best_checkpoint,
-    newest_checkpoint,
-    remove_passed_over,
-    save_checkpoint,
-)
 from homeground.training.early_stopping import judge
 from homeground.training.schedules import learning_rate
+from homeground.training.snapshots import State, best_checkpoint, newest_checkpoint, remove_passed_over, save_checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,8 @@ from typing import Any
 import pytest
 
 from homeground.errors import DiskError
-from homeground.training.checkpoints import (
-    State,
-    best_checkpoint,
-    newest_checkpoint,
-    remove_passed_over,
-    save_checkpoint,
-)
 from homeground.training.early_stopping import Best
+from homeground.training.snapshots import State, best_checkpoint, newest_checkpoint, remove_passed_over, save_checkpoint
 
 
 class Weightless:

@@ -18,8 +18,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import homeground
 from homeground.cli import run as command
 from homeground.errors import UsageError
+from homeground.inference.files import predict_file
 from homeground.measure import compare, evaluate
-from homeground.prediction_files import predict_file
 from homeground.results.run import Run
 from homeground.statistics.calibration import fit_temperature
 from tests.classifying import lively, topic_texts

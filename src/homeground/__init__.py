@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from homeground.adapt import adapt
     from homeground.chain import adapt_chain
     from homeground.checkpoint_comparison import compare_checkpoints
-    from homeground.classifier import Classifier
-    from homeground.encoder import Encoder
     from homeground.errors import HomegroundError
-    from homeground.fill_mask import MaskedLM
+    from homeground.inference.classifier import Classifier
+    from homeground.inference.encoder import Encoder
+    from homeground.inference.fill_mask import MaskedLM
+    from homeground.inference.loading import load
     from homeground.measure import compare, evaluate
     from homeground.pairs import make_pairs
-    from homeground.predict import load
     from homeground.publish import publish
     from homeground.results.run import Run
 
@@ -46,17 +46,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Classifier": "homeground.classifier",
-    "Encoder": "homeground.encoder",
+    "Classifier": "homeground.inference.classifier",
+    "Encoder": "homeground.inference.encoder",
     "HomegroundError": "homeground.errors",
-    "MaskedLM": "homeground.fill_mask",
+    "MaskedLM": "homeground.inference.fill_mask",
     "Run": "homeground.storage",
     "adapt": "homeground.adapt",
     "adapt_chain": "homeground.chain",
     "compare": "homeground.measure",
     "compare_checkpoints": "homeground.checkpoint_comparison",
     "evaluate": "homeground.measure",
-    "load": "homeground.predict",
+    "load": "homeground.inference.loading",
     "make_pairs": "homeground.pairs",
     "publish": "homeground.publish",
 }

@@ -23,10 +23,10 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from homeground.checkpoint import open_checkpoint
-from homeground.classifier import THRESHOLD, Classifier, Text, joined
 from homeground.data.csv_fields import csv_field
 from homeground.data.examples import digest, text_hashes
 from homeground.data.unlabelled import Found, text_chunks
+from homeground.inference.classifier import THRESHOLD, Classifier, Text, joined
 from homeground.learning import Listener, Note
 from homeground.preparation import Prepared
 from homeground.randomness import key

@@ -12,9 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from homeground.encoder import Encoder
 from homeground.errors import RunConflict, UsageError, nearest
-from homeground.predict import load
+from homeground.inference.encoder import Encoder
+from homeground.inference.loading import load
 from homeground.storage import aside, new_folder, write_text, written_to
 from homeground.taxonomy.draws import COUNTS, SCORES, Drawn, Pairing, ScoredPair, draw_pairs
 from homeground.taxonomy.files import Layout, read_taxonomy

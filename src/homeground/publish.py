@@ -24,9 +24,9 @@ from homeground.checkpoint.upload import (
     size_of,
     stored_files,
 )
-from homeground.classifier import Classifier
 from homeground.errors import CheckpointError, HomegroundError, HubError, UsageError
-from homeground.predict import load
+from homeground.inference.classifier import Classifier
+from homeground.inference.loading import load
 from homeground.reports.model_card import hub_name, model_card
 from homeground.reports.publication import Publication
 from homeground.results.record import RunRecord, read_run

@@ -11,15 +11,15 @@ from typing import Any
 import click
 import numpy as np
 
-from homeground.classifier import Classifier
 from homeground.cli.counting import Counting
 from homeground.cli.options import GroupedCommand, common, given, sections
 from homeground.cli.tables import aligned
-from homeground.encoder import Encoder
 from homeground.errors import UsageError
-from homeground.fill_mask import MaskedLM
-from homeground.predict import load
-from homeground.prediction_files import predict_file
+from homeground.inference.classifier import Classifier
+from homeground.inference.encoder import Encoder
+from homeground.inference.files import predict_file
+from homeground.inference.fill_mask import MaskedLM
+from homeground.inference.loading import load
 
 FILLED = 5
 """Tokens printed for a mask where --top says nothing."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from homeground.cli.options import debug, read_titles
-from homeground.encoder import Encoder
 from homeground.errors import UsageError
-from homeground.predict import load
+from homeground.inference.encoder import Encoder
+from homeground.inference.loading import load
 from homeground.reports.report import write_heat_map_report, write_report
 from homeground.results.run import Run
 

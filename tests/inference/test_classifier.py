@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
+from tests.classifying import lively, topic_texts
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 import homeground
 from homeground.cli import run as command
 from homeground.errors import CheckpointError, DataError, Stopped, UsageError
+from homeground.inference.files import predict_file
 from homeground.measure import compare, evaluate
-from homeground.prediction_files import predict_file
 from homeground.results.run import Run
 from homeground.training import train
-from tests.classifying import lively, topic_texts
 
 HEADER = ["text", "label"]
 FAST: dict[str, Any] = {"epochs": 4, "learning_rate": 2e-3, "bootstrap_draws": 400, "precision": "fp32"}

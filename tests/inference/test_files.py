@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import checkpoints
 from transformers import AutoModelForSequenceClassification
 
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
-from homeground.prediction_files import Done, predict_file
+from homeground.inference.files import Done, predict_file
 from homeground.results.run import Run
-from tests import checkpoints
 
 
 def test_a_text_is_encoded_the_same_whatever_it_is_encoded_with(encoder: Path) -> None:
@@ -161,7 +161,7 @@ def test_no_column_of_the_file_is_overwritten(encoder: Path, write_csv: Callable
 def test_a_row_with_an_empty_text_stays_in_its_place_without_a_prediction(
     encoder: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr("homeground.prediction_files.CHUNK", chunk)
+    monkeypatch.setattr("homeground.inference.files.CHUNK", chunk)
     model = homeground.load(encoder)
     source = write_csv("texts.csv", ["text", "id"], [["", "1"], ["  ", "2"], ["bank", "3"], ["\t", "4"]])
     bank = model.encode(["bank"])[0]
@@ -218,7 +218,7 @@ def test_a_number_too_large_is_told_and_never_written_as_infinity(encoder: Path,
 def test_memory_does_not_grow_with_the_rows(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str
 ) -> None:
-    monkeypatch.setattr("homeground.prediction_files.CHUNK", 50)
+    monkeypatch.setattr("homeground.inference.files.CHUNK", 50)
     monkeypatch.setattr("homeground.data.opening.PIECE", 1 << 12)
     model = homeground.load(encoder)
     # Stands for the model, which is not what is measured and would take a minute.

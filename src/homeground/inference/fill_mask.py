@@ -14,10 +14,10 @@ from tokenizers import Encoding, Tokenizer
 from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
 from homeground.data.tokenized import require_characters
-from homeground.encoder import BATCH_SIZE, Encoder
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
+from homeground.inference.encoder import BATCH_SIZE, Encoder
 from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
 
 ANYWHERE = "[MASK]"

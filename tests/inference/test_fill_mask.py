@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import checkpoints
 from transformers import pipeline
 
 import homeground
 from homeground import Classifier, Encoder, MaskedLM
 from homeground.cli import run as command
 from homeground.errors import DataError, UsageError
-from homeground.prediction_files import predict_file
-from tests import checkpoints
+from homeground.inference.files import predict_file
 
 TEXTS = {
     "bert": ["The bank [MASK] the loan.", "a [MASK] new", "[MASK] bus and the [MASK] car play"],

@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from homeground.classifier import THRESHOLD, Classifier, joined
 from homeground.data.csv_fields import csv_field
 from homeground.data.tables import Origin, Row, column_error, open_table, text
-from homeground.encoder import Encoder
 from homeground.errors import DataError, UsageError, nearest
-from homeground.fill_mask import MaskedLM
+from homeground.inference.classifier import THRESHOLD, Classifier, joined
+from homeground.inference.encoder import Encoder
+from homeground.inference.fill_mask import MaskedLM
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.storage import written_to
 from homeground.tasks.classification.labels import TEXT_NAMES

@@ -7,9 +7,9 @@ from os import PathLike
 from typing import Any
 
 from homeground.checkpoint import classes_of, fills_masks, open_checkpoint, require_encoder
-from homeground.classifier import Classifier
-from homeground.encoder import Encoder
-from homeground.fill_mask import MaskedLM
+from homeground.inference.classifier import Classifier
+from homeground.inference.encoder import Encoder
+from homeground.inference.fill_mask import MaskedLM
 from homeground.results.run import Run
 
 

@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 import homeground
 from homeground.adapt import Note
 from homeground.errors import DataError, HomegroundError, RunConflict, UsageError
-from homeground.preparation import prepare
+from homeground.experiment.preparation import prepare
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.storage import manifest_problem

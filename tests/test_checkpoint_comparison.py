@@ -20,8 +20,8 @@ from transformers import AutoModel, AutoTokenizer
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
+from homeground.experiment.head import STRENGTHS, Choice
 from homeground.results.run import Run
-from homeground.training.head import STRENGTHS, Choice
 from tests import checkpoints
 from tests.classifying import lively, topic_texts
 from tests.conftest import PAIR_HEADER, topic_pairs

@@ -11,7 +11,8 @@ import pytest
 from transformers import pipeline
 
 import homeground
-from homeground import MaskedLM, learning
+from homeground import MaskedLM
+from homeground.experiment import training_run as learning
 from homeground.results.run import Run
 from tests import checkpoints
 from tests.masking import FAST, write_documents

@@ -17,8 +17,13 @@ from homeground.evaluation.comparison import compare
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.words import WordSet
-from homeground.labelling import label_next
-from homeground.learning import (
+from homeground.experiment.head import NewHead
+from homeground.experiment.label_next import label_next
+from homeground.experiment.learning_curve import learn_shares, learning_curve
+from homeground.experiment.preparation import Prepared, prepare
+from homeground.experiment.saving import save_model
+from homeground.experiment.seeds import learn_seeds
+from homeground.experiment.training_run import (
     FROZEN,
     PREDICTIONS,
     Listener,
@@ -36,20 +41,15 @@ from homeground.learning import (
     search_settings,
     with_trial,
 )
-from homeground.learning_curve import learn_shares, learning_curve
-from homeground.preparation import Prepared, prepare
 from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
 from homeground.results.record import read_run
 from homeground.results.run import Run, open_run
-from homeground.saving import save_model
-from homeground.seeds import learn_seeds
 from homeground.statistics.bootstrap import own_intervals
 from homeground.storage import now, read_array, write_array, write_json, write_json_lines, write_text
 from homeground.tasks.task import Measured, Metric, Side, Split
 from homeground.training import train
-from homeground.training.head import NewHead
 
 
 def adapt(

@@ -23,10 +23,10 @@ import numpy as np
 from homeground.adapt import follow
 from homeground.data.documents import with_texts
 from homeground.errors import RunConflict, UsageError
-from homeground.estimate import estimate
 from homeground.evaluation.comparison import Resampling, judge
-from homeground.learning import PREDICTIONS, Listener, Note
-from homeground.preparation import Prepared, prepare
+from homeground.experiment.estimate import estimate
+from homeground.experiment.preparation import Prepared, prepare
+from homeground.experiment.training_run import PREDICTIONS, Listener, Note
 from homeground.recipe.chain import TEST_TEXTS, Chain, naming, read_chain
 from homeground.recipe.recipe import Recipe
 from homeground.reports.report import write_report

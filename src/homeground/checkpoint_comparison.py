@@ -44,13 +44,13 @@ from homeground.errors import DataError, UsageError
 from homeground.evaluation.comparison import METRIC_NAMES, Resampling, described, difference
 from homeground.evaluation.evaluate import embed, evaluate
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
+from homeground.experiment.head import Choice, probabilities, vectors_of
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.statistics.bootstrap import Interval, own_interval
 from homeground.tasks import choose_task
 from homeground.tasks.classification.classification import Classification
 from homeground.tasks.similarity import Similarity
 from homeground.tasks.task import Measured, Split, Task
-from homeground.training.head import Choice, probabilities, vectors_of
 
 FOLDS = 5
 """Parts of the labelled examples, each of which is predicted by a regression that learned from the others."""

@@ -6,7 +6,7 @@ import sys
 import time
 
 from homeground.cli.counting import PLAIN_SECONDS, duration
-from homeground.learning import Note
+from homeground.experiment.training_run import Note
 from homeground.training import train
 
 

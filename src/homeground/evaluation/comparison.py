@@ -17,7 +17,7 @@ from homeground.data.units import PairUnits
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.verdict import Baseline, domain_verdict, general_verdict
 from homeground.evaluation.verdict import Measured as Figures
-from homeground.preparation import Prepared
+from homeground.experiment.preparation import Prepared
 from homeground.results.ledger import count_verdict
 from homeground.results.run import Run
 from homeground.statistics.bootstrap import Interval, paired_difference

@@ -8,8 +8,8 @@ from homeground.data.corpus import link, seen_before
 from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
-from homeground.preparation import Prepared
-from homeground.tasks.general import General
+from homeground.experiment.general import General
+from homeground.experiment.preparation import Prepared
 from homeground.tasks.task import Measured, Rows, Task
 
 

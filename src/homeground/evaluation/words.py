@@ -10,7 +10,7 @@ from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.comparison import Resampling, difference
 from homeground.evaluation.evaluate import evaluate
-from homeground.preparation import Prepared
+from homeground.experiment.preparation import Prepared
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, WordRows, draw_words
 from homeground.tasks.task import Measured

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import PAIR_HEADER, topic_pairs
 
 import homeground
 from homeground.errors import DataError, HomegroundError, UsageError
 from homeground.evaluation.general import GeneralSet
-from homeground.preparation import Prepared, notes, prepare
+from homeground.experiment.preparation import Prepared, notes, prepare
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
-from tests.conftest import PAIR_HEADER, topic_pairs
 
 WriteCsv = Callable[..., Path]
 

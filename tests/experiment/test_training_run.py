@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 from transformers import AutoModel
 
 import homeground
 from homeground.errors import UsageError
-from homeground.learning import Note
+from homeground.experiment.training_run import Note
 from homeground.results.run import Run
-from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 
 MARGIN = 0.2
 

@@ -24,8 +24,17 @@ from homeground.data.shares import Share
 from homeground.errors import TrainingFailed
 from homeground.evaluation.comparison import METRIC_NAMES, Resampling, difference
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
-from homeground.learning import FROZEN, Listener, Note, fit, frozen_embeddings, keep_general, measure, open_before
-from homeground.preparation import Prepared
+from homeground.experiment.preparation import Prepared
+from homeground.experiment.training_run import (
+    FROZEN,
+    Listener,
+    Note,
+    fit,
+    frozen_embeddings,
+    keep_general,
+    measure,
+    open_before,
+)
 from homeground.results.run import Run
 from homeground.statistics.bootstrap import Interval, own_interval
 from homeground.storage import read_array, read_json, write_array, write_json

@@ -14,7 +14,7 @@ from homeground.checkpoint import open_checkpoint, write_modules, write_tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import HomegroundError
-from homeground.preparation import Prepared
+from homeground.experiment.preparation import Prepared
 from homeground.storage import new_folder
 
 COMPARED = 32

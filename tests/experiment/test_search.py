@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from homeground.errors import TrainingFailed, UsageError
+from homeground.experiment.search import Search, Trial, draw_trials, search
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.run import Run
-from homeground.training.search import Search, Trial, draw_trials, search
 
 TRIALS = [Trial(1e-5, 2.0), Trial(3e-5, 1.0), Trial(1e-4, 2.0), Trial(3e-4, 1.0)]
 

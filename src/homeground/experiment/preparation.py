@@ -29,11 +29,11 @@ from homeground.data.examples import Example, text_hashes
 from homeground.data.shares import Share, nested_shares
 from homeground.data.units import PairUnits
 from homeground.errors import UsageError
+from homeground.experiment.general import General, general_sets, script_remarks
+from homeground.experiment.refusals import refuse_before_start, refuse_missing, refuse_new_head
 from homeground.randomness import generator
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark
-from homeground.refusals import refuse_before_start, refuse_missing, refuse_new_head
 from homeground.tasks import choose_task, idle_settings
-from homeground.tasks.general import General, general_sets, script_remarks
 from homeground.tasks.mlm.blocks import SHORT, MaskedRows
 from homeground.tasks.mlm.mlm import BLOCK
 from homeground.tasks.task import Measured, Split, Task

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from homeground.engines.model import Model
 from homeground.errors import TrainingFailed
-from homeground.learning import (
+from homeground.experiment.head import NewHead
+from homeground.experiment.preparation import Prepared
+from homeground.experiment.training_run import (
     PREDICTIONS,
     Listener,
     Note,
@@ -24,11 +26,9 @@ from homeground.learning import (
     keep_general,
     measure_calibrated,
 )
-from homeground.preparation import Prepared
 from homeground.results.run import Run
 from homeground.storage import read_array, write_array
 from homeground.tasks.task import Measured
-from homeground.training.head import NewHead
 
 FOLDER = "seeds"
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from homeground.engines import open_engine
-from homeground.preparation import Prepared
+from homeground.experiment.preparation import Prepared
+from homeground.experiment.search import draw_trials
 from homeground.tasks.mlm.blocks import MaskedRows
 from homeground.tasks.task import Rows
 from homeground.training.batching import epoch_batches, total_steps
-from homeground.training.search import draw_trials
 
 TIMED_STEPS = 4
 MEASURING_SHARE = 0.4

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.classifying import lively, topic_texts
+from tests.conftest import FAST, PAIR_HEADER, topic_pairs
+from tests.test_adapt import Broken, broken_at
 
 import homeground
 from homeground.errors import TrainingFailed, UsageError
-from homeground.learning_curve import judge
+from homeground.experiment.learning_curve import judge
 from homeground.results.run import Run
 from homeground.statistics.bootstrap import Interval
 from homeground.storage import read_json
 from homeground.tasks.task import RareClass
-from tests.classifying import lively, topic_texts
-from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.test_adapt import Broken, broken_at
 
 CURVE = {**FAST, "epochs": 1, "learning_curve": True}
 
@@ -144,7 +144,7 @@ def test_a_share_that_diverges_is_left_out_and_the_run_goes_on(
     def diverge(*_: Any) -> None:
         raise TrainingFailed("the loss is nan")
 
-    monkeypatch.setattr("homeground.learning_curve.fit", diverge)
+    monkeypatch.setattr("homeground.experiment.learning_curve.fit", diverge)
     data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(500))
     run = homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "run"), **CURVE)
     curve = run.scores["learning_curve"]

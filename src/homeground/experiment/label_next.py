@@ -26,9 +26,9 @@ from homeground.checkpoint import open_checkpoint
 from homeground.data.csv_fields import csv_field
 from homeground.data.examples import digest, text_hashes
 from homeground.data.unlabelled import Found, text_chunks
+from homeground.experiment.preparation import Prepared
+from homeground.experiment.training_run import Listener, Note
 from homeground.inference.classifier import THRESHOLD, Classifier, Text, joined
-from homeground.learning import Listener, Note
-from homeground.preparation import Prepared
 from homeground.randomness import key
 from homeground.results.run import Run
 from homeground.storage import write_text

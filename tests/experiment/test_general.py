@@ -10,9 +10,9 @@ import pytest
 
 from homeground.data.examples import Example
 from homeground.errors import DataError
+from homeground.experiment.general import SHARED, general_sets, is_sts_benchmark, read_general, script_remarks
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.tasks.classification.classification import Classification
-from homeground.tasks.general import SHARED, general_sets, is_sts_benchmark, read_general, script_remarks
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.similarity import Similarity
 

@@ -18,11 +18,11 @@ import homeground
 from homeground.adapt import resolve
 from homeground.cli import run as typed
 from homeground.errors import HubError
+from homeground.experiment.general import BENCHMARK_SETS, general_sets
 from homeground.recipe.recipe import make_recipe, names_benchmark, read_recipe
 from homeground.results.run import Run
 from homeground.storage import read_json
 from homeground.tasks.classification.classification import Classification
-from homeground.tasks.general import BENCHMARK_SETS, general_sets
 from homeground.tasks.similarity import Similarity
 
 NAME = "sts-benchmark"

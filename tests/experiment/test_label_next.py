@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.classifying import topic_texts
+from tests.conftest import FAST, PAIR_HEADER, topic_pairs
+from tests.experiment.test_learning_curve import classifier as classifier
 
 import homeground
 from homeground.data.examples import digest
 from homeground.errors import DataError, HomegroundError, UsageError
-from homeground.labelling import Doubt, choose, most_doubtful
+from homeground.experiment.label_next import Doubt, choose, most_doubtful
 from homeground.results.run import Run
-from tests.classifying import topic_texts
-from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.test_learning_curve import classifier as classifier
 
 KNOWN = topic_texts(520)
 NEW = topic_texts(300, seed=1)

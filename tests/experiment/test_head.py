@@ -13,8 +13,8 @@ from transformers import AutoModelForSequenceClassification
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
 from homeground.engines import open_engine
+from homeground.experiment.head import Choice, Regression, fit_head, mean_loss, probabilities, vectors_of
 from homeground.tasks.classification.classification import Classification
-from homeground.training.head import Choice, Regression, fit_head, mean_loss, probabilities, vectors_of
 
 
 def opened(folder: Path, *, texts: int = 80, training: Any = None) -> tuple[Any, Classification, Any]:

@@ -22,14 +22,14 @@ from homeground.evaluation.calibration import Calibration, Tested
 from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.merging import Merged, Validated, merge
-from homeground.preparation import Lesson, Prepared
+from homeground.experiment.head import Head, MaskedHead, NewHead, fit_head, probabilities, vectors_of
+from homeground.experiment.preparation import Lesson, Prepared
+from homeground.experiment.search import Search, Trial, draw_trials, search
 from homeground.results.run import Run
 from homeground.storage import new_folder, read_array, read_json, write_array, write_json
 from homeground.tasks.task import Measured, Rows
 from homeground.training import signals, train
-from homeground.training.head import Head, MaskedHead, NewHead, fit_head, probabilities, vectors_of
 from homeground.training.loggers import MetricsLog, logged
-from homeground.training.search import Search, Trial, draw_trials, search
 
 
 @dataclass(frozen=True, slots=True)

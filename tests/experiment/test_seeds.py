@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.classifying import lively, topic_texts
+from tests.conftest import FAST, PAIR_HEADER, topic_pairs
+from tests.test_adapt import Broken
 
 import homeground
 from homeground.cli.tables import estimate_lines, verdict_lines
 from homeground.errors import Stopped, TrainingFailed, UsageError
-from homeground.estimate import estimate
 from homeground.evaluation.merging import WEIGHTS
-from homeground.learning import Note
-from homeground.preparation import prepare
+from homeground.experiment.estimate import estimate
+from homeground.experiment.preparation import prepare
+from homeground.experiment.training_run import Note
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.storage import read_array
 from homeground.training import train
-from tests.classifying import lively, topic_texts
-from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.test_adapt import Broken
 
 ONE = {**FAST, "epochs": 1}
 SEEDS = {**ONE, "seeds": 5}
@@ -219,7 +219,7 @@ def test_a_further_training_that_diverges_is_named_and_not_left_out(
     def diverge(*_: Any, **__: Any) -> None:
         raise TrainingFailed("step 3: the loss is nan")
 
-    monkeypatch.setattr("homeground.seeds.fit", diverge)
+    monkeypatch.setattr("homeground.experiment.seeds.fit", diverge)
     with pytest.raises(TrainingFailed, match="training 2, with seed 8: step 3: the loss is nan"):
         homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "run"), seed=7, **SEEDS)
 

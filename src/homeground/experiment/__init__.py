@@ -1,0 +1,1 @@
+"""One recipe, and all the trainings it asks for."""

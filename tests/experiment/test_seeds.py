@@ -16,13 +16,13 @@ from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 from tests.test_adapt import Broken
 
 import homeground
-from homeground.cli.tables import estimate_lines, verdict_lines
 from homeground.errors import Stopped, TrainingFailed, UsageError
 from homeground.evaluation.merging import WEIGHTS
 from homeground.experiment.estimate import estimate
 from homeground.experiment.preparation import prepare
 from homeground.experiment.training_run import Note
 from homeground.recipe.recipe import make_recipe
+from homeground.reports.terminal import estimate_lines, verdict_lines
 from homeground.results.run import Run
 from homeground.storage import read_array
 from homeground.training import train

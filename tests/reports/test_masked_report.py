@@ -13,9 +13,9 @@ import pytest
 from huggingface_hub import ModelCard
 from tests.reports.test_report import PAYLOADS, Page, is_inert
 
-from homeground.cli.tables import score_lines
 from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
+from homeground.reports.terminal import score_lines
 from homeground.results.record import read_run
 from homeground.results.run import Run
 from homeground.statistics.glossary import METRICS

@@ -9,10 +9,10 @@ import click
 
 from homeground.checkpoint_comparison import compare_checkpoints
 from homeground.cli.options import GroupedCommand, common, given, sections
-from homeground.cli.tables import aside_lines, checkpoint_lines, score_lines
 from homeground.errors import UsageError
 from homeground.measure import compare as compare_on
 from homeground.recipe.recipe import settings
+from homeground.reports.terminal import aside_lines, checkpoint_lines, score_lines
 
 FEWEST_NAMES = 3
 """Two checkpoints and the data."""

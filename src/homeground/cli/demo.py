@@ -9,8 +9,8 @@ import click
 
 from homeground.cli.options import common
 from homeground.cli.progress import Progress
-from homeground.cli.tables import verdict_lines
 from homeground.demo import run_demo
+from homeground.reports.terminal import verdict_lines
 
 
 @click.command()

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, given, reading_options
-from homeground.cli.tables import aligned, aside_lines
 from homeground.measure import evaluate as evaluate_on
+from homeground.reports.terminal import aligned, aside_lines
 
 
 @click.command(cls=GroupedCommand)

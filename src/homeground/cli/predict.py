@@ -13,13 +13,13 @@ import numpy as np
 
 from homeground.cli.counting import Counting
 from homeground.cli.options import GroupedCommand, common, given, sections
-from homeground.cli.tables import aligned
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.files import predict_file
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
+from homeground.reports.terminal import aligned
 
 FILLED = 5
 """Tokens printed for a mask where --top says nothing."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.reports.wording import is_number, number, power, signed
+from homeground.wording import is_number, number, power, signed
 
 Points = Sequence[tuple[float, float]]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from homeground.reports.publication import Publication, data_section, examples_section
-from homeground.reports.wording import count, interval, is_number, number, percent, signed
 from homeground.results.record import RunRecord, own_difference, part, parts
 from homeground.statistics.glossary import metric
+from homeground.wording import count, interval, is_number, number, percent, signed
 
 _HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 """Checkpoints known here by a short name, and what they are called on the Hub."""

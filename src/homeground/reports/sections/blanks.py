@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeground.reports.wording import is_number, shorten
 from homeground.results.record import RunRecord, part, parts
+from homeground.wording import is_number, shorten
 
 LONGEST_TOKEN = 40
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from homeground.errors import DataError
 from homeground.reports.colours import diverging
-from homeground.reports.wording import NOTHING, count, is_number, percent, shorten, signed
 from homeground.results.record import RunRecord, part
+from homeground.wording import NOTHING, count, is_number, percent, shorten, signed
 
 MOST_WITH_COUNTS = 12
 """Up to this many classes the counts stand in the cells."""

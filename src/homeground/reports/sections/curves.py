@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homeground.reports.charts import LineChart, line_chart
-from homeground.reports.wording import count, duration, is_number, number, power
 from homeground.results.record import RunRecord, part
 from homeground.statistics.glossary import metric
+from homeground.wording import count, duration, is_number, number, power
 
 _OPTIMIZER = {"train/learning_rate": "Learning rate", "train/gradient_norm": "Gradient norm"}
 _TOGETHER = [

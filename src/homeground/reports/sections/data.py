@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeground.reports.wording import count, shorten, size
 from homeground.results.record import RunRecord, part, parts
+from homeground.wording import count, shorten, size
 
 _SPLITS = ("train", "validation", "test")
 _MOST_HUBS = 10

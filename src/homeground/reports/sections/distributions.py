@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from homeground.reports.charts import spread
-from homeground.reports.wording import count, is_number, number, percent
 from homeground.results.record import RunRecord
+from homeground.wording import count, is_number, number, percent
 
 MOST_LEVELS = 6
 """Given similarities with at most this many different values are shown by value; others by bands of a fifth."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeground.reports.wording import NOTHING, count, is_number, number, shorten, signed
 from homeground.results.record import RunRecord
+from homeground.wording import NOTHING, count, is_number, number, shorten, signed
 
 SHOWN = 10
 """How many pairs each list holds at most."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from homeground.reports.charts import number_line
 from homeground.reports.sections.verdict import LOOKS
-from homeground.reports.wording import count, interval, is_number, number, signed
 from homeground.results.record import RunRecord, part
 from homeground.statistics.glossary import metric
+from homeground.wording import count, interval, is_number, number, signed
 
 
 def general(record: RunRecord) -> dict[str, Any] | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from homeground.errors import DataError
 from homeground.reports.colours import Shade, diverging, sequential
-from homeground.reports.wording import number, shorten, signed
 from homeground.results.record import RunRecord
+from homeground.wording import number, shorten, signed
 
 MOST_WITH_VALUES = 12
 """Up to this many titles the numbers stand in the cells; with more the cells grow too small for them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeground.reports.wording import count, number, shorten, signed
 from homeground.results.record import RunRecord, part, parts
+from homeground.wording import count, number, shorten, signed
 
 
 def improved_words(record: RunRecord) -> dict[str, Any] | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeground.reports.charts import labelled, log_ticks, padded, ticks
-from homeground.reports.wording import count, duration, interval, is_number, number
 from homeground.results.record import RunRecord, part, parts
 from homeground.statistics.glossary import metric
+from homeground.wording import count, duration, interval, is_number, number
 
 SIDES = ("before", "after")
 

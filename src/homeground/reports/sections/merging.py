@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from homeground.reports.trade_off import Gain, trade_off_chart
-from homeground.reports.wording import count, is_number, number, signed
 from homeground.results.record import RunRecord, part, parts
 from homeground.statistics.glossary import metric
+from homeground.wording import count, is_number, number, signed
 
 
 def merging(record: RunRecord) -> dict[str, Any] | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from homeground.reports.charts import Bar, bar
-from homeground.reports.wording import count, is_number, number, shorten
 from homeground.results.record import RunRecord, part, parts
+from homeground.wording import count, is_number, number, shorten
 
 MOST_IN_FULL = 12
 """Up to this many classes each has room for its precision and recall; more stand in two dense columns."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from homeground.reports.wording import count, is_number, number, percent, shorten
 from homeground.results.record import RunRecord, part
+from homeground.wording import count, is_number, number, percent, shorten
 
 SHOWN = 10
 """How many texts each list holds at most."""

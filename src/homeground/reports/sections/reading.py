@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from homeground.reports.sections.verdict import FEWEST_UNITS
-from homeground.reports.wording import count, is_number, number, percent
 from homeground.results.record import RunRecord, part
+from homeground.wording import count, is_number, number, percent
 
 
 def reading(record: RunRecord) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homeground.reports.charts import reliability_chart
-from homeground.reports.wording import count, is_number, number, percent
 from homeground.results.record import RunRecord, part, parts
+from homeground.wording import count, is_number, number, percent
 
 NOTEWORTHY = 0.02
 """From this distance on, between confidence and what is right, the model is called too sure or not sure enough."""

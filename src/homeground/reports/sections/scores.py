@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeground.reports.wording import count, interval, is_number, number, percent, signed
 from homeground.results.record import RunRecord, own_difference, part, parts
 from homeground.statistics.glossary import Metric, metric
+from homeground.wording import count, interval, is_number, number, percent, signed
 
 
 def scores(record: RunRecord) -> dict[str, Any]:

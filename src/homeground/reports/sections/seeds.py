@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeground.reports.wording import count, interval, is_number, number, percent, signed
 from homeground.results.record import RunRecord, part, parts
 from homeground.statistics.glossary import metric
+from homeground.wording import count, interval, is_number, number, percent, signed
 
 
 def seeds(record: RunRecord) -> dict[str, Any] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from homeground.reports.wording import shorten
 from homeground.results.record import RunRecord, part
+from homeground.wording import shorten
 
 
 def settings(record: RunRecord) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeground.reports.charts import dot_chart, line_chart
-from homeground.reports.wording import count, duration, is_number, number, power
 from homeground.results.record import RunRecord, part, parts
 from homeground.statistics.glossary import metric
+from homeground.wording import count, duration, is_number, number, power
 
 
 def tried(record: RunRecord) -> dict[str, Any] | None:

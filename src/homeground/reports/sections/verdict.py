@@ -8,9 +8,9 @@ from typing import Any
 
 from homeground.reports.charts import NumberLine, number_line
 from homeground.reports.sections.seeds import seeds_share
-from homeground.reports.wording import count, interval, is_number, number, percent, shorten, signed
 from homeground.results.record import RunRecord, part, parts
 from homeground.statistics.glossary import metric
+from homeground.wording import count, interval, is_number, number, percent, shorten, signed
 
 FEWEST_UNITS = 30
 """Below this many independent test units no interval is trusted, and the verdict is TOO FEW."""

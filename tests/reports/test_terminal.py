@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeground.cli.tables import score_lines
+from homeground.reports.terminal import score_lines
 
 NOTHING = {"value": None, "low": None, "high": None}
 

@@ -19,9 +19,9 @@ from typing import Any
 import click
 import pytest
 
-from homeground import demo
 from homeground.cli import COMMANDS, run
 from homeground.results.run import Run
+from homeground.workflows import demo
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 ROOT = Path(__file__).parent.parent

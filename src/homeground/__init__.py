@@ -16,18 +16,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from homeground.adapt import adapt
-    from homeground.chain import adapt_chain
-    from homeground.checkpoint_comparison import compare_checkpoints
     from homeground.errors import HomegroundError
     from homeground.inference.classifier import Classifier
     from homeground.inference.encoder import Encoder
     from homeground.inference.fill_mask import MaskedLM
     from homeground.inference.loading import load
-    from homeground.measure import compare, evaluate
-    from homeground.pairs import make_pairs
-    from homeground.publish import publish
     from homeground.results.run import Run
+    from homeground.workflows.adapt import adapt
+    from homeground.workflows.chain import adapt_chain
+    from homeground.workflows.checkpoint_comparison import compare_checkpoints
+    from homeground.workflows.compare import compare, evaluate
+    from homeground.workflows.pairs import make_pairs
+    from homeground.workflows.publish import publish
 
 __all__ = [
     "Classifier",
@@ -51,14 +51,14 @@ _HOMES = {
     "HomegroundError": "homeground.errors",
     "MaskedLM": "homeground.inference.fill_mask",
     "Run": "homeground.storage",
-    "adapt": "homeground.adapt",
-    "adapt_chain": "homeground.chain",
-    "compare": "homeground.measure",
-    "compare_checkpoints": "homeground.checkpoint_comparison",
-    "evaluate": "homeground.measure",
+    "adapt": "homeground.workflows.adapt",
+    "adapt_chain": "homeground.workflows.chain",
+    "compare": "homeground.workflows.compare",
+    "compare_checkpoints": "homeground.workflows.checkpoint_comparison",
+    "evaluate": "homeground.workflows.compare",
     "load": "homeground.inference.loading",
-    "make_pairs": "homeground.pairs",
-    "publish": "homeground.publish",
+    "make_pairs": "homeground.workflows.pairs",
+    "publish": "homeground.workflows.publish",
 }
 
 

@@ -15,7 +15,6 @@ from tests.conftest import FAST, topic_pairs
 from tests.hub import Fault, Hub
 
 import homeground
-from homeground.adapt import resolve
 from homeground.cli import run as typed
 from homeground.errors import HubError
 from homeground.experiment.general import BENCHMARK_SETS, general_sets
@@ -24,6 +23,7 @@ from homeground.results.run import Run
 from homeground.storage import read_json
 from homeground.tasks.classification.classification import Classification
 from homeground.tasks.similarity import Similarity
+from homeground.workflows.adapt import resolve
 
 NAME = "sts-benchmark"
 KNOWN = BENCHMARK_SETS[NAME]

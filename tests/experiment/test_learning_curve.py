@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.test_adapt import Broken, broken_at
+from tests.workflows.test_adapt import Broken, broken_at
 
 import homeground
 from homeground.errors import TrainingFailed, UsageError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.test_adapt import Broken
+from tests.workflows.test_adapt import Broken
 
 import homeground
 from homeground.errors import Stopped, TrainingFailed, UsageError

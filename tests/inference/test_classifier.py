@@ -20,9 +20,9 @@ import homeground
 from homeground.cli import run as command
 from homeground.errors import CheckpointError, DataError, Stopped, UsageError
 from homeground.inference.files import predict_file
-from homeground.measure import compare, evaluate
 from homeground.results.run import Run
 from homeground.training import train
+from homeground.workflows.compare import compare, evaluate
 
 HEADER = ["text", "label"]
 FAST: dict[str, Any] = {"epochs": 4, "learning_rate": 2e-3, "bootstrap_draws": 400, "precision": "fp32"}

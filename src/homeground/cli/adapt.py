@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from homeground.adapt import adapt as adapt_to
-from homeground.adapt import resolve
-from homeground.chain import adapt_chain, estimate_chain
 from homeground.cli.options import GroupedCommand, common, given, read_titles, recipe_options
 from homeground.cli.progress import Progress
 from homeground.experiment.estimate import estimate
 from homeground.experiment.preparation import prepare
 from homeground.recipe.chain import is_chain
 from homeground.reports.terminal import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
+from homeground.workflows.adapt import adapt as adapt_to
+from homeground.workflows.adapt import resolve
+from homeground.workflows.chain import adapt_chain, estimate_chain
 
 
 @click.command(cls=GroupedCommand)

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from homeground.checkpoint_comparison import compare_checkpoints
 from homeground.cli.options import GroupedCommand, common, given, sections
 from homeground.errors import UsageError
-from homeground.measure import compare as compare_on
 from homeground.recipe.recipe import settings
 from homeground.reports.terminal import aside_lines, checkpoint_lines, score_lines
+from homeground.workflows.checkpoint_comparison import compare_checkpoints
+from homeground.workflows.compare import compare as compare_on
 
 FEWEST_NAMES = 3
 """Two checkpoints and the data."""

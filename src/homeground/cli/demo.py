@@ -9,8 +9,8 @@ import click
 
 from homeground.cli.options import common
 from homeground.cli.progress import Progress
-from homeground.demo import run_demo
 from homeground.reports.terminal import verdict_lines
+from homeground.workflows.demo import run_demo
 
 
 @click.command()

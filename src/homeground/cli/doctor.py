@@ -7,7 +7,7 @@ import json
 import click
 
 from homeground.cli.options import as_json, debug
-from homeground.doctor import examine
+from homeground.workflows.doctor import examine
 
 
 @click.command()

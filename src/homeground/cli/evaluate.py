@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, given, reading_options
-from homeground.measure import evaluate as evaluate_on
 from homeground.reports.terminal import aligned, aside_lines
+from homeground.workflows.compare import evaluate as evaluate_on
 
 
 @click.command(cls=GroupedCommand)

@@ -10,10 +10,10 @@ import click
 
 from homeground.cli.options import common
 from homeground.errors import UsageError
-from homeground.pairs import TEST, VALIDATION, make_pairs
 from homeground.reports.terminal import aligned
 from homeground.taxonomy.draws import COUNTS, SCORES
 from homeground.taxonomy.files import USUAL_NAMES, Layout
+from homeground.workflows.pairs import TEST, VALIDATION, make_pairs
 
 
 @click.command()

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from homeground.cli.options import common
-from homeground.publish import publish as publish_run
 from homeground.reports.terminal import aligned
+from homeground.workflows.publish import publish as publish_run
 
 
 @click.command()

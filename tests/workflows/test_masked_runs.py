@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import checkpoints
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import homeground
@@ -16,10 +17,9 @@ from homeground.checkpoint import open_checkpoint
 from homeground.data import documents, streams
 from homeground.engines import open_engine
 from homeground.errors import CheckpointError, Stopped, UsageError
-from homeground.measure import compare, evaluate
 from homeground.storage import read_json
 from homeground.training import train
-from tests import checkpoints
+from homeground.workflows.compare import compare, evaluate
 
 FAST = {"epochs": 2, "learning_rate": 3e-3, "max_length": 24, "batch_size": 8, "bootstrap_draws": 400, "cross_fit": 0}
 SENTENCES = (

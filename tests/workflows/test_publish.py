@@ -18,21 +18,21 @@ import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard, constants
-
-import homeground
-from homeground.cli import run as typed
-from homeground.errors import CheckpointError, HomegroundError, HubError, UsageError
-from homeground.publish import PUBLISHED, publish
-from homeground.results.run import Run
-from homeground.storage import file_hash, read_json, write_json
 from tests.classifying import lively, topic_texts
 from tests.hub import Fault
 from tests.uploads import WritableHub
 
+import homeground
+from homeground.cli import run as typed
+from homeground.errors import CheckpointError, HomegroundError, HubError, UsageError
+from homeground.results.run import Run
+from homeground.storage import file_hash, read_json, write_json
+from homeground.workflows.publish import PUBLISHED, publish
+
 SECRET = "hf_notARealTokenJustForTheTest"
 NAME = "alice/tiny"
 SLEEP = time.sleep
-room = importlib.import_module("homeground.publish")
+room = importlib.import_module("homeground.workflows.publish")
 repository = importlib.import_module("homeground.checkpoint.upload")
 
 
@@ -395,7 +395,7 @@ def test_a_file_that_arrives_otherwise_is_noticed(run: Run, online: WritableHub)
 # Imports once, then publishes in a new process for every line it is given.
 PUBLISHER = """
 import importlib, json, os, sys
-room = importlib.import_module("homeground.publish")
+room = importlib.import_module("homeground.workflows.publish")
 from huggingface_hub import constants
 from homeground.errors import HomegroundError
 room.load_back = lambda folder: None

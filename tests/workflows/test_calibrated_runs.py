@@ -13,16 +13,16 @@ import pytest
 import torch
 from scipy.special import softmax
 from sklearn.metrics import log_loss
+from tests.classifying import lively, topic_texts
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import homeground
 from homeground.cli import run as command
 from homeground.errors import UsageError
 from homeground.inference.files import predict_file
-from homeground.measure import compare, evaluate
 from homeground.results.run import Run
 from homeground.statistics.calibration import fit_temperature
-from tests.classifying import lively, topic_texts
+from homeground.workflows.compare import compare, evaluate
 
 HEADER = ["text", "label"]
 FAST: dict[str, Any] = {"epochs": 3, "learning_rate": 2e-3, "bootstrap_draws": 200, "precision": "fp32", "cross_fit": 0}

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 from sentence_transformers import SentenceTransformer
+from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 
 import homeground
-from homeground.adapt import Note
 from homeground.errors import DataError, HomegroundError, RunConflict, UsageError
 from homeground.experiment.preparation import prepare
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.storage import manifest_problem
-from tests.conftest import FAST, PAIR_HEADER, topic_pairs
+from homeground.workflows.adapt import Note
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

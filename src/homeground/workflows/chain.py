@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from homeground.adapt import follow
 from homeground.data.documents import with_texts
 from homeground.errors import RunConflict, UsageError
 from homeground.evaluation.comparison import Resampling, judge
@@ -35,6 +34,7 @@ from homeground.results.run import Run
 from homeground.statistics.holm import judge_together
 from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measured
+from homeground.workflows.adapt import follow
 
 VERSION = 1
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from homeground.adapt import Listener, adapt
-from homeground.pairs import write_pairs
 from homeground.results.run import Run
 from homeground.storage import write_text, written_to
 from homeground.taxonomy.draws import SCORES, Pairing, ScoredPair, draw_pairs
 from homeground.taxonomy.files import read_taxonomy
 from homeground.taxonomy.splits import split_concepts
 from homeground.taxonomy.taxonomy import Taxonomy
+from homeground.workflows.adapt import Listener, adapt
+from homeground.workflows.pairs import write_pairs
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 """Shares of the groups; a generous test split, because its groups are what the verdict counts."""

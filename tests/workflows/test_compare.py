@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import bootstrap, pearsonr
+from tests import checkpoints
+from tests.conftest import PAIR_HEADER, topic_pairs
 
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError
 from homeground.results.run import Run
-from tests import checkpoints
-from tests.conftest import PAIR_HEADER, topic_pairs
 
 
 @pytest.fixture(autouse=True)

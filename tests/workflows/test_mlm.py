@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import checkpoints
+from tests.masking import FAST, write_documents
 from transformers import pipeline
 
 import homeground
 from homeground import MaskedLM
 from homeground.experiment import training_run as learning
 from homeground.results.run import Run
-from tests import checkpoints
-from tests.masking import FAST, write_documents
 
 
 def test_planted_topics_are_learned_and_the_verdict_says_at_what_it_helped(masked: Run) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import checkpoints
+from tests.classifying import lively, topic_texts
+from tests.conftest import topic_pairs
 
 import homeground
 from homeground.checkpoint import open_checkpoint
@@ -16,9 +19,6 @@ from homeground.errors import RunConflict, UsageError
 from homeground.recipe.chain import is_chain, read_chain
 from homeground.results.run import Run
 from homeground.storage import read_array
-from tests import checkpoints
-from tests.classifying import lively, topic_texts
-from tests.conftest import topic_pairs
 
 CHAIN = """
 checkpoint = "{checkpoint}"

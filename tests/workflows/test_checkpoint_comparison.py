@@ -15,6 +15,9 @@ import torch
 from safetensors.torch import load_file
 from scipy.stats import pearsonr
 from sklearn.linear_model import LogisticRegression
+from tests import checkpoints
+from tests.classifying import lively, topic_texts
+from tests.conftest import PAIR_HEADER, topic_pairs
 from transformers import AutoModel, AutoTokenizer
 
 import homeground
@@ -22,9 +25,6 @@ from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.experiment.head import STRENGTHS, Choice
 from homeground.results.run import Run
-from tests import checkpoints
-from tests.classifying import lively, topic_texts
-from tests.conftest import PAIR_HEADER, topic_pairs
 
 SETTINGS: dict[str, Any] = {"bootstrap_draws": 300}
 

@@ -21,7 +21,8 @@ from sentence_transformers.losses import CosineSimilarityLoss
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.examples import Example
 from homeground.engines import open_engine
-from homeground.recipe.recipe import Encoder, make_recipe
+from homeground.recipe.recipe import make_recipe
+from homeground.recipe.sections import Encoder
 from homeground.tasks.similarity import Similarity
 from homeground.taxonomy.draws import ScoredPair, draw_pairs
 from homeground.training.batching import epoch_batches

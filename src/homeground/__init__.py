@@ -11,8 +11,6 @@ model.similarity(["data scientist"], ["statistician"])
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ _HOMES = {
     "Encoder": "homeground.inference.encoder",
     "HomegroundError": "homeground.errors",
     "MaskedLM": "homeground.inference.fill_mask",
-    "Run": "homeground.storage",
+    "Run": "homeground.results.run",
     "adapt": "homeground.workflows.adapt",
     "adapt_chain": "homeground.workflows.chain",
     "compare": "homeground.workflows.compare",
@@ -60,17 +58,6 @@ _HOMES = {
     "make_pairs": "homeground.workflows.pairs",
     "publish": "homeground.workflows.publish",
 }
-
-
-class _Package(ModuleType):
-    """The package, in which ``homeground.adapt`` stays the function when the module of that name is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from homeground.data.tokenized import tokenize
 from homeground.engines import ENGINES, open_engine
 from homeground.engines.model import Model, StepResult
 from homeground.errors import CheckpointError
-from homeground.recipe.recipe import Training
+from homeground.recipe.sections import Training
 
 TEXTS = [
     "bank",

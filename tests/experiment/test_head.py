@@ -107,7 +107,7 @@ def test_relu_lets_every_training_vector_pass(tmp_path: Path) -> None:
 
 
 def test_microbatches_change_nothing_without_dropout(tmp_path: Path) -> None:
-    from homeground.recipe.recipe import Training
+    from homeground.recipe.sections import Training
 
     folder = lively(tmp_path / "tiny", "bert", dropout=0.0)
     weights: list[dict[str, Any]] = []

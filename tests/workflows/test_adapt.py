@@ -407,9 +407,3 @@ def test_empty_texts_and_duplicates_are_counted_and_named(
     assert data["set_aside"][0]["rows"] == [5, 8]
     assert 21 in data["duplicates"]["rows"]
     assert any("2 rows set aside for empty text (rows 5, 8)" in text for text in told)
-
-
-def test_homeground_adapt_stays_the_function() -> None:
-    import homeground.adapt as story  # noqa: F401
-
-    assert callable(homeground.adapt)

@@ -225,7 +225,7 @@ def test_a_folder_with_anything_else_in_it_is_never_taken_for_a_chain(tmp_path: 
 
 
 def test_the_chain_of_the_guide_is_read_as_it_says(tmp_path: Path) -> None:
-    guide = (Path(__file__).parent.parent / "docs/chain.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs/chain.md").read_text(encoding="utf-8")
     path = tmp_path / "chain.toml"
     path.write_text(guide.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
     chain = read_chain(path)
@@ -236,7 +236,7 @@ def test_the_chain_of_the_guide_is_read_as_it_says(tmp_path: Path) -> None:
 
 
 def test_every_field_of_the_record_is_described(chained: tuple[Path, dict[str, Any]]) -> None:
-    guide = (Path(__file__).parent.parent / "docs/chain.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs/chain.md").read_text(encoding="utf-8")
     record = chained[1]
     named = {
         *record,

@@ -214,7 +214,7 @@ def test_the_command_prints_a_table_or_all_of_it(
     printed = capsys.readouterr()
     result = json.loads(printed.out)
     assert not printed.err
-    scores = (Path(__file__).parent.parent / "docs" / "scores.md").read_text(encoding="utf-8")
+    scores = (Path(__file__).parents[2] / "docs" / "scores.md").read_text(encoding="utf-8")
     described = set(re.findall(r"`([^`]+)`", scores))
     assert not {*result, *result["checkpoints"][0], *result["baselines"][0]} - described
     for wrong in (

@@ -16,7 +16,7 @@ from homeground.data.units import text_key
 from homeground.errors import DataError, RunConflict, UsageError
 from homeground.taxonomy.files import read_taxonomy
 
-ESCO = Path(__file__).parents[2] / "shared" / "data" / "esco"
+ESCO = Path(__file__).parents[3] / "shared" / "data" / "esco"
 Write = Callable[..., Path]
 
 

@@ -505,9 +505,7 @@ def test_the_token_is_in_no_output_and_no_file(
 
 
 def test_a_user_s_own_process_asks_the_hub_that_hf_endpoint_names(hub: WritableHub, publisher: Publisher) -> None:
-    program = (
-        'from homeground.checkpoint.repository import open_repository; open_repository("alice/tiny", private=True)'
-    )
+    program = 'from homeground.checkpoint.upload import open_repository; open_repository("alice/tiny", private=True)'
     hub.fault = Fault(401, on=CREATE)
     variables = {**publisher.variables, "HF_ENDPOINT": hub.url}
     command = [sys.executable, "-c", program]

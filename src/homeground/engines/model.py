@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint
-from homeground.recipe.recipe import Encoder, Training
+from homeground.recipe.sections import Encoder, Training
 
 Trainable = Literal["all", "head"]
 

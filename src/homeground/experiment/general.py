@@ -21,7 +21,8 @@ from homeground.data.streams import open_rows
 from homeground.data.tables import Table, read_table
 from homeground.errors import CheckpointError, DataError, HomegroundError, HubError, UsageError
 from homeground.randomness import generator
-from homeground.recipe.recipe import Columns, Evaluation, Recipe, Training, names_benchmark
+from homeground.recipe.recipe import Recipe, names_benchmark
+from homeground.recipe.sections import Columns, Evaluation, Training
 from homeground.storage import file_hash
 from homeground.tasks.classification.classification import Classification
 from homeground.tasks.classification.labels import LABEL_NAMES

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
-from homeground.recipe.recipe import Training
+from homeground.recipe.sections import Training
 
 KINDS = (
     *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"),

@@ -14,7 +14,7 @@ from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.losses import LOSSES
 from homeground.engines.torch.microbatches import accumulate, slices
-from homeground.recipe.recipe import Encoder, Training
+from homeground.recipe.sections import Encoder, Training
 
 PAIRS = 8
 OF_PAIRS = ("angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking")

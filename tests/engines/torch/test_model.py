@@ -14,7 +14,7 @@ from tests import checkpoints
 from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
 from homeground.errors import CheckpointError, DiskError
-from homeground.recipe.recipe import Encoder, Training
+from homeground.recipe.sections import Encoder, Training
 from homeground.training.snapshots import State, newest_checkpoint, save_checkpoint
 
 BUILDERS = {"bert": checkpoints.bert, "distilbert": checkpoints.distilbert, "roberta": checkpoints.roberta}

@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from homeground.engines.torch.optimizer import Named, clip, open_optimizer, optimizer_tensors, restore_optimizer
-from homeground.recipe.recipe import Training
+from homeground.recipe.sections import Training
 
 
 def network() -> nn.Module:

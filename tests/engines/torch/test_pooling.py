@@ -19,7 +19,7 @@ from homeground.data.tokenized import tokenize
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.pooling import pool
 from homeground.errors import CheckpointError
-from homeground.recipe.recipe import Encoder, Training
+from homeground.recipe.sections import Encoder, Training
 
 TEXTS = ["bank", "the data scientist plays in the old town", "a happy baker and a sad lawyer", "good news!", "play"]
 

@@ -23,7 +23,7 @@ from homeground.engines.torch.masked_lm import MaskedLMNetwork
 from homeground.engines.torch.model import TorchModel
 from homeground.engines.torch.pooling import open_pooler
 from homeground.errors import CheckpointError
-from homeground.recipe.recipe import Encoder, Training
+from homeground.recipe.sections import Encoder, Training
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 """Where the configurations of different architectures keep their dropout."""

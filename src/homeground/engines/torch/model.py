@@ -27,7 +27,7 @@ from homeground.engines.torch.microbatches import accumulate, slices
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
 from homeground.randomness import key
-from homeground.recipe.recipe import Training
+from homeground.recipe.sections import Training
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from homeground.recipe.recipe import Training
+from homeground.recipe.sections import Training
 
 Named = list[tuple[str, nn.Parameter]]
 

@@ -49,6 +49,7 @@ class Knowing:
         self.known = known
         self.otherwise = otherwise
         self.batches: list[Batch] = []
+        self.head = self
 
     def predict(self, batch: Batch) -> Batch:
         """Return the table's log probability of every label."""

@@ -80,11 +80,11 @@ ARCHITECTURES = ["bert", "distilbert", "roberta", "electra", "mpnet", "deberta",
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_the_model_says_what_the_fitted_head_says(tmp_path: Path, kind: str) -> None:
     model, task, rows = opened(lively(tmp_path / kind, kind))
-    assert not model.has_head
+    assert model.head.is_new
     head = fit_head(model, task, rows, None, seed=0, size=16)
-    model.set_head(head.variant, head.outer.weight, head.outer.bias)
+    model.head.set(head.variant, head.outer.weight, head.outer.bias)
     vectors = vectors_of(model, task, rows, size=16)["head"]
-    expected = head.outer.logits(model.head_features(vectors, head.variant))
+    expected = head.outer.logits(model.head.variant_features(vectors, head.variant))
     batch, _ = task.collate(rows, np.arange(80), "measuring")
     got = model.predict(batch)["logits"]
     assert np.abs(got - expected).max() < 1e-3 * max(1.0, np.abs(expected).max())
@@ -99,10 +99,10 @@ def test_the_model_says_what_the_fitted_head_says(tmp_path: Path, kind: str) -> 
 def test_relu_lets_every_training_vector_pass(tmp_path: Path) -> None:
     model, task, rows = opened(lively(tmp_path / "tiny", "distilbert"))
     vectors = vectors_of(model, task, rows, size=16)["head"]
-    (variant,) = model.head_variants(vectors)
-    passed = model.head_features(vectors, variant) - variant.inner["bias"]
+    (variant,) = model.head.variants(vectors)
+    passed = model.head.variant_features(vectors, variant) - variant.inner["bias"]
     assert np.abs(passed - vectors).max() < 1e-4
-    model.set_head(variant, np.zeros((4, 32)), np.zeros(4))
+    model.head.set(variant, np.zeros((4, 32)), np.zeros(4))
     assert model.body.dropout.p == 0.0
 
 

@@ -92,7 +92,7 @@ def test_transformers_loads_what_was_saved_and_says_the_same(run: homeground.Run
         logits = model(**ids).logits[0, (ids.input_ids[0] == tokenizer.mask_token_id).nonzero()[0, 0]]
     batch = {name: ids[name].numpy() for name in ("input_ids", "attention_mask")}
     batch["labels"] = np.where(batch["input_ids"] == tokenizer.mask_token_id, 5, -100)
-    own = open_engine("torch").open_model(open_checkpoint(str(run.folder)), head="masked_lm").fill(batch, 3)
+    own = open_engine("torch").open_model(open_checkpoint(str(run.folder)), head="masked_lm").head.fill(batch, 3)
     assert own["ids"][0].tolist() == logits.topk(3).indices.tolist()
     again = evaluate(str(run.folder), str(place / "texts.jsonl"), max_length=24)
     assert again["scores"]["masked_loss"] == pytest.approx(scores["after"]["masked_loss"], abs=0.2)

@@ -1,17 +1,19 @@
-"""The protocol of a model: nothing above this line knows the framework."""
+"""The protocols of a model, its head and an engine: nothing above this line knows the framework."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint
-from homeground.recipe.sections import Encoder, Training
+
+if TYPE_CHECKING:
+    from homeground.recipe.sections import Encoder, Training
 
 Trainable = Literal["all", "head"]
 
@@ -19,7 +21,7 @@ Batch = Mapping[str, NDArray[Any]]
 """Arrays by the Hub's own names, the items of the batch along the first axis."""
 
 Outputs = Mapping[str, NDArray[Any]]
-"""What a model says of a batch, e.g. ``embeddings (items, texts, dimensions)`` in float32."""
+"""What a model returns for a batch, e.g. ``embeddings (items, texts, dimensions)`` in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class HeadVariant:
-    """One way the inner part of a head may be set before its last linear map is fitted.
+    """One way to set the inner part of a head before its last linear map is fitted.
 
     ``inner`` holds the weights to set, by name, and is empty where they stay as they are.
     """
@@ -45,6 +47,11 @@ class HeadVariant:
 class Model(Protocol):
     """One model on one engine."""
 
+    @property
+    def head(self) -> Head:
+        """The head, which offers what models of its kind alone can do."""
+        ...
+
     def train_step(self, batch: Batch, denominator: float, learning_rate: float, step: int) -> StepResult:
         """Learn from one global batch: the sum of its loss terms over ``denominator``.
 
@@ -53,14 +60,7 @@ class Model(Protocol):
         ...
 
     def predict(self, batch: Batch) -> Outputs:
-        """Return what the model says, in evaluation mode and float32."""
-        ...
-
-    def fill(self, batch: Batch, count: int) -> Outputs:
-        """Return of a masked language model ``ids`` and ``log_probabilities (masked, count)``, the likeliest first.
-
-        Masked places are those whose label is not ignored (-100), item by item.
-        """
+        """Return the outputs for a batch, in evaluation mode and float32."""
         ...
 
     def loss(self, batch: Batch, denominator: float) -> float:
@@ -68,58 +68,79 @@ class Model(Protocol):
         ...
 
     def save(self, folder: Path, *, with_optimizer: bool = False) -> None:
-        """Write the weights in the Hugging Face layout, with the optimizer's state beside them if asked."""
+        """Write the weights in the Hugging Face layout, with the optimizer's state beside them on request."""
         ...
 
     def restore(self, folder: Path) -> None:
-        """Take the weights, and the optimizer's state where the folder holds it, from what ``save`` wrote."""
-        ...
-
-    def merged(self, base: Model, weight: float) -> Model:
-        """Return a model between ``base`` (weight 0) and this one (weight 1), to be measured and saved.
-
-        Every floating weight is interpolated, norms and head included.
-
-        Raises:
-            CheckpointError: the two models do not have the same weights.
-        """
-        ...
-
-    def as_encoder(self) -> Model:
-        """Return the same body as a sentence encoder, to be measured only."""
-        ...
-
-    @property
-    def has_head(self) -> bool:
-        """Whether the head came with the checkpoint, so that nothing is to be fitted."""
-        ...
-
-    def features(self, batch: Batch) -> Outputs:
-        """Return ``head``, what enters the head, and ``mean``, the mean of the tokens' last hidden states."""
-        ...
-
-    def head_variants(self, vectors: NDArray[np.float32]) -> list[HeadVariant]:
-        """Return the ways the head may be set for the vectors ``(items, dimensions)`` that enter it in training."""
-        ...
-
-    def head_features(self, vectors: NDArray[np.float32], variant: HeadVariant) -> NDArray[np.float32]:
-        """Return what the head's last linear map gets, for vectors that enter the head."""
-        ...
-
-    def set_head(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-        """Set a head to a variant, its last linear map to ``weight (classes, dimensions)`` and ``bias (classes,)``."""
-        ...
-
-    def scale_logits(self, factor: float) -> bool:
-        """Multiply every logit by a factor above 0, by the weights of the head's last linear map.
-
-        False, and nothing changed, where that map does not give the logits alone.
-        """
+        """Load the weights, and the optimizer's state where the folder holds it, from what ``save`` wrote."""
         ...
 
     def describe(self) -> dict[str, str]:
-        """Return how it computes, for the record: device, precision, threads."""
+        """Return how the model computes, for the record: device, precision, threads."""
         ...
+
+
+class Head(Protocol):
+    """What is on top of the body; each kind of model has a head of its own."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the checkpoint did not have this head, so that it must be fitted before it is of use."""
+        ...
+
+    def as_encoder(self) -> Model:
+        """Return a sentence encoder that shares the weights of the body, to be measured only."""
+        ...
+
+
+@runtime_checkable
+class ClassifierHead(Head, Protocol):
+    """The head of a classifier: an inner part, which some architectures lack, and a last linear map to the logits."""
+
+    def features(self, batch: Batch) -> Outputs:
+        """Return ``head``, what enters the head, and ``mean``, the mean of the tokens' last hidden states.
+
+        Both are ``(items, dimensions)``.
+        """
+        ...
+
+    def variants(self, vectors: NDArray[np.float32]) -> list[HeadVariant]:
+        """Return the ways to set the inner part for the vectors ``(items, dimensions)`` that enter it in training."""
+        ...
+
+    def variant_features(self, vectors: NDArray[np.float32], variant: HeadVariant) -> NDArray[np.float32]:
+        """Return the input ``(items, dimensions)`` of the last linear map, for vectors that enter the head."""
+        ...
+
+    def set(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+        """Set the inner part to a variant, the last linear map to ``weight (classes, dimensions)`` and ``bias``."""
+        ...
+
+    def scale_logits(self, factor: float) -> bool:
+        """Multiply every logit by a factor above 0, by the weights of the last linear map.
+
+        Where that map alone does not determine the logits, nothing is changed and the result is False.
+        """
+        ...
+
+
+@runtime_checkable
+class MaskedHead(Head, Protocol):
+    """The head of a masked language model."""
+
+    def fill(self, batch: Batch, count: int) -> Outputs:
+        """Return ``ids`` and ``log_probabilities (masked, count)`` of the likeliest tokens, the likeliest first.
+
+        Masked positions are those whose label is not ignored (-100), item by item.
+        """
+        ...
+
+
+def classifier_head(model: Model) -> ClassifierHead:
+    """Return the head of a model that was opened as a classifier."""
+    head = model.head
+    assert isinstance(head, ClassifierHead)
+    return head
 
 
 class Engine(Protocol):
@@ -139,8 +160,18 @@ class Engine(Protocol):
     ) -> Model:
         """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
 
-        ``labels`` are the classes of a classifier, those of the checkpoint where none are given; ``trainable`` says
-        whether all weights learn, or only those of a head that the checkpoint did not have.
+        ``labels`` are the classes of a classifier; by default those of the checkpoint. With ``trainable="head"`` only
+        the weights of a head that the checkpoint did not have are trained.
+        """
+        ...
+
+    def merge(self, base: Model, tuned: Model, weight: float) -> Model:
+        """Return a model between ``base`` (weight 0) and ``tuned`` (weight 1), to be measured and saved.
+
+        Every floating weight is interpolated, norms and head included; neither model is changed.
+
+        Raises:
+            CheckpointError: the two models do not have the same weights.
         """
         ...
 

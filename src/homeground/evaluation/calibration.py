@@ -11,20 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.units import PairUnits
-from homeground.engines.model import Model
+from homeground.engines.model import Model, classifier_head
+from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.verdict import FEWEST_UNITS
 from homeground.statistics.calibration import (
     TEMPERATURES,
     Threshold,
-    exact_interval,
     examples_needed,
     find_threshold,
     fit_temperature,
     without_mistake,
 )
 from homeground.statistics.classification import RIGHT
-from homeground.tasks.task import Measured, Task
+from homeground.tasks.task import Measurement
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +39,7 @@ class Abstaining:
     threshold: Threshold | None
     needed: int | None
 
-    def answered(self, measured: Measured) -> NDArray[np.bool_]:
+    def answered(self, measured: Measurement) -> NDArray[np.bool_]:
         """Tell which examples are answered, ``(examples,)``."""
         if self.threshold is None:
             return np.zeros(len(measured.predictions), np.bool_)
@@ -75,88 +74,46 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedModel:
     """What an adapted model scores on the test, what it would without its temperature, and which texts it answers."""
 
-    after: Measured
-    uncalibrated: Measured | None = None
+    after: Measurement
+    uncalibrated: Measurement | None = None
     answered: NDArray[np.bool_] | None = None
 
 
 def calibrate(
-    model: Model,
-    task: Task,
-    rows: Any,
-    units: PairUnits,
-    *,
-    temperature: bool,
-    target_precision: float | None,
-    batch_size: int,
+    model: Model, validation: EvaluationSet | None, *, temperature: bool, target_precision: float | None
 ) -> Calibration:
     """Divide the logits of a model by the temperature that is best on validation, and choose when it abstains.
 
-    ``rows`` are the validation examples, None where there are none. The model is changed, its predicted labels are not.
+    The model is changed, its predicted labels are not.
     """
-    if rows is None:
+    if validation is None:
         return Calibration(1.0, 0, "there is no validation split to fit it on", None)
-    logits = _logits(model, task, rows, batch_size)
+    logits = _logits(model, validation)
     found, remark = (1.0, "it was not asked for")
     if temperature:
-        found, remark = _temperature(logits, rows.labels, len(np.unique(units.units)))
-        if found != 1 and not model.scale_logits(1 / found):
+        found, remark = _temperature(logits, validation.rows.labels, len(np.unique(validation.units.units)))
+        if found != 1 and not classifier_head(model).scale_logits(1 / found):
             found, remark = 1.0, "the head of this architecture cannot hold it"
-    measured = task.measure(rows, task.reduce({}, {"logits": logits / found}))
+    measured = _measure(validation, logits / found)
     abstaining = None if target_precision is None else _abstaining(measured, target_precision)
     return Calibration(found, len(logits), remark, abstaining)
 
 
-def measure_calibrated(model: Model, task: Task, rows: Any, calibration: Calibration, *, batch_size: int) -> Tested:
+def measure_calibrated(model: Model, test: EvaluationSet, calibration: Calibration | None) -> TestedModel:
     """Return what a calibrated model scores on the test examples, beside what it would score without."""
-    logits = _logits(model, task, rows, batch_size)
-    after, uncalibrated = (
-        task.measure(rows, task.reduce({}, {"logits": logits * factor})) for factor in (1.0, calibration.temperature)
-    )
-    return Tested(after, uncalibrated, calibration.abstaining and calibration.abstaining.answered(after))
+    if calibration is None:
+        return TestedModel(test.measure(model))
+    logits = _logits(model, test)
+    after, uncalibrated = (_measure(test, logits * factor) for factor in (1.0, calibration.temperature))
+    return TestedModel(after, uncalibrated, calibration.abstaining and calibration.abstaining.answered(after))
 
 
-def confidences(measured: Measured) -> Floats:
+def confidences(measured: Measurement) -> Floats:
     """Return the probability of the predicted label of every example, cut to six decimals."""
     return np.floor(measured.predictions.max(axis=1) * DECIMALS) / DECIMALS
-
-
-def record(calibration: Calibration, tested: Tested) -> dict[str, Any]:
-    """Return what scores.json says of the calibration."""
-    sides = {"uncalibrated": tested.uncalibrated or tested.after, "calibrated": tested.after}
-    return {
-        "temperature": calibration.temperature,
-        "remark": calibration.remark,
-        "validation_examples": calibration.validation_examples,
-        **{name: {side: each.scores.get(name) for side, each in sides.items()} for name in ("log_loss", "ece")},
-        "abstain": calibration.abstaining and _abstained(calibration.abstaining, tested),
-    }
-
-
-def _abstained(abstaining: Abstaining, tested: Tested) -> dict[str, Any]:
-    found, answered = abstaining.threshold, tested.answered
-    known = found and {"answered": found.answered, "right": found.right}
-    shown = None
-    if answered is not None and (found is not None or answered.any()):
-        right = tested.after.statistics[:, RIGHT] > 0
-        counts = {"answered": int(answered.sum()), "right": int((answered & right).sum())}
-        coverage = _share(counts["answered"], len(answered))
-        shown = {**counts, "coverage": coverage, "precision": _share(counts["right"], counts["answered"])}
-    return {
-        "target_precision": abstaining.target_precision,
-        "threshold": found and found.confidence,
-        "validation": known,
-        "needed": abstaining.needed,
-        "test": shown,
-    }
-
-
-def _share(found: int, asked: int) -> dict[str, float | None]:
-    low, high = exact_interval(found, asked)
-    return {"value": found / asked if asked else None, "low": low, "high": high}
 
 
 def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple[float, str | None]:
@@ -178,14 +135,19 @@ def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple
     return found, at_end if found in TEMPERATURES else None
 
 
-def _abstaining(measured: Measured, target: float) -> Abstaining:
+def _abstaining(measured: Measurement, target: float) -> Abstaining:
     sure, right = confidences(measured), measured.statistics[:, RIGHT]
     found = find_threshold(sure, right, target)
     return Abstaining(target, found, None if found else examples_needed(sure, right, target))
 
 
-def _logits(model: Model, task: Task, rows: Any, batch_size: int) -> Floats:
+def _measure(examples: EvaluationSet, logits: Floats) -> Measurement:
+    return examples.measure_predictions(examples.task.reduce({}, {"logits": logits}))
+
+
+def _logits(model: Model, examples: EvaluationSet) -> Floats:
     """Return the logits of every example in order, ``(examples, classes)``, in the batches of ``evaluate``."""
+    task, rows, batch_size = examples.task, examples.rows, examples.batch_size
     order = np.argsort(-rows.lengths("measuring"), kind="stable")
     parts = []
     for start in range(0, len(order), batch_size):

@@ -1,30 +1,20 @@
-"""From two measurements to scores.json: differences with intervals, baselines, general ability and the verdicts."""
+"""Two measurements of one evaluation set: their difference, the baselines beside it, and the verdict."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from homeground.data.corpus import Part
-from homeground.data.units import PairUnits
-from homeground.evaluation.general import GeneralSet
-from homeground.evaluation.verdict import Baseline, domain_verdict, general_verdict
-from homeground.evaluation.verdict import Measured as Figures
-from homeground.experiment.preparation import Prepared
-from homeground.results.ledger import count_verdict
-from homeground.results.run import Run
-from homeground.statistics.bootstrap import Interval, paired_difference
-from homeground.statistics.over_seeds import OverSeeds, over_seeds
-from homeground.tasks.task import Measurable, Measured, RareClass
+from homeground.evaluation.evaluation_set import EvaluationSet, count_discordant
+from homeground.evaluation.verdict import Baseline, Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
+from homeground.statistics.bootstrap import Interval
+from homeground.statistics.glossary import greater_is_better
+from homeground.statistics.over_seeds import OverSeeds
+from homeground.tasks.task import Measurement
 
-VERSION = 1
 METHODS = {
     False: "paired bootstrap over units",
     True: "paired bootstrap over units, joined with the variance between trainings by Student's t",
@@ -33,9 +23,6 @@ METHODS = {
 
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
-
-NARROWED = {"mlm": "at predicting masked words"}
-"""What alone a verdict speaks of, by task, where the test says nothing of what the model is used for."""
 
 METRIC_NAMES = {
     "masked_loss": "Loss of masked words",
@@ -53,252 +40,162 @@ METRIC_NAMES = {
 
 
 @dataclass(frozen=True)
-class Resampling:
-    """How differences are resampled."""
+class PairedComparison:
+    """What may be said of two models that were measured on the same examples.
 
-    seed: int
-    draws: int
-    level: float = 0.95
-
-
-def compare(
-    ready: Prepared,
-    run: Run,
-    before: Measured,
-    afters: Sequence[Measured],
-    baselines: dict[str, NDArray[np.float64]],
-    general: GeneralSet | None,
-    general_before: Measured | None,
-    general_after: Measured | None,
-    *,
-    unchanged: bool = False,
-) -> dict[str, Any]:
-    """Return what scores.json says of a run, its verdict counted in the ledger beside it.
-
-    ``afters`` are the trainings of ``--seeds``, that of the model that is kept first; else it alone. ``baselines`` are
-    what cheap methods predict for the test examples, by name; ``unchanged`` says that merging kept nothing.
+    ``interval`` is that of the primary metric that the verdict is made from: over several ``trainings`` of their mean,
+    while ``own`` is that of the model that is kept. ``differences`` are those of the other metrics.
     """
-    recipe, corpus = ready.recipe, ready.corpus
-    resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
-    test_hash = corpus.record["test_hash"]
-    identity = hashlib.sha256(json.dumps(ready.identity, sort_keys=True).encode()).hexdigest()
-    number = count_verdict(run.folder.parent, test_hash=test_hash, run=run.folder.name, fingerprint=identity)
-    folds = corpus.record["split"]["folds"]
-    scores = judge(
-        ready.task,
-        corpus.test,
-        before,
-        afters[0],
-        resampling,
-        others=afters[1:],
-        baselines={name: ready.task.measure(ready.test_rows, given) for name, given in baselines.items()},
-        overlap=len(ready.seen_in_training),
-        unchanged=unchanged,
-        verdict_number=number,
-        folds=folds,
-    )
-    scores["test_set"] = {"hash": test_hash, "verdict_number": number}
-    scores["seen_in_training"] = len(ready.seen_in_training)
-    scores["cross_fit"] = folds
-    scores["general"] = None
-    if general and general_before and general_after:
-        margin = recipe.evaluation.general_margin or general.task.margin
-        scores["general"] = judge_general(general, general_before, general_after, resampling, margin=margin)
-    return scores
+
+    test: EvaluationSet
+    verdict: Verdict
+    before: Measurement
+    after: Measurement
+    baselines: Mapping[str, Measurement]
+    interval: Interval
+    own: Interval
+    differences: Mapping[str, Interval]
+    best_baseline: Baseline | None
+    trainings: OverSeeds | None
+    training_scores: tuple[float | None, ...]
+
+    @property
+    def method(self) -> str:
+        """How the deciding interval was made."""
+        return METHODS[self.trainings is not None]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a verdict must take into account besides the scores.
+
+    ``overlap`` counts test examples that the model after learned from, ``overlap_before`` those of the model before;
+    ``unchanged`` says that merging kept nothing; ``verdict_number`` counts verdicts on the test set; ``folds`` are
+    those of a cross-fitting; ``sides`` are what the sentence calls the two models.
+    """
+
+    overlap: int = 0
+    overlap_before: int = 0
+    unchanged: bool = False
+    verdict_number: int = 1
+    folds: int | None = None
+    sides: tuple[str, str] = ("before", "after")
 
 
 def judge(
-    task: Measurable,
-    test: Part,
-    before: Measured,
-    after: Measured,
-    resampling: Resampling,
-    *,
-    others: Sequence[Measured] = (),
-    baselines: dict[str, Measured] | None = None,
-    overlap: int = 0,
-    overlap_before: int = 0,
-    unchanged: bool = False,
-    verdict_number: int = 1,
-    folds: int | None = None,
-    sides: tuple[str, str] = ("before", "after"),
-) -> dict[str, Any]:
-    """Return scores, differences, verdict and sentence of two measurements on the same examples.
+    test: EvaluationSet,
+    before: Measurement,
+    afters: Sequence[Measurement],
+    baselines: Mapping[str, Measurement] | None = None,
+    circumstances: Circumstances | None = None,
+) -> PairedComparison:
+    """Return the comparison of a model before with one after, or with several trainings of one recipe.
 
-    ``others`` are further trainings of the recipe that ``after`` came from. With any, the verdict and the difference
-    against the baseline are about the recipe; everything else is about the model measured ``after``. ``sides`` are what
-    the sentence calls the two.
+    Of several trainings the first is the model that is kept. The verdict and the difference against the baseline are
+    then about the recipe; everything else is about the first.
     """
-    metric = task.primary_metric
+    metric, after, known = test.primary_metric, afters[0], circumstances or Circumstances()
     differences = {
-        name: difference(task, name, before, after, test.units, resampling)
-        for name in task.metrics
+        name: test.difference(before, after, name)
+        for name in test.task.metrics
         if name == metric or (name in before.scores and name in after.scores)
     }
-    own, afters = differences.pop(metric), [after, *others]
-    over = _over_seeds(task, before, afters, test.units, resampling) if others else None
-    interval = over.interval if over else own
-    baseline = _best_baseline(task, test, afters, baselines or {}, resampling)
+    own = differences.pop(metric)
+    trainings = test.mean_difference(before, afters) if len(afters) > 1 else None
+    interval = trainings.interval if trainings else own
+    baseline = _best_baseline(test, afters, baselines or {})
     verdict = domain_verdict(
         interval,
-        _figures(task, before, afters, test.units, sides),
+        _figures(test, before, afters, known.sides),
         baseline=baseline,
-        discordant=_discordant(task, before, afters),
-        overlap=overlap,
-        overlap_before=overlap_before,
-        unchanged=unchanged,
-        verdict_number=verdict_number,
-        folds=folds,
-        at=NARROWED.get(task.name, ""),
+        discordant=_mean_discordant(before, afters),
+        overlap=known.overlap,
+        overlap_before=known.overlap_before,
+        unchanged=known.unchanged,
+        verdict_number=known.verdict_number,
+        folds=known.folds,
+        at=test.task.info.verdict_scope,
     )
-    return {
-        "version": VERSION,
-        "task": task.name,
-        "primary_metric": metric,
-        "verdict": verdict.word,
-        "sentence": verdict.sentence,
-        "below_baseline": verdict.below_baseline,
-        "before": before.scores,
-        "after": after.scores,
-        "baselines": {name: measured.scores for name, measured in (baselines or {}).items()},
-        "difference": {"metric": metric, "method": METHODS[over is not None], **interval.record()},
-        "differences": {
-            name: described(other, task.too_rare(name, before, test.units)) for name, other in differences.items()
-        },
-        "seeds": over and _seeds(over, own, [measured.scores.get(metric) for measured in afters], resampling.seed),
-        "baseline_difference": baseline and {"name": baseline.name, **baseline.difference.record()},
-        "smallest_detectable": _finite(verdict.smallest_detectable),
-        "units_needed": verdict.needed,
-        "test_examples": len(test),
-        "test_units": interval.units,
-        "unit": test.units.rule,
-    }
+    return PairedComparison(
+        test,
+        verdict,
+        before,
+        after,
+        baselines or {},
+        interval,
+        own,
+        differences,
+        baseline,
+        trainings,
+        tuple(each.scores.get(metric) for each in afters),
+    )
+
+
+@dataclass(frozen=True)
+class GeneralComparison:
+    """What may be said of general ability; ``seen`` counts the examples that were learned from."""
+
+    test: EvaluationSet
+    verdict: GeneralVerdict
+    before: Measurement
+    after: Measurement
+    interval: Interval
+    margin: float
+    seen: int
 
 
 def judge_general(
-    general: GeneralSet, before: Measured, after: Measured, resampling: Resampling, *, margin: float
-) -> dict[str, Any]:
-    """Return what scores.json says of general ability."""
-    metric = general.task.primary_metric
-    interval = difference(general.task, metric, before, after, general.units, resampling)
-    figures = _figures(general.task, before, [after], general.units)
-    verdict = general_verdict(interval, margin, figures, name=general.name)
-    word, sentence = verdict.word, verdict.sentence
-    if general.seen and word == "KEPT":
-        word = "UNDECIDED"
-        sentence = (
-            f"{word}: {general.seen} examples of {general.name} were learned from, so keeping them shows nothing."
-        )
-    return {
-        "name": general.name,
-        "metric": metric,
-        "before": before.scores.get(metric),
-        "after": after.scores.get(metric),
-        "difference": interval.record(),
-        "verdict": word,
-        "sentence": sentence,
-        "seen_in_training": general.seen,
-        "margin": margin,
-        "examples": len(general.units.units),
-        "units": interval.units,
-        "units_needed": verdict.needed,
-    }
+    general: EvaluationSet, before: Measurement, after: Measurement, *, margin: float, seen: int
+) -> GeneralComparison:
+    """Return whether general ability stayed within the margin."""
+    interval = general.difference(before, after)
+    verdict = general_verdict(interval, margin, _figures(general, before, [after]), name=general.name)
+    if seen and verdict.word == "KEPT":
+        sentence = f"UNDECIDED: {seen} examples of {general.name} were learned from, so keeping them shows nothing."
+        verdict = GeneralVerdict("UNDECIDED", sentence, verdict.needed)
+    return GeneralComparison(general, verdict, before, after, interval, margin, seen)
 
 
-def difference(
-    task: Measurable, metric: str, before: Measured, after: Measured, units: PairUnits, resampling: Resampling
-) -> Interval:
-    """Return the interval of one metric after minus before, signed so that positive is better."""
-    return paired_difference(
-        before.statistics,
-        after.statistics,
-        task.metrics[metric],
-        units.nodes,
-        seed=resampling.seed,
-        draws=resampling.draws,
-        level=resampling.level,
-        greater_is_better=task.greater_is_better[metric],
-    )
-
-
-def described(interval: Interval, too_rare: RareClass | None) -> dict[str, Any]:
-    """Return the fields of an interval for JSON, without its ends where a class is too rare for them."""
-    return {**interval.record(), **({} if too_rare is None else {"low": None, "high": None})}
-
-
-def _over_seeds(
-    task: Measurable, before: Measured, afters: Sequence[Measured], units: PairUnits, resampling: Resampling
-) -> OverSeeds:
-    """Return the mean difference of the deciding metric over several trainings."""
-    metric = task.primary_metric
-    return over_seeds(
-        before.statistics,
-        [after.statistics for after in afters],
-        task.metrics[metric],
-        units.nodes,
-        seed=resampling.seed,
-        draws=resampling.draws,
-        greater_is_better=task.greater_is_better[metric],
-    )
-
-
-def _seeds(over: OverSeeds, own: Interval, scores: Sequence[float | None], first: int) -> dict[str, Any]:
-    """Return what scores.json says of several trainings, ``own`` being the interval of the model that is kept."""
-    trainings = [
-        {"seed": first + place, "score": score, "difference": _finite(value)}
-        for place, (score, value) in enumerate(zip(scores, over.values, strict=True))
-    ]
-    known = [score for score in scores if score is not None]
-    mean = float(np.mean(known)) if len(known) == len(scores) else None
-    return {"trainings": trainings, "mean": mean, **over.record(), "saved_model": own.record()}
-
-
-def _discordant(task: Measurable, before: Measured, afters: Sequence[Measured]) -> int | None:
-    """Return how many examples only one side got right, of several trainings on average, rounded down."""
-    counts = [task.discordant(before, after) for after in afters]
-    known = [count for count in counts if count is not None]
-    return sum(known) // len(known) if known else None
+def _mean_discordant(before: Measurement, afters: Sequence[Measurement]) -> int | None:
+    """Return how many examples only one model got right, over several trainings on average, rounded down."""
+    counts = [count for after in afters if (count := count_discordant(before, after)) is not None]
+    return sum(counts) // len(counts) if counts else None
 
 
 def _best_baseline(
-    task: Measurable, test: Part, afters: Sequence[Measured], baselines: dict[str, Measured], resampling: Resampling
+    test: EvaluationSet, afters: Sequence[Measurement], baselines: Mapping[str, Measurement]
 ) -> Baseline | None:
-    """Return the best cheap baseline by the deciding metric, with the interval of after against it."""
-    metric = task.primary_metric
-    sign = 1 if task.greater_is_better[metric] else -1
-    known = {name: measured for name, measured in baselines.items() if metric in measured.scores}
-    if not known:
+    """Return the best cheap baseline by the primary metric, with the interval of after against it."""
+    metric = test.primary_metric
+    sign = 1 if greater_is_better(metric) else -1
+    scored = {name: measurement for name, measurement in baselines.items() if metric in measurement.scores}
+    if not scored:
         return None
-    name = max(known, key=lambda name: sign * known[name].scores[metric])
+    name = max(scored, key=lambda name: sign * scored[name].scores[metric])
     if len(afters) > 1:
-        interval = _over_seeds(task, known[name], afters, test.units, resampling).interval
+        interval = test.mean_difference(scored[name], afters).interval
     else:
-        interval = difference(task, metric, known[name], afters[0], test.units, resampling)
-    return Baseline(name, known[name].scores[metric], interval)
+        interval = test.difference(scored[name], afters[0])
+    return Baseline(name, scored[name].scores[metric], interval)
 
 
 def _figures(
-    task: Measurable,
-    before: Measured,
-    afters: Sequence[Measured],
-    units: PairUnits,
+    test: EvaluationSet,
+    before: Measurement,
+    afters: Sequence[Measurement],
     sides: tuple[str, str] = ("before", "after"),
 ) -> Figures:
-    metric = task.primary_metric
+    metric = test.primary_metric
     scores = [after.scores.get(metric, math.nan) for after in afters]
     return Figures(
         metric=METRIC_NAMES.get(metric, metric),
         before=before.scores.get(metric, math.nan),
         after=float(np.mean(scores)),
-        examples=len(units.units),
-        example=task.noun,
-        unit=UNIT_NAMES[units.rule],
+        examples=len(test),
+        example=test.task.info.example,
+        unit=UNIT_NAMES[test.units.rule],
         trainings=len(afters),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
         sides=sides,
-        too_rare=task.too_rare(metric, before, units),
+        too_rare=test.rare_class(before),
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if value == value and abs(value) != float("inf") else None

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from homeground.data.tokenized import Tokenized
 from homeground.engines.model import Model
 from homeground.errors import DataError
-from homeground.tasks.task import Measurable, Measured, Rows, Task
+from homeground.tasks.task import Measurable, Measurement, Rows
 
 
-def evaluate(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> Measured:
+def evaluate(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> Measurement:
     """Return what a model scores; outputs are reduced batch by batch, so that memory does not follow the logits."""
     lengths = rows.lengths("measuring")
     if not len(lengths):
@@ -29,7 +29,7 @@ def evaluate(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> 
     return task.measure(rows, task.score(rows, in_order))
 
 
-def mean_loss(model: Model, task: Task, rows: Rows, *, batch_size: int) -> float:
+def mean_loss(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> float:
     """Return the mean training loss over all examples, in evaluation mode, in batches of the training's own size."""
     items = np.arange(len(rows.lengths("training")))
     total = 0.0

@@ -49,7 +49,7 @@ class GeneralVerdict:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Figures:
     """What was measured, for the sentences: the metric before and after, and on what.
 
     ``example`` and ``unit`` are singular nouns, such as "test pair" and "group"; they are the same word where every
@@ -81,7 +81,7 @@ class Baseline:
 
 def domain_verdict(
     interval: Interval,
-    measured: Measured,
+    measured: Figures,
     *,
     baseline: Baseline | None = None,
     discordant: int | None = None,
@@ -144,7 +144,7 @@ def domain_verdict(
     return Verdict(word, f"{narrowed}: {'; '.join(filter(None, parts))}.", below, detectable, needed)
 
 
-def general_verdict(interval: Interval, margin: float, measured: Measured, *, name: str) -> GeneralVerdict:
+def general_verdict(interval: Interval, margin: float, measured: Figures, *, name: str) -> GeneralVerdict:
     """Return whether general ability, measured on the data called ``name``, stayed within the margin (0 or more).
 
     A non-inferiority test, so "no difference found" is not enough for KEPT: the interval must exclude a loss of the
@@ -166,7 +166,7 @@ def general_verdict(interval: Interval, margin: float, measured: Measured, *, na
     return GeneralVerdict(word, f"{word}: on {name}, {_figures(interval, measured)}; {reason}.", needed)
 
 
-def _shortage(interval: Interval, measured: Measured) -> tuple[str, int | None]:
+def _shortage(interval: Interval, measured: Figures) -> tuple[str, int | None]:
     """Return why the interval cannot be trusted, empty where it can, and the units needed."""
     if interval.units < FEWEST_UNITS:
         have = _count(interval.units, f"independent {measured.unit}", "is", "are")
@@ -200,7 +200,7 @@ def _to_decide(interval: Interval, margin: float) -> int | None:
     return needed
 
 
-def _figures(interval: Interval, measured: Measured) -> str:
+def _figures(interval: Interval, measured: Figures) -> str:
     places = _places(interval)
     before, after = (f"{score:.{places}f}" for score in (measured.before, measured.after))
     low, value, high = (f"{end:+.{places}f}" for end in (interval.low, interval.value, interval.high))
@@ -220,7 +220,7 @@ def _figures(interval: Interval, measured: Measured) -> str:
     )
 
 
-def _below(baseline: Baseline | None, measured: Measured, below: bool) -> str:
+def _below(baseline: Baseline | None, measured: Figures, below: bool) -> str:
     if baseline is None or not below:
         return ""
     places = _places(baseline.difference)
@@ -238,7 +238,7 @@ def _asides(verdict_number: int, folds: int | None, trainings: int) -> list[str]
     return (recipe if trainings > 1 else []) + (crossed if folds else []) + (reused if verdict_number > 1 else [])
 
 
-def _size(units: int, interval: Interval, measured: Measured) -> str:
+def _size(units: int, interval: Interval, measured: Figures) -> str:
     """Return so many units in words, with the examples they would come to at the present size of a unit."""
     if measured.unit == measured.example:
         return _count(units, measured.unit)

@@ -22,7 +22,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from homeground.engines.model import HeadVariant, Model
+from homeground.engines.model import HeadVariant, Model, classifier_head
 from homeground.randomness import generator
 from homeground.tasks.classification.classification import Classification, LabelledRows
 
@@ -56,7 +56,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Head:
+class FittedHead:
     """A fitted head, and what scores.json says of how it was fitted.
 
     ``frozen`` is the same kind of regression on the mean of the tokens' vectors, which the architecture may not be able
@@ -72,11 +72,11 @@ class Head:
 
     def put_on(self, model: Model) -> None:
         """Let a model have this head."""
-        model.set_head(self.variant, self.outer.weight, self.outer.bias)
+        classifier_head(model).set(self.variant, self.outer.weight, self.outer.bias)
 
 
 @dataclass(frozen=True)
-class MaskedHead:
+class TrainedMaskedHead:
     """A head for masked words that was trained with its body frozen: the folder of both, and what scores.json says."""
 
     folder: Path
@@ -89,17 +89,18 @@ class MaskedHead:
         model.restore(self.folder)
 
 
-NewHead = Head | MaskedHead
+NewHead = FittedHead | TrainedMaskedHead
 
 
 def fit_head(
     model: Model, task: Any, rows: LabelledRows, validation: LabelledRows | None, *, seed: int, size: int
-) -> Head:
+) -> FittedHead:
     """Return the head fitted to ``rows`` and chosen on ``validation``.
 
     Without validation rows a fifth of the training rows chooses C, and all are learned from afterwards. ``size`` is the
     number of texts computed at once.
     """
+    head = classifier_head(model)
     vectors = vectors_of(model, task, rows, size=size)
     chooser = Choice.of(rows.labels, None if validation is None else validation.labels, task, seed)
     others = None if validation is None else vectors_of(model, task, validation, size=size)
@@ -108,11 +109,11 @@ def fit_head(
         parts = (vectors[name], None if others is None else others[name])
         if variant is None:
             return parts
-        first, second = (None if part is None else model.head_features(part, variant) for part in parts)
+        first, second = (None if part is None else head.variant_features(part, variant) for part in parts)
         assert first is not None
         return first, second
 
-    fits = [(variant, chooser.fit(*seen("head", variant))) for variant in model.head_variants(vectors["head"])]
+    fits = [(variant, chooser.fit(*seen("head", variant))) for variant in head.variants(vectors["head"])]
     variant, best = min(fits, key=lambda each: each[1].loss)
     frozen = chooser.fit(*seen("mean"))
     record = {
@@ -121,16 +122,16 @@ def fit_head(
         "variants": [{"variant": each.name, **fit.record(), "curve": fit.curve} for each, fit in fits],
         "frozen_embeddings": frozen.record(),
     }
-    return Head(variant, best.linear, frozen.linear, record)
+    return FittedHead(variant, best.linear, frozen.linear, record)
 
 
 def vectors_of(model: Model, task: Any, rows: Any, *, size: int) -> dict[str, NDArray[np.float32]]:
     """Return what enters the head, and the tokens' mean, for every example in order, ``(examples, dimensions)``."""
     order = np.argsort(-rows.lengths("measuring"), kind="stable")
-    parts = []
+    parts, head = [], classifier_head(model)
     for start in range(0, len(order), size):
         batch, _ = task.collate(rows, order[start : start + size], "measuring")
-        parts.append(model.features(batch))
+        parts.append(head.features(batch))
     back = np.argsort(order)
     return {name: np.concatenate([part[name] for part in parts])[back] for name in ("head", "mean")}
 

@@ -22,7 +22,7 @@ from homeground.evaluation.calibration import Calibration, Tested
 from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.evaluation.general import GeneralSet
 from homeground.evaluation.merging import Merged, Validated, merge
-from homeground.experiment.head import Head, MaskedHead, NewHead, fit_head, probabilities, vectors_of
+from homeground.experiment.head import FittedHead, NewHead, TrainedMaskedHead, fit_head, probabilities, vectors_of
 from homeground.experiment.preparation import Lesson, Prepared
 from homeground.experiment.search import Search, Trial, draw_trials, search
 from homeground.results.run import Run
@@ -65,7 +65,7 @@ def open_before(ready: Prepared, lesson: Lesson, tell: Listener, home: Path) -> 
     A head for masked words is trained under ``home``.
     """
     base = _open(ready)
-    if base.has_head:
+    if not base.head.is_new:
         return base, None
     if ready.task.head == "masked_lm":
         head = _fit_masked_head(ready, lesson, tell, home / HEAD)
@@ -78,7 +78,7 @@ def open_before(ready: Prepared, lesson: Lesson, tell: Listener, home: Path) -> 
     return base, head
 
 
-def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path) -> MaskedHead:
+def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path) -> TrainedMaskedHead:
     """Train the head alone, the body frozen, until validation gets no better; go on where that was stopped."""
     if not (home / MASKED_HEAD).is_file():
         tell(Note("the checkpoint has no trained head for masked words: fitting one first, its body frozen"))
@@ -95,7 +95,7 @@ def _fit_masked_head(ready: Prepared, lesson: Lesson, tell: Listener, home: Path
         with new_folder(home / "model") as folder:
             model.save(folder)
         write_json(home / MASKED_HEAD, {**record, "curve": logged(home, "validation/masked_loss")})
-    return MaskedHead(home / "model", read_json(home / MASKED_HEAD))
+    return TrainedMaskedHead(home / "model", read_json(home / MASKED_HEAD))
 
 
 def fit(
@@ -197,7 +197,16 @@ def keep_general(ready: Prepared, base: Model, tuned: Model, tell: Listener, les
     )
     general = Validated(chooses.task, chooses.measure, chooses.units)
     margin = recipe.evaluation.general_margin or chooses.task.margin
-    return merge(base, tuned, domain, general, margin=margin, seed=recipe.seed, told=lambda text: tell(Note(text)))
+    engine = open_engine(recipe.engine)
+    return merge(
+        base,
+        lambda weight: engine.merge(base, tuned, weight),
+        domain,
+        general,
+        margin=margin,
+        seed=recipe.seed,
+        told=lambda text: tell(Note(text)),
+    )
 
 
 def calibrate(ready: Prepared, model: Model, tell: Listener, lesson: Lesson) -> Calibration | None:
@@ -236,7 +245,7 @@ def measure(model: Model, ready: Prepared) -> Measured:
 
 def frozen_embeddings(base: Model, ready: Prepared, head: NewHead | None) -> dict[str, NDArray[np.float64]]:
     """Return what a regression on frozen embeddings predicts for the test examples; nothing without a new head."""
-    if not isinstance(head, Head):
+    if not isinstance(head, FittedHead):
         return {}
     size = ready.recipe.evaluation.evaluation_batch_size
     vectors = vectors_of(base, ready.task, ready.test_rows, size=size)["mean"]

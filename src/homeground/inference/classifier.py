@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, padding_id, read_settings
 from homeground.data.tokenized import Sequences, require_characters, tokenize_sequences
 from homeground.engines import open_engine
-from homeground.engines.model import Model
+from homeground.engines.model import Model, classifier_head
 from homeground.errors import UsageError
 
 BATCH_SIZE = 64
@@ -68,10 +68,11 @@ class Classifier:
         """Return the mean of the token vectors of every text, ``(texts, dimensions)``: like texts, like vectors."""
         rows = self._rows(texts)
         order = np.argsort(-rows.tokens.lengths, kind="stable")
+        head = classifier_head(self._model)
         parts: list[NDArray[np.float32]] = []
         for start in range(0, len(order), batch_size):
             items = order[start : start + batch_size]
-            parts.append(self._model.features(rows.pad(items, self._padding))["mean"])
+            parts.append(head.features(rows.pad(items, self._padding))["mean"])
         return np.concatenate(parts)[np.argsort(order)] if parts else np.empty((0, 0), np.float32)
 
     def abstains(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
 from homeground.data.tokenized import require_characters
 from homeground.engines import open_engine
-from homeground.engines.model import Model
+from homeground.engines.model import MaskedHead
 from homeground.errors import UsageError
 from homeground.inference.encoder import BATCH_SIZE, Encoder
 from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
@@ -113,8 +113,10 @@ class MaskedLM(Encoder):
         return self._written(read, dict(enumerate(tokens)))
 
     @cached_property
-    def _filler(self) -> Model:
-        return open_engine(self._engine).open_model(self.checkpoint, head="masked_lm")
+    def _masked_head(self) -> MaskedHead:
+        head = open_engine(self._engine).open_model(self.checkpoint, head="masked_lm").head
+        assert isinstance(head, MaskedHead)
+        return head
 
     @cached_property
     def _whole(self) -> Tokenizer:
@@ -164,7 +166,7 @@ class MaskedLM(Encoder):
         answers: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            found = self._filler.fill(self._batch([windows[number] for number in chosen]), count)
+            found = self._masked_head.fill(self._batch([windows[number] for number in chosen]), count)
             given = iter(zip(found["ids"], np.exp(found["log_probabilities"].astype(np.float64)), strict=True))
             for number in chosen:
                 answers[number] = [next(given) for _ in windows[number].places]

@@ -139,6 +139,12 @@ _KNOWN = [
         False,
         2,
     ),
+    Metric(
+        "word_loss",
+        "Loss of whole words",
+        "How surprised the model is by hidden words, in nats; comparable across tokenizers.",
+        False,
+    ),
     Metric("loss", "Loss", "What training makes small.", False, 4),
 ]
 METRICS = {metric.name: metric for metric in _KNOWN}
@@ -151,3 +157,8 @@ def metric(name: str) -> Metric:
     ('lower is better', 'f_beta')
     """
     return METRICS.get(name, Metric(name, name, "", None))
+
+
+def greater_is_better(name: str) -> bool:
+    """Return whether a metric is better the greater it is; a loss, or a value not in the table, is not."""
+    return metric(name).greater_is_better or False

@@ -1,76 +1,56 @@
-"""What is learned: one file a task, and the table of all of them.
+"""What is learned: one folder a task, and the table of all of them.
 
-A task says which columns are read, how text becomes a batch and what is measured. It may import data, run, recipe,
-metrics, randomness and errors. Tasks and engines are strangers: they meet through ``head``, ``loss`` and NumPy batches.
+A task says which columns are read, how text becomes a batch and what is measured. Tasks and engines are strangers: they
+meet through names of heads and losses, and NumPy batches.
 """
 
 from __future__ import annotations
 
 from homeground.data.tables import Table
-from homeground.errors import DataError
+from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe.recipe import Recipe, settings
-from homeground.tasks.classification.classification import Classification
-from homeground.tasks.mlm.mlm import MaskedLanguageModelling
-from homeground.tasks.similarity import Similarity
-from homeground.tasks.task import Task
+from homeground.tasks.classification import CLASSIFICATION
+from homeground.tasks.mlm import MASKED_LM
+from homeground.tasks.similarity import SIMILARITY
+from homeground.tasks.similarity.spec import scored_pairs_spec
+from homeground.tasks.task import TaskSpec, TaskType
 
-TASKS: dict[str, type[Similarity] | type[Classification] | type[MaskedLanguageModelling]] = {
-    "similarity": Similarity,
-    "classification": Classification,
-    "mlm": MaskedLanguageModelling,
-}
-OWN_COLUMNS = {
-    "similarity": ("similarity", "anchor", "positive", "negative", "score_range"),
-    "classification": ("label", "label_delimiter"),
-}
-"""Settings of [columns] that only one task has: who gives one has named the task."""
+__all__ = ["TASKS", "choose_task", "scored_pairs_spec", "unread_settings"]
 
-OF_TEXTS = ("classification", "mlm")
-"""The tasks that read one column of texts: who names that column has named one of them."""
-
-OWN_SETTINGS = {
-    "masking.mlm_probability": ("mlm",),
-    "masking.whole_word": ("mlm",),
-    "masking.line_by_line": ("mlm",),
-    "evaluation.mask_draws": ("mlm",),
-    "training.class_weights": ("classification",),
-    "training.label_smoothing": ("classification",),
-    "encoder.truncation": ("classification",),
-    "evaluation.titles": ("similarity",),
-    "columns.label": ("classification",),
-    "columns.label_delimiter": ("classification",),
-    "columns.text": OF_TEXTS,
-    "columns.text_1": ("similarity", "classification"),
-    "columns.text_2": ("similarity", "classification"),
-    **{f"columns.{name}": ("similarity",) for name in OWN_COLUMNS["similarity"]},
-}
-"""Settings that only some tasks read, by their full names."""
+TASKS: dict[str, TaskType] = {"similarity": SIMILARITY, "classification": CLASSIFICATION, "mlm": MASKED_LM}
+"""In the order in which they are tried where nobody names one."""
 
 
-def idle_settings(recipe: Recipe, task: str) -> list[str]:
-    """Say which settings the task does not read though they were changed, in a sentence or none."""
+def unread_settings(recipe: Recipe, task: str) -> list[str]:
+    """Return a sentence that names the settings that were changed though the task does not read them, or none."""
+    unread = frozenset[str]().union(*(kind.settings for kind in TASKS.values())) - TASKS[task].settings
     changed = [
         setting.flag
         for setting in settings()
-        if task not in OWN_SETTINGS.get(".".join(setting.path), (task,))
+        if ".".join(setting.path) in unread
         and getattr(getattr(recipe, setting.section), setting.name) != setting.field.default
     ]
     return [f"of no effect on {task}: {', '.join(changed)}"] if changed else []
 
 
-def choose_task(table: Table, recipe: Recipe) -> Task:
+def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
     """Return the task the recipe names, by its name or by a column only that task has, else the first that fits.
 
     Raises:
+        UsageError: no task has the name.
         DataError: the columns fit no task; the message says what each would need.
     """
-    named = [task for task, own in OWN_COLUMNS.items() if any(getattr(recipe.columns, name) for name in own)]
+    if recipe.task is not None and recipe.task not in TASKS:
+        raise UsageError(f'--task "{recipe.task}" is not known; {nearest(recipe.task, list(TASKS))}')
+    named = [task for task, kind in TASKS.items() if any(getattr(recipe.columns, name) for name in kind.naming_columns)]
     if recipe.task or len(named) == 1:
         return TASKS[recipe.task or named[0]].for_table(table, recipe)
     problems: list[str] = []
-    for name in OF_TEXTS if recipe.columns.text else TASKS:
+    for kind in TASKS.values():
+        if recipe.columns.text and not kind.reads_texts:
+            continue
         try:
-            return TASKS[name].for_table(table, recipe)
+            return kind.for_table(table, recipe)
         except DataError as error:
             problems.append(str(error))
     raise DataError(problems[0])

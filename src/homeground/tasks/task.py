@@ -1,10 +1,15 @@
-"""The protocol of a task, and the types its methods speak in."""
+"""The protocols of a task, and the types their methods speak in.
+
+A task is made in two steps. A ``TaskSpec`` follows from the columns of a table: it reads rows. Once the examples are
+split it becomes a ``Task``, which knows labels and tokens. What is special to one task is data on its ``info``, or a
+small optional protocol such as ``HasClasses``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +18,13 @@ from tokenizers import Tokenizer
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table
-from homeground.data.units import PairUnits
+from homeground.recipe.recipe import Recipe
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Batch = Mapping[str, NDArray[Any]]
 Occasion = Literal["training", "measuring"]
-Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Metric = Callable[[Floats], Floats]
 """From sums of sufficient statistics ``(..., k)`` to values ``(...)``."""
 
 Encode = Callable[[list[str]], NDArray[np.float32]]
@@ -32,30 +39,66 @@ class Rows(Protocol):
         """Texts that lost tokens to the maximum length."""
         ...
 
-    def lengths(self, occasion: Occasion) -> NDArray[np.int64]:
+    def lengths(self, occasion: Occasion) -> Ints:
         """Tokens of every item that is batched on this occasion, shape ``(items,)``."""
         ...
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a model scored on some examples.
+class TokenizedExamples:
+    """Some examples and, for a task that asks for them, the rows they are tokenized to."""
 
-    ``predictions`` is one number an example, or one row of probabilities; ``statistics (examples, k)`` are the
-    sufficient statistics from whose (weighted) sums every metric follows; ``scores`` are the metrics over all examples.
-    """
-
-    predictions: NDArray[np.float64]
-    statistics: NDArray[np.float64]
-    scores: dict[str, float]
+    examples: Sequence[Example]
+    rows: Any = None
 
 
 @dataclass(frozen=True)
-class Split:
-    """The examples of a split; ``rows`` gives what they are tokenized to, for a task that asks."""
+class TaskInfo:
+    """What is particular to a task, as data; ``description`` says in one sentence how the file was read.
 
-    examples: Sequence[Example]
-    rows: Callable[[], Any] = lambda: None
+    ``head`` and ``loss`` are names that every engine knows. ``example`` is what a test example is called, in the
+    singular. ``margin`` is the loss of the primary metric on a general set that still counts as KEPT. ``loss_metric``
+    is the metric that is the loss itself, so that it need not be computed twice. ``notes`` are sentences for the user.
+    ``defaults`` are values of recipe sections that suit the task better than the recipe's own. ``saved_settings`` is
+    what a saved model must know, for homeground.json, and ``model_files`` names what is saved beside the weights (see
+    experiment/saving.py). ``verdict_scope`` narrows HELPED and HURT where the test says nothing of the use.
+    """
+
+    name: str
+    head: str
+    loss: str
+    example: str
+    primary_metric: str
+    metric_names: tuple[str, ...]
+    columns: Mapping[str, str]
+    description: str
+    margin: float = 0.01
+    loss_metric: str | None = None
+    in_batch_negatives: bool = False
+    one_label: bool = False
+    """Whether every text has exactly one label, so that a model may abstain."""
+    notes: tuple[str, ...] = ()
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    saved_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    model_files: tuple[str, ...] = ()
+    usual_length: int | None = None
+    """Tokens of a text where nothing else is asked for; None for as many as the checkpoint reads."""
+    verdict_scope: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a model scored on some examples.
+
+    ``predictions`` is one number an example, or one row of numbers; ``statistics (examples, k)`` are the sufficient
+    statistics from whose (weighted) sums every metric follows; ``scores`` are the metrics over all examples; ``right
+    (examples,)`` tells which examples count as right where the share of these decides, else it is None.
+    """
+
+    predictions: Floats
+    statistics: Floats
+    scores: dict[str, float]
+    right: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,49 +110,29 @@ class RareClass:
     needed: int
 
 
-class Answering(Protocol):
-    """A model as a task may ask it, batch by batch; see ``engines.model``."""
-
-    def predict(self, batch: Batch) -> Batch:
-        """Return what the model says of a batch."""
-        ...
-
-    def fill(self, batch: Batch, count: int) -> Batch:
-        """Return the likeliest tokens of every masked place."""
-        ...
-
-
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison, for what is shown of it: what was measured, the model, and intervals.
+class MeasuredModel:
+    """One side of a comparison, for what the report shows of it.
 
-    ``encode`` is the model as an encoder; ``intervals`` maps metrics to the ends of their intervals, all from the same
-    resamples of the test examples; ``units (examples,)`` numbers the independent unit of every one of these.
+    ``predict`` returns the outputs for a batch, ``fill`` the likeliest tokens of every masked position; ``encode`` is
+    the model as an encoder; ``intervals`` maps metrics to the ends of their intervals, all from the same resamples of
+    the test examples; ``units (examples,)`` numbers the independent unit of each of these.
     """
 
-    measured: Measured
-    model: Answering
+    measurement: Measurement
+    predict: Callable[[Batch], Batch]
+    fill: Callable[[Batch, int], Batch]
     encode: Encode
     intervals: Callable[[Sequence[Metric]], list[tuple[float | None, float | None]]]
-    units: NDArray[np.int64]
+    units: Ints
 
 
 class Measurable(Protocol):
-    """What is asked of a model, and what follows from its answers."""
+    """What a model is asked for, and what follows from its outputs."""
 
     @property
-    def name(self) -> str:
-        """The name in the recipe and on the command line."""
-        ...
-
-    @property
-    def head(self) -> str:
-        """What stands on the body, e.g. "encoder"."""
-        ...
-
-    @property
-    def noun(self) -> str:
-        """What a test example is called, in the singular, e.g. "test pair"."""
+    def info(self) -> TaskInfo:
+        """What is particular to the task."""
         ...
 
     @property
@@ -117,27 +140,12 @@ class Measurable(Protocol):
         """Every metric by name, as a function of summed statistics."""
         ...
 
-    @property
-    def greater_is_better(self) -> Mapping[str, bool]:
-        """Which metrics are better the greater they are."""
-        ...
-
-    @property
-    def primary_metric(self) -> str:
-        """The one metric that decides, fixed before training."""
-        ...
-
-    @property
-    def margin(self) -> float:
-        """The loss of the deciding metric on a general set that still counts as KEPT, where nothing else is said."""
-        ...
-
     def collate(
-        self, rows: Any, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0
+        self, rows: Any, items: Ints, occasion: Occasion, *, epoch: int = 0, seed: int = 0
     ) -> tuple[Batch, float]:
         """Return a padded batch of some items and the loss's denominator over it.
 
-        ``epoch`` counts from 0; what is masked in training may differ from one to the next.
+        In training ``epoch``, from 0, and ``seed`` decide what is random, such as masks; what is measured never does.
         """
         ...
 
@@ -145,99 +153,149 @@ class Measurable(Protocol):
         """Return what is kept of a batch's outputs, items along the first axis, so that no logits pile up."""
         ...
 
-    def score(self, rows: Any, reduced: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, rows: Any, reduced: NDArray[Any]) -> Floats:
         """Return one prediction an example from the reduced outputs of all items in their order."""
         ...
 
-    def measure(self, rows: Any, predictions: NDArray[np.float64]) -> Measured:
+    def measure(self, rows: Any, predictions: Floats) -> Measurement:
         """Return the metrics of predictions, with the statistics they follow from."""
-        ...
-
-    def discordant(self, before: Measured, after: Measured) -> int | None:
-        """Return how many examples only one side got right, where that decides; else None."""
-        ...
-
-    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
-        """Return the rarest class, where each counts alike for a metric and that one has too few test units."""
         ...
 
 
 class Task(Measurable, Protocol):
-    """What is learned: which columns are read, how text becomes a batch, what is measured."""
-
-    @property
-    def loss(self) -> str:
-        """The name of the loss, known to every engine."""
-        ...
-
-    @property
-    def in_batch_negatives(self) -> bool:
-        """Whether the other examples of a batch are what is learned from, so that batches must stay mixed."""
-        ...
-
-    @property
-    def loss_metric(self) -> str | None:
-        """The metric that is the loss itself, so that it need not be computed twice; None where there is none."""
-        ...
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """Which column of the file plays which part."""
-        ...
+    """What is learned and measured, once the examples are split and the checkpoint is known."""
 
     @property
     def labels(self) -> Sequence[str]:
-        """The classes of the model, known once the task is settled; empty where nothing is classified."""
-        ...
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        """What the user should know of the examples, a sentence each; known once the task is settled."""
-        ...
-
-    def settled(self, parts: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Task:
-        """Return the task with what it takes from the splits ("train", "validation", "test") and from the checkpoint.
-
-        Such as its labels, which a checkpoint may know already in the order of its logits; None where there is none
-        yet.
-        """
-        ...
-
-    def on(self, examples: Sequence[Example], *, choosing: bool = False) -> Task:
-        """Return the task as it is measured on some examples, e.g. macro F1 over the classes that these have.
-
-        With ``choosing`` it may be measured more cheaply than what decides.
-        """
-        ...
-
-    def trained_with(self, seed: int) -> Task:
-        """Return the task with another seed for what is random in its training; what is measured stays."""
-        ...
-
-    def settings(self) -> dict[str, Any]:
-        """Return what a saved model must know of its task, for homeground.json."""
-        ...
-
-    def understood(self) -> str:
-        """Say in one sentence how the file was understood."""
-        ...
-
-    def read(self, table: Table) -> Examples:
-        """Return the examples of a table, each with its row, and what was set aside and why."""
+        """The classes of the model; empty where nothing is classified."""
         ...
 
     def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> Rows:
         """Tokenize examples once."""
         ...
 
-    def line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:
-        """Return what examples.jsonl says of one example and the two predictions for it."""
+    def for_examples(self, examples: Sequence[Example], *, to_choose: bool = False) -> Task:
+        """Return the task as other examples are measured, e.g. macro F1 over the classes that these have.
+
+        With ``to_choose`` it may be measured more cheaply than what decides.
+        """
         ...
 
-    def baselines(self, train: Split, test: Split) -> dict[str, NDArray[np.float64]]:
+    def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, Floats]:
         """Return what cheap methods predict for the test examples, by name."""
         ...
 
-    def exhibits(self, test: Split, titles: list[str] | None, before: Side, after: Side) -> dict[str, Any]:
-        """Return what the report shows besides the scores, e.g. ``{"heat_map": …}``, as values for JSON."""
+    def report_details(
+        self, test: TokenizedExamples, titles: Sequence[str] | None, before: MeasuredModel, after: MeasuredModel
+    ) -> dict[str, Any]:
+        """Return what scores.json holds for this task alone, e.g. ``{"heat_map": …}``, as values for JSON."""
+        ...
+
+    def example_line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:
+        """Return the fields of one example in examples.jsonl, with the two predictions for it."""
+        ...
+
+
+class TaskSpec(Protocol):
+    """What follows from the columns of a table: how its rows are read."""
+
+    @property
+    def info(self) -> TaskInfo:
+        """What is particular to the task, as far as the columns tell."""
+        ...
+
+    def read(self, table: Table) -> Examples:
+        """Return the examples of a table, each with its row, and the rows that were skipped, with the reason."""
+        ...
+
+    def with_splits(self, splits: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Task:
+        """Return the task for the examples of "train", "validation" and "test", such as with their labels.
+
+        ``checkpoint`` is the one to be adapted; None where several are compared on the examples.
+
+        Raises:
+            DataError: the examples cannot be learned from.
+            CheckpointError: the checkpoint lacks what the task needs.
+        """
+        ...
+
+    def with_saved_settings(self, settings: Mapping[str, Any]) -> TaskSpec:
+        """Return the spec as a saved model with these settings (of homeground.json) is measured."""
+        ...
+
+    def for_model(self, checkpoint: Checkpoint, examples: Sequence[Example]) -> Task:
+        """Return the task as a model that is finished is measured on some examples.
+
+        Raises:
+            CheckpointError: the model does not do this task.
+            DataError: the examples do not suit the model.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TaskType:
+    """One kind of task: how its spec is made, and which settings of the recipe it reads.
+
+    ``settings`` are the full names of settings that not every task reads; ``naming_columns`` are those of [columns]
+    that only this task has, so that who names one has named the task; ``reads_texts`` says that it reads one column of
+    texts, ``--text``.
+    """
+
+    for_table: Callable[[Table, Recipe], TaskSpec]
+    settings: frozenset[str]
+    naming_columns: tuple[str, ...] = ()
+    reads_texts: bool = False
+
+
+@runtime_checkable
+class HasClasses(Protocol):
+    """A task some of whose metrics are means over classes, so that a rare class counts as much as any."""
+
+    def rare_class(self, metric: str, measurement: Measurement, units: Ints) -> RareClass | None:
+        """Return the rarest class where a metric is a mean over classes and too few test units have that class."""
+        ...
+
+
+@runtime_checkable
+class HasShortTexts(Protocol):
+    """A task for which texts may be too short to learn from."""
+
+    def short_notes(self, splits: Sequence[Any]) -> list[str]:
+        """Return a sentence that counts the short texts in the rows of some splits, or none."""
+        ...
+
+
+@runtime_checkable
+class HasGeneralSets(Protocol):
+    """A spec whose general set may hold examples of its own kind, not only scored pairs."""
+
+    @property
+    def reads_scored_pairs(self) -> bool:
+        """Whether scored pairs, measured on the body, can be the general set too."""
+        ...
+
+    def general_spec(self, table: Table, recipe: Recipe) -> TaskSpec | None:
+        """Return the spec of a general set for this domain; None where the table holds other examples."""
+        ...
+
+    def general_task(
+        self, general: TaskSpec, task: Task, checkpoint: Checkpoint, examples: Sequence[Example], path: str
+    ) -> Task:
+        """Return the task that measures a general set as ``task`` measures the domain.
+
+        Raises:
+            DataError: the examples are not comparable with those of the domain.
+        """
+        ...
+
+
+@runtime_checkable
+class MeasuresWords(Protocol):
+    """A task whose models can be compared by whole words of its documents, across tokenizers."""
+
+    def word_rows(
+        self, documents: Sequence[Example], count: int, tokenizer: Tokenizer, *, padding: int, max_length: int
+    ) -> tuple[Measurable, Any]:
+        """Return the task of filling in ``count`` words of the documents, and their rows (see pseudo_likelihood)."""
         ...

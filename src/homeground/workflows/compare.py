@@ -209,7 +209,7 @@ def _words(test: TestSet, checkpoints: list[Checkpoint]) -> list[tuple[Measured,
 
 
 def _refuse_new_head(checkpoint: Checkpoint, model: Model) -> None:
-    if not model.has_head:
+    if model.head.is_new:
         raise CheckpointError(
             f'"{checkpoint.name}" has no trained head for masked words, so it fills in none; adapt it to plain texts '
             "first, or name a run that was"

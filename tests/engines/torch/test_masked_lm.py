@@ -63,7 +63,7 @@ def test_loss_and_gradients_are_those_of_the_whole_head(folder: Path) -> None:
         open_checkpoint(str(folder)), head="masked_lm", loss="masked_cross_entropy", training=Training(precision="fp32")
     )
     assert own.network.gathers
-    assert own.has_head
+    assert not own.head.is_new
     whole = AutoModelForMaskedLM.from_pretrained(folder).eval()
     expected = whole(**{name: torch.from_numpy(values) for name, values in batch.items()}).loss
     assert own.loss(batch, count) == pytest.approx(float(expected.detach()), abs=1e-5)
@@ -89,7 +89,7 @@ def test_answers_are_the_log_probabilities_of_the_labels(folder: Path) -> None:
     expected = given[asked][np.arange(asked.sum()), batch["labels"][asked]]
     assert answers["log_probabilities"] == pytest.approx(expected, abs=1e-5)
     assert answers["first"].tolist() == (given[asked].argmax(-1) == batch["labels"][asked]).tolist()
-    filled = own.fill(batch, 3)
+    filled = own.head.fill(batch, 3)
     assert filled["ids"].tolist() == np.argsort(-given[asked], axis=-1, kind="stable")[:, :3].tolist()
 
 
@@ -130,7 +130,7 @@ def test_a_checkpoint_without_the_head_says_so_and_learns_that_alone(tmp_path: P
         training=Training(precision="fp32"),
         trainable="head",
     )
-    assert not own.has_head
+    assert own.head.is_new
     learns = {name for name, parameter in own.body.named_parameters() if parameter.requires_grad}
     assert learns
     assert all(name.startswith("cls.") for name in learns)

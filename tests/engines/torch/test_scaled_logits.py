@@ -29,7 +29,7 @@ def opened(folder: Path, kind: str, labels: int = 3) -> Any:
 def test_every_logit_is_multiplied_and_no_label_changes(tmp_path: Path, kind: str, factor: float) -> None:
     model = opened(tmp_path, kind)
     before = model.predict(BATCH)["logits"]
-    assert model.scale_logits(factor)
+    assert model.head.scale_logits(factor)
     after = model.predict(BATCH)["logits"]
     assert np.abs(after - factor * before).max() < 2e-6 * np.abs(after).max()
     assert np.array_equal(after.argmax(1), before.argmax(1))
@@ -39,7 +39,7 @@ def test_a_head_without_bias_is_scaled_by_its_weight(tmp_path: Path) -> None:
     model = opened(tmp_path, "distilbert")
     model.body.classifier.bias = None
     before = model.predict(BATCH)["logits"]
-    assert model.scale_logits(0.25)
+    assert model.head.scale_logits(0.25)
     assert np.allclose(model.predict(BATCH)["logits"], before / 4, rtol=1e-5)
 
 
@@ -47,5 +47,5 @@ def test_a_map_that_also_feeds_another_is_left_as_it_is(tmp_path: Path) -> None:
     model = opened(tmp_path, "distilbert", labels=32)
     model.body.pre_classifier.weight = model.body.classifier.weight
     before = model.predict(BATCH)["logits"]
-    assert not model.scale_logits(0.5)
+    assert not model.head.scale_logits(0.5)
     assert np.array_equal(model.predict(BATCH)["logits"], before)

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from homeground.engines.model import HeadVariant
-from homeground.engines.torch.encoder import restore_body
+from homeground.checkpoint import Checkpoint, classes_of
+from homeground.engines.model import Batch, HeadVariant, Outputs
+from homeground.engines.torch.encoder import TorchHead
+from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler
 
 Floats = NDArray[np.float32]
@@ -58,77 +59,91 @@ ROOM_ABOVE = 1.0
 the vectors deviate from their mean (root mean square)."""
 
 
-class ClassifierNetwork(nn.Module):
-    """A sequence classifier; ``pooler`` makes embeddings of its body, for measures that need them."""
+class ClassifierNetwork(Network):
+    """A sequence classifier; its pooler makes embeddings of its body, for measures that need them."""
 
+    auto_class = AutoModelForSequenceClassification
     output = "logits"
 
-    def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str]) -> None:
-        super().__init__()
-        self.body: Any = body
-        self.pooler = pooler
-        self.new = new
-        """Names of the weights that the checkpoint did not have."""
-        self.family = _family(body)
+    def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str] = frozenset()) -> None:
+        super().__init__(body, pooler, new=new)
         forward = inspect.signature(body.forward).parameters
         kinds = int(getattr(body.config, "type_vocab_size", 0) or 0)
         self._takes_types = "token_type_ids" in forward and kinds > 1
 
-    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+    @classmethod
+    def head_settings(
+        cls, checkpoint: Checkpoint, labels: Sequence[str], loss: str | None
+    ) -> tuple[dict[str, object], bool]:
+        """Return labels and kind of problem, and whether these are others than the checkpoint's."""
+        classes = classes_of(checkpoint)
+        names = list(labels) or classes
+        settings: dict[str, object] = {
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: index for index, name in enumerate(names)},
+        }
+        if loss:
+            several = loss == "binary_cross_entropy"
+            settings["problem_type"] = "multi_label_classification" if several else "single_label_classification"
+        before = checkpoint.config.get("problem_type") or "single_label_classification"
+        return settings, classes != names or before != settings.get("problem_type", before)
+
+    def forward(self, batch: Tensors) -> Tensor:
         """Return logits ``(items, classes)`` in float32 of token ids ``(items, length)``."""
         names = ("input_ids", "attention_mask", *(("token_type_ids",) if self._takes_types else ()))
         return self.body(**{name: batch[name] for name in names if name in batch}).logits.float()
-
-    def answers(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the output by its name."""
-        return {self.output: self(batch)}
 
     def probe(self) -> dict[str, Tensor]:
         """Return the smallest batch that passes through everything an output depends on."""
         ones = torch.ones((1, 4), dtype=torch.long)
         return {"input_ids": ones, "attention_mask": ones}
 
-    def save(self, folder: Path) -> None:
-        """Write the weights as transformers reads them."""
-        self.body.save_pretrained(folder, safe_serialization=True)
+    def make_head(self) -> TorchClassifierHead:
+        """Return the head as two linear maps."""
+        return TorchClassifierHead(self)
 
-    def restore(self, folder: Path) -> None:
-        """Take the weights from what ``save`` wrote."""
-        restore_body(self.body, folder)
 
-    @property
-    def has_head(self) -> bool:
-        """Whether the checkpoint came with a head for these very labels."""
-        return not any(name.startswith(self.family.outer + ".") for name in self.new)
+class TorchClassifierHead(TorchHead):
+    """The head of a classifier: an inner map, which some architectures lack, an activation, and an outer map."""
 
-    def features(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __init__(self, network: ClassifierNetwork) -> None:
+        super().__init__(network)
+        self._body = network.body
+        self._family = _family(network.body)
+        self.is_new = any(name.startswith(self._family.outer + ".") for name in network.new)
+        """Whether the checkpoint lacked a head for these very labels."""
+
+    def features(self, batch: Batch) -> Outputs:
         """Return what enters the head, ``(items, dimensions)``, and the mean of the tokens' last hidden states."""
+        return self._network.measure(self._features, batch)
+
+    def _features(self, batch: Tensors) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
-        name = self.family.inner or self.family.outer
+        first = _linear(self._body, self._family.inner or self._family.outer)
         hooks = [
-            _module(self.body, name).register_forward_pre_hook(lambda _, given: seen.update(head=given[0])),
-            self.body.base_model.register_forward_hook(lambda _module, _given, got: seen.update(hidden=got[0])),
+            first.register_forward_pre_hook(lambda _, inputs: seen.update(head=inputs[0])),
+            self._body.base_model.register_forward_hook(lambda _module, _inputs, got: seen.update(hidden=got[0])),
         ]
         try:
-            self(batch)
+            self._network(batch)
         finally:
             for hook in hooks:
                 hook.remove()
         mask = batch["attention_mask"]
         return {"head": seen["head"].float(), "mean": Pooler("mean", [], normalize=False)(seen["hidden"], mask)}
 
-    def head_variants(self, vectors: Floats) -> list[HeadVariant]:
-        """Return the ways the inner map may be set, for vectors ``(items, dimensions)`` of the training examples."""
-        inner = self.family.inner
+    def variants(self, vectors: Floats) -> list[HeadVariant]:
+        """Return the ways to set the inner map, for vectors ``(items, dimensions)`` of the training examples."""
+        inner = self._family.inner
         if not inner:
             return [HeadVariant("as the architecture has it", {})]
         mean = vectors.mean(0)
         spread = float(np.sqrt(np.mean(np.square(vectors - mean, dtype=np.float64)))) or 1.0
         identity = np.eye(vectors.shape[1], dtype=np.float32)
         variants: list[HeadVariant] = []
-        if f"{inner}.weight" not in self.new:
+        if f"{inner}.weight" not in self._network.new:
             variants.append(HeadVariant("the checkpoint's own pooler", {}))
-        if self.family.activation == "tanh":
+        if self._family.activation == "tanh":
             for squeeze in SQUEEZES:
                 scale = np.float32(squeeze / spread)
                 name = f"first token, scaled by {scale:.3g}"
@@ -139,50 +154,53 @@ class ClassifierNetwork(nn.Module):
         return variants
 
     @torch.no_grad()
-    def head_features(self, vectors: Tensor, variant: HeadVariant) -> Tensor:
-        """Return what reaches the outer map, ``(items, dimensions)``, for vectors that enter the head."""
-        if not self.family.inner:
-            return vectors
-        inner = _module(self.body, self.family.inner)
-        weight = torch.as_tensor(variant.inner.get("weight", inner.weight), device=vectors.device)
-        bias = torch.as_tensor(variant.inner.get("bias", inner.bias), device=vectors.device)
-        passed = nn.functional.linear(vectors, weight, bias)
-        return {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}[self.family.activation](passed)
+    def variant_features(self, vectors: Floats, variant: HeadVariant) -> Floats:
+        """Return the input of the outer map, ``(items, dimensions)``, for vectors that enter the head."""
+        device = self._body.device
+        inputs = torch.from_numpy(np.ascontiguousarray(vectors)).to(device)
+        if not self._family.inner:
+            return inputs.cpu().numpy()
+        inner = _linear(self._body, self._family.inner)
+        weight = torch.as_tensor(variant.inner.get("weight", inner.weight), device=device)
+        bias = torch.as_tensor(variant.inner.get("bias", inner.bias), device=device)
+        activation = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}[self._family.activation]
+        return activation(nn.functional.linear(inputs, weight, bias)).cpu().numpy()
 
     @torch.no_grad()
-    def set_head(self, variant: HeadVariant, weight: NDArray[Any], bias: NDArray[Any]) -> None:
+    def set(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
         """Set both maps of the head; ``weight (classes, dimensions)`` and ``bias (classes,)`` are those of the outer.
 
         A shifted head has no dropout of its own: it would drop the shift as well.
         """
         if variant.inner:
-            _fill(_module(self.body, self.family.inner), variant.inner["weight"], variant.inner["bias"])
-            if self.family.activation != "tanh":
+            _fill(_linear(self._body, self._family.inner), variant.inner["weight"], variant.inner["bias"])
+            if self._family.activation != "tanh":
                 self._remove_head_dropout()
-        _fill(_module(self.body, self.family.outer), weight, bias)
+        _fill(_linear(self._body, self._family.outer), weight, bias)
 
-    @torch.no_grad()
-    def scale_logits(self, factor: float, probe: Callable[[], Tensor]) -> bool:
-        """Multiply weight and bias of the outer map by a factor; put them back where ``probe`` says otherwise.
+    @torch.inference_mode()
+    def scale_logits(self, factor: float) -> bool:
+        """Multiply weight and bias of the outer map by a factor; put them back where the logits of a probe disagree.
 
         Of an architecture we do not know the last linear map may not be what gives the logits, and a weight may be
         shared with another map.
         """
-        outer, expected = _module(self.body, self.family.outer), probe() * factor
-        kept = [(each, each.clone()) for each in (outer.weight, outer.bias) if each is not None]
-        for each, value in kept:
+        self._network.eval()
+        outer, expected = _linear(self._body, self._family.outer), self._network.probe_output() * factor
+        originals = [(each, each.clone()) for each in outer.parameters()]
+        for each, value in originals:
             each.copy_(value.double() * factor)
-        if torch.allclose(probe(), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())):
+        if torch.allclose(self._network.probe_output(), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())):
             return True
-        for each, value in kept:
+        for each, value in originals:
             each.copy_(value)
         return False
 
     def _remove_head_dropout(self) -> None:
         for name in ("seq_classif_dropout", "classifier_dropout", "cls_dropout"):
-            if hasattr(self.body.config, name):
-                setattr(self.body.config, name, 0.0)
-        for place in (self.body, getattr(self.body, "classifier", None), getattr(self.body, "pooler", None)):
+            if hasattr(self._body.config, name):
+                setattr(self._body.config, name, 0.0)
+        for place in (self._body, getattr(self._body, "classifier", None), getattr(self._body, "pooler", None)):
             dropout = getattr(place, "dropout", None)
             if dropout is not None and hasattr(dropout, "p"):
                 dropout.p = 0.0
@@ -198,13 +216,13 @@ def _family(body: PreTrainedModel) -> Family:
     return Family("", "tanh", linears[-1])
 
 
-def _module(body: nn.Module, name: str) -> Any:
-    return body.get_submodule(name)
+def _linear(body: nn.Module, name: str) -> nn.Linear:
+    return cast(nn.Linear, body.get_submodule(name))
 
 
-def _fill(linear: Any, weight: NDArray[Any], bias: NDArray[Any]) -> None:
+def _fill(linear: nn.Linear, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> None:
     linear.weight.copy_(torch.as_tensor(weight))
-    if linear.bias is None:
-        warnings.warn("the head has no bias to set", stacklevel=2)
-    else:
+    if "bias" in dict(linear.named_parameters()):
         linear.bias.copy_(torch.as_tensor(bias))
+    else:
+        warnings.warn("the head has no bias to set", stacklevel=2)

@@ -2,61 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from transformers import PreTrainedModel
+from torch import Tensor
+from transformers import AutoModel, PreTrainedModel
 
-from homeground.engines.torch.pooling import Pooler, save_pooler
+from homeground.engines.torch.model import Network, Tensors, TorchModel
+from homeground.engines.torch.pooling import save_pooler
 
 
-class EncoderNetwork(nn.Module):
+class EncoderNetwork(Network):
     """A siamese encoder: every side of a pair goes through the same weights, all sides in one forward pass."""
 
+    auto_class = AutoModel
     output = "embeddings"
 
-    def __init__(self, body: PreTrainedModel, pooler: Pooler) -> None:
-        super().__init__()
-        self.body: Any = body
-        self.pooler = pooler
-
-    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, batch: Tensors) -> Tensor:
         """Return embeddings ``(items, texts, dimensions)`` of token ids ``(items, texts, length)``."""
         input_ids, mask = batch["input_ids"], batch["attention_mask"]
         items, texts, length = input_ids.shape
         mask = mask.reshape(items * texts, length)
-        outputs: Any = self.body(input_ids=input_ids.reshape(items * texts, length), attention_mask=mask)
+        outputs = self.body(input_ids=input_ids.reshape(items * texts, length), attention_mask=mask)
         return self.pooler(outputs.last_hidden_state, mask).reshape(items, texts, -1)
-
-    def answers(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the output by its name."""
-        return {self.output: self(batch)}
 
     def probe(self) -> dict[str, Tensor]:
         """Return the smallest batch that passes through everything an output depends on."""
         ones = torch.ones((1, 2, 4), dtype=torch.long)
         return {"input_ids": ones, "attention_mask": ones}
 
+    def make_head(self) -> TorchHead:
+        """Return the head, which is nothing but the pooler."""
+        return TorchHead(self)
+
     def save(self, folder: Path) -> None:
         """Write the weights as sentence-transformers and transformers read them."""
-        self.body.save_pretrained(folder, safe_serialization=True)
+        super().save(folder)
         save_pooler(self.pooler, folder, dimensions=int(self.body.config.hidden_size))
 
     def restore(self, folder: Path) -> None:
-        """Take the weights from what ``save`` wrote."""
-        restore_body(self.body, folder)
+        """Load the weights from what ``save`` wrote."""
+        super().restore(folder)
         for index, linear in enumerate(self.pooler.linears, start=2):
             weights = load_file(folder / f"{index}_Dense" / "model.safetensors")
             linear.load_state_dict({name.removeprefix("linear."): value for name, value in weights.items()})
 
 
-def restore_body(body: Any, folder: Path) -> None:
-    """Take the weights of a transformers model from the folder it was saved in."""
-    saved = type(body).from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
-    body.load_state_dict(saved.state_dict())
+class TorchHead:
+    """What every head can do: give its body as a sentence encoder. That of an encoder is never new."""
+
+    is_new = False
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def as_encoder(self) -> TorchModel:
+        """Return the same weights as a sentence encoder, to be measured only."""
+        body = cast(PreTrainedModel, self._network.body.base_model)
+        return TorchModel(EncoderNetwork(body, self._network.pooler))

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    logging,
-)
+from transformers import AutoConfig, PreTrainedModel, logging
 
-from homeground.checkpoint import Checkpoint, classes_of
+from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Trainable
 from homeground.engines.torch.classifier import ClassifierNetwork
 from homeground.engines.torch.encoder import EncoderNetwork
 from homeground.engines.torch.masked_lm import MaskedLMNetwork
-from homeground.engines.torch.model import TorchModel
+from homeground.engines.torch.model import Network, TorchModel
 from homeground.engines.torch.pooling import open_pooler
 from homeground.errors import CheckpointError
-from homeground.recipe.sections import Encoder, Training
+
+if TYPE_CHECKING:
+    from homeground.recipe.sections import Encoder, Training
+
+NETWORKS: dict[str, type[Network]] = {
+    "encoder": EncoderNetwork,
+    "masked_lm": MaskedLMNetwork,
+    "sequence_classification": ClassifierNetwork,
+}
+"""By the name of the head."""
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 """Where the configurations of different architectures keep their dropout."""
@@ -48,63 +50,44 @@ def open_model(
 ) -> TorchModel:
     """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
 
-    ``head`` is "encoder", "masked_lm" or "sequence_classification"; the last has ``labels``, or those of the
-    checkpoint. A head for other labels than the checkpoint's is new, see ``TorchModel.has_head``; so is one for masked
-    words where the checkpoint lacks it, which alone learns where ``trainable`` is "head".
+    ``head`` is one of ``NETWORKS``; a classifier has ``labels``, or those of the checkpoint. A head for other labels
+    than the checkpoint's is new, as is one for masked words where the checkpoint lacks it; with ``trainable="head"``
+    only the weights of such a head are trained.
 
     Raises:
         CheckpointError: transformers does not know the architecture, or the weights do not fit the config.
     """
-    encoder = encoder or Encoder()
-    pooler = open_pooler(checkpoint, encoder.pooling)
-    if head == "encoder":
-        body, _ = _open_body(checkpoint, encoder, AutoModel)
-        return TorchModel(EncoderNetwork(body, pooler), loss=loss, training=training, seed=seed)
-    if head == "masked_lm":
-        body, new = _open_body(checkpoint, encoder, AutoModelForMaskedLM, headed=True)
-        network = MaskedLMNetwork(body, pooler, new=new)
-        return TorchModel(network, loss=loss, training=training, seed=seed, trainable=trainable)
-    assert head == "sequence_classification", head
-    known = classes_of(checkpoint)
-    labels = list(labels) or known
-    settings: dict[str, Any] = {
-        "id2label": dict(enumerate(labels)),
-        "label2id": {name: place for place, name in enumerate(labels)},
-    }
-    if loss:
-        several = loss == "binary_cross_entropy"
-        settings["problem_type"] = "multi_label_classification" if several else "single_label_classification"
-    was = checkpoint.config.get("problem_type") or "single_label_classification"
-    refit = known != labels or was != settings.get("problem_type", was)
-    kind = AutoModelForSequenceClassification
-    body, new = _open_body(checkpoint, encoder, kind, headed=True, settings=settings, refit=refit)
-    return TorchModel(ClassifierNetwork(body, pooler, new=new), loss=loss, training=training, seed=seed)
+    kind = NETWORKS[head]
+    settings, refit = kind.head_settings(checkpoint, labels, loss)
+    pooler = open_pooler(checkpoint, encoder.pooling if encoder else "auto")
+    body, new = _open_body(checkpoint, kind, settings, dropout=encoder.dropout if encoder else None, refit=refit)
+    return TorchModel(kind(body, pooler, new=new), loss=loss, training=training, seed=seed, trainable=trainable)
 
 
 def _open_body(
     checkpoint: Checkpoint,
-    encoder: Encoder,
-    kind: Any,
+    kind: type[Network],
+    settings: Mapping[str, object],
     *,
-    headed: bool = False,
-    settings: Mapping[str, Any] | None = None,
-    refit: bool = False,
+    dropout: float | None,
+    refit: bool,
 ) -> tuple[PreTrainedModel, frozenset[str]]:
     """Load a transformers model in float32, and the names of its weights that the checkpoint lacks.
 
     Nothing but a head and a pooler may be lacking. With ``refit`` the last linear map of a head counts as new even
     where its shape fits.
     """
+    headed = kind is not EncoderNetwork
     torch.manual_seed(0)
     try:
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
-        for name, value in (settings or {}).items():
+        for name, value in settings.items():
             setattr(config, name, value)
         dropouts = (*DROPOUTS, *(HEAD_DROPOUTS if headed else ()))
         own = {name: getattr(config, name) for name in dropouts if hasattr(config, name)}
-        if encoder.dropout is not None:
-            config.update(dict.fromkeys(own, encoder.dropout))
-        body, report = kind.from_pretrained(
+        if dropout is not None:
+            config.update(dict.fromkeys(own, dropout))
+        body, report = kind.auto_class.from_pretrained(
             checkpoint.folder,
             config=config,
             dtype=torch.float32,

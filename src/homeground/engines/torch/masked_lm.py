@@ -8,17 +8,18 @@ tried when it is opened; where not, the head sees everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
-from transformers import PreTrainedModel
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
-from homeground.engines.torch.encoder import restore_body
+from homeground.engines.model import Batch, Outputs
+from homeground.engines.torch.encoder import TorchHead
 from homeground.engines.torch.losses import IGNORED
+from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler
 
 NUMBERS_AT_ONCE = 1 << 25
@@ -28,23 +29,20 @@ TOLERANCE = 1e-4
 """How far the logits of both ways may lie apart, relative to the largest; they agree to rounding or not at all."""
 
 
-class MaskedLMNetwork(nn.Module):
+class MaskedLMNetwork(Network):
     """A masked language model as transformers builds it; its output are the logits of the masked positions."""
 
+    auto_class = AutoModelForMaskedLM
     output = "logits"
 
-    def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str]) -> None:
-        super().__init__()
-        self.body: Any = body
-        self.pooler = pooler
-        self.new = new
-        """Names of the weights that the checkpoint did not have."""
+    def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str] = frozenset()) -> None:
+        super().__init__(body, pooler, new=new)
         self._masked: Tensor | None = None
         self.body.base_model.register_forward_hook(self._select)
         self.gathers = self._agrees()
         """Whether the head sees the masked positions only."""
 
-    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, batch: Tensors) -> Tensor:
         """Return the logits ``(masked, vocabulary)`` in float32 where ``labels (items, length)`` are not ignored."""
         masked = batch["labels"] != IGNORED
         self._masked = masked if self.gathers else None
@@ -54,44 +52,21 @@ class MaskedLMNetwork(nn.Module):
             self._masked = None
         return (logits[0] if self.gathers else logits[masked]).float()
 
-    def answers(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def outputs(self, batch: Tensors) -> dict[str, Tensor]:
         """Return the log probability of every label, ``(masked,)``, and whether it was the first choice."""
-        parts = [self._judged(self(part), part) for part in self._parts(batch)]
+        parts = [_judge(self(part), part["labels"]) for part in self.parts(batch)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-    def fill(self, batch: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
-        """Return ids and log probabilities ``(masked, count)`` of the likeliest tokens, the likeliest first."""
-        most = min(count, int(self.body.config.vocab_size))
-        found = [log_softmax(self(part), dim=-1).topk(most, dim=-1) for part in self._parts(batch)]
-        return {
-            "ids": torch.cat([each.indices for each in found]),
-            "log_probabilities": torch.cat([each.values for each in found]),
-        }
 
     def probe(self) -> dict[str, Tensor]:
         """Return the smallest batch that passes through everything an output depends on."""
         ones = torch.ones((1, 4), dtype=torch.long)
         return {"input_ids": ones, "attention_mask": ones, "labels": ones}
 
-    def save(self, folder: Path) -> None:
-        """Write the weights as transformers reads them."""
-        self.body.save_pretrained(folder, safe_serialization=True)
+    def make_head(self) -> TorchMaskedHead:
+        """Return the head over the whole vocabulary."""
+        return TorchMaskedHead(self)
 
-    def restore(self, folder: Path) -> None:
-        """Take the weights from what ``save`` wrote."""
-        restore_body(self.body, folder)
-
-    @property
-    def has_head(self) -> bool:
-        """Whether the checkpoint came with a trained head."""
-        return not self.new
-
-    def freeze_body(self) -> None:
-        """Let only the weights learn that the checkpoint did not have."""
-        for name, parameter in self.body.named_parameters():
-            parameter.requires_grad_(name in self.new)
-
-    def _select(self, _module: nn.Module, _given: Any, outputs: Any) -> Any:
+    def _select(self, _module: nn.Module, _inputs: object, outputs: Any) -> Any:
         """Put the masked positions in the place of all of them, as one text."""
         if self._masked is None:
             return outputs
@@ -101,7 +76,7 @@ class MaskedLMNetwork(nn.Module):
         outputs["last_hidden_state"] = chosen
         return outputs
 
-    def _parts(self, batch: Mapping[str, Tensor]) -> Iterator[Mapping[str, Tensor]]:
+    def parts(self, batch: Tensors) -> Iterator[Tensors]:
         """Yield items of a batch, as many as keep their logits within bounds."""
         most = max(1, NUMBERS_AT_ONCE // int(self.body.config.vocab_size))
         masked = (batch["labels"] != IGNORED).sum(1).cumsum(0).tolist()
@@ -110,12 +85,6 @@ class MaskedLMNetwork(nn.Module):
             if item == len(masked) or masked[item] - done > most:
                 yield {name: values[start:item] for name, values in batch.items()}
                 start, done = item, masked[item - 1]
-
-    @staticmethod
-    def _judged(logits: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        labels = batch["labels"][batch["labels"] != IGNORED]
-        given = log_softmax(logits, dim=-1).gather(1, labels[:, None])[:, 0]
-        return {"log_probabilities": given, "first": logits.argmax(-1) == labels}
 
     @torch.no_grad()
     def _agrees(self) -> bool:
@@ -137,3 +106,32 @@ class MaskedLMNetwork(nn.Module):
         if gathered is None or whole is None or gathered.shape != whole.shape:
             return False
         return bool((gathered - whole).abs().max() <= TOLERANCE * whole.abs().max().clamp(min=1.0))
+
+
+class TorchMaskedHead(TorchHead):
+    """The head of a masked language model."""
+
+    def __init__(self, network: MaskedLMNetwork) -> None:
+        super().__init__(network)
+        self._masked_lm = network
+        self.is_new = bool(network.new)
+
+    def fill(self, batch: Batch, count: int) -> Outputs:
+        """Return the likeliest tokens of every masked position; see the protocol."""
+        most = min(count, int(self._masked_lm.body.config.vocab_size))
+        return self._masked_lm.measure(lambda tensors: self._likeliest(tensors, most), batch)
+
+    def _likeliest(self, batch: Tensors, count: int) -> dict[str, Tensor]:
+        network = self._masked_lm
+        tops = [log_softmax(network(part), dim=-1).topk(count, dim=-1) for part in network.parts(batch)]
+        return {
+            "ids": torch.cat([top.indices for top in tops]),
+            "log_probabilities": torch.cat([top.values for top in tops]),
+        }
+
+
+def _judge(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return the log probability of the labels that are not ignored, and whether each was the first choice."""
+    expected = labels[labels != IGNORED]
+    log_probabilities = log_softmax(logits, dim=-1).gather(1, expected[:, None])[:, 0]
+    return {"log_probabilities": log_probabilities, "first": logits.argmax(-1) == expected}

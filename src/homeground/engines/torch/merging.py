@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+from homeground.engines.model import Model
+from homeground.engines.torch.model import TorchModel
 from homeground.errors import CheckpointError
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def merge(base: Model, tuned: Model, weight: float) -> TorchModel:
+    """Return a model between ``base`` (weight 0) and ``tuned`` (weight 1), to be measured and saved."""
+    assert isinstance(base, TorchModel)
+    assert isinstance(tuned, TorchModel)
+    return TorchModel(interpolated(base.network, tuned.network, weight))
 
 
 @torch.no_grad()
-def interpolated(base: nn.Module, tuned: nn.Module, weight: float) -> nn.Module:
+def interpolated(base: nn.Module, tuned: Module, weight: float) -> Module:
     """Return a copy of ``tuned`` whose every weight is ``(1 - weight) * base + weight * tuned``, in float32.
 
     All floating parameters are interpolated, norms and heads included, and shared ones once (Wortsman et al. 2022,

@@ -8,20 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from homeground.data.tables import Row, Table, column_error, shown
+from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.tables import Row, Table, shown
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe
-from homeground.tasks.similarity import USUAL_NAMES
 
-TEXT_NAMES = (
-    *("text", "sentence", "headline", "review", "question", "title", "content", "comment", "message", "tweet"),
-    *("document", "abstract", "description"),
-)
-LABEL_NAMES = (
-    *("label", "labels", "category", "categories", "class", "sentiment", "intent", "topic", "topics", "target"),
-    *("is_sarcastic", "is_spam"),
-)
-PARTS = ("text", "text_1", "text_2", "label", "group")
+ROLES = ("group", "label", "text", "text_1", "text_2")
 
 FEWEST_TO_JUDGE = 10
 """Values of a column from which it can be told whether they are labels."""
@@ -40,29 +32,18 @@ def find_label_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     Raises:
         DataError: a named column is not there, or text or label cannot be told.
     """
-    named = {part: name for part in PARTS if (name := getattr(recipe.columns, part))}
-    for name in named.values():
-        if name not in table.columns:
-            raise column_error(table, name)
-    usual = {**{part: USUAL_NAMES[part] for part in ("text_1", "text_2", "group")}, "text": TEXT_NAMES}
-    found = dict(named)
-    for part in ("group", "label", "text", "text_1", "text_2"):
-        free = [column for column in table.columns if column not in found.values()]
-        names = LABEL_NAMES if part == "label" else usual[part]
-        known = [column for name in names for column in free if column.strip().lower() == name]
-        if part not in found and known:
-            found[part] = known[0]
-    _guess(table, found)
-    texts = _texts(named, found)
-    if not texts or "label" not in found:
+    named = {role: name for role in ROLES if (name := getattr(recipe.columns, role))}
+    columns = find_columns(table, ROLES, named)
+    _guess(table, columns)
+    texts = _texts(named, columns)
+    if not texts or "label" not in columns:
         missing = "label" if texts else "text"
-        listed = ", ".join(f'"{column}"' for column in table.columns)
         raise DataError.at(
             table.path,
-            f"which column holds the {missing}? none has a usual name; the columns are {listed}; name it with "
-            f"--{missing}",
+            f"which column holds the {missing}? none has a usual name; the columns are {quoted_columns(table)}; name "
+            f"it with --{missing}",
         )
-    return {part: found[part] for part in (*texts, "label", "group") if part in found}
+    return {role: columns[role] for role in (*texts, "label", "group") if role in columns}
 
 
 def _texts(named: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
@@ -200,7 +181,7 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
     )
 
 
-def remarks_on(counts: Mapping[str, Counter[str]], labels: Sequence[str]) -> list[str]:
+def notes_on_labels(counts: Mapping[str, Counter[str]], labels: Sequence[str]) -> list[str]:
     """Return what the user should know of the labels, a sentence each, from how often each occurs in each split."""
     said: list[str] = []
     alike: dict[str, list[str]] = defaultdict(list)

@@ -1,1 +1,11 @@
 """The task mlm: masked language modelling on plain texts."""
+
+from homeground.tasks.mlm.spec import MaskedLMSpec
+from homeground.tasks.task import TaskType
+
+MASKED_LM = TaskType(
+    MaskedLMSpec.for_table,
+    settings=frozenset(f"masking.{name}" for name in ("mlm_probability", "whole_word", "line_by_line"))
+    | {"columns.text", "evaluation.mask_draws"},
+    reads_texts=True,
+)

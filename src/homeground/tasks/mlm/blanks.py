@@ -15,7 +15,7 @@ from homeground.data.documents import Source
 from homeground.data.segmentation import word_spans
 from homeground.randomness import generator
 from homeground.tasks.mlm.blocks import IGNORED, MaskedRows, Vocabulary
-from homeground.tasks.task import Answering, Batch
+from homeground.tasks.task import Batch, MeasuredModel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -110,7 +110,9 @@ def find_blanks(source: Source, numbers: Sequence[int], rows: MaskedRows, *, see
     return blanks
 
 
-def show_blanks(blanks: Sequence[Blank], rows: MaskedRows, before: Answering, after: Answering) -> list[dict[str, Any]]:
+def show_blanks(
+    blanks: Sequence[Blank], rows: MaskedRows, before: MeasuredModel, after: MeasuredModel
+) -> list[dict[str, Any]]:
     """Return the blanks whose prediction changed most, one a document and a word, with what either side fills in."""
     if not blanks:
         return []
@@ -147,7 +149,7 @@ def show_blanks(blanks: Sequence[Blank], rows: MaskedRows, before: Answering, af
 
 
 def compare_words(
-    rows: MaskedRows, collate: Collate, before: Answering, after: Answering, *, seed: int
+    rows: MaskedRows, collate: Collate, before: MeasuredModel, after: MeasuredModel, *, seed: int
 ) -> dict[str, Any]:
     """Return the words whose mean loss, in nats, fell most and those where it rose most, on a sample of the blocks.
 
@@ -254,7 +256,7 @@ def _batch(blanks: Sequence[Blank], vocabulary: Vocabulary) -> dict[str, Ints]:
     return vocabulary.batch(contents, labels)
 
 
-def _sure(model: Answering, blanks: Sequence[Blank], vocabulary: Vocabulary) -> Floats:
+def _sure(model: MeasuredModel, blanks: Sequence[Blank], vocabulary: Vocabulary) -> Floats:
     """Return the log probability of the missing word of every blank."""
     parts = [
         model.predict(_batch(blanks[start : start + AT_ONCE], vocabulary))["log_probabilities"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,10 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.data.documents import Document
 from homeground.data.segmentation import word_spans
-from homeground.data.units import PairUnits
 from homeground.randomness import generator
 from homeground.statistics.masked import ratio
 from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
-from homeground.tasks.task import Batch, Measured, Metric, Occasion, RareClass
+from homeground.tasks.task import Batch, Measurement, Metric, Occasion, TaskInfo
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -115,25 +115,29 @@ def word_loss(sums: Floats) -> Floats:
     return ratio(sums[..., 1], sums[..., 0])
 
 
+WORD_INFO = TaskInfo(
+    name="mlm",
+    head="masked_lm",
+    loss="",
+    example="test document",
+    primary_metric="word_loss",
+    metric_names=("word_loss",),
+    columns=MappingProxyType({}),
+    description="words of plain texts, filled in piece by piece",
+    margin=0.05,
+)
+
+
 @dataclass(frozen=True)
 class PseudoLikelihood:
     """What a masked language model makes of whole words: see the module."""
 
-    name: str = "mlm"
-    noun: str = "test document"
-    head: str = "masked_lm"
-    primary_metric: str = "word_loss"
-    margin: float = 0.05
+    info: TaskInfo = WORD_INFO
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """The one metric."""
         return {"word_loss": word_loss}
-
-    @property
-    def greater_is_better(self) -> Mapping[str, bool]:
-        """A loss is better the smaller it is."""
-        return {"word_loss": False}
 
     def tokenize(
         self, words: Sequence[Word], tokenizer: Tokenizer, *, documents: int, mask: int, padding: int, longest: int
@@ -159,7 +163,9 @@ class PseudoLikelihood:
             ids, np.array(pieces, np.int64).reshape(-1, 2), np.array(known, np.bool_), owner, documents, vocabulary
         )
 
-    def collate(self, rows: WordRows, items: Ints, occasion: Occasion, *, epoch: int = 0) -> tuple[Batch, float]:
+    def collate(
+        self, rows: WordRows, items: Ints, occasion: Occasion, *, epoch: int = 0, seed: int = 0
+    ) -> tuple[Batch, float]:
         """Return texts ``(items, length)`` in which a piece is asked for, it and the word's later pieces hidden."""
         chosen = rows.items[items]
         longest = max(len(rows.ids[word]) for word in chosen[:, 0])
@@ -185,17 +191,9 @@ class PseudoLikelihood:
         counts = np.bincount(rows.owner[rows.known], minlength=rows.documents)
         return np.stack([counts, losses], axis=1).astype(np.float64)
 
-    def measure(self, rows: WordRows, predictions: Floats) -> Measured:
+    def measure(self, rows: WordRows, predictions: Floats) -> Measurement:
         """Return the loss per word with the sums it follows from."""
-        return Measured(predictions, predictions, {"word_loss": float(word_loss(predictions.sum(0)))})
-
-    def discordant(self, before: Measured, after: Measured) -> int | None:
-        """Return None: a loss is not right or wrong."""
-        return None
-
-    def too_rare(self, metric: str, measured: Measured, units: PairUnits) -> RareClass | None:
-        """Return None: words are no classes."""
-        return None
+        return Measurement(predictions, predictions, {"word_loss": float(word_loss(predictions.sum(0)))})
 
 
 UNKNOWN = ("[UNK]", "<unk>")

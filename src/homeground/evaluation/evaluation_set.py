@@ -1,0 +1,113 @@
+"""A set of examples that models are measured on: the test, a validation split, a general set, words of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homeground.data.units import PairUnits
+from homeground.engines.model import Model
+from homeground.evaluation.evaluate import evaluate
+from homeground.statistics.bootstrap import Interval, own_interval, own_intervals, paired_difference
+from homeground.statistics.glossary import greater_is_better
+from homeground.statistics.over_seeds import OverSeeds, over_seeds
+from homeground.tasks.task import Floats, HasClasses, Measurable, Measurement, Metric, RareClass
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How differences are resampled."""
+
+    seed: int
+    draws: int
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Examples tokenized for a task, and what is independent among them.
+
+    ``rows`` are what ``task`` tokenized; ``units`` say which examples are resampled together; ``batch_size`` changes
+    speed and memory only.
+    """
+
+    name: str
+    task: Measurable
+    rows: Any
+    units: PairUnits
+    batch_size: int
+    resampling: Resampling
+
+    def __len__(self) -> int:
+        return len(self.units.units)
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that decides."""
+        return self.task.info.primary_metric
+
+    def measure(self, model: Model) -> Measurement:
+        """Return what a model scores; where the set is measured on embeddings, only the model's body is."""
+        measured = model.head.as_encoder() if self.task.info.head == "encoder" else model
+        return evaluate(measured, self.task, self.rows, batch_size=self.batch_size)
+
+    def measure_predictions(self, predictions: Floats) -> Measurement:
+        """Return what predictions for the examples score, whatever made them."""
+        return self.task.measure(self.rows, predictions)
+
+    def difference(self, before: Measurement, after: Measurement, metric: str | None = None) -> Interval:
+        """Return the interval of a metric after minus before, the primary one if none is named; positive is better."""
+        metric = metric or self.primary_metric
+        return paired_difference(
+            before.statistics,
+            after.statistics,
+            self.task.metrics[metric],
+            self.units.nodes,
+            seed=self.resampling.seed,
+            draws=self.resampling.draws,
+            level=self.resampling.level,
+            greater_is_better=greater_is_better(metric),
+        )
+
+    def mean_difference(self, before: Measurement, afters: Sequence[Measurement]) -> OverSeeds:
+        """Return the mean difference of the primary metric over several trainings."""
+        return over_seeds(
+            before.statistics,
+            [after.statistics for after in afters],
+            self.task.metrics[self.primary_metric],
+            self.units.nodes,
+            seed=self.resampling.seed,
+            draws=self.resampling.draws,
+            greater_is_better=greater_is_better(self.primary_metric),
+        )
+
+    def score_interval(self, measurement: Measurement) -> Interval:
+        """Return the interval of one model's own primary score."""
+        return own_interval(
+            measurement.statistics,
+            self.task.metrics[self.primary_metric],
+            self.units.nodes,
+            seed=self.resampling.seed,
+            draws=self.resampling.draws,
+        )
+
+    def score_intervals(
+        self, measurement: Measurement, metrics: Sequence[Metric]
+    ) -> list[tuple[float | None, float | None]]:
+        """Return the ends of the intervals of one model's scores, all from the same resamples."""
+        seed, draws = self.resampling.seed, self.resampling.draws
+        return own_intervals(measurement.statistics, metrics, self.units.nodes, seed=seed, draws=draws)
+
+    def rare_class(self, measurement: Measurement, metric: str | None = None) -> RareClass | None:
+        """Return a class that too few units have for a metric that is a mean over classes; None for other metrics."""
+        if not isinstance(self.task, HasClasses):
+            return None
+        return self.task.rare_class(metric or self.primary_metric, measurement, self.units.units)
+
+
+def count_discordant(before: Measurement, after: Measurement) -> int | None:
+    """Return how many examples only one of two models got right; None where right and wrong do not decide."""
+    if before.right is None or after.right is None:
+        return None
+    return int((before.right != after.right).sum())

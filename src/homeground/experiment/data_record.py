@@ -1,0 +1,140 @@
+"""What data.json says of the examples, in fields and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from homeground.checkpoint import Checkpoint
+from homeground.data.corpus import FEWEST_UNITS, LISTED, Corpus
+from homeground.data.examples import Example
+from homeground.evaluation.evaluation_set import EvaluationSet
+from homeground.experiment.contamination import Contamination
+from homeground.experiment.general_sets import GeneralExamples, script_notes
+from homeground.experiment.splits import TrainingSplits
+from homeground.recipe.recipe import Recipe
+from homeground.results.data import DataRecord, SharedRecord
+from homeground.tasks import unread_settings
+from homeground.tasks.task import HasShortTexts, Task
+
+GeneralPair = tuple[GeneralExamples | None, GeneralExamples | None]
+
+
+def data_record(
+    recipe: Recipe,
+    checkpoint: Checkpoint,
+    task: Task,
+    corpus: Corpus,
+    max_length: int,
+    test: EvaluationSet,
+    splits: TrainingSplits,
+    general_sets: GeneralPair,
+    contamination: Contamination,
+    domain: Sequence[Example],
+) -> DataRecord:
+    """Return data.json: what was read, skipped, doubled and split, and what was learned from before."""
+    general = general_sets[0]
+    kept = splits.kept
+    # Cross-fitted, the test is all examples; else the splits are counted one by one.
+    validation = None if kept.validation is None else kept.validation.rows
+    rows = [test.rows] if corpus.folds is not None else [kept.train.rows, validation, test.rows]
+    rows = [each for each in rows if each is not None]
+    notes = [
+        *task.info.notes,
+        *unread_settings(recipe, task.info.name),
+        *(script_notes(general, domain) if general else []),
+        *(task.short_notes(rows) if isinstance(task, HasShortTexts) else []),
+    ]
+    skipped = [each for part in general_sets for each in _skipped(part)]
+    return DataRecord.model_validate(
+        {
+            **corpus.record,
+            "understood": task.info.description,
+            "columns": dict(task.info.columns),
+            "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
+            "max_length": max_length,
+            "benchmarks": [part.source for part in general_sets if part is not None and part.source],
+            "notes": notes,
+            "set_aside": [*corpus.record["set_aside"], *skipped],
+            "truncated": {"texts": sum(each.truncated for each in rows), "max_length": max_length},
+            "seen_in_training": len(contamination.rows),
+            "seen_in_training_rows": contamination.rows[:LISTED],
+            "texts_seen_in_training": contamination.text_only,
+        }
+    )
+
+
+def _skipped(general: GeneralExamples | None) -> list[dict[str, Any]]:
+    """Return the rows that a general set skips, as data.json lists them."""
+    if general is None:
+        return []
+    return [
+        {"file": general.name, "reason": reason, "count": len(rows), "rows": rows[:LISTED]}
+        for reason, rows in general.skipped.items()
+    ]
+
+
+def data_notes(record: DataRecord) -> list[str]:
+    """Return what the user should know about the data before the start, a sentence each."""
+    counts, split = record.counts, record.split
+    notes: list[str] = []
+    if split.folds:
+        notes.append(
+            f"{counts.test} examples are cross-fitted in {split.folds} folds, as asked for or because a test "
+            "split of its own would be too small: each is measured by a model that learned from the others"
+        )
+    else:
+        parts = ", ".join(f"{getattr(counts, name)} {name}" for name in ("train", "validation", "test"))
+        notes.append(f"{parts} examples; {split.units['test']} independent test units by {split.unit}")
+    if (units := split.units["test"]) < FEWEST_UNITS:
+        notes.append(
+            f"there will be no verdict: the test has {units} independent units by {split.unit}, and at least "
+            f"{FEWEST_UNITS} are needed"
+        )
+    for skipped in record.set_aside:
+        rows = _rows(skipped.rows, skipped.count)
+        notes.append(f"{skipped.file}: {skipped.count} rows set aside for {skipped.reason} ({rows})")
+    duplicates = record.duplicates
+    if duplicates.exact:
+        rows = _rows(duplicates.rows, duplicates.exact)
+        conflicts = duplicates.conflicting_scores
+        conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
+        notes.append(
+            f"{duplicates.exact} examples have the texts of an earlier one, up to case, punctuation and word order "
+            f"({rows}){conflicting}; all are kept"
+        )
+    if shared := _shared_in_words(record.shared_with_training):
+        notes.append(f"{shared} of the test stand in train or validation too, so it may be easier than new text")
+    if record.truncated.texts:
+        notes.append(f"{record.truncated.texts} texts are cut to {record.truncated.max_length} tokens")
+    if record.seen_in_training:
+        rows = _rows(record.seen_in_training_rows, record.seen_in_training)
+        notes.append(
+            f"{record.seen_in_training} test examples were learned from ({rows}): the verdict cannot be HELPED "
+            "unless they are taken out of either side; data.json lists them"
+        )
+    if count := record.texts_seen_in_training:
+        notes.append(
+            f"of {count} test examples an earlier run learned a text, though not with its label or score, so they may "
+            "be easier than new ones; --leave-out FILE keeps such texts out of the earlier run"
+        )
+    return [*notes, *record.notes]
+
+
+def _shared_in_words(shared: SharedRecord | None) -> str:
+    """Say what the splits share.
+
+    >>> _shared_in_words(SharedRecord(texts=12, groups=3))
+    '12 texts and 3 groups'
+    """
+    counts = {} if shared is None else {"texts": shared.texts, "groups": shared.groups}
+    return " and ".join(f"{count} {noun}" for noun, count in counts.items() if count)
+
+
+def _rows(rows: Sequence[int], count: int) -> str:
+    """Name the first few rows.
+
+    >>> _rows([3, 5], 2)
+    'rows 3, 5'
+    """
+    return "rows " + ", ".join(str(row) for row in rows[:5]) + ("…" if count > 5 else "")

@@ -1,0 +1,85 @@
+"""What each training learns from and is chosen by: splits of the examples, tokenized once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from homeground.data.corpus import Corpus, Part, link
+from homeground.data.examples import Example
+from homeground.data.shares import Share, nested_shares
+from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
+from homeground.evaluation.merging import MERGE_DRAWS
+from homeground.randomness import generator
+from homeground.recipe.recipe import Recipe
+from homeground.tasks.task import Task, TokenizedExamples
+
+Tokenize = Callable[[Task, Sequence[Example]], Any]
+
+
+@dataclass(frozen=True)
+class TrainingSplit:
+    """What one model learns from and is chosen by.
+
+    ``validation`` chooses; ``sample`` are as many of the training examples as there are validation examples, to see
+    what was memorised. Both are None where there is no validation split, and both are measured alike.
+    """
+
+    train: TokenizedExamples
+    validation: EvaluationSet | None
+    sample: EvaluationSet | None
+
+
+class TrainingSplits:
+    """The splits of a recipe's trainings, each made when it is first needed and then kept."""
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, task: Task, tokenize: Tokenize) -> None:
+        self._recipe, self._corpus, self._task, self._tokenize = recipe, corpus, task, tokenize
+        self._folds: dict[int, TrainingSplit] = {}
+        self._shares: dict[int, TrainingSplit] = {}
+
+    @cached_property
+    def kept(self) -> TrainingSplit:
+        """What the model that is kept learns from."""
+        return self._split(self._corpus.train, self._corpus.validation)
+
+    @cached_property
+    def shares(self) -> list[Share]:
+        """The shares of the training examples for a learning curve; none where there is no curve."""
+        curve = self._recipe.annotation.learning_curve
+        return nested_shares(self._corpus.train.examples, seed=self._recipe.seed) if curve else []
+
+    def fold(self, number: int) -> TrainingSplit:
+        """Return what the model of one fold of a cross-fitting learns from."""
+        if number not in self._folds:
+            train, validation, _ = self._corpus.fold(number, self._recipe)
+            self._folds[number] = self._split(train, validation)
+        return self._folds[number]
+
+    def share(self, share: Share) -> TrainingSplit:
+        """Return what the model of one share of the training examples learns from; validation is the run's own."""
+        if share.per_cent not in self._shares:
+            self._shares[share.per_cent] = self._split(share.part, self._corpus.validation)
+        return self._shares[share.per_cent]
+
+    def _split(self, train: Part, validation: Part) -> TrainingSplit:
+        rows = TokenizedExamples(train.examples, self._tokenize(self._task, train.examples))
+        count = min(len(train), len(validation))
+        if not count:
+            return TrainingSplit(rows, None, None)
+        drawn = generator(self._recipe.seed, "sample").permutation(len(train))[:count]
+        sample = [train.examples[index] for index in sorted(drawn.tolist())]
+        # Nothing of the test takes part in a choice: macro F1, e.g., is over the classes that validation has.
+        task = self._task.for_examples(validation.examples, to_choose=True)
+        return TrainingSplit(
+            rows, self._set("validation", task, validation), self._set("sample", task, Part(sample, link(sample)))
+        )
+
+    def _set(self, name: str, task: Task, part: Part) -> EvaluationSet:
+        recipe = self._recipe
+        size = recipe.evaluation.evaluation_batch_size
+        # Differences on validation describe a merge curve and decide nothing.
+        resampling = Resampling(recipe.seed, MERGE_DRAWS)
+        return EvaluationSet(name, task, self._tokenize(task, part.examples), part.units, size, resampling)

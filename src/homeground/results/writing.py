@@ -1,0 +1,180 @@
+"""Measurements become the records of scores.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from homeground.evaluation.calibration import Abstaining, Calibration, TestedModel
+from homeground.evaluation.comparison import GeneralComparison, PairedComparison
+from homeground.evaluation.merging import Merged
+from homeground.results.scores import (
+    AbstainRecord,
+    AbstainTest,
+    AnsweredCounts,
+    BaselineDifference,
+    CalibrationPair,
+    CalibrationRecord,
+    DecidingDifference,
+    GeneralRecord,
+    IntervalRecord,
+    MergePoint,
+    MergePointSide,
+    MergingRecord,
+    SeedsRecord,
+    SeedTraining,
+    ShareRecord,
+)
+from homeground.statistics.bootstrap import Interval
+from homeground.statistics.calibration import exact_interval
+from homeground.statistics.classification import RIGHT
+from homeground.tasks.task import RareClass
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number for JSON, None where it is not finite."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def interval_fields(interval: Interval, rare_class: RareClass | None = None) -> dict[str, Any]:
+    """Return the fields of an interval, without its ends where a class is too rare for them."""
+    fields = {name: finite(value) for name, value in vars(interval).items()}
+    return fields if rare_class is None else {**fields, "low": None, "high": None}
+
+
+def interval_record(interval: Interval, rare_class: RareClass | None = None) -> IntervalRecord:
+    """Return an interval as scores.json has it, without its ends where a class is too rare for them."""
+    return IntervalRecord(**interval_fields(interval, rare_class))
+
+
+def judgement_fields(comparison: PairedComparison) -> dict[str, Any]:
+    """Return the fields of ``Judgement`` for a comparison."""
+    test, verdict, before = comparison.test, comparison.verdict, comparison.before
+    baseline = comparison.best_baseline
+    return {
+        "version": 1,
+        "task": test.task.info.name,
+        "primary_metric": test.primary_metric,
+        "verdict": verdict.word,
+        "sentence": verdict.sentence,
+        "below_baseline": verdict.below_baseline,
+        "before": before.scores,
+        "after": comparison.after.scores,
+        "baselines": {name: measurement.scores for name, measurement in comparison.baselines.items()},
+        "difference": DecidingDifference(
+            metric=test.primary_metric, method=comparison.method, **interval_fields(comparison.interval)
+        ),
+        "differences": {
+            name: interval_record(interval, test.rare_class(before, name))
+            for name, interval in comparison.differences.items()
+        },
+        "seeds": _seeds(comparison),
+        "baseline_difference": baseline
+        and BaselineDifference(name=baseline.name, **interval_fields(baseline.difference)),
+        "smallest_detectable": finite(verdict.smallest_detectable),
+        "units_needed": verdict.needed,
+        "test_examples": len(test),
+        "test_units": comparison.interval.units,
+        "unit": test.units.rule,
+    }
+
+
+def _seeds(comparison: PairedComparison) -> SeedsRecord | None:
+    trainings = comparison.trainings
+    if trainings is None:
+        return None
+    first, scores = comparison.test.resampling.seed, comparison.training_scores
+    known = [score for score in scores if score is not None]
+    return SeedsRecord(
+        trainings=tuple(
+            SeedTraining(seed=first + place, score=score, difference=finite(value))
+            for place, (score, value) in enumerate(zip(scores, trainings.values, strict=True))
+        ),
+        mean=float(np.mean(known)) if len(known) == len(scores) else None,
+        standard_deviation=finite(trainings.spread),
+        items_error=finite(trainings.items.standard_error),
+        seeds_error=finite(trainings.seeds_error),
+        saved_model=interval_record(comparison.own),
+    )
+
+
+def general_record(comparison: GeneralComparison) -> GeneralRecord:
+    """Return what scores.json says of general ability."""
+    general, verdict, metric = comparison.test, comparison.verdict, comparison.test.primary_metric
+    return GeneralRecord(
+        name=general.name,
+        metric=metric,
+        before=comparison.before.scores.get(metric),
+        after=comparison.after.scores.get(metric),
+        difference=interval_record(comparison.interval),
+        verdict=verdict.word,
+        sentence=verdict.sentence,
+        seen_in_training=comparison.seen,
+        margin=comparison.margin,
+        examples=len(general),
+        units=comparison.interval.units,
+        units_needed=verdict.needed,
+    )
+
+
+def merging_record(merged: Merged, fold_weights: Sequence[float] | None) -> MergingRecord:
+    """Return what scores.json says of a merge; ``fold_weights`` are those of the models of the folds."""
+    return MergingRecord(
+        weight=merged.chosen.weight,
+        kept=merged.chosen.weight > 0,
+        budget=merged.budget,
+        domain_metric=merged.domain.primary_metric,
+        general_metric=merged.general.primary_metric,
+        domain_examples=len(merged.domain),
+        general_examples=len(merged.general),
+        points=tuple(
+            MergePoint(
+                weight=point.weight,
+                domain=MergePointSide(score=finite(point.domain_score), **interval_fields(point.domain)),
+                general=MergePointSide(score=finite(point.general_score), **interval_fields(point.general)),
+            )
+            for point in merged.points
+        ),
+        fold_weights=None if fold_weights is None else tuple(fold_weights),
+    )
+
+
+def calibration_record(calibration: Calibration, tested: TestedModel) -> CalibrationRecord:
+    """Return what scores.json says of the temperature and of abstaining."""
+    uncalibrated = tested.uncalibrated or tested.after
+    pairs = {
+        name: CalibrationPair(uncalibrated=uncalibrated.scores.get(name), calibrated=tested.after.scores.get(name))
+        for name in ("log_loss", "ece")
+    }
+    return CalibrationRecord(
+        temperature=calibration.temperature,
+        remark=calibration.remark,
+        validation_examples=calibration.validation_examples,
+        **pairs,
+        abstain=calibration.abstaining and _abstain(calibration.abstaining, tested),
+    )
+
+
+def _abstain(abstaining: Abstaining, tested: TestedModel) -> AbstainRecord:
+    threshold, answered = abstaining.threshold, tested.answered
+    test = None
+    if answered is not None and (threshold is not None or answered.any()):
+        count = int(answered.sum())
+        right = int((answered & (tested.after.statistics[:, RIGHT] > 0)).sum())
+        coverage, precision = _share(count, len(answered)), _share(right, count)
+        test = AbstainTest(answered=count, right=right, coverage=coverage, precision=precision)
+    return AbstainRecord(
+        target_precision=abstaining.target_precision,
+        threshold=threshold and threshold.confidence,
+        validation=threshold and AnsweredCounts(answered=threshold.answered, right=threshold.right),
+        needed=abstaining.needed,
+        test=test,
+    )
+
+
+def _share(part: int, whole: int) -> ShareRecord:
+    low, high = exact_interval(part, whole)
+    return ShareRecord(value=part / whole if whole else None, low=low, high=high)

@@ -1,0 +1,198 @@
+"""What a table of plain texts is, and how its documents are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from homeground.checkpoint import Checkpoint, mask_id
+from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.documents import Document, Source
+from homeground.data.examples import Example, Examples, digest
+from homeground.data.formats import delimiter_hint
+from homeground.data.tables import DELIMITERS, Table, column_error, group
+from homeground.errors import DataError, UsageError, nearest
+from homeground.recipe.recipe import Recipe
+from homeground.statistics import masked as formulas
+from homeground.tasks.mlm.masking import Masking
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
+from homeground.tasks.task import Task, TaskInfo, TaskSpec
+
+LOSS = "masked_cross_entropy"
+
+MAX_COLUMNS_LISTED = 5
+
+BLOCK_TOKENS = 128
+"""Tokens of a block where nothing else is asked for; what attention takes grows with the square of it."""
+
+MOST_MEASURED = 2000
+"""Plain texts that validate, and as many that test, where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class MaskedLMSpec:
+    """Plain texts as a table holds them, and how they are masked.
+
+    ``masking`` is that of training; ``rows`` counts the rows of the table; ``draws`` is how often every test text is
+    masked anew.
+    """
+
+    columns: Mapping[str, str]
+    primary_metric: str
+    seed: int
+    masking: Masking
+    line_by_line: bool
+    draws: int
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def for_table(cls, table: Table, recipe: Recipe) -> MaskedLMSpec:
+        """Return the spec for a table with a column of texts.
+
+        Raises:
+            DataError: which column that is cannot be determined.
+            UsageError: the loss or the metric does not go with plain texts.
+        """
+        columns = text_columns(table, recipe.columns.text, recipe.columns.group)
+        if recipe.training.loss not in ("auto", LOSS):
+            raise UsageError(f"--loss {recipe.training.loss} is not for plain texts; leave it out")
+        metric = recipe.evaluation.primary_metric or "masked_loss"
+        if metric not in formulas.METRICS:
+            raise UsageError(
+                f'--primary-metric "{metric}" is not measured on plain texts; {nearest(metric, formulas.METRICS)}'
+            )
+        return cls(
+            columns,
+            metric,
+            seed=recipe.seed,
+            masking=Masking(recipe.masking.mlm_probability, recipe.masking.whole_word),
+            line_by_line=recipe.masking.line_by_line,
+            draws=recipe.evaluation.mask_draws,
+            rows=len(table.rows),
+            notes=_unread(table, columns) if recipe.task is None else (),
+        )
+
+    @property
+    def info(self) -> TaskInfo:
+        """What is particular to masked language modelling.
+
+        The loss metric is measured with the mask token alone, whatever stands there in training.
+        """
+        kept = f', kept together by "{self.columns["group"]}"' if "group" in self.columns else ""
+        fraction = min(0.1, MOST_MEASURED / max(self.rows, 1))
+        return TaskInfo(
+            name="mlm",
+            head="masked_lm",
+            loss=LOSS,
+            example="test document",
+            primary_metric=self.primary_metric,
+            metric_names=tuple(formulas.METRICS),
+            columns=self.columns,
+            description=f'plain texts, "{self.columns["text"]}", whose words are masked and learned{kept}',
+            margin=0.05,
+            loss_metric="masked_loss",
+            notes=self.notes,
+            defaults={
+                "training": {"epochs": 3, "learning_rate": 5e-5, "batch_size": 16},
+                "split": {"validation": fraction, "test": fraction},
+            },
+            saved_settings={"task": "mlm"},
+            model_files=("checkpoint_modules",),
+            usual_length=BLOCK_TOKENS,
+            verdict_scope="at predicting masked words",
+        )
+
+    def read(self, table: Table) -> Examples:
+        """Return the documents of a table; rows without text are skipped and named."""
+        source = Source(table, self.columns["text"])
+        examples: list[Example] = []
+        filled: set[int] = set()
+        grouped = self.columns.get("group")
+        groups = {row.number: group(table, row, grouped) for row in table.rows} if grouped else {}
+        for number, content in source.texts():
+            source.noted(number, content)
+            filled.add(number)
+            examples.append(Document(number, (), group=groups.get(number), key=digest([content]), source=source))
+        empty = [row.number for row in table.rows if row.number not in filled] if len(filled) < len(table.rows) else []
+        return Examples(examples, {"empty text": empty} if empty else {})
+
+    def with_splits(
+        self, splits: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None
+    ) -> MaskedLanguageModelling:
+        """Return the task with the mask token of the checkpoint, and notes about the texts.
+
+        Raises:
+            CheckpointError: the tokenizer has no mask token.
+        """
+        assert checkpoint is not None, "plain texts are not compared before training"
+        sources = {id(source): source for part in splits.values() for source in sources_of(part)}
+        control = sum(source.control for source in sources.values())
+        notes = (f"{control} texts hold control characters",) if control else ()
+        return self._task(checkpoint, notes)
+
+    def with_saved_settings(self, settings: Mapping[str, Any]) -> MaskedLMSpec:
+        """Return the spec as it is: a saved model says nothing of its masks."""
+        return self
+
+    def for_model(self, checkpoint: Checkpoint, examples: Sequence[Example]) -> MaskedLanguageModelling:
+        """Return the task with the mask token of a model.
+
+        Raises:
+            CheckpointError: the tokenizer has no mask token.
+        """
+        return self._task(checkpoint)
+
+    @property
+    def reads_scored_pairs(self) -> bool:
+        """Masked words are measured on plain texts only."""
+        return False
+
+    def general_spec(self, table: Table, recipe: Recipe) -> MaskedLMSpec:
+        """Return the spec of a general set of plain texts for this domain.
+
+        It is judged by the loss, whose margin is in nats, whatever decides on the domain.
+        """
+        return replace(self, columns=text_columns(table, None, None), primary_metric="masked_loss")
+
+    def general_task(
+        self, general: TaskSpec, task: Task, checkpoint: Checkpoint, examples: Sequence[Example], path: str
+    ) -> Task:
+        """Return the task that measures a general set of plain texts."""
+        return general.for_model(checkpoint, examples)
+
+    def _task(self, checkpoint: Checkpoint, notes: tuple[str, ...] = ()) -> MaskedLanguageModelling:
+        info = replace(self.info, notes=(*self.notes, *notes))
+        return MaskedLanguageModelling(
+            info, mask_id(checkpoint), self.seed, self.masking, self.line_by_line, self.draws
+        )
+
+
+def text_columns(table: Table, text: str | None, group: str | None) -> dict[str, str]:
+    """Return which column holds the text: the named one, the one with a usual name, or the only one; and the group.
+
+    Raises:
+        DataError: a named column is not there, or it cannot be determined.
+    """
+    columns = find_columns(table, ("group", "text"), {"text": text, "group": group})
+    if "text" not in columns:
+        only = table.columns[0] if len(table.columns) == 1 else None
+        if only and table.format in DELIMITERS and delimiter_hint(only, DELIMITERS[table.format]):
+            raise column_error(table, "text")
+        if not only:
+            raise DataError.at(
+                table.path, f"which column holds the text? the columns are {quoted_columns(table)}; name it with --text"
+            )
+        columns["text"] = only
+    return columns
+
+
+def _unread(table: Table, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which columns are not read where nobody named the task: one of them may have been meant as the label."""
+    unread = [f'"{column}"' for column in table.columns if column not in columns.values()]
+    if not unread:
+        return ()
+    more = f" and {len(unread) - MAX_COLUMNS_LISTED} more" if len(unread) > MAX_COLUMNS_LISTED else ""
+    listed = ", ".join(unread[:MAX_COLUMNS_LISTED]) + more
+    return (f"learned from as plain texts; not read: {listed}. If one of these holds labels, name it with --label",)

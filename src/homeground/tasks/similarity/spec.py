@@ -1,0 +1,240 @@
+"""What a table of pairs is: scored pairs, or pairs and triplets that belong together, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from homeground.checkpoint import Checkpoint
+from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.examples import Example, Examples
+from homeground.data.tables import Row, Table, column_error, group, number, text
+from homeground.errors import DataError, UsageError, nearest
+from homeground.recipe.recipe import Recipe
+from homeground.recipe.sections import Columns, Evaluation, Training
+from homeground.statistics import correlation
+from homeground.tasks.similarity.similarity import SCORED_METRICS, Similarity
+from homeground.tasks.task import Metric, TaskInfo
+
+ROLES = ("text_1", "text_2", "similarity", "anchor", "positive", "negative", "group")
+
+WHOLE_BATCH_LOSSES = ("cosent", "multiple_negatives_ranking")
+"""Losses that learn by comparing the pairs of a batch with each other."""
+
+COSINE_LOSSES = ("cosine_mse", "cosent", "multiple_negatives_ranking")
+"""The losses whose similarity is the cosine."""
+
+
+@dataclass(frozen=True)
+class SimilaritySpec:
+    """Pairs of texts as a table holds them: scored, or belonging together, maybe with a text that does not.
+
+    ``range_option`` is the flag that names the range of the scores, for errors.
+    """
+
+    columns: Mapping[str, str]
+    loss: str
+    primary_metric: str
+    score_range: tuple[float, float] | None = None
+    range_option: str = "--score-range"
+
+    @classmethod
+    def for_table(cls, table: Table, recipe: Recipe) -> SimilaritySpec:
+        """Return the spec for the columns of a table.
+
+        Raises:
+            DataError: a named column is not there, or none has a usual name.
+            UsageError: the loss or the metric does not go with the columns.
+        """
+        columns = pair_columns(table, recipe)
+        scored = "similarity" in columns
+        loss = recipe.training.loss
+        if loss == "auto":
+            loss = "angular_mse" if scored else "multiple_negatives_ranking"
+        if (loss == "multiple_negatives_ranking") == scored:
+            needs = "pairs without scores (--anchor, --positive)" if scored else "scored pairs (--similarity)"
+            raise UsageError(f"--loss {loss} learns from {needs}; {table.path} holds {', '.join(columns.values())}")
+        metrics = SCORED_METRICS if scored else correlation.RETRIEVAL_METRICS
+        metric = recipe.evaluation.primary_metric or ("pearson" if scored else "mrr")
+        if scored and metric == "spearman":
+            raise UsageError("--primary-metric spearman: its ranks are not drawn anew, so it describes; use pearson")
+        if loss in WHOLE_BATCH_LOSSES and recipe.training.batch_size == 1:
+            raise UsageError(f"--loss {loss} learns from the other pairs of a batch; use --batch-size 2 or more")
+        if metric not in metrics:
+            raise UsageError(f'--primary-metric "{metric}" is not measured on this data; {nearest(metric, metrics)}')
+        return cls(columns, loss, metric, recipe.columns.score_range)
+
+    @property
+    def scored(self) -> bool:
+        """Whether the pairs carry scores."""
+        return "similarity" in self.columns
+
+    @property
+    def kind(self) -> str:
+        """How two embeddings are compared: "angular" under the angular loss, else "cosine"."""
+        return "angular" if self.loss == "angular_mse" else "cosine"
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Every metric by name, as a function of summed statistics."""
+        return SCORED_METRICS if self.scored else correlation.RETRIEVAL_METRICS
+
+    @property
+    def info(self) -> TaskInfo:
+        """What is particular to learning similarity."""
+        return TaskInfo(
+            name="similarity",
+            head="encoder",
+            loss=self.loss,
+            example="test pair",
+            primary_metric=self.primary_metric,
+            metric_names=tuple(self.metrics),
+            columns=self.columns,
+            description=self._description(),
+            loss_metric="mse" if self.loss in ("angular_mse", "cosine_mse") else None,
+            in_batch_negatives=self.loss == "multiple_negatives_ranking",
+            saved_settings={"task": "similarity", "similarity": self.kind},
+            model_files=("sentence_transformers",),
+        )
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns of the texts, side by side."""
+        parts = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")
+        return tuple(self.columns[part] for part in parts if part in self.columns)
+
+    def read(self, table: Table) -> Examples:
+        """Return the pairs of a table; rows with an empty text are skipped and named."""
+        examples: list[Example] = []
+        empty: list[int] = []
+        for row in table.rows:
+            texts = tuple(text(table, row, column) for column in self.text_columns)
+            written = self._written(table, row) if self.scored else None
+            if not all(side.strip() for side in texts):
+                empty.append(row.number)
+                continue
+            score = None if written is None else self._score(written)
+            own_group = group(table, row, self.columns.get("group"))
+            examples.append(Example(row.number, texts, score, own_group, written=written))
+        if self.scored and len(examples) > 1 and len({example.score for example in examples}) == 1:
+            problem = (
+                f"holds {examples[0].score:g} in every row; expected scores that differ, or nothing can be learned"
+            )
+            raise DataError.at(table.path, problem, column=self.columns["similarity"])
+        return Examples(examples, {"empty text": empty} if empty else {})
+
+    def with_splits(self, splits: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Similarity:
+        """Return the task; it takes nothing from the splits."""
+        return Similarity(self.info, self.scored, self.kind)
+
+    def with_saved_settings(self, settings: Mapping[str, Any]) -> SimilaritySpec:
+        """Return the spec as a saved model compares embeddings: by the cosine where it learned so."""
+        if self.scored and settings.get("similarity") == "cosine":
+            return replace(self, loss="cosine_mse")
+        return self
+
+    def for_model(self, checkpoint: Checkpoint, examples: Sequence[Example]) -> Similarity:
+        """Return the task; every encoder can be asked."""
+        return Similarity(self.info, self.scored, self.kind)
+
+    def _description(self) -> str:
+        texts = " and ".join(f'"{column}"' for column in self.text_columns[:2])
+        if self.scored:
+            scale = "{:g} to {:g}".format(*self.score_range) if self.score_range else "0 to 1"
+            what = f'scored pairs of texts, {texts}, similarity in "{self.columns["similarity"]}" from {scale}'
+        else:
+            what = f"pairs of texts that belong together, {texts}"
+            if "negative" in self.columns:
+                what += f', with a text that does not in "{self.columns["negative"]}"'
+        return what + (f', kept together by "{self.columns["group"]}"' if "group" in self.columns else "")
+
+    def _written(self, table: Table, row: Row) -> float:
+        """Return a row's score as the file has it."""
+        column = self.columns["similarity"]
+        value = number(table, row, column)
+        low, high = self.score_range or (0.0, 1.0)
+        if not low <= value <= high:
+            rescale = (
+                ""
+                if self.score_range
+                else f"; for another scale add {self.range_option} LOW,HIGH, LOW meaning unrelated"
+            )
+            problem = f"holds {value:g}; expected a number from {low:g} to {high:g}{rescale}"
+            raise DataError.at(table.path, problem, row=row.number, column=column)
+        return value
+
+    def _score(self, written: float) -> float:
+        """Return a score on the scale of the similarity: an unrelated pair at 0.5 under the angular loss."""
+        if self.score_range is None:
+            return written
+        low, high = self.score_range
+        share = (written - low) / (high - low)
+        return 0.5 + share / 2 if self.kind == "angular" else share
+
+
+def scored_pairs_spec(
+    table: Table, recipe: Recipe, loss: str, score_range: tuple[float, float] | None
+) -> SimilaritySpec:
+    """Return the spec of a general set of scored pairs, compared as the domain, which learns by ``loss``, is compared.
+
+    Other tasks have no similarity of their own; their pairs are measured by the angle.
+
+    Raises:
+        DataError: the table holds no scored pairs.
+    """
+    domain_loss = "cosine_mse" if loss in COSINE_LOSSES else "angular_mse"
+    plain = recipe.model_copy(
+        update={
+            "columns": Columns(score_range=score_range),
+            "training": Training.model_validate({"loss": domain_loss}),
+            "evaluation": Evaluation(),
+        }
+    )
+    if "similarity" not in pair_columns(table, plain):
+        raise DataError(f"{table.path}: holds pairs without scores; a general set needs a score for every pair")
+    return replace(SimilaritySpec.for_table(table, plain), range_option="--general-score-range")
+
+
+def pair_columns(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return which column plays which role, the named ones first, the rest by their usual names.
+
+    Raises:
+        DataError: a named column is not there, or the roles do not make pairs.
+        UsageError: roles of both kinds of pairs are named.
+    """
+    named = {role: name for role in ROLES if (name := getattr(recipe.columns, role))}
+    columns = find_columns(table, ROLES, named)
+    roles = _pair_roles(columns, named)
+    unused = set(named) - {"group"} - set(roles)
+    if unused and roles:
+        listed = " and ".join(f"--{role.replace('_', '-')}" for role in sorted(unused))
+        raise UsageError(
+            f"{listed}: pairs are either scored (--text-1, --text-2, --similarity) or belong together (--anchor, "
+            "--positive, --negative); name the parts of one kind"
+        )
+    if roles:
+        chosen = {role: columns[role] for role in roles}
+        if len(set(chosen.values())) < len(chosen):
+            raise UsageError(f"one column of {table.path} is named for two parts: {', '.join(chosen.values())}")
+        return chosen | ({"group": columns["group"]} if "group" in columns else {})
+    missing = next(role for role in ("text_1", "text_2", "similarity") if role not in columns)
+    if len(table.columns) == 1:
+        raise column_error(table, missing)
+    close = nearest(missing, table.columns).split("?")[0]
+    meant = f"; {close}?" if close.startswith("did") else ""
+    raise DataError.at(
+        table.path,
+        f"no column is called {missing} or a usual name for it{meant}; the columns are {quoted_columns(table)}; name "
+        "the parts with --text-1, --text-2 and --similarity, with --anchor and --positive for pairs without scores, or "
+        "with --text and --label for labelled texts",
+    )
+
+
+def _pair_roles(columns: Mapping[str, str], named: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which roles make the pairs: those of scored pairs, or of pairs that belong together; none if neither."""
+    if {"text_1", "text_2", "similarity"} <= set(columns) and not {"anchor", "positive"} & set(named):
+        return ("text_1", "text_2", "similarity")
+    if {"anchor", "positive"} <= set(columns):
+        return tuple(role for role in ("anchor", "positive", "negative") if role in columns)
+    return ()

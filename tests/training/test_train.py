@@ -40,7 +40,7 @@ def unbroken(training: trainings.Training, home: Path) -> trainings.Outcome:
 
 def stop(training: trainings.Training, home: Path, step: int, **options: Any) -> None:
     last = list(training.events(home, stop=stop_after(step), **options))[-1]
-    assert last == train.Stopped(step, signal.SIGINT)
+    assert last == train.Interrupted(step, signal.SIGINT)
 
 
 def steps_on_disk(home: Path) -> list[int]:
@@ -61,7 +61,7 @@ def test_stopped_after_every_step_it_ends_as_the_unbroken_training(
 ) -> None:
     for step in range(1, STEPS):
         last = list(training.events(tmp_path, stop=lambda: signal.SIGTERM))[-1]
-        assert last == train.Stopped(step, signal.SIGTERM)
+        assert last == train.Interrupted(step, signal.SIGTERM)
     assert finish(training, tmp_path) == unbroken
 
 
@@ -91,7 +91,7 @@ def test_another_seed_is_another_training(encoder: Path, unbroken: trainings.Out
 def test_a_signal_at_the_end_of_an_epoch_saves_once(training: trainings.Training, tmp_path: Path) -> None:
     events = list(training.events(tmp_path, stop=stop_after(PER_EPOCH)))
     kinds = [type(event) for event in events[-4:]]
-    assert kinds == [train.Step, train.Evaluated, train.Saved, train.Stopped]
+    assert kinds == [train.Step, train.Evaluated, train.Saved, train.Interrupted]
 
 
 def test_a_finished_training_given_again_returns_the_kept_weights_at_once(

@@ -122,7 +122,7 @@ def in_a_process(encoder: str, home: str, settings: dict[str, Any], dies_at: int
         for event in make(Path(encoder), **settings).events(Path(home), stop=stop):
             if isinstance(event, train.Step) and event.step == 3:
                 ready.set()
-            if isinstance(event, train.Stopped):
+            if isinstance(event, train.Interrupted):
                 sys.exit(128 + event.signal_number)
 
 

@@ -10,7 +10,7 @@ import click
 from homeground.cli.options import GroupedCommand, common, given, read_titles, recipe_options
 from homeground.cli.progress import Progress
 from homeground.experiment.estimate import estimate
-from homeground.experiment.preparation import prepare
+from homeground.experiment.setup import prepare
 from homeground.recipe.chain import is_chain
 from homeground.reports.terminal import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
 from homeground.workflows.adapt import adapt as adapt_to
@@ -53,10 +53,10 @@ def adapt(
     if is_chain(data):
         return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, chosen=chosen)
     if dry_run:
-        expected = estimate(prepare(resolve(data, **chosen), say=progress.line))
+        expected = estimate(prepare(resolve(data, **chosen), report=progress.line)).to_json()
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))
         return 0
-    run = adapt_to(data, fresh=fresh, listen=progress, **chosen)
+    run = adapt_to(data, fresh=fresh, on_event=progress, **chosen)
     scores = run.scores
     click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(scores, run)))
     return 0 if not gate or passes(scores) else 1
@@ -66,10 +66,10 @@ def _chain(
     path: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, chosen: dict[str, Any]
 ) -> int:
     if dry_run:
-        expected = estimate_chain(path, listen=progress, **chosen)
+        expected = estimate_chain(path, on_event=progress, **chosen).to_json()
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(chain_estimate_lines(expected)))
         return 0
-    record = adapt_chain(path, fresh=fresh, listen=progress, **chosen)
+    record = adapt_chain(path, fresh=fresh, on_event=progress, **chosen)
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(chain_lines(record)))
     return 0 if not gate or record["verdict"] == "HELPED" else 1
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, given, sections
+from homeground.cli.progress import Progress
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
 from homeground.reports.terminal import aside_lines, checkpoint_lines, score_lines
@@ -61,11 +62,7 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
         raise UsageError("--gate needs a verdict on two models; --checkpoints gives none")
     *sources, data = names
 
-    def say(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
-    result = compare_checkpoints(sources, data, say=say, **values)
+    result = compare_checkpoints(sources, data, on_event=Progress(quiet=quiet), **values)
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(checkpoint_lines(result)))
     return 0
 

@@ -24,5 +24,5 @@ def demo(out: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
 
     Nothing is fetched; it takes a few minutes on a laptop.
     """
-    run = run_demo(out, fresh=fresh, listen=Progress(quiet=quiet))
+    run = run_demo(out, fresh=fresh, on_event=Progress(quiet=quiet))
     click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(run.scores, run)))

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from homeground.cli.options import common
+from homeground.data.columns import CONCEPT_NAMES
 from homeground.errors import UsageError
 from homeground.reports.terminal import aligned
 from homeground.taxonomy.draws import COUNTS, SCORES
-from homeground.taxonomy.files import USUAL_NAMES, Layout
+from homeground.taxonomy.files import Layout
 from homeground.workflows.pairs import TEST, VALIDATION, make_pairs
 
 
@@ -52,7 +53,7 @@ def pairs(taxonomy: Path, *, quiet: bool, as_json: bool, **options: Any) -> None
       homeground adapt runs/esco-pairs/train.csv --validation runs/esco-pairs/validation.csv \\
           --test runs/esco-pairs/test.csv
     """
-    named = {part: options.pop("id_" if part == "id" else part) for part in USUAL_NAMES}
+    named = {part: options.pop("id_" if part == "id" else part) for part in CONCEPT_NAMES}
     layout = Layout(
         columns={part: column for part, column in named.items() if column is not None},
         **{name: options.pop(name) for name in ("delimiter", "encoding", "between_names", "between_steps")},

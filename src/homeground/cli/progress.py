@@ -6,7 +6,7 @@ import sys
 import time
 
 from homeground.cli.counting import PLAIN_SECONDS, duration
-from homeground.experiment.training_run import Note
+from homeground.experiment.events import Event, Notice
 from homeground.training import train
 
 
@@ -20,11 +20,11 @@ class Progress:
         self._told = 0.0
         self._living = False
 
-    def __call__(self, event: Note | train.Event) -> None:
+    def __call__(self, event: Event) -> None:
         """Tell one event."""
         if self._quiet:
             return
-        if isinstance(event, Note):
+        if isinstance(event, Notice):
             self.line(event.text)
         elif isinstance(event, train.Started):
             self._first = (event.step, time.monotonic())

@@ -6,14 +6,15 @@ import math
 import resource
 import sys
 import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from homeground.engines import open_engine
-from homeground.experiment.preparation import Prepared
-from homeground.experiment.search import draw_trials
-from homeground.tasks.mlm.blocks import MaskedRows
+from homeground.experiment.plan import PlannedTraining, plan
+from homeground.experiment.setup import Setup
+from homeground.experiment.training_run import open_model
 from homeground.tasks.task import Rows
 from homeground.training.batching import epoch_batches, total_steps
 
@@ -22,70 +23,91 @@ MEASURING_SHARE = 0.4
 """A text measured costs about this share of a text trained: the forward pass without the backward one."""
 
 
-def estimate(ready: Prepared) -> dict[str, Any]:
-    """Return steps, minutes and memory of a run, from a few steps on this machine.
+@dataclass(frozen=True)
+class Estimate:
+    """Steps, minutes and memory of a run.
 
-    The folds of a cross-fitting, the trials of a search, the shares of a learning curve and the trainings of further
-    seeds are counted in. Memory is the peak of this process so far, training steps included.
+    ``shares`` are those of a learning curve in per cent; ``memory_gib`` is the peak of this process so far, training
+    steps included.
     """
-    recipe, rows = ready.recipe, ready.lesson.train
-    training = recipe.training
-    lengths = rows.lengths("training")
-    model = open_engine(recipe.engine).open_model(
-        ready.checkpoint,
-        head=ready.task.head,
-        loss=ready.task.loss,
-        encoder=recipe.encoder,
-        training=training,
-        seed=recipe.seed,
-        labels=ready.task.labels,
+
+    examples: int
+    batch_size: int
+    trials: int
+    search_minutes: float | None
+    shares: list[int]
+    seeds: int
+    steps: int
+    seconds_per_step: float
+    minutes: float
+    memory_gib: float
+    folder: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as values for JSON."""
+        return {**asdict(self), "folder": str(self.folder)}
+
+
+def estimate(setup: Setup) -> Estimate:
+    """Return what the trainings of the plan take, from a few steps on this machine."""
+    recipe = setup.recipe
+    planned = plan(setup)
+    if recipe.search.search:
+        # The best trial's training becomes that of the model that is kept.
+        planned = [training for training in planned if training.kind != "kept"]
+    step_seconds = _seconds_per_step(setup)
+    steps = sum(_steps(setup, training) for training in planned)
+    measured = _items(setup.test.rows) + sum(_measured(setup, training) for training in planned)
+    measured += _items(setup.test.rows) if recipe.search.search else 0
+    measuring = step_seconds / recipe.training.batch_size * MEASURING_SHARE * measured
+    bytes_per_unit = 1 if sys.platform == "darwin" else 2**10
+    return Estimate(
+        examples=len(setup.corpus.train),
+        batch_size=recipe.training.batch_size,
+        trials=recipe.search.search,
+        search_minutes=recipe.search.search_minutes,
+        shares=[training.share.per_cent for training in planned if training.share is not None],
+        seeds=recipe.evaluation.seeds,
+        steps=steps,
+        seconds_per_step=step_seconds,
+        minutes=(steps * step_seconds + measuring) / 60,
+        memory_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**30,
+        folder=setup.folder,
     )
-    batches = epoch_batches(lengths, training.batch_size, seed=recipe.seed, epoch=0, group_by_length=True)
-    longest_first = sorted(batches, key=lambda items: -int(lengths[items].max()))
-    chosen = [longest_first[0], *batches[:TIMED_STEPS]]
+
+
+def _seconds_per_step(setup: Setup) -> float:
+    """Return the mean time of a training step after the first, which is on the longest texts."""
+    recipe, rows = setup.recipe, setup.splits.kept.train.rows
+    lengths = rows.lengths("training")
+    model = open_model(setup, to_train=recipe)
+    batches = epoch_batches(lengths, recipe.training.batch_size, seed=recipe.seed, epoch=0, group_by_length=True)
+    longest = max(batches, key=lambda items: int(lengths[items].max()))
     seconds: list[float] = []
-    for step, items in enumerate(chosen):
-        batch, denominator = ready.task.collate(rows, items, "training")
+    for step, items in enumerate([longest, *batches[:TIMED_STEPS]]):
+        batch, denominator = setup.task.collate(rows, items, "training", seed=recipe.seed)
         began = time.perf_counter()
         model.train_step(batch, denominator, 0.0, step)
         seconds.append(time.perf_counter() - began)
-    step_seconds = float(np.mean(seconds[1:] or seconds))
-    folds = ready.corpus.number_of_folds
-    # Without a search there is one trial, the recipe itself; with one, the best trial is the final training.
-    epochs = [trial.epochs for trial in draw_trials(recipe)]
-    steps = sum(total_steps(len(lengths), training.batch_size, each) for each in epochs) * (1 + folds)
-    validations = sum(math.ceil(each) + (len(epochs) > 1) for each in epochs) * (1 + folds)
-    shares = [share for share in ready.shares if share.left_out is None]
-    steps += sum(
-        total_steps(len(ready.lesson_of_share(share).train.lengths("training")), training.batch_size, training.epochs)
-        for share in shares
-    )
-    validations += math.ceil(training.epochs) * len(shares)
-    seeds = max(recipe.evaluation.seeds - 1, 0)
-    trainings = seeds * (folds or 1)
-    steps += total_steps(len(lengths), training.batch_size, training.epochs) * trainings
-    validations += math.ceil(training.epochs) * trainings
-    tested = 2 * (1 + len(shares)) + trainings
-    measured = tested * _passed(ready.test_rows) + validations * 2 * _passed(ready.lesson.validation)
-    measuring = step_seconds / training.batch_size * MEASURING_SHARE * measured
-    unit = 2**30 if sys.platform == "darwin" else 2**20
-    return {
-        "examples": len(ready.corpus.train),
-        "batch_size": training.batch_size,
-        "trials": recipe.search.search,
-        "search_minutes": recipe.search.search_minutes,
-        "shares": [share.per_cent for share in shares],
-        "seeds": recipe.evaluation.seeds,
-        "steps": steps,
-        "seconds_per_step": step_seconds,
-        "minutes": (steps * step_seconds + measuring) / 60,
-        "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
-        "folder": str(ready.folder),
-    }
+    return float(np.mean(seconds[1:] or seconds))
 
 
-def _passed(rows: Rows | None) -> int:
+def _steps(setup: Setup, training: PlannedTraining) -> int:
+    items = len(training.split(setup).train.rows.lengths("training"))
+    return total_steps(items, setup.recipe.training.batch_size, training.settings.epochs)
+
+
+def _measured(setup: Setup, training: PlannedTraining) -> int:
+    """Return the items that are measured on behalf of one training: validation and its sample, and the test."""
+    split = training.split(setup)
+    # A trial is validated once more, with the weights it keeps.
+    validations = math.ceil(training.settings.epochs) + (training.kind == "trial")
+    validation = 0 if split.validation is None else 2 * validations * _items(split.validation.rows)
+    # A share has a model before of its own.
+    tests = (1 + (training.kind == "share")) if training.tested else 0
+    return validation + tests * _items(setup.test.rows)
+
+
+def _items(rows: Rows) -> int:
     """Return how many items, each as much work as one to learn from, pass through a model that is measured."""
-    if rows is None:
-        return 0
-    return len(rows.lengths("measuring" if isinstance(rows, MaskedRows) else "training"))
+    return len(rows.lengths("training")) * rows.passes

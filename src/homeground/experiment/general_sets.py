@@ -136,8 +136,8 @@ def script_notes(general: GeneralExamples, domain: Sequence[Example]) -> list[st
         return []
     return [
         f"{general.name}: the general set is in another script than the data; {domain_share:.0%} of the letters of the "
-        f"data and {general_share:.0%} of its own are of scripts without spaces between words, so it says what was lost "
-        "in another language; add examples in that of the data to see what was lost there"
+        f"data and {general_share:.0%} of its own are of scripts without spaces between words, so it says what was "
+        "lost in another language; add examples in that of the data to see what was lost there"
     ]
 
 

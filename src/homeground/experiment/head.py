@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,8 +23,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from homeground.engines.model import HeadVariant, Model, classifier_head
+from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.randomness import generator
-from homeground.tasks.classification.classification import Classification, LabelledRows
+from homeground.results.scores import ClassifierHeadRecord, MaskedHeadRecord, PenaltyFit, PenaltyPoint, VariantFit
+from homeground.tasks.task import Classifies, Measurable, RowsWithLabels, Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -66,7 +68,7 @@ class FittedHead:
     variant: HeadVariant
     outer: Linear
     frozen: Linear
-    record: dict[str, Any] = field(default_factory=lambda: {})
+    record: ClassifierHeadRecord
     keeps_general: ClassVar[bool] = True
     """Whether general ability may be measured with it."""
 
@@ -80,7 +82,7 @@ class TrainedMaskedHead:
     """A head for masked words that was trained with its body frozen: the folder of both, and what scores.json says."""
 
     folder: Path
-    record: dict[str, Any]
+    record: MaskedHeadRecord
     keeps_general: ClassVar[bool] = False
     """It was fitted to domain text, so what it makes of general text says nothing of the checkpoint."""
 
@@ -93,13 +95,14 @@ NewHead = FittedHead | TrainedMaskedHead
 
 
 def fit_head(
-    model: Model, task: Any, rows: LabelledRows, validation: LabelledRows | None, *, seed: int, size: int
+    model: Model, task: Task, rows: RowsWithLabels, validation: RowsWithLabels | None, *, seed: int, size: int
 ) -> FittedHead:
     """Return the head fitted to ``rows`` and chosen on ``validation``.
 
     Without validation rows a fifth of the training rows chooses C, and all are learned from afterwards. ``size`` is the
     number of texts computed at once.
     """
+    assert isinstance(task, Classifies)
     head = classifier_head(model)
     vectors = vectors_of(model, task, rows, size=size)
     chooser = Choice.of(rows.labels, None if validation is None else validation.labels, task, seed)
@@ -116,16 +119,16 @@ def fit_head(
     fits = [(variant, chooser.fit(*seen("head", variant))) for variant in head.variants(vectors["head"])]
     variant, best = min(fits, key=lambda each: each[1].loss)
     frozen = chooser.fit(*seen("mean"))
-    record = {
-        "variant": variant.name,
-        **best.record(),
-        "variants": [{"variant": each.name, **fit.record(), "curve": fit.curve} for each, fit in fits],
-        "frozen_embeddings": frozen.record(),
-    }
+    record = ClassifierHeadRecord(
+        variant=variant.name,
+        **best.fields(),
+        variants=tuple(VariantFit(variant=each.name, **fit.fields(), curve=tuple(fit.curve)) for each, fit in fits),
+        frozen_embeddings=PenaltyFit(**frozen.fields()),
+    )
     return FittedHead(variant, best.linear, frozen.linear, record)
 
 
-def vectors_of(model: Model, task: Any, rows: Any, *, size: int) -> dict[str, NDArray[np.float32]]:
+def vectors_of(model: Model, task: Measurable, rows: Any, *, size: int) -> dict[str, NDArray[np.float32]]:
     """Return what enters the head, and the tokens' mean, for every example in order, ``(examples, dimensions)``."""
     order = np.argsort(-rows.lengths("measuring"), kind="stable")
     parts, head = [], classifier_head(model)
@@ -134,6 +137,15 @@ def vectors_of(model: Model, task: Any, rows: Any, *, size: int) -> dict[str, ND
         parts.append(head.features(batch))
     back = np.argsort(order)
     return {name: np.concatenate([part[name] for part in parts])[back] for name in ("head", "mean")}
+
+
+def frozen_predictions(test: EvaluationSet, base: Model, head: NewHead | None) -> dict[str, Floats]:
+    """Return what a regression on frozen embeddings predicts for the test examples; nothing without a fitted head."""
+    if not isinstance(head, FittedHead):
+        return {}
+    assert isinstance(test.task, Classifies)
+    vectors = vectors_of(base, test.task, test.rows, size=test.batch_size)["mean"]
+    return {"frozen embeddings": probabilities(head.frozen, vectors, several=test.task.several)}
 
 
 def probabilities(linear: Linear, vectors: NDArray[Any], *, several: bool) -> Floats:
@@ -151,12 +163,12 @@ class Fit:
     steps: int
     converged: bool
     loss: float
-    curve: list[dict[str, float]]
+    curve: list[PenaltyPoint]
 
-    def record(self) -> dict[str, Any]:
-        """Return what is told of it."""
-        told = {"C": self.strength, "steps": self.steps, "converged": self.converged, "validation_loss": self.loss}
-        return {name: round(value, 6) if isinstance(value, float) else value for name, value in told.items()}
+    def fields(self) -> dict[str, Any]:
+        """Return its fields in scores.json."""
+        strength, loss = round(self.strength, 6), round(self.loss, 6)
+        return {"C": strength, "steps": self.steps, "converged": self.converged, "validation_loss": loss}
 
 
 @dataclass(frozen=True)
@@ -171,10 +183,10 @@ class Choice:
     balanced: bool
 
     @classmethod
-    def of(cls, labels: Ints, validation: Ints | None, task: Classification, seed: int) -> Choice:
+    def of(cls, labels: Ints, validation: Ints | None, task: Classifies, seed: int) -> Choice:
         """Return the choice for the labels of training and validation examples."""
         inner = generator(seed, "head").random(len(labels)) < HELD_OUT
-        return cls(labels, validation, inner, len(task.labels), task.several, task.class_weights == "balanced")
+        return cls(labels, validation, inner, len(task.labels), task.several, task.balanced)
 
     def fit(self, learned: NDArray[Any], chosen: NDArray[Any] | None) -> Fit:
         """Return the fit, on features ``(items, dimensions)``, whose C has the least validation loss."""
@@ -199,11 +211,11 @@ class Choice:
     ) -> Fit:
         regression = Regression(labels, self.classes, several=self.several, balanced=self.balanced)
         tried: list[Fit] = []
-        curve: list[dict[str, float]] = []
+        curve: list[PenaltyPoint] = []
         for strength in strengths:
             linear, steps, converged = regression.fit(features, strength)
             loss = mean_loss(linear.logits(others), their_labels, several=self.several)
-            curve.append({"C": strength, "validation_loss": round(loss, 6), "steps": steps})
+            curve.append(PenaltyPoint(C=strength, validation_loss=round(loss, 6), steps=steps))
             tried.append(Fit(linear, strength, steps, converged, loss, curve))
             best = min(range(len(tried)), key=lambda place: tried[place].loss)
             if len(tried) - 1 - best >= PATIENCE:

@@ -26,8 +26,8 @@ from homeground.checkpoint import open_checkpoint
 from homeground.data.csv_fields import csv_field
 from homeground.data.examples import digest, text_hashes
 from homeground.data.unlabelled import Found, text_chunks
-from homeground.experiment.preparation import Prepared
-from homeground.experiment.training_run import Listener, Note
+from homeground.experiment.events import Notice, OnEvent
+from homeground.experiment.setup import Setup
 from homeground.inference.classifier import THRESHOLD, Classifier, Text, joined
 from homeground.randomness import key
 from homeground.results.run import Run
@@ -50,19 +50,19 @@ class Doubt:
     margin: float
 
 
-def label_next(run: Run, ready: Prepared, tell: Listener) -> None:
+def label_next(run: Run, setup: Setup, on_event: OnEvent) -> None:
     """Write next_to_label.csv into a finished run; nothing where no file of texts was given."""
-    path, wanted = ready.recipe.annotation.unlabelled, ready.recipe.annotation.label_next
+    path, wanted = setup.recipe.annotation.unlabelled, setup.recipe.annotation.label_next
     if path is None:
         return
-    tell(Note(f"looking in {path} for texts worth labelling"))
-    model = Classifier(open_checkpoint(str(run.model_folder)), engine=ready.recipe.engine)
-    known = set(np.union1d(ready.learned_texts, text_hashes(ready.corpus.test.examples)).tolist())
-    chunks = text_chunks(path, ready.recipe, ready.task.columns)
+    on_event(Notice(f"looking in {path} for texts worth labelling"))
+    model = Classifier(open_checkpoint(str(run.model_folder)), engine=setup.recipe.engine)
+    known = set(np.union1d(setup.contamination.training_hashes, text_hashes(setup.corpus.test.examples)).tolist())
+    chunks = text_chunks(path, setup.recipe, setup.task.info.columns)
     pool = most_doubtful(model, chunks, known=known, count=POOL * wanted)
-    chosen = choose(pool, _vectors(model, pool), wanted, seed=ready.recipe.seed)
+    chosen = choose(pool, _vectors(model, pool), wanted, seed=setup.recipe.seed)
     write_text(run.folder / FILE, _csv(chosen))
-    tell(Note(f"{len(chosen)} texts worth labelling are listed in {run.folder / FILE}"))
+    on_event(Notice(f"{len(chosen)} texts worth labelling are listed in {run.folder / FILE}"))
 
 
 def most_doubtful(model: Classifier, chunks: Iterable[Sequence[Found]], *, known: set[int], count: int) -> list[Doubt]:

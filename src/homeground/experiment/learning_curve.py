@@ -18,46 +18,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homeground.data.shares import Share
 from homeground.errors import TrainingFailed
-from homeground.evaluation.comparison import METRIC_NAMES, Resampling, difference
+from homeground.evaluation.comparison import METRIC_NAMES
+from homeground.evaluation.evaluation_set import count_discordant
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
-from homeground.experiment.preparation import Prepared
-from homeground.experiment.training_run import (
-    FROZEN,
-    Listener,
-    Note,
-    fit,
-    frozen_embeddings,
-    keep_general,
-    measure,
-    open_before,
-)
+from homeground.experiment.cross_fitting import FROZEN, PREDICTIONS
+from homeground.experiment.events import Notice, OnEvent
+from homeground.experiment.head import frozen_predictions
+from homeground.experiment.plan import PlannedTraining
+from homeground.experiment.setup import Setup
+from homeground.experiment.training_run import open_baseline_model, train_one
 from homeground.results.run import Run
-from homeground.statistics.bootstrap import Interval, own_interval
+from homeground.results.scores import CurveGap, CurvePoint, CurveScore, LearningCurveRecord
+from homeground.results.writing import finite, interval_record
+from homeground.statistics.bootstrap import Interval
 from homeground.storage import read_array, read_json, write_array, write_json
-from homeground.tasks.task import Measured, RareClass
+from homeground.tasks.task import Floats, Measurement, RareClass
 
-FOLDER = "learning-curve"
-PREDICTIONS, RESULT = "predictions.npy", "result.json"
+RESULT = "result.json"
 
 SMALL_GAIN = 0.01
 """Where doubling the data is shown to have gained less than this, more of the same would not help much."""
 
-Predictions = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Learned:
+class ShareOutcome:
     """What came of one share: what its models and the cheap methods predict for the test, or why there is nothing."""
 
     per_cent: int
     examples: int
-    before: Predictions | None
-    after: Predictions | None
-    baselines: Mapping[str, Predictions]
+    before: Floats | None
+    after: Floats | None
+    baselines: Mapping[str, Floats]
     seconds: float | None
     left_out: str | None
 
@@ -71,125 +65,124 @@ class Suggestion:
     difference: Interval | None
 
 
-def learn_shares(run: Run, ready: Prepared, before: Measured, tell: Listener) -> list[Learned]:
+def train_shares(
+    run: Run, setup: Setup, planned: Sequence[PlannedTraining], before: Measurement, on_event: OnEvent
+) -> list[ShareOutcome]:
     """Train on every share that is not done yet, smallest first; nothing where no learning curve was asked for.
 
     ``before`` is that of the run: what is compared with where no head is fitted.
     """
+    trainings = {training.share.per_cent: training for training in planned if training.share is not None}
     return [
-        _learn(share, run.folder / FOLDER / str(share.per_cent), run, ready, before, tell) for share in ready.shares
+        _outcome(share, trainings.get(share.per_cent), run, setup, before, on_event) for share in setup.splits.shares
     ]
 
 
-def _learn(share: Share, home: Path, run: Run, ready: Prepared, before: Measured, tell: Listener) -> Learned:
+def _outcome(
+    share: Share, planned: PlannedTraining | None, run: Run, setup: Setup, before: Measurement, on_event: OnEvent
+) -> ShareOutcome:
     """Return what came of one share, from its folder where that is finished."""
     examples, left_out = len(share.part), share.left_out
-    if left_out is None and not (home / RESULT).is_file():
-        tell(Note(f"learning from {share.per_cent}% of the training data, {examples} examples"))
-        began = time.monotonic()
-        failed = _train(share, home, ready, before, tell)
-        home.mkdir(parents=True, exist_ok=True)
-        seconds = round(time.monotonic() - began, 1)
-        write_json(home / RESULT, {"examples": examples, "seconds": seconds, "failed": failed})
-        run.remove_checkpoints(home)
-    result = read_json(home / RESULT) if left_out is None else {}
-    left_out = left_out or result["failed"]
-    if left_out:
-        tell(Note(f"{share.per_cent}% of the training data is left out: it {left_out}"))
-        return Learned(share.per_cent, examples, None, None, {}, result.get("seconds"), left_out)
-    own_before, after = read_array(home / PREDICTIONS)
-    baselines = dict(ready.task.baselines(ready.split(share.part.examples), ready.test_split))
-    if (home / FROZEN).is_file():
-        baselines["frozen embeddings"] = read_array(home / FROZEN)
-    return Learned(share.per_cent, examples, own_before, after, baselines, result["seconds"], None)
+    result: dict[str, Any] = {}
+    if planned is not None:
+        folder = run.folder / planned.folder
+        if not (folder / RESULT).is_file():
+            on_event(Notice(f"learning from {share.per_cent}% of the training data, {examples} examples"))
+            began = time.monotonic()
+            failed = _train(planned, folder, setup, before, on_event)
+            folder.mkdir(parents=True, exist_ok=True)
+            seconds = round(time.monotonic() - began, 1)
+            write_json(folder / RESULT, {"examples": examples, "seconds": seconds, "failed": failed})
+            run.remove_checkpoints(folder)
+        result = read_json(folder / RESULT)
+        left_out = result["failed"]
+        if not left_out:
+            own_before, after = read_array(folder / PREDICTIONS)
+            baselines = dict(setup.task.baselines(setup.splits.share(share).train, setup.test_examples))
+            if (folder / FROZEN).is_file():
+                baselines["frozen embeddings"] = read_array(folder / FROZEN)
+            return ShareOutcome(share.per_cent, examples, own_before, after, baselines, result["seconds"], None)
+    on_event(Notice(f"{share.per_cent}% of the training data is left out: it {left_out}"))
+    return ShareOutcome(share.per_cent, examples, None, None, {}, result.get("seconds"), left_out)
 
 
-def _train(share: Share, home: Path, ready: Prepared, before: Measured, tell: Listener) -> str | None:
+def _train(planned: PlannedTraining, folder: Path, setup: Setup, before: Measurement, on_event: OnEvent) -> str | None:
     """Train on one share and write what it predicts; a loss that is not finite is an outcome like any other."""
-    lesson = ready.lesson_of_share(share)
-    base, head = open_before(ready, lesson, tell, home)
-    own_before = before if head is None else measure(base, ready)
+    baseline = open_baseline_model(setup, planned.split(setup), folder, on_event, measured=before)
     try:
-        model, _ = fit(ready, home, own_before, tell, lesson, head)
+        trained = train_one(setup, planned, folder, on_event, before=baseline)
     except TrainingFailed as error:
         return f"failed: {error}"
-    merged = keep_general(ready, base, model, tell, lesson)
-    after = measure(merged.model if merged else model, ready)
-    for frozen in frozen_embeddings(base, ready, head).values():
-        write_array(home / FROZEN, frozen)
-    write_array(home / PREDICTIONS, np.stack([own_before.predictions, after.predictions]))
+    for frozen in frozen_predictions(setup.test, baseline.model, baseline.head).values():
+        write_array(folder / FROZEN, frozen)
+    write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, trained.after.predictions]))
     return None
 
 
 def learning_curve(
-    ready: Prepared, learned: Sequence[Learned], before: Measured, after: Measured, baselines: Mapping[str, Predictions]
-) -> dict[str, Any] | None:
+    setup: Setup,
+    outcomes: Sequence[ShareOutcome],
+    before: Measurement,
+    after: Measurement,
+    baselines: Mapping[str, Floats],
+) -> LearningCurveRecord | None:
     """Return what scores.json says of the curve, its last point the run itself; None where none was asked for."""
-    if not learned:
+    if not outcomes:
         return None
-    task, examples = ready.task, len(ready.corpus.train)
-    whole = Learned(100, examples, before.predictions, after.predictions, baselines, None, None)
-    measured = [_point(ready, each) for each in (*learned, whole) if each.left_out is None]
-    half = next((each.after for each in learned if each.per_cent == 50), None)
-    suggestion = suggest(ready, None if half is None else task.measure(ready.test_rows, half), after)
-    return {
-        "metric": task.primary_metric,
-        "points": measured,
-        "left_out": [
-            {"share": each.per_cent, "examples": each.examples, "reason": each.left_out}
-            for each in learned
+    examples = len(setup.corpus.train)
+    whole = ShareOutcome(100, examples, before.predictions, after.predictions, baselines, None, None)
+    half = next((each.after for each in outcomes if each.per_cent == 50), None)
+    suggestion = suggest(setup, None if half is None else setup.test.measure_predictions(half), after)
+    return LearningCurveRecord(
+        metric=setup.test.primary_metric,
+        points=tuple(_point(setup, each) for each in (*outcomes, whole) if each.left_out is None),
+        left_out=tuple(
+            CurveGap(share=each.per_cent, examples=each.examples, reason=each.left_out)
+            for each in outcomes
             if each.left_out
-        ],
-        "suggestion": suggestion.word,
-        "sentence": suggestion.sentence,
-        "difference": suggestion.difference and suggestion.difference.record(),
-    }
-
-
-def _point(ready: Prepared, learned: Learned) -> dict[str, Any]:
-    """Return the deciding metric of both models with their own intervals, and that of the baselines."""
-    metric = ready.task.primary_metric
-    sides = {"before": learned.before, "after": learned.after}
-    return {
-        "share": learned.per_cent,
-        "examples": learned.examples,
-        "seconds": learned.seconds,
-        **{side: _own(ready, given) for side, given in sides.items() if given is not None},
-        "baselines": {
-            name: ready.task.measure(ready.test_rows, given).scores.get(metric)
-            for name, given in learned.baselines.items()
-        },
-    }
-
-
-def _own(ready: Prepared, predictions: Predictions) -> dict[str, Any]:
-    task, evaluation = ready.task, ready.recipe.evaluation
-    interval = own_interval(
-        task.measure(ready.test_rows, predictions).statistics,
-        task.metrics[task.primary_metric],
-        ready.corpus.test.units.nodes,
-        seed=ready.recipe.seed,
-        draws=evaluation.bootstrap_draws,
-    ).record()
-    return {"score": interval["value"], "low": interval["low"], "high": interval["high"]}
-
-
-def suggest(ready: Prepared, half: Measured | None, whole: Measured) -> Suggestion:
-    """Return whether to annotate more, from what all training examples gained over half of them on the test."""
-    if half is None:
-        return Suggestion("CANNOT BE TOLD", "Cannot be told: there is no score for half of the data.", None)
-    task, recipe, units = ready.task, ready.recipe, ready.corpus.test.units
-    resampling = Resampling(recipe.seed, recipe.evaluation.bootstrap_draws)
-    interval = difference(task, task.primary_metric, half, whole, units, resampling)
-    return judge(
-        interval,
-        METRIC_NAMES.get(task.primary_metric, task.primary_metric),
-        task.discordant(half, whole),
-        task.too_rare(task.primary_metric, whole, units),
+        ),
+        suggestion=suggestion.word,
+        sentence=suggestion.sentence,
+        difference=suggestion.difference and interval_record(suggestion.difference),
     )
 
 
-def judge(interval: Interval, metric: str, discordant: int | None, too_rare: RareClass | None = None) -> Suggestion:
+def _point(setup: Setup, outcome: ShareOutcome) -> CurvePoint:
+    """Return the primary metric of both models with their own intervals, and that of the baselines."""
+    sides = {"before": outcome.before, "after": outcome.after}
+    return CurvePoint(
+        share=outcome.per_cent,
+        examples=outcome.examples,
+        seconds=outcome.seconds,
+        **{side: _score(setup, predictions) for side, predictions in sides.items() if predictions is not None},
+        baselines={
+            name: setup.test.measure_predictions(predictions).scores.get(setup.test.primary_metric)
+            for name, predictions in outcome.baselines.items()
+        },
+    )
+
+
+def _score(setup: Setup, predictions: Floats) -> CurveScore:
+    interval = setup.test.score_interval(setup.test.measure_predictions(predictions))
+    return CurveScore(score=finite(interval.value), low=finite(interval.low), high=finite(interval.high))
+
+
+def suggest(setup: Setup, half: Measurement | None, whole: Measurement) -> Suggestion:
+    """Return whether to annotate more, from what all training examples gained over half of them on the test."""
+    if half is None:
+        return Suggestion("CANNOT BE TOLD", "Cannot be told: there is no score for half of the data.", None)
+    test, metric = setup.test, setup.test.primary_metric
+    return judge_gain(
+        test.difference(half, whole),
+        METRIC_NAMES.get(metric, metric),
+        count_discordant(half, whole),
+        test.rare_class(whole),
+    )
+
+
+def judge_gain(
+    interval: Interval, metric: str, discordant: int | None, too_rare: RareClass | None = None
+) -> Suggestion:
     """Return the suggestion for the interval of what doubling the data gained, positive being better.
 
     Less than ``SMALL_GAIN`` must be excluded or shown, not merely not found: a wide interval says nothing.

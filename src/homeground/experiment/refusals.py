@@ -10,10 +10,10 @@ from homeground.data.tables import read_table
 from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe.recipe import Recipe
-from homeground.tasks.task import Task
+from homeground.tasks.task import TaskInfo
 
 
-def refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+def refuse_before_start(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse what would else come to light only after the run was begun."""
     scores = [example.score for example in corpus.test.examples]
     if scores[0] is not None and len(scores) > 1 and len(set(scores)) == 1:
@@ -23,29 +23,29 @@ def refuse_before_start(recipe: Recipe, task: Task, corpus: Corpus) -> None:
         )
     monitored = {"train/epoch_loss"}
     if len(corpus.validation):
-        monitored |= {"validation/loss", *(f"validation/{name}" for name in task.metrics)}
+        monitored |= {"validation/loss", *(f"validation/{name}" for name in info.metric_names)}
     if recipe.training.monitor is not None and recipe.training.monitor not in monitored:
         known = nearest(recipe.training.monitor, sorted(monitored))
         raise UsageError(f'--monitor "{recipe.training.monitor}" is not measured; {known}')
     if recipe.search.search:
         _refuse_search(recipe, corpus)
-    _refuse_annotation(recipe, task, corpus)
+    _refuse_annotation(recipe, info, corpus)
     if recipe.evaluation.keep_general and not len(corpus.validation):
         raise UsageError(
             "--keep-general chooses how much is kept on a validation split and there is none; give --validation, "
             "e.g. 0.1"
         )
     if recipe.evaluation.target_precision is not None:
-        _refuse_abstaining(recipe, task, corpus)
+        _refuse_abstaining(recipe, info, corpus)
     if recipe.evaluation.pll:
-        _refuse_words(recipe, task, corpus)
+        _refuse_words(recipe, info, corpus)
 
 
-def _refuse_words(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+def _refuse_words(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse to fill in words where a model fills in none, or where the model that is kept learned from all texts."""
     flag = f"--pll {recipe.evaluation.pll}"
-    if task.head != "masked_lm":
-        raise UsageError(f"{flag} fills in words of plain texts; this task is {task.name}")
+    if info.head != "masked_lm":
+        raise UsageError(f"{flag} fills in words of plain texts; this task is {info.name}")
     if corpus.folds is not None:
         raise UsageError(
             f"{flag} asks the model that is kept, and these {len(corpus.test)} texts are cross-fitted: it learned from "
@@ -53,11 +53,11 @@ def _refuse_words(recipe: Recipe, task: Task, corpus: Corpus) -> None:
         )
 
 
-def _refuse_abstaining(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+def _refuse_abstaining(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse to choose a threshold where there is no label to be sure of, or nothing to choose by."""
     flag = f"--target-precision {recipe.evaluation.target_precision:g}"
-    if task.loss != "cross_entropy":
-        raise UsageError(f"{flag} is for texts with one label each, learned by cross_entropy; this is {task.loss}")
+    if not info.one_label:
+        raise UsageError(f"{flag} is for texts with one label each, learned by cross_entropy; this is {info.loss}")
     if not len(corpus.validation):
         raise UsageError(f"{flag} chooses a threshold on a validation split and there is none; give --validation 0.1")
 
@@ -76,7 +76,7 @@ def _refuse_search(recipe: Recipe, corpus: Corpus) -> None:
         raise UsageError(f"{flag} chooses on validation and --monitor train/epoch_loss is not; leave out one of them")
 
 
-def _refuse_annotation(recipe: Recipe, task: Task, corpus: Corpus) -> None:
+def _refuse_annotation(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse a learning curve without a test split, and a choice of texts where nothing says how sure a model is."""
     asked = recipe.annotation
     if asked.learning_curve and corpus.folds is not None:
@@ -86,17 +86,17 @@ def _refuse_annotation(recipe: Recipe, task: Task, corpus: Corpus) -> None:
             "leave out --learning-curve"
         )
     if asked.unlabelled is not None:
-        if task.name != "classification":
+        if info.head != "sequence_classification":
             raise UsageError(
-                f"--unlabelled lists the texts of whose label a classifier is least sure, and {task.name} has no "
+                f"--unlabelled lists the texts of whose label a classifier is least sure, and {info.name} has no "
                 "labels; leave it out"
             )
-        require_texts(asked.unlabelled, recipe, task.columns)
+        require_texts(asked.unlabelled, recipe, info.columns)
 
 
-def refuse_new_head(recipe: Recipe, checkpoint: Checkpoint) -> None:
+def refuse_new_head(recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint) -> None:
     """Refuse to keep what a head fitted to the domain's own text makes of general text: it says nothing."""
-    if recipe.evaluation.keep_general and not fills_masks(checkpoint):
+    if info.head == "masked_lm" and recipe.evaluation.keep_general and not fills_masks(checkpoint):
         raise UsageError(
             f'--keep-general: "{checkpoint.name}" has no trained head for masked words, so there is nothing to keep; '
             "adapt it to general text first, and that run to the domain"

@@ -1,4 +1,4 @@
-"""The luck of training: the same recipe again, with other seeds, on the same splits and the same test.
+"""The variance between training runs: the same recipe again, with other seeds, on the same splits and the same test.
 
     for every further seed: train, merge and calibrate as the recipe says, measure, write seeds/<number>/
     the run itself is training 1, and its model is the one that is kept
@@ -10,64 +10,48 @@ A training whose predictions are written is not repeated.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import groupby
 
-from homeground.engines.model import Model
 from homeground.errors import TrainingFailed
-from homeground.experiment.head import NewHead
-from homeground.experiment.preparation import Prepared
-from homeground.experiment.training_run import (
-    PREDICTIONS,
-    Listener,
-    Note,
-    calibrate,
-    cross_fit,
-    fit,
-    keep_general,
-    measure_calibrated,
-)
+from homeground.experiment.cross_fitting import PREDICTIONS, cross_fit
+from homeground.experiment.events import Notice, OnEvent
+from homeground.experiment.plan import PlannedTraining
+from homeground.experiment.setup import Setup
+from homeground.experiment.training_run import BaselineModel, train_one
 from homeground.results.run import Run
 from homeground.storage import read_array, write_array
-from homeground.tasks.task import Measured
+from homeground.tasks.task import Measurement
 
 FOLDER = "seeds"
 
 
-def learn_seeds(
-    run: Run, ready: Prepared, base: Model, before: Measured, tell: Listener, head: NewHead | None
-) -> list[Measured]:
-    """Return what the trainings after the first score on the test; nothing where no ``--seeds`` was asked for.
+def train_further_seeds(
+    run: Run, setup: Setup, planned: Sequence[PlannedTraining], before: BaselineModel, on_event: OnEvent
+) -> list[Measurement]:
+    """Return what the trainings after the first score on the test; nothing where none is planned.
 
     Cross-fitted, a further training is one of every fold.
 
     Raises:
         TrainingFailed: a loss was not finite. Leaving that training out would flatter the recipe.
     """
-    measured: list[Measured] = []
-    for number in range(2, ready.recipe.evaluation.seeds + 1):
-        home = run.folder / FOLDER / str(number)
-        if not (home / PREDICTIONS).is_file():
-            seed = ready.recipe.seed + number - 1
-            tell(Note(f"training {number} of {ready.recipe.evaluation.seeds}, with seed {seed}"))
+    measured: list[Measurement] = []
+    for number, group in groupby(planned, key=lambda training: training.number):
+        trainings = list(group)
+        seed, folder = trainings[0].seed, run.folder / FOLDER / str(number)
+        if not (folder / PREDICTIONS).is_file():
+            on_event(Notice(f"training {number} of {setup.recipe.evaluation.seeds}, with seed {seed}"))
             try:
-                after = _train(seed, home, ready, base, before, tell, head)
+                if setup.corpus.folds is not None:
+                    after = cross_fit(run, setup, trainings, before.measurement, on_event).tested.after
+                else:
+                    after = train_one(setup, trainings[0], folder, on_event, before=before).after
             except TrainingFailed as error:
                 raise TrainingFailed(f"training {number}, with seed {seed}: {error}") from error
-            write_array(home / PREDICTIONS, after.predictions)
-        run.remove_checkpoints(home)
-        measured.append(ready.task.measure(ready.test_rows, read_array(home / PREDICTIONS)))
+            write_array(folder / PREDICTIONS, after.predictions)
+        run.remove_checkpoints(folder)
+        measured.append(setup.test.measure_predictions(read_array(folder / PREDICTIONS)))
     if measured:
-        tell(Note(f"the model that is kept, with seed {ready.recipe.seed}"))
+        on_event(Notice(f"the model that is kept, with seed {setup.recipe.seed}"))
     return measured
-
-
-def _train(
-    seed: int, home: Path, ready: Prepared, base: Model, before: Measured, tell: Listener, head: NewHead | None
-) -> Measured:
-    if ready.corpus.folds is not None:
-        # Laid out like a run of its own: folds/1/ and so on.
-        return cross_fit(Run(home), ready, before, tell, seed=seed)[1].after
-    tuned, _ = fit(ready, home, before, tell, ready.lesson, head, seed=seed)
-    merged = keep_general(ready, base, tuned, tell, ready.lesson)
-    model = merged.model if merged else tuned
-    return measure_calibrated(model, ready, calibrate(ready, model, tell, ready.lesson)).after

@@ -15,7 +15,7 @@ from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError
 from homeground.evaluation.evaluate import embed
-from homeground.tasks.similarity import similarity, similarity_matrix
+from homeground.tasks.similarity.similarity import similarity, similarity_matrix
 
 BATCH_SIZE = 64
 

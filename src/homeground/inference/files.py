@@ -23,16 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from homeground.data.columns import find_columns
 from homeground.data.csv_fields import csv_field
-from homeground.data.tables import Origin, Row, column_error, open_table, text
+from homeground.data.tables import Origin, Row, open_table, text
 from homeground.errors import DataError, UsageError, nearest
 from homeground.inference.classifier import THRESHOLD, Classifier, joined
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.storage import written_to
-from homeground.tasks.classification.labels import TEXT_NAMES
-from homeground.tasks.similarity import USUAL_NAMES
 
 CHUNK = 4096
 """Rows predicted at once."""
@@ -128,25 +127,18 @@ def _text_columns(table: Origin, recipe: Recipe) -> tuple[str, ...]:
     named = recipe.columns
     if named.text and (named.text_1 or named.text_2):
         raise UsageError("--text names the only text, --text-1 and --text-2 those of a pair; give one kind")
-    for name in (named.text, named.text_1, named.text_2):
-        if name is not None and name not in table.columns:
-            raise column_error(table, name)
+    roles = {"text_1": named.text_1, "text_2": named.text_2, "text": named.text}
+    columns = find_columns(table, roles, roles)
     only = named.text or (None if named.text_2 else named.text_1)
-    first = named.text_1 or _usual(table, USUAL_NAMES["text_1"])
-    second = named.text_2 or _usual(table, USUAL_NAMES["text_2"])
-    if only is None and first and second:
-        return first, second
+    if only is None and "text_1" in columns and "text_2" in columns:
+        return columns["text_1"], columns["text_2"]
     if named.text_2:
         raise UsageError("--text-2 names the second text of a pair; name the first with --text-1")
-    single = only or first or _usual(table, TEXT_NAMES)
+    single = only or columns.get("text_1") or columns.get("text")
     if single is None:
         problem = f"which column holds the text? name it with --text; {nearest('text', table.columns)}"
         raise DataError.at(table.path, problem)
     return (single,)
-
-
-def _usual(table: Origin, names: tuple[str, ...]) -> str | None:
-    return next((column for name in names for column in table.columns if column.strip().lower() == name), None)
 
 
 def _texts(table: Origin, row: Row, columns: tuple[str, ...]) -> tuple[str, ...] | None:

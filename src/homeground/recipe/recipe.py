@@ -113,21 +113,19 @@ class Recipe(Section):
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
-    def for_task(self, task: str, rows: int = 0) -> Recipe:
-        """Return the recipe with its task named and, where nothing was said, with the settings that suit the task.
+    def for_task(self, task: str, defaults: Mapping[str, Mapping[str, Any]]) -> Recipe:
+        """Return the recipe with its task named and, where nothing was asked for, with the values that suit the task.
 
-        ``rows`` are those of the data: of many plain texts only so many are measured as make an interval narrow.
+        ``defaults`` are those values by section, e.g. ``{"training": {"epochs": 3}}``.
         """
-        suited = TASK_DEFAULTS.get(task, {})
-        unsaid = {name: value for name, value in suited.items() if name not in self.training.model_fields_set}
-        recipe = self.with_training(**unsaid).model_copy(update={"task": task})
-        if task != "mlm":
-            return recipe
-        fraction = min(0.1, MOST_MEASURED / max(rows, 1))
-        spared = {name: fraction for name in ("validation", "test") if name not in self.split.model_fields_set}
-        return recipe.model_copy(update={"split": self.split.model_copy(update=spared)})
+        changed: dict[str, Any] = {"task": task}
+        for name, values in defaults.items():
+            section: Section = getattr(self, name)
+            unset = {field: value for field, value in values.items() if field not in section.model_fields_set}
+            changed[name] = section.model_copy(update=unset)
+        return self.model_copy(update=changed)
 
-    def with_training(self, **values: float) -> Recipe:
+    def with_training(self, **values: float | str) -> Recipe:
         """Return the recipe with other values in [training]."""
         return self.model_copy(update={"training": self.training.model_copy(update=values)})
 
@@ -146,16 +144,6 @@ class Recipe(Section):
             if setting.name not in table and setting.field.default is not None:
                 table[setting.name] = "none"
         return tomli_w.dumps(values)
-
-
-TASK_DEFAULTS: dict[str, dict[str, float]] = {
-    "classification": {"epochs": 3, "learning_rate": 5e-5},
-    "mlm": {"epochs": 3, "learning_rate": 5e-5, "batch_size": 16},
-}
-"""Settings of [training] that suit a task better than the defaults above."""
-
-MOST_MEASURED = 2000
-"""Plain texts that validate, and as many that test, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)

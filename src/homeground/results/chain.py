@@ -56,7 +56,7 @@ class ChainRecord(Record):
     scores: ChainScores = Field(default_factory=lambda: ChainScores(), description="the scores of every stage")
     comparisons: ChainComparisons = Field(
         default_factory=lambda: ChainComparisons(),
-        description="of each its `verdict`, `sentence`, `difference`, `differences`, `smallest_detectable`, `units_needed`",
+        description="`verdict`, `sentence`, `difference`, `differences`, `smallest_detectable`, `units_needed`",
     )
     test_examples: int = Field(default=0, description="examples that were tested")
     test_units: int = Field(default=0, description="independent units they make")

@@ -6,13 +6,14 @@ file holds what was measured and nothing else; a field that a file lacks has its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 SCORES_VERSION = 1
 
-MetricValues = dict[str, float | None]
+MetricValues = Mapping[str, float | None]
 """Metric name to value; a value that could not be computed is None."""
 
 

@@ -9,31 +9,34 @@ in 20. Holm's step-down procedure keeps that chance for all of them together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
+
+Comparison = TypeVar("Comparison")
 
 ERROR = 0.05
 """The chance that any of the comparisons is called an effect where none of them has one."""
 
-SHOWN = ("HELPED", "HURT")
+EFFECTS = ("HELPED", "HURT")
 """The verdicts that call a difference an effect."""
 
 
-def judge_together(names: Sequence[str], judge: Callable[[str, float], dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the verdicts of several comparisons, in their order, each at the level Holm's procedure gives it.
+def judge_together(
+    names: Sequence[str], judge: Callable[[str, float], Comparison], word: Callable[[Comparison], str]
+) -> dict[str, Comparison]:
+    """Return the comparisons of these names, in their order, each at the level Holm's procedure gives it.
 
-    ``judge`` returns the record of a comparison, of which ``verdict`` is looked at, with an interval of a level. The
-    first is 1 - 0.05/m for m comparisons; each one that is an effect there leaves one fewer for the others, until none
-    is.
+    ``judge`` makes a comparison with an interval of a level; ``word`` is its verdict. The first level is 1 - 0.05/m for
+    m comparisons; each one that is an effect there leaves one fewer for the others, until none is.
 
-    >>> found = judge_together(["a", "b"], lambda name, level: {"verdict": "HELPED" if name == "a" else "NO EVIDENCE",
-    ...                                                         "level": level})
-    >>> found["a"]["level"], found["b"]["level"]
+    >>> levels = judge_together(["a", "b"], lambda name, level: (name, level),
+    ...                         lambda comparison: "HELPED" if comparison[0] == "a" else "NO EVIDENCE")
+    >>> levels["a"][1], levels["b"][1]
     (0.975, 0.95)
     """
-    left, found = list(names), dict[str, dict[str, Any]]()
+    left, done = list(names), dict[str, Comparison]()
     while left:
-        judged = {name: judge(name, 1 - ERROR / len(left)) for name in left}
-        shown = [name for name in left if judged[name]["verdict"] in SHOWN]
-        found |= {name: judged[name] for name in shown or left}
-        left = [name for name in left if name not in shown] if shown else []
-    return {name: found[name] for name in names}
+        comparisons = {name: judge(name, 1 - ERROR / len(left)) for name in left}
+        effects = [name for name in left if word(comparisons[name]) in EFFECTS]
+        done |= {name: comparisons[name] for name in effects or left}
+        left = [name for name in left if name not in effects] if effects else []
+    return {name: done[name] for name in names}

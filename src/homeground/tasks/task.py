@@ -39,6 +39,11 @@ class Rows(Protocol):
         """Texts that lost tokens to the maximum length."""
         ...
 
+    @property
+    def passes(self) -> int:
+        """How often what is learned from once is measured, e.g. with several draws of masks."""
+        ...
+
     def lengths(self, occasion: Occasion) -> Ints:
         """Tokens of every item that is batched on this occasion, shape ``(items,)``."""
         ...
@@ -254,6 +259,35 @@ class HasClasses(Protocol):
 
     def rare_class(self, metric: str, measurement: Measurement, units: Ints) -> RareClass | None:
         """Return the rarest class where a metric is a mean over classes and too few test units have that class."""
+        ...
+
+
+class RowsWithLabels(Rows, Protocol):
+    """Tokenized examples that have labels."""
+
+    @property
+    def labels(self) -> Ints:
+        """Class numbers ``(examples,)``, or 0 and 1 ``(examples, classes)`` where a text may have several."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A task whose head is a linear map to the logits of its labels."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The classes of the model."""
+        ...
+
+    @property
+    def several(self) -> bool:
+        """Whether an example may have any number of labels."""
+        ...
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every class weighs as much in all, however rare it is."""
         ...
 
 

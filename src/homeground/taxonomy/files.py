@@ -13,22 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 
-from homeground.data.tables import Row, Table, column_error, read_table, shown, text
+from homeground.data.columns import CONCEPT_NAMES, find_columns
+from homeground.data.tables import Row, Table, read_table, shown, text
 from homeground.data.units import text_key
 from homeground.errors import DataError, UsageError, nearest
 from homeground.taxonomy.taxonomy import Concept, Taxonomy, grow, make_concept
-
-USUAL_NAMES: dict[str, tuple[str, ...]] = {
-    "id": ("concepturi", "id", "uri", "concept_id", "code"),
-    "label": ("preferredlabel", "preferred_label", "label", "title", "name", "term"),
-    "alternatives": ("altlabels", "alternatives", "alternative_labels", "alt_labels", "synonyms"),
-    "description": ("description", "definition"),
-    "parent": ("broaderuri", "parent", "parent_id", "broader", "broader_id"),
-    "path": ("path",),
-    "group": ("iscogroup", "group"),
-    "branch": ("branch",),
-}
-"""What each part may be called, in any case, the first that is there wins."""
 
 ISCO_DIGITS = 4
 """Digits of an ISCO unit group, the first of them its branch; spreadsheets drop those that are leading zeros."""
@@ -43,7 +32,7 @@ Path = tuple[str, ...]
 class Layout:
     """How a taxonomy's table is written.
 
-    ``columns`` names parts of ``USUAL_NAMES`` that are called otherwise. ``between_names`` separates the alternatives
+    ``columns`` names parts of ``CONCEPT_NAMES`` that are called otherwise. ``between_names`` separates the alternatives
     of a concept (None: line ends and ``|``), ``between_steps`` those of a path. Branches stand at ``branch_depth``.
     """
 
@@ -74,7 +63,7 @@ def read_taxonomy(
     layout = layout or Layout()
     table = _read(path, layout)
     above = None if groups is None else _read(groups, layout, named=False)
-    columns = find_parts(table, layout.columns)
+    columns = concept_columns(table, layout.columns)
     if relations is not None:
         return _by_parents(table, columns, layout, above, _read(relations, layout, named=False))
     if "parent" in columns:
@@ -94,17 +83,9 @@ def read_taxonomy(
     )
 
 
-def find_parts(table: Table, named: Mapping[str, str]) -> dict[str, str]:
-    """Return which column plays which part: the named ones first, the rest by their usual names."""
-    for name in named.values():
-        if name not in table.columns:
-            raise column_error(table, name)
-    found = dict(named)
-    free = {column.strip().lower(): column for column in reversed(table.columns) if column not in found.values()}
-    for part, usual in USUAL_NAMES.items():
-        if part not in found and (name := next((name for name in usual if name in free), None)):
-            found[part] = free[name]
-    return found
+def concept_columns(table: Table, named: Mapping[str, str]) -> dict[str, str]:
+    """Return which column plays which role of a concept: the named ones first, the rest by their usual names."""
+    return find_columns(table, CONCEPT_NAMES, named, usual=CONCEPT_NAMES)
 
 
 def _read(path: str | PathLike[str], layout: Layout, *, named: bool = True) -> Table:
@@ -113,7 +94,7 @@ def _read(path: str | PathLike[str], layout: Layout, *, named: bool = True) -> T
 
 def _required(table: Table, columns: Mapping[str, str], part: str) -> str:
     if part not in columns:
-        usual = ", ".join(f'"{name}"' for name in USUAL_NAMES[part])
+        usual = ", ".join(f'"{name}"' for name in CONCEPT_NAMES[part])
         listed = ", ".join(f'"{column}"' for column in table.columns)
         raise DataError.at(table.path, f"no column is called {usual}; the columns are {listed}; name it with --{part}")
     return columns[part]
@@ -207,7 +188,7 @@ def _isco_names(groups: Table) -> tuple[dict[str, str], int]:
     These are the codes of three digits that no code of four begins with: 110 is 0110, while 251 stands above 2511. A
     code that stands twice (11, one of which was 011) names nothing.
     """
-    columns = find_parts(groups, {})
+    columns = concept_columns(groups, {})
     code = _code_column(groups)
     if code is None:
         raise DataError.at(groups.path, 'has no column "code", by which occupations name their ISCO groups')
@@ -276,7 +257,7 @@ def _by_parents(
     nodes.add(table, columns.get("id", label), label)
     tables = [(table, columns)]
     if groups is not None:
-        found = find_parts(groups, {})
+        found = concept_columns(groups, {})
         nodes.add(groups, found.get("id", _required(groups, found, "label")), _required(groups, found, "label"))
         tables.append((groups, found))
     if relations is not None:
@@ -333,7 +314,7 @@ class _Nodes:
 
     def relate(self, table: Table) -> list[str]:
         """Take the parents from a table of children and parents, and say how many of its rows name no child of ours."""
-        columns = find_parts(table, {})
+        columns = concept_columns(table, {})
         child = next((name for name in table.columns if name.strip().lower() in ("child", "child_id")), None)
         child = child or _required(table, columns, "id")
         parent = _required(table, columns, "parent")

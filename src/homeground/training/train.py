@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from homeground.engines.model import Model
 from homeground.errors import TrainingFailed, UsageError, nearest
 from homeground.recipe.recipe import Recipe
+from homeground.statistics.glossary import greater_is_better
 from homeground.tasks.task import Rows, Task
 from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
 from homeground.training.early_stopping import judge
@@ -75,7 +76,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class Interrupted:
     """A signal ended the loop early; everything is saved."""
 
     step: int
@@ -92,7 +93,7 @@ class Finished:
     reason: str
 
 
-Event = Started | Step | Evaluated | Saved | Stopped | Finished
+Event = Started | Step | Evaluated | Saved | Interrupted | Finished
 Evaluate = Callable[[Model], dict[str, float]]
 
 
@@ -140,7 +141,7 @@ def train(
             yield Saved(state.step, save_checkpoint(home, model, state))
             saved_at = time.monotonic()
         if signal_number:
-            yield Stopped(state.step, signal_number)
+            yield Interrupted(state.step, signal_number)
             return
     best = best_checkpoint(home, state)
     if training.keep == "best" and best is not None and state.best.step != state.step:
@@ -167,16 +168,16 @@ def monitored(task: Task, recipe: Recipe, *, validated: bool) -> str:
     """
     measured = ["validation/loss", *(f"validation/{name}" for name in task.metrics)] if validated else []
     known = ["train/epoch_loss", *measured]
-    monitor = recipe.training.monitor or (f"validation/{task.primary_metric}" if validated else known[0])
+    monitor = recipe.training.monitor or (f"validation/{task.info.primary_metric}" if validated else known[0])
     if monitor not in known:
         why = "" if validated else " without a validation split"
         raise UsageError(f'--monitor "{monitor}" is not measured{why}; {nearest(monitor, known)}')
     return monitor
 
 
-def greater_is_better(task: Task, monitor: str) -> bool:
-    """Tell whether a monitored value is better the greater it is; a loss is not."""
-    return task.greater_is_better.get(monitor.split("/")[-1], False)
+def monitor_direction(monitor: str) -> bool:
+    """Return whether a monitored value, e.g. "validation/pearson", is better the greater it is; a loss is not."""
+    return greater_is_better(monitor.split("/")[-1])
 
 
 class _Course:
@@ -193,7 +194,9 @@ class _Course:
     def learn(self, model: Model, state: State) -> tuple[State, Step]:
         """Take the step after ``state`` and return where that leads."""
         items = self._items(state.step)
-        batch, denominator = self.task.collate(self.rows, items, "training", epoch=state.step // self.per_epoch)
+        batch, denominator = self.task.collate(
+            self.rows, items, "training", epoch=state.step // self.per_epoch, seed=self.recipe.seed
+        )
         rate = learning_rate(
             state.step,
             total=self.total,
@@ -224,7 +227,7 @@ class _Course:
             # A metric that is not defined on this split, such as a correlation of equal scores, is no improvement.
             values.get(self.monitor, math.nan),
             state.step,
-            greater_is_better=greater_is_better(self.task, self.monitor),
+            greater_is_better=monitor_direction(self.monitor),
             min_delta=self.training.min_delta,
         )
         done = "all epochs are done" if state.step == self.total else None
@@ -238,7 +241,7 @@ class _Course:
         epoch, place = divmod(step, self.per_epoch)
         if self.batches[0] != epoch:
             wanted = self.training.group_by_length
-            grouped = not self.task.in_batch_negatives if wanted is None else wanted
+            grouped = not self.task.info.in_batch_negatives if wanted is None else wanted
             size, seed = self.training.batch_size, self.recipe.seed
             batches = epoch_batches(self.lengths, size, seed=seed, epoch=epoch, group_by_length=grouped)
             self.batches = (epoch, batches)

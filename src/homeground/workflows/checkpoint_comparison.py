@@ -1,6 +1,6 @@
 """Which checkpoint would do, before any of them is trained: ``homeground compare --checkpoints``.
 
-    labelled texts   an L2 logistic regression on what each frozen checkpoint says of the texts
+    labelled texts   an L2 logistic regression on each frozen checkpoint's vectors of the texts
     pairs            each checkpoint as it is
 
 Choosing a checkpoint is choosing, so nothing of the test split is looked at: the data is split as ``adapt`` would, and
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +37,24 @@ from homeground.checkpoint import (
 from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, seen_before
 from homeground.data.examples import Example
 from homeground.data.splitting import cross_fit_folds
+from homeground.data.tables import Table
 from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
-from homeground.evaluation.comparison import METRIC_NAMES, Resampling, described, difference
-from homeground.evaluation.evaluate import embed, evaluate
+from homeground.evaluation.comparison import METRIC_NAMES
+from homeground.evaluation.evaluate import embed
+from homeground.evaluation.evaluation_set import EvaluationSet, Resampling, count_discordant
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
+from homeground.experiment.events import Notice, OnEvent, ignore
 from homeground.experiment.head import Choice, probabilities, vectors_of
 from homeground.recipe.recipe import Recipe, make_recipe
-from homeground.statistics.bootstrap import Interval, own_interval
+from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
+from homeground.results.writing import interval_record
+from homeground.statistics.bootstrap import Interval
+from homeground.statistics.glossary import greater_is_better
 from homeground.tasks import choose_task
-from homeground.tasks.classification.classification import Classification
-from homeground.tasks.similarity import Similarity
-from homeground.tasks.task import Measured, Split, Task
+from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
 
 FOLDS = 5
 """Parts of the labelled examples, each of which is predicted by a regression that learned from the others."""
@@ -68,7 +72,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ComparisonSet:
     """What the candidates are compared on.
 
     ``examples`` are all but those of the test split; ``part`` those of them that are scored. ``rounds`` marks the held
@@ -76,18 +80,43 @@ class Ground:
     """
 
     recipe: Recipe
+    table: Table
+    spec: TaskSpec
     task: Task
     examples: list[Example]
     rounds: list[NDArray[np.bool_]]
     part: Part
     corpus: Corpus
 
+    def evaluation_set(self, candidate: Candidate) -> EvaluationSet:
+        """Return the scored examples in the tokens of a candidate."""
+        task, examples = self._as_compared(candidate)
+        rows = task.tokenize(examples, candidate.tokenizer, candidate.padding)
+        evaluation = self.recipe.evaluation
+        resampling = Resampling(self.recipe.seed, evaluation.bootstrap_draws)
+        return EvaluationSet(
+            self.recipe.data, task, rows, self.part.units, evaluation.evaluation_batch_size, resampling
+        )
+
+    def _as_compared(self, candidate: Candidate) -> tuple[Task, list[Example]]:
+        """Return task and examples as a saved model compares embeddings; else as they are."""
+        if isinstance(self.task, Classifies):
+            return self.task, self.part.examples
+        settings = read_settings(candidate.checkpoint.folder / "homeground.json")
+        spec = self.spec.with_saved_settings(settings)
+        if spec == self.spec:
+            return self.task, self.part.examples
+        # The scale of the given scores follows from how embeddings are compared.
+        rows = {example.row for example in self.part.examples}
+        examples = [example for example in spec.read(self.table).examples if example.row in rows]
+        return spec.for_model(candidate.checkpoint, examples), examples
+
 
 @dataclass(frozen=True)
-class Tried:
+class CandidateResult:
     """What one candidate scored, with its dimensions, its pooling where one was chosen, and the seconds it took."""
 
-    measured: Measured
+    measurement: Measurement
     dimensions: int
     pooling: str | None
     truncated: int
@@ -95,12 +124,12 @@ class Tried:
 
 
 def compare_checkpoints(
-    checkpoints: Sequence[str], data: str | Path, *, say: Callable[[str], None] = lambda _: None, **settings: Any
+    checkpoints: Sequence[str], data: str | Path, *, on_event: OnEvent = ignore, **settings: Any
 ) -> dict[str, Any]:
     """Return what several checkpoints score on a file before any training, each with its interval against the best.
 
-    ``settings`` are those of ``adapt``; with the same ones its test split stays unasked. ``say`` hears what is done.
-    docs/scores.md describes the result.
+    ``settings`` are those of ``adapt``; with the same ones its test split stays unasked. ``on_event`` is called with
+    what is done. docs/scores.md describes the result.
 
     Raises:
         UsageError: fewer than two checkpoints, or one of them twice, be it under two names.
@@ -112,17 +141,17 @@ def compare_checkpoints(
     recipe = make_recipe({}, data=str(data), **settings)
     candidates = [_candidate(name, recipe) for name in checkpoints]
     _refuse_twins(candidates)
-    ground = _ground(recipe)
-    say(f"{data}: {ground.task.understood()}")
-    seen = _seen(candidates, ground)
+    compared = _comparison_set(recipe)
+    on_event(Notice(f"{data}: {compared.task.info.description}"))
+    seen = _seen(candidates, compared)
     for candidate in candidates:
-        _open(candidate, ground)
-    tried: dict[str, Tried] = {}
+        _open(candidate, compared)
+    results: dict[str, CandidateResult] = {}
     for candidate in candidates:
-        say(f"{candidate.checkpoint.name}: {len(ground.examples)} examples")
-        tried[candidate.checkpoint.name] = _try(candidate, ground)
-    say("cheap baselines")
-    return _record(ground, candidates, tried, seen, _baselines(ground, candidates[0]))
+        on_event(Notice(f"{candidate.checkpoint.name}: {len(compared.examples)} examples"))
+        results[candidate.checkpoint.name] = _measure(candidate, compared)
+    on_event(Notice("cheap baselines"))
+    return _record(compared, candidates, results, seen).to_json()
 
 
 def _refuse_twins(candidates: Sequence[Candidate]) -> None:
@@ -133,16 +162,16 @@ def _refuse_twins(candidates: Sequence[Candidate]) -> None:
             raise UsageError(f"{first} and {own.name} are the same weights, settings and tokenizer; give one of them")
 
 
-def _seen(candidates: Sequence[Candidate], ground: Ground) -> dict[str, int]:
+def _seen(candidates: Sequence[Candidate], compared: ComparisonSet) -> dict[str, int]:
     """Return how many of the scored examples each candidate learned from; refuse where each has seen some."""
-    examples = ground.part.examples
+    examples = compared.part.examples
     seen = {
         each.checkpoint.name: int(seen_before(examples, learned_texts(each.checkpoint)).sum()) for each in candidates
     }
     if all(seen.values()):
         counts = ", ".join(f"{name} from {count}" for name, count in seen.items())
         problem = f"every checkpoint learned from some of its {len(examples)} examples ({counts})"
-        raise DataError.at(ground.recipe.data, f"{problem}; take other data, or add a checkpoint that has seen none")
+        raise DataError.at(compared.recipe.data, f"{problem}; take other data, or add a checkpoint that has seen none")
     return seen
 
 
@@ -157,188 +186,184 @@ def _candidate(name: str, recipe: Recipe) -> Candidate:
     return Candidate(checkpoint, tokenizer, padding, max_length, count_parameters(checkpoint.folder))
 
 
-def _ground(recipe: Recipe) -> Ground:
+def _comparison_set(recipe: Recipe) -> ComparisonSet:
     table = read_file(recipe.data, recipe)
-    task = choose_task(table, recipe)
-    recipe = recipe.for_task(task.name)
-    if task.head == "masked_lm":
+    spec = choose_task(table, recipe)
+    if spec.info.head == "masked_lm":
         raise UsageError(
             f"{recipe.data} holds plain texts, and --checkpoints compares what checkpoints make of labels or pairs; "
             "leave out --checkpoints to compare two of them by their masked words"
         )
-    corpus = read_corpus(table, recipe, task.read)
+    recipe = recipe.for_task(spec.info.name, spec.info.defaults)
+    corpus = read_corpus(table, recipe, spec.read)
     examples = corpus.train.examples + corpus.validation.examples
-    if not isinstance(task, Classification):
-        return Ground(recipe, task, examples, [], Part(examples, link(examples)), corpus)
+    if spec.info.head == "encoder":
+        part = Part(examples, link(examples))
+        return ComparisonSet(recipe, table, spec, spec.with_splits({}, None), examples, [], part, corpus)
     chosen = np.arange(len(examples)) >= len(corpus.train)
-    given = isinstance(recipe.split.validation, str) or recipe.split.split == "ordered"
-    if given:
+    fixed = isinstance(recipe.split.validation, str) or recipe.split.split == "ordered"
+    if fixed:
         rounds = [chosen]
         if not chosen.any():
             raise DataError(f"{recipe.data}: no validation examples to choose a checkpoint by; give --validation")
     else:
         folds = cross_fit_folds(link(examples).units, FOLDS, seed=recipe.seed)
         rounds = [folds == fold for fold in range(int(folds.max()) + 1)]
-    learned = corpus.train.examples if given else examples
-    choosing = corpus.validation.examples if given else []
-    settled = task.settled({"train": learned, "validation": choosing, "test": []}, None)
-    scored = [example for example, out in zip(examples, np.any(rounds, axis=0), strict=True) if out]
-    return Ground(recipe, settled, examples, rounds, Part(scored, link(scored)), corpus)
+    train = corpus.train.examples if fixed else examples
+    validation = corpus.validation.examples if fixed else []
+    task = spec.with_splits({"train": train, "validation": validation, "test": []}, None)
+    scored = [example for example, held_out in zip(examples, np.any(rounds, axis=0), strict=True) if held_out]
+    return ComparisonSet(recipe, table, spec, task, examples, rounds, Part(scored, link(scored)), corpus)
 
 
-def _open(candidate: Candidate, ground: Ground) -> Model:
-    recipe, task = ground.recipe, ground.task
+def _open(candidate: Candidate, compared: ComparisonSet) -> Model:
+    recipe, task = compared.recipe, compared.task
     return open_engine(recipe.engine).open_model(
-        candidate.checkpoint, head=task.head, encoder=recipe.encoder, labels=task.labels
+        candidate.checkpoint, head=task.info.head, encoder=recipe.encoder, labels=task.labels
     )
 
 
-def _try(candidate: Candidate, ground: Ground) -> Tried:
+def _measure(candidate: Candidate, compared: ComparisonSet) -> CandidateResult:
     began = time.monotonic()
-    model, task = _open(candidate, ground), ground.task
-    size = ground.recipe.evaluation.evaluation_batch_size
-    if isinstance(task, Classification):
-        rows = task.tokenize(ground.examples, candidate.tokenizer, candidate.padding)
-        vectors = vectors_of(model, task, rows, size=size)
-        predictions, pooling = _cross_fitted(vectors, rows.labels, task, ground)
-        measured = task.measure(_scored_rows(candidate, ground), predictions)
+    model, task = _open(candidate, compared), compared.task
+    examples = compared.evaluation_set(candidate)
+    if isinstance(task, Classifies):
+        rows: Any = task.tokenize(compared.examples, candidate.tokenizer, candidate.padding)
+        vectors = vectors_of(model, task, rows, size=examples.batch_size)
+        predictions, pooling = _cross_fitted(vectors, rows.labels, task, compared)
+        measurement = examples.measure_predictions(predictions)
         dimensions = vectors["mean"].shape[1]
     else:
-        pooling, (task, examples) = None, _as_compared(candidate, ground)
-        rows = task.tokenize(examples, candidate.tokenizer, candidate.padding)
-        measured = evaluate(model, task, rows, batch_size=size)
-        one = tokenize(examples[0].texts[:1], candidate.tokenizer)
+        pooling, rows = None, examples.rows
+        measurement = examples.measure(model)
+        one = tokenize(compared.part.examples[0].texts[:1], candidate.tokenizer)
         dimensions = embed(model, one, padding=candidate.padding, batch_size=1).shape[1]
-    return Tried(measured, dimensions, pooling, rows.truncated, time.monotonic() - began)
+    return CandidateResult(measurement, dimensions, pooling, rows.truncated, time.monotonic() - began)
 
 
 def _cross_fitted(
-    vectors: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], task: Classification, ground: Ground
+    vectors: Mapping[str, NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    task: Classifies,
+    compared: ComparisonSet,
 ) -> tuple[NDArray[np.float64], str]:
     """Return the probabilities of the scored examples, each by a fit that held it out, and the usual pooling."""
     predictions = np.full((len(labels), len(task.labels)), np.nan)
     chosen: Counter[str] = Counter()
-    for held in ground.rounds:
-        choice = Choice.of(labels[~held], None, task, ground.recipe.seed)
-        fits = {name: choice.fit(each[~held], None) for name, each in vectors.items()}
+    for held_out in compared.rounds:
+        choice = Choice.of(labels[~held_out], None, task, compared.recipe.seed)
+        fits = {name: choice.fit(each[~held_out], None) for name, each in vectors.items()}
         pooling = min(fits, key=lambda name: fits[name].loss)
-        predictions[held] = probabilities(fits[pooling].linear, vectors[pooling][held], several=task.several)
+        predictions[held_out] = probabilities(fits[pooling].linear, vectors[pooling][held_out], several=task.several)
         chosen[pooling] += 1
-    return predictions[np.any(ground.rounds, axis=0)], chosen.most_common(1)[0][0]
+    return predictions[np.any(compared.rounds, axis=0)], chosen.most_common(1)[0][0]
 
 
-def _as_compared(candidate: Candidate, ground: Ground) -> tuple[Any, list[Example]]:
-    """Return task and examples as a run that learned cosines compares embeddings; else as they are."""
-    task, examples = ground.task, ground.part.examples
-    own = read_settings(candidate.checkpoint.folder / "homeground.json").get("similarity")
-    if not (isinstance(task, Similarity) and task.scored and own == "cosine" and task.kind == "angular"):
-        return task, examples
-    if task.score_range is not None:
-        # On the scale of angles an unrelated pair stands at 0.5, on that of cosines at 0.
-        examples = [replace(example, score=2 * (example.score or 0.0) - 1) for example in examples]
-    return replace(task, loss="cosine_mse"), examples
-
-
-def _baselines(ground: Ground, first: Candidate) -> dict[str, Measured]:
+def _baselines(compared: ComparisonSet, examples: EvaluationSet) -> dict[str, Measurement]:
     """Return what cheap methods score on the same examples, by name."""
-    task, examples = ground.task, ground.examples
-    found: dict[str, NDArray[np.float64]] = {}
-    for held in ground.rounds:
-        learned, asked = ([examples[place] for place in np.flatnonzero(side)] for side in (~held, held))
-        for name, given in task.baselines(Split(learned), Split(asked)).items():
-            found.setdefault(name, np.full((len(examples), *given.shape[1:]), np.nan))[held] = given
-    if ground.rounds:
-        found = {name: given[np.any(ground.rounds, axis=0)] for name, given in found.items()}
+    task, rows = compared.task, compared.examples
+    predictions: dict[str, NDArray[np.float64]] = {}
+    for held_out in compared.rounds:
+        train, test = ([rows[index] for index in np.flatnonzero(side)] for side in (~held_out, held_out))
+        for name, values in task.baselines(TokenizedExamples(train), TokenizedExamples(test)).items():
+            predictions.setdefault(name, np.full((len(rows), *values.shape[1:]), np.nan))[held_out] = values
+    if compared.rounds:
+        scored = np.any(compared.rounds, axis=0)
+        predictions = {name: values[scored] for name, values in predictions.items()}
     else:
-        found = task.baselines(Split(examples), Split(examples))
-    rows = _scored_rows(first, ground)
-    return {name: task.measure(rows, given) for name, given in found.items()}
-
-
-def _scored_rows(candidate: Candidate, ground: Ground) -> Any:
-    return ground.task.tokenize(ground.part.examples, candidate.tokenizer, candidate.padding)
+        predictions = task.baselines(TokenizedExamples(rows), TokenizedExamples(rows))
+    return {name: examples.measure_predictions(values) for name, values in predictions.items()}
 
 
 def _record(
-    ground: Ground,
+    compared: ComparisonSet,
     candidates: Sequence[Candidate],
-    tried: Mapping[str, Tried],
+    results: Mapping[str, CandidateResult],
     seen: Mapping[str, int],
-    baselines: Mapping[str, Measured],
-) -> dict[str, Any]:
-    task, corpus, metric = ground.task, ground.corpus, ground.task.primary_metric
-    order = _order(candidates, tried, seen, ground)
-    top = tried[order[0].checkpoint.name].measured
-    listed = [_listed(each, tried[each.checkpoint.name], seen[each.checkpoint.name], top, ground) for each in order]
-    beside = [{"name": name, **_standing(ground, measured, top)} for name, measured in baselines.items()]
-    return {
-        "version": 1,
-        "task": task.name,
-        "data": ground.recipe.data,
-        "understood": task.understood(),
-        "primary_metric": metric,
-        "best": order[0].checkpoint.name,
-        "sentence": _sentence(metric, listed, beside, len(ground.part)),
-        "checkpoints": listed,
-        "baselines": beside,
-        "examples": len(ground.part),
-        "units": listed[0]["interval"]["units"],
-        "unit": ground.part.units.rule,
-        "folds": len(ground.rounds) if len(ground.rounds) > 1 else None,
-        "test_examples_unasked": 0 if corpus.folds is not None else len(corpus.test),
-        "set_aside": corpus.record["set_aside"],
-        "notes": _notes(ground),
-    }
+) -> CheckpointComparison:
+    order = _order(candidates, results, seen, compared)
+    best = results[order[0].checkpoint.name].measurement
+    examples = compared.evaluation_set(order[0])
+    checkpoints = tuple(
+        _standing(each, results[each.checkpoint.name], seen[each.checkpoint.name], best, examples) for each in order
+    )
+    baselines = tuple(
+        MethodStanding(name=name, **_standing_fields(examples, measurement, best))
+        for name, measurement in _baselines(compared, examples).items()
+    )
+    return CheckpointComparison(
+        version=1,
+        task=compared.task.info.name,
+        data=compared.recipe.data,
+        understood=compared.task.info.description,
+        primary_metric=examples.primary_metric,
+        best=order[0].checkpoint.name,
+        sentence=_sentence(examples.primary_metric, checkpoints, baselines, len(examples)),
+        checkpoints=checkpoints,
+        baselines=baselines,
+        examples=len(examples),
+        units=checkpoints[0].interval.units,
+        unit=examples.units.rule,
+        folds=len(compared.rounds) if len(compared.rounds) > 1 else None,
+        test_examples_unasked=0 if compared.corpus.folds is not None else len(compared.corpus.test),
+        set_aside=compared.corpus.record["set_aside"],
+        notes=tuple(_notes(compared)),
+    )
 
 
 def _order(
-    candidates: Sequence[Candidate], tried: Mapping[str, Tried], seen: Mapping[str, int], ground: Ground
+    candidates: Sequence[Candidate],
+    results: Mapping[str, CandidateResult],
+    seen: Mapping[str, int],
+    compared: ComparisonSet,
 ) -> list[Candidate]:
     """Return the candidates, the best first; those that learned from the examples come last, whatever they score."""
-    metric = ground.task.primary_metric
-    sign = 1 if ground.task.greater_is_better[metric] else -1
+    metric = compared.task.info.primary_metric
+    sign = 1 if greater_is_better(metric) else -1
 
     def rank(candidate: Candidate) -> tuple[bool, float]:
         name = candidate.checkpoint.name
-        score = tried[name].measured.scores.get(metric)
+        score = results[name].measurement.scores.get(metric)
         return not seen[name], -np.inf if score is None else sign * score
 
     return sorted(candidates, key=rank, reverse=True)
 
 
-def _listed(candidate: Candidate, tried: Tried, seen: int, best: Measured, ground: Ground) -> dict[str, Any]:
-    return {
-        "name": candidate.checkpoint.name,
-        "sha256": candidate.checkpoint.sha256,
-        "parameters": candidate.parameters,
-        "dimensions": tried.dimensions,
-        "max_length": candidate.max_length,
-        "pooling": tried.pooling,
-        "truncated": tried.truncated,
-        "seen_in_training": seen,
-        "seconds": round(tried.seconds, 1),
-        **_standing(ground, tried.measured, best, seen=bool(seen)),
-    }
+def _standing(
+    candidate: Candidate, result: CandidateResult, seen: int, best: Measurement, examples: EvaluationSet
+) -> CheckpointStanding:
+    return CheckpointStanding(
+        name=candidate.checkpoint.name,
+        sha256=candidate.checkpoint.sha256,
+        parameters=candidate.parameters,
+        dimensions=result.dimensions,
+        max_length=candidate.max_length,
+        pooling=result.pooling,
+        truncated=result.truncated,
+        seen_in_training=seen,
+        seconds=round(result.seconds, 1),
+        **_standing_fields(examples, result.measurement, best, seen=bool(seen)),
+    )
 
 
-def _standing(ground: Ground, measured: Measured, best: Measured, *, seen: bool = False) -> dict[str, Any]:
+def _standing_fields(
+    examples: EvaluationSet, measurement: Measurement, best: Measurement, *, seen: bool = False
+) -> dict[str, Any]:
     """Return scores, their interval, and where they stand against the best."""
-    task, recipe, units = ground.task, ground.recipe, ground.part.units
-    metric, draws = task.primary_metric, recipe.evaluation.bootstrap_draws
-    own = own_interval(measured.statistics, task.metrics[metric], units.nodes, seed=recipe.seed, draws=draws)
-    too_rare = task.too_rare(metric, measured, units)
+    interval, rare_class = examples.score_interval(measurement), examples.rare_class(measurement)
+    difference: Interval | None = None
     if seen:
-        word, against = "SEEN", None
-    elif measured is best:
-        word, against = ("TOO FEW" if too_rare or _too_few(own) else "BEST"), None
+        standing = "SEEN"
+    elif measurement is best:
+        standing = "TOO FEW" if rare_class or _too_few(interval) else "BEST"
     else:
-        against = difference(task, metric, best, measured, units, Resampling(recipe.seed, draws))
-        word = "TOO FEW" if too_rare else _word(against, task.discordant(best, measured))
+        difference = examples.difference(best, measurement)
+        standing = "TOO FEW" if rare_class else _word(difference, count_discordant(best, measurement))
     return {
-        "scores": measured.scores,
-        "interval": described(own, too_rare),
-        "difference": against and described(against, too_rare),
-        "standing": word,
+        "scores": measurement.scores,
+        "interval": interval_record(interval, rare_class),
+        "difference": difference and interval_record(difference, rare_class),
+        "standing": standing,
     }
 
 
@@ -355,34 +380,34 @@ def _too_few(interval: Interval) -> bool:
 
 
 def _sentence(
-    metric: str, listed: Sequence[Mapping[str, Any]], beside: Sequence[Mapping[str, Any]], examples: int
+    metric: str, checkpoints: Sequence[CheckpointStanding], baselines: Sequence[MethodStanding], examples: int
 ) -> str:
-    best, *others = [each for each in listed if each["standing"] != "SEEN"]
-    value = best["scores"].get(metric)
+    best, *others = [each for each in checkpoints if each.standing != "SEEN"]
+    value = best.scores.get(metric)
     score = f"{METRIC_NAMES.get(metric, metric)} {'not defined' if value is None else f'{value:.3f}'}"
-    first = f"{best['name']} scores best, {score}" if others else f"{best['name']} has {score}"
+    first = f"{best.name} scores best, {score}" if others else f"{best.name} has {score}"
     learned = [
-        f"; {each['name']} learned from {each['seen_in_training']} of the {examples} examples and cannot be chosen"
-        for each in listed
-        if each["standing"] == "SEEN"
+        f"; {each.name} learned from {each.seen_in_training} of the {examples} examples and cannot be chosen"
+        for each in checkpoints
+        if each.standing == "SEEN"
     ]
-    if best["standing"] == "TOO FEW":
-        few = best["interval"]["units"]
+    if best.standing == "TOO FEW":
+        few = best.interval.units
         advice = f"but {few} independent units, so unequal ones or so few of some class, tell nothing; take more data"
         return f"TOO FEW: {first}, {advice}{''.join(learned)}."
-    alike = [each["name"] for each in others if each["standing"] != "WORSE"]
-    told = f", but cannot be told apart from {' and '.join(alike)}" if alike else ", and the others are worse"
-    told = told if others else ", and stands alone"
-    cheap = [each["name"] for each in beside if each["standing"] != "WORSE"]
+    alike = [each.name for each in others if each.standing != "WORSE"]
+    rest = f", but cannot be told apart from {' and '.join(alike)}" if alike else ", and the others are worse"
+    rest = rest if others else ", and stands alone"
+    cheap = [each.name for each in baselines if each.standing != "WORSE"]
     below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
-    return f"{first}{told}{below}{''.join(learned)}."
+    return f"{first}{rest}{below}{''.join(learned)}."
 
 
-def _notes(ground: Ground) -> list[str]:
-    said = [f"the {len(ground.corpus.test)} test examples of adapt were not looked at"]
-    if ground.corpus.folds is not None:
-        said = [
+def _notes(compared: ComparisonSet) -> list[str]:
+    notes = [f"the {len(compared.corpus.test)} test examples of adapt were not looked at"]
+    if compared.corpus.folds is not None:
+        notes = [
             "the data is so small that adapt would cross-fit all of it, so no test split could be left alone; its "
             "verdict on this data is a little too kind to the checkpoint chosen here"
         ]
-    return [*said, "the best of several looks better than it is: its score here is for choosing, not for promising"]
+    return [*notes, "the best of several looks better than it is: its score here is for choosing, not for promising"]

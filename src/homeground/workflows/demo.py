@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from homeground.experiment.events import OnEvent, ignore
 from homeground.results.run import Run
 from homeground.storage import write_text, written_to
 from homeground.taxonomy.draws import SCORES, Pairing, ScoredPair, draw_pairs
 from homeground.taxonomy.files import read_taxonomy
 from homeground.taxonomy.splits import split_concepts
 from homeground.taxonomy.taxonomy import Taxonomy
-from homeground.workflows.adapt import Listener, adapt
+from homeground.workflows.adapt import adapt
 from homeground.workflows.pairs import write_pairs
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
@@ -32,7 +33,7 @@ TITLES = (
 )
 
 
-def run_demo(out: Path, *, fresh: bool = False, listen: Listener | None = None) -> Run:
+def run_demo(out: Path, *, fresh: bool = False, on_event: OnEvent = ignore) -> Run:
     """Make scored pairs of the built-in taxonomy, whole groups held out, and adapt MiniLM to them."""
     folder = out.parent / f"{out.name}-data"
     with written_to(folder):
@@ -50,7 +51,7 @@ def run_demo(out: Path, *, fresh: bool = False, listen: Listener | None = None) 
         epochs=3,
         out=str(out),
         fresh=fresh,
-        listen=listen,
+        on_event=on_event,
     )
 
 

@@ -45,6 +45,11 @@ class LabelledRows:
         """Texts that lost tokens to the maximum length."""
         return self.texts.tokens.truncated
 
+    @property
+    def passes(self) -> int:
+        """Everything is measured once."""
+        return 1
+
     def lengths(self, occasion: Occasion) -> NDArray[np.int64]:
         """Tokens of every example, the same on every occasion."""
         return self.texts.tokens.lengths

@@ -105,6 +105,11 @@ class WordRows:
         """Return the rows with only some of the words known."""
         return replace(self, known=self.known & words)
 
+    @property
+    def passes(self) -> int:
+        """Everything is measured once."""
+        return 1
+
     def lengths(self, occasion: Occasion) -> Ints:
         """Tokens of every item."""
         return np.array([len(own) for own in self.ids], np.int64)[self.items[:, 0]]

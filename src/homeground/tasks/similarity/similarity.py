@@ -83,6 +83,11 @@ class PairRows:
         """Distinct texts that lost tokens to the maximum length."""
         return self.texts.truncated
 
+    @property
+    def passes(self) -> int:
+        """Everything is measured once."""
+        return 1
+
     def lengths(self, occasion: Occasion) -> NDArray[np.int64]:
         """Trained are pairs, as long as their longest side; measured are distinct texts."""
         return self.texts.lengths[self.sides].max(1) if occasion == "training" else self.texts.lengths

@@ -1,0 +1,96 @@
+"""Cross-fitting: small data is tested whole, each example by a model that learned from the other folds only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.evaluation.calibration import TestedModel
+from homeground.experiment.events import Notice, OnEvent
+from homeground.experiment.head import frozen_predictions
+from homeground.experiment.plan import PlannedTraining
+from homeground.experiment.setup import Setup
+from homeground.experiment.training_run import open_baseline_model, train_one
+from homeground.results.run import Run
+from homeground.storage import read_array, read_json, write_array, write_json
+from homeground.tasks.task import Measurement
+
+PREDICTIONS, UNCALIBRATED, ANSWERED, FROZEN = "predictions.npy", "uncalibrated.npy", "answered.npy", "frozen.npy"
+"""In the folder of a fold: what its models predict, before and after; after, without the temperature; which texts are
+answered; and what a regression on frozen embeddings predicts."""
+
+MERGED = "merged.json"
+"""In the folder of a fold: the merge weight that its validation chose."""
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """What all examples score when each is measured by the models of its fold."""
+
+    before: Measurement
+    tested: TestedModel
+
+
+def cross_fit(
+    run: Run, setup: Setup, planned: Sequence[PlannedTraining], before: Measurement, on_event: OnEvent
+) -> CrossFitted:
+    """Return before and after when every example is measured by models that learned from the other folds only.
+
+    ``planned`` are the trainings of the folds. Of the models before only a fitted head has learned anything, so where
+    there is none ``before`` stays as it is. A fold whose predictions are written is not trained again.
+    """
+    folds = setup.corpus.folds
+    assert folds is not None
+    assembled: dict[str, NDArray[Any]] = {}
+    for training in planned:
+        folder = run.folder / training.folder
+        if not (folder / PREDICTIONS).is_file():
+            assert training.fold is not None
+            on_event(Notice(f"fold {training.fold + 1} of {len(planned)}"))
+            _train_fold(run, setup, training, folder, before, on_event)
+        predictions = dict(zip(("before", "after"), read_array(folder / PREDICTIONS), strict=True))
+        predictions |= {
+            name: read_array(folder / name) for name in (UNCALIBRATED, ANSWERED) if (folder / name).is_file()
+        }
+        held_out = folds == training.fold
+        for name, values in predictions.items():
+            assembled.setdefault(name, np.zeros_like(values))[held_out] = values[held_out]
+    answered = assembled.pop(ANSWERED, None)
+    measured = {name: setup.test.measure_predictions(values) for name, values in assembled.items()}
+    return CrossFitted(measured["before"], TestedModel(measured["after"], measured.get(UNCALIBRATED), answered))
+
+
+def _train_fold(
+    run: Run, setup: Setup, planned: PlannedTraining, folder: Path, before: Measurement, on_event: OnEvent
+) -> None:
+    """Write into the folder of a fold what its models predict, ``PREDICTIONS`` last."""
+    baseline = open_baseline_model(setup, planned.split(setup), folder, on_event, measured=before)
+    trained = train_one(setup, planned, folder, on_event, before=baseline)
+    for frozen in frozen_predictions(setup.test, baseline.model, baseline.head).values():
+        write_array(folder / FROZEN, frozen)
+    tested = trained.tested
+    assert tested is not None
+    if tested.uncalibrated is not None:
+        write_array(folder / UNCALIBRATED, tested.uncalibrated.predictions)
+    if tested.answered is not None:
+        write_array(folder / ANSWERED, tested.answered)
+    if trained.merged is not None:
+        write_json(folder / MERGED, {"weight": trained.merged.chosen.weight})
+    write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, tested.after.predictions]))
+    run.remove_checkpoints(folder)
+
+
+def fold_weights(run: Run, setup: Setup) -> list[float] | None:
+    """Return the merge weight that each fold's validation chose; None without folds."""
+    folders = [fold_folder(run.folder, fold) for fold in range(setup.corpus.number_of_folds)]
+    return [float(read_json(folder / MERGED)["weight"]) for folder in folders] or None
+
+
+def fold_folder(folder: Path, fold: int) -> Path:
+    """Return the folder of a fold, which counts from 0; the folders count from 1."""
+    return folder / "folds" / str(fold + 1)

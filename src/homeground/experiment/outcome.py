@@ -1,0 +1,121 @@
+"""All trainings of a recipe are carried out: what they measured, and the model that is kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from homeground.evaluation.calibration import TestedModel, measure_calibrated
+from homeground.evaluation.evaluation_set import EvaluationSet
+from homeground.experiment.cross_fitting import cross_fit
+from homeground.experiment.events import Notice, OnEvent
+from homeground.experiment.learning_curve import ShareOutcome, train_shares
+from homeground.experiment.plan import PlannedTraining, Trial, plan
+from homeground.experiment.search import best_settings, search_settings
+from homeground.experiment.seeds import train_further_seeds
+from homeground.experiment.setup import Setup
+from homeground.experiment.training_run import BaselineModel, Trained, open_baseline_model, train_one
+from homeground.results.run import Run
+from homeground.results.scores import SearchRecord
+from homeground.tasks.task import Measurement, MeasuresWords
+
+
+@dataclass(frozen=True)
+class BeforeAndAfter:
+    """What both models score on one further evaluation set."""
+
+    examples: EvaluationSet
+    before: Measurement
+    after: Measurement
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the trainings of a recipe measured.
+
+    ``before`` and ``tested`` are on the test examples, cross-fitted those of the folds' models. ``further_seeds`` are
+    what the trainings after the first score there.
+    """
+
+    baseline: BaselineModel
+    kept: Trained
+    settings: Trial
+    before: Measurement
+    tested: TestedModel
+    further_seeds: list[Measurement]
+    shares: list[ShareOutcome]
+    search: SearchRecord | None
+    general: BeforeAndAfter | None
+    words: BeforeAndAfter | None
+    seconds: float
+
+    @property
+    def after(self) -> Measurement:
+        """What the adapted model scores on the test examples."""
+        return self.tested.after
+
+
+def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
+    """Carry out the plan of a setup, going on where an earlier call stopped.
+
+    Raises:
+        Stopped: a signal came; everything is saved.
+        TrainingFailed: a loss was not finite.
+    """
+    began = time.monotonic()
+    planned, kept = plan(setup), setup.splits.kept
+    baseline = open_baseline_model(setup, kept, run.folder, on_event)
+    on_event(Notice(f"measuring before, on {len(setup.test)} test examples"))
+    keeps_general = baseline.head is None or baseline.head.keeps_general
+    further = [setup.general if keeps_general else None, word_set(setup)]
+    further_before = [None if each is None else each.measure(baseline.model) for each in further]
+
+    folds = [training for training in planned if training.kind == "fold" and training.number == 1]
+    crossed = cross_fit(run, setup, folds, baseline.measurement, on_event) if folds else None
+    trials = [training for training in planned if training.kind == "trial"]
+    search = search_settings(run, setup, trials, baseline, on_event)
+    settings = planned[-1].settings if search is None else best_settings(search)
+    planned = [replace(training, settings=settings) for training in planned]
+    shares = train_shares(run, setup, _of_kind(planned, "share"), baseline.measurement, on_event)
+    seeds = [training for training in planned if training.kind in ("seed", "fold") and training.number > 1]
+    further_seeds = train_further_seeds(run, setup, seeds, baseline, on_event)
+    trained = train_one(setup, replace(planned[-1], tested=False), run.folder, on_event, before=baseline)
+
+    on_event(Notice(f"measuring after, on {len(setup.test)} test examples"))
+    before, tested = baseline.measurement, None
+    if crossed is not None:
+        before, tested = crossed.before, crossed.tested
+    general, words = (
+        None
+        if examples is None or measured is None
+        else BeforeAndAfter(examples, measured, examples.measure(trained.model))
+        for examples, measured in zip(further, further_before, strict=True)
+    )
+    return Outcome(
+        baseline,
+        trained,
+        settings,
+        before,
+        tested or measure_calibrated(trained.model, setup.test, trained.calibration),
+        further_seeds,
+        shares,
+        search,
+        general,
+        words,
+        time.monotonic() - began,
+    )
+
+
+def word_set(setup: Setup) -> EvaluationSet | None:
+    """Return the words of the test documents that a run asks for, None where it does not ask."""
+    count, task = setup.recipe.evaluation.pll, setup.task
+    if not count or not isinstance(task, MeasuresWords):
+        return None
+    words, rows = task.word_rows(
+        setup.corpus.test.examples, count, setup.tokenizer, padding=setup.padding, max_length=setup.max_length
+    )
+    return replace(setup.test, name="words", task=words, rows=rows)
+
+
+def _of_kind(planned: list[PlannedTraining], kind: str) -> list[PlannedTraining]:
+    return [training for training in planned if training.kind == kind]

@@ -1,0 +1,138 @@
+"""What the trainings measured becomes scores.json and examples.jsonl."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeground.data.tokenized import tokenize
+from homeground.engines.model import MaskedHead, Model
+from homeground.evaluation.comparison import Circumstances, judge, judge_general
+from homeground.evaluation.evaluate import embed
+from homeground.experiment.baselines import baseline_predictions
+from homeground.experiment.cross_fitting import fold_weights
+from homeground.experiment.learning_curve import learning_curve
+from homeground.experiment.outcome import BeforeAndAfter, Outcome
+from homeground.experiment.setup import Setup
+from homeground.results.ledger import count_verdict
+from homeground.results.run import Run
+from homeground.results.scores import Scores, TestSetRecord, TrainingRecord, WordsRecord
+from homeground.results.writing import (
+    calibration_record,
+    general_record,
+    interval_record,
+    judgement_fields,
+    merging_record,
+)
+from homeground.tasks.task import Batch, MeasuredModel, Measurement, Metric
+
+
+def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
+    """Return scores.json of a run, its verdict counted in the ledger beside it."""
+    kept, merged, calibration = outcome.kept, outcome.kept.merged, outcome.kept.calibration
+    predictions = baseline_predictions(run, setup, outcome.baseline)
+    number, folds = _verdict_number(run, setup), setup.corpus.record["split"]["folds"]
+    comparison = judge(
+        setup.test,
+        outcome.before,
+        [outcome.after, *outcome.further_seeds],
+        {name: setup.test.measure_predictions(values) for name, values in predictions.items()},
+        Circumstances(
+            overlap=len(setup.contamination.rows),
+            unchanged=merged is not None and merged.chosen.weight == 0,
+            verdict_number=number,
+            folds=folds,
+        ),
+    )
+    sides = _side(outcome.baseline.model, outcome.before, setup), _side(kept.model, outcome.after, setup)
+    general = outcome.general and judge_general(
+        outcome.general.examples,
+        outcome.general.before,
+        outcome.general.after,
+        margin=setup.recipe.evaluation.general_margin or outcome.general.examples.task.info.margin,
+        seen=setup.contamination.general,
+    )
+    return Scores(
+        **judgement_fields(comparison),
+        test_set=TestSetRecord(hash=setup.record.test_hash, verdict_number=number),
+        seen_in_training=len(setup.contamination.rows),
+        cross_fit=folds,
+        general=general and general_record(general),
+        **setup.task.report_details(setup.test_examples, setup.recipe.evaluation.titles, *sides),
+        words=outcome.words and _words(outcome.words),
+        head=outcome.baseline.head and outcome.baseline.head.record,
+        search=outcome.search,
+        merging=merged and merging_record(merged, fold_weights(run, setup)),
+        calibration=calibration and calibration_record(calibration, outcome.tested),
+        learning_curve=learning_curve(setup, outcome.shares, outcome.before, outcome.after, predictions),
+        training=_training(setup, outcome),
+    )
+
+
+def example_lines(setup: Setup, outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the lines of examples.jsonl: every test example with what was predicted, before and after."""
+    test, before, after = setup.corpus.test, outcome.before.predictions, outcome.after.predictions
+    return [
+        {
+            "row": example.row,
+            "unit": example.group or str(test.units.units[index]),
+            **setup.task.example_line(example, before[index], after[index]),
+        }
+        for index, example in enumerate(test.examples)
+    ]
+
+
+def _verdict_number(run: Run, setup: Setup) -> int:
+    """Count the verdict in the ledger beside the run, and return which one it is on this test set."""
+    fingerprint = hashlib.sha256(json.dumps(setup.identity, sort_keys=True).encode()).hexdigest()
+    return count_verdict(
+        run.folder.parent, test_hash=setup.record.test_hash, run=run.folder.name, fingerprint=fingerprint
+    )
+
+
+def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
+    finished, keep = outcome.kept.finished, setup.recipe.training.keep
+    return TrainingRecord(
+        learning_rate=outcome.settings.learning_rate,
+        epochs=finished.epoch,
+        steps=finished.step,
+        best_step=finished.best_step if keep == "best" else None,
+        stopped_because=finished.reason,
+        keep=keep,
+        seconds=round(outcome.seconds, 1),
+        **outcome.kept.tuned.describe(),
+    )
+
+
+def _words(words: BeforeAndAfter) -> WordsRecord:
+    metric, known = words.examples.primary_metric, words.examples.rows.known
+    return WordsRecord(
+        words=int(known.sum()),
+        unknown=int((~known).sum()),
+        before=words.before.scores[metric],
+        after=words.after.scores[metric],
+        difference=interval_record(words.examples.difference(words.before, words.after)),
+    )
+
+
+def _side(model: Model, measurement: Measurement, setup: Setup) -> MeasuredModel:
+    """Return what is shown of one model: its scores, its embeddings, and intervals of further metrics."""
+    size = setup.recipe.evaluation.evaluation_batch_size
+
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        return embed(model, tokenize(texts, setup.tokenizer), padding=setup.padding, batch_size=size)
+
+    def fill(batch: Batch, count: int) -> Batch:
+        head = model.head
+        assert isinstance(head, MaskedHead)
+        return head.fill(batch, count)
+
+    def intervals(metrics: Sequence[Metric]) -> list[tuple[float | None, float | None]]:
+        return setup.test.score_intervals(measurement, metrics)
+
+    return MeasuredModel(measurement, model.predict, fill, encode, intervals, setup.corpus.test.units.units)

@@ -148,9 +148,7 @@ def test_concrete_tasks_and_networks_are_named_in_their_own_folder_only(path: Pa
 
 
 def test_a_class_name_is_unique_in_the_package() -> None:
-    classes = Counter(
-        node.name for path in FILES for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)
-    )
+    classes = Counter(node.name for path in FILES for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef))
     assert [name for name, count in classes.items() if count > 1] == []
 
 
@@ -162,7 +160,11 @@ def test_names_say_what_is_inside() -> None:
 @pytest.mark.parametrize("path", FILES, ids=place)
 def test_a_constant_number_says_what_it_counts(path: Path) -> None:
     for node in tree_of(path).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and type(node.value.value) in (int, float):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and type(node.value.value) in (int, float)
+        ):
             for target in node.targets:
                 name = target.id if isinstance(target, ast.Name) else "_"
                 assert "_" in name or not name.isupper(), f"{place(path)}: {name} is a number without its unit"

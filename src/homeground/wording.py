@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeGuard
 
-LARGE = 1_000_000
-"""From here on digits say less than their number."""
+LARGEST_IN_DIGITS = 1_000_000
+"""From this number on three digits and a power of ten are shown."""
 
-NOTHING = "–"
-"""What stands where a number is missing or not defined."""
+LARGEST_WITH_THOUSANDTHS = 100
+"""From this number on a terminal shows one decimal instead of three."""
+
+MISSING = "–"
+"""The sign for a number that is missing or not defined."""
+
+
+class Ends(Protocol):
+    """An interval; an end that could not be computed is None."""
+
+    @property
+    def low(self) -> float | None:
+        """The low end."""
+        ...
+
+    @property
+    def high(self) -> float | None:
+        """The high end."""
+        ...
 
 
 def number(value: Any, decimals: int = 3) -> str:
@@ -22,12 +40,10 @@ def number(value: Any, decimals: int = 3) -> str:
     ('0.771', '−0.50', '–', '–', '8.01e8')
     """
     if not is_number(value):
-        return NOTHING
-    text = (
-        f"{abs(value):,.{decimals}f}"
-        if abs(value) < LARGE
-        else f"{abs(value):.2e}".replace("e+0", "e").replace("+", "")
-    )
+        return MISSING
+    text = f"{abs(value):,.{decimals}f}"
+    if abs(value) >= LARGEST_IN_DIGITS:
+        text = f"{abs(value):.2e}".replace("e+0", "e").replace("+", "")
     return f"−{text}" if value < 0 and float(text.replace(",", "")) else text
 
 
@@ -41,16 +57,23 @@ def signed(value: Any, decimals: int = 3) -> str:
     return f"+{text}" if text[0].isdigit() and text.strip("0.,") else text
 
 
-def interval(difference: Mapping[str, Any], decimals: int = 3) -> str:
-    """Return the ends of an interval: ``+0.070 to +0.100``; a dash when it has none.
+def interval(ends: Ends | None, decimals: int = 3, write: Callable[[float, int], str] = signed) -> str:
+    """Return the ends of an interval, written with their signs: ``+0.070 to +0.100``; a dash where one is missing."""
+    if ends is None or ends.low is None or ends.high is None:
+        return MISSING
+    return f"{write(ends.low, decimals)} to {write(ends.high, decimals)}"
 
-    >>> interval({"low": -0.01, "high": 0.02})
-    '−0.010 to +0.020'
+
+def in_terminal(value: float | None, *, sign: bool = False) -> str:
+    """Return a number for a terminal: ASCII, three decimals or one from 100 on, empty where it is missing.
+
+    >>> in_terminal(0.5, sign=True), in_terminal(183.588), in_terminal(-800571252.4), in_terminal(None)
+    ('+0.500', '183.6', '-8.01e8', '')
     """
-    low, high = difference.get("low"), difference.get("high")
-    if not (is_number(low) and is_number(high)):
-        return NOTHING
-    return f"{signed(low, decimals)} to {signed(high, decimals)}"
+    if not is_number(value):
+        return ""
+    decimals = 3 if abs(value) < LARGEST_WITH_THOUSANDTHS else 1
+    return (signed if sign else number)(value, decimals).replace("−", "-")
 
 
 def count(value: Any, noun: str = "", plural: str = "") -> str:
@@ -59,31 +82,51 @@ def count(value: Any, noun: str = "", plural: str = "") -> str:
     >>> count(1503, "pair"), count(1, "pair"), count(2, "entry", "entries"), count(None, "pair")
     ('1,503 pairs', '1 pair', '2 entries', '– pairs')
     """
-    text = f"{int(value):,}" if is_number(value) else NOTHING
+    text = f"{int(value):,}" if is_number(value) else MISSING
     if not noun:
         return text
     return f"{text} {noun if text == '1' else plural or noun + 's'}"
 
 
-def power(value: Any) -> str:
-    """Return a number that may be tiny, such as a learning rate, as a person would write it.
+def setting(value: Any) -> str:
+    """Return a number of any size, such as a learning rate, with up to four digits.
 
-    >>> power(3.1e-05), power(0.0001), power(0.002), power(None)
-    ('3.1e−5', '1e−4', '0.002', '–')
+    >>> setting(3.1e-05), setting(0.0001), setting(0.002), setting(3.0), setting(None)
+    ('3.1e−5', '1e−4', '0.002', '3', '–')
     """
     if not is_number(value) or value == 0 or abs(value) >= 0.001:
-        return f"{value:g}" if is_number(value) else NOTHING
+        return f"{value:g}" if is_number(value) else MISSING
     digits, exponent = f"{value:.3e}".split("e-")
     return f"{digits.rstrip('0').rstrip('.')}e−{int(exponent)}"
 
 
-def percent(fraction: Any) -> str:
-    """Return a fraction as a whole percentage.
+def percent(fraction: Any, decimals: int = 0) -> str:
+    """Return a fraction as a percentage.
 
-    >>> percent(0.95)
-    '95%'
+    >>> percent(0.95), percent(0.996, 1)
+    ('95%', '99.6%')
     """
-    return f"{round(100 * fraction)}%" if is_number(fraction) else NOTHING
+    return f"{number(100 * fraction, decimals)}%" if is_number(fraction) else MISSING
+
+
+def probability(value: float) -> str:
+    """Return a probability in per cent, small ones with the digits that show that they are not 0.
+
+    >>> probability(0.756), probability(0.0123), probability(0.00042), probability(0.00000001)
+    ('76%', '1.2%', '0.04%', 'under 0.01%')
+    """
+    if value < 1e-4:
+        return "under 0.01%"
+    return percent(value, 0 if value >= 0.1 else 1 if value >= 0.01 else 2)
+
+
+def p_value(p: float) -> str:
+    """Return the probability of a test, never as 0.
+
+    >>> p_value(1e-9), p_value(0.0042), p_value(0.25)
+    ('less than 0.0001', '0.0042', '0.25')
+    """
+    return "less than 0.0001" if p < 1e-4 else number(p, 4 if p < 0.01 else 2)
 
 
 def duration(seconds: Any) -> str:
@@ -93,7 +136,7 @@ def duration(seconds: Any) -> str:
     ('42 s', '3 min 30 s', '2 h 3 min')
     """
     if not is_number(seconds):
-        return NOTHING
+        return MISSING
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 1:
         return f"{rest} s"
@@ -109,7 +152,7 @@ def size(in_bytes: Any) -> str:
     ('512 B', '83.5 kB', '90.9 MB')
     """
     if not is_number(in_bytes):
-        return NOTHING
+        return MISSING
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if in_bytes >= scale:
             return f"{in_bytes / scale:.1f} {unit}"
@@ -126,6 +169,38 @@ def shorten(text: Any, length: int) -> str:
     return whole if len(whole) <= length else whole[: length - 1] + "…"
 
 
+def as_markdown(text: Any) -> str:
+    r"""Return a text that Markdown and HTML will show as it is, on one line.
+
+    >>> as_markdown("a|b <i> [x](y)")
+    'a\\|b &lt;i&gt; \\[x\\]\\(y\\)'
+    """
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", " ".join(str(text).split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("://", ":&#8203;//")
+
+
+def row_numbers(rows: Sequence[int], total: int | None = None, *, most: int = 20) -> str:
+    """Return row numbers as text, as many as a reader can use, of ``total`` rows if there are more than listed.
+
+    >>> row_numbers([3, 8, 9], 5)
+    '3, 8, 9 and 2 more'
+    """
+    shown = ", ".join(str(row) for row in rows[:most])
+    left = (len(rows) if total is None else total) - min(len(rows), most)
+    return f"{shown} and {left} more" if shown and left > 0 else shown
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table as lines, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def is_number(value: Any) -> TypeGuard[float]:
-    """Say whether the value is a finite number; True and False are not numbers here."""
+    """Return whether the value is a finite number; True and False are not numbers here."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -6,21 +6,20 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from tests.conftest import FAST, topic_pairs
 from tokenizers import Tokenizer
 
 import homeground
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table, text
 from homeground.data.tokenized import tokenize
-from homeground.recipe.recipe import Recipe
 from homeground.tasks import TASKS
 from homeground.tasks.similarity.similarity import PairRows
 from homeground.tasks.task import Batch, Floats, Ints, Measurement, TaskInfo, TaskType, TokenizedExamples
-from tests.conftest import FAST, topic_pairs
 
 INFO = TaskInfo(
     name="sameness",
@@ -42,7 +41,7 @@ class Sameness:
 
     info: TaskInfo = INFO
     labels: tuple[str, ...] = ()
-    metrics = {"accuracy": lambda sums: sums[..., 0] / sums[..., 1]}
+    metrics: ClassVar = {"accuracy": lambda sums: sums[..., 0] / sums[..., 1]}
 
     def read(self, table: Table) -> Examples:
         rows = [(row, text(table, row, "same")) for row in table.rows]
@@ -66,7 +65,9 @@ class Sameness:
         sides = np.arange(2 * len(examples)).reshape(-1, 2)
         return PairRows(texts, sides, np.array([example.score for example in examples]), padding)
 
-    def collate(self, rows: PairRows, items: Ints, occasion: str, *, epoch: int = 0, seed: int = 0) -> tuple[Batch, float]:
+    def collate(
+        self, rows: PairRows, items: Ints, occasion: str, *, epoch: int = 0, seed: int = 0
+    ) -> tuple[Batch, float]:
         sides = rows.sides[items] if occasion == "training" else items[:, None]
         ids, mask = rows.texts.pad(sides, rows.padding)
         batch = {"input_ids": ids, "attention_mask": mask}

@@ -13,6 +13,8 @@ from homeground.experiment.estimate import estimate
 from homeground.experiment.setup import prepare
 from homeground.recipe.chain import is_chain
 from homeground.reports.terminal import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
+from homeground.results.chain import ChainRecord
+from homeground.results.scores import Scores
 from homeground.workflows.adapt import adapt as adapt_to
 from homeground.workflows.adapt import resolve
 from homeground.workflows.chain import adapt_chain, estimate_chain
@@ -58,7 +60,8 @@ def adapt(
         return 0
     run = adapt_to(data, fresh=fresh, on_event=progress, **chosen)
     scores = run.scores
-    click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(scores, run)))
+    lines = verdict_lines(Scores.model_validate(scores), run)
+    click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(lines))
     return 0 if not gate or passes(scores) else 1
 
 
@@ -70,7 +73,8 @@ def _chain(
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(chain_estimate_lines(expected)))
         return 0
     record = adapt_chain(path, fresh=fresh, on_event=progress, **chosen)
-    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(chain_lines(record)))
+    lines = chain_lines(ChainRecord.model_validate(record))
+    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     return 0 if not gate or record["verdict"] == "HELPED" else 1
 
 

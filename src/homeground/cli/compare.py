@@ -12,6 +12,7 @@ from homeground.cli.progress import Progress
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
 from homeground.reports.terminal import aside_lines, checkpoint_lines, score_lines
+from homeground.results.scores import CheckpointComparison, Comparison
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
 from homeground.workflows.compare import compare as compare_on
 
@@ -48,11 +49,11 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
     else:
         if not quiet:
             click.echo(f"{data}: {result['understood']}", err=True)
-        click.echo("\n".join([*score_lines(result), "", result["sentence"]]))
+        click.echo("\n".join([*score_lines(Comparison.model_validate(result)), "", result["sentence"]]))
         for which, name in (("first", first), ("second", second)):
             if seen := result["seen_in_training"][which]:
                 click.echo(f"{name} learned from {seen} of these examples")
-        for line in aside_lines(result):
+        for line in aside_lines(result["set_aside"]):
             click.echo(line)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
 
@@ -63,7 +64,8 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
     *sources, data = names
 
     result = compare_checkpoints(sources, data, on_event=Progress(quiet=quiet), **values)
-    click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(checkpoint_lines(result)))
+    lines = checkpoint_lines(CheckpointComparison.model_validate(result))
+    click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
     return 0
 
 

@@ -10,6 +10,7 @@ import click
 from homeground.cli.options import common
 from homeground.cli.progress import Progress
 from homeground.reports.terminal import verdict_lines
+from homeground.results.scores import Scores
 from homeground.workflows.demo import run_demo
 
 
@@ -25,4 +26,5 @@ def demo(out: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
     Nothing is fetched; it takes a few minutes on a laptop.
     """
     run = run_demo(out, fresh=fresh, on_event=Progress(quiet=quiet))
-    click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(run.scores, run)))
+    lines = verdict_lines(Scores.model_validate(run.scores), run)
+    click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(lines))

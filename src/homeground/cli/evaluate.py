@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, given, reading_options
-from homeground.reports.terminal import aligned, aside_lines
+from homeground.reports.terminal import aside_lines
+from homeground.wording import aligned
 from homeground.workflows.compare import evaluate as evaluate_on
 
 
@@ -33,7 +34,7 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
     click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
     if result["seen_in_training"]:
         click.echo(f"{result['seen_in_training']} of them were learned from: the scores are too good for new text")
-    for line in aside_lines(result):
+    for line in aside_lines(result["set_aside"]):
         click.echo(line)
 
 

@@ -11,9 +11,9 @@ import click
 from homeground.cli.options import common
 from homeground.data.columns import CONCEPT_NAMES
 from homeground.errors import UsageError
-from homeground.reports.terminal import aligned
 from homeground.taxonomy.draws import COUNTS, SCORES
 from homeground.taxonomy.files import Layout
+from homeground.wording import aligned
 from homeground.workflows.pairs import TEST, VALIDATION, make_pairs
 
 

@@ -19,7 +19,7 @@ from homeground.inference.encoder import Encoder
 from homeground.inference.files import predict_file
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
-from homeground.reports.terminal import aligned
+from homeground.wording import aligned
 
 FILLED = 5
 """Tokens printed for a mask where --top says nothing."""

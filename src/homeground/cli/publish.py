@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import common
-from homeground.reports.terminal import aligned
+from homeground.wording import aligned
 from homeground.workflows.publish import publish as publish_run
 
 

@@ -12,6 +12,7 @@ from homeground.evaluation.evaluation_set import EvaluationSet, count_discordant
 from homeground.evaluation.verdict import Baseline, Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
+from homeground.statistics.glossary import metric as metric_words
 from homeground.statistics.over_seeds import OverSeeds
 from homeground.tasks.task import Measurement
 
@@ -23,20 +24,6 @@ METHODS = {
 
 UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
 """How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
-
-METRIC_NAMES = {
-    "masked_loss": "Loss of masked words",
-    "perplexity": "Perplexity of masked words",
-    "masked_accuracy": "Accuracy on masked words",
-    "tutorial_perplexity": "Perplexity as tutorials mask",
-    "word_perplexity": "Perplexity per word",
-    "character_perplexity": "Perplexity per character",
-    "word_loss": "Loss of whole words",
-    "pearson": "Pearson correlation",
-    "macro_f1": "Macro F1",
-    "accuracy": "Accuracy",
-}
-"""How the sentences name a metric, where its own name is no word."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +175,7 @@ def _figures(
     metric = test.primary_metric
     scores = [after.scores.get(metric, math.nan) for after in afters]
     return Figures(
-        metric=METRIC_NAMES.get(metric, metric),
+        metric=metric_words(metric).in_sentences,
         before=before.scores.get(metric, math.nan),
         after=float(np.mean(scores)),
         examples=len(test),

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from homeground.engines.model import HeadVariant, Model, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.randomness import generator
-from homeground.results.scores import ClassifierHeadRecord, MaskedHeadRecord, PenaltyFit, PenaltyPoint, VariantFit
+from homeground.results.parts import ClassifierHeadRecord, MaskedHeadRecord, PenaltyFit, PenaltyPoint, VariantFit
 from homeground.tasks.task import Classifies, Measurable, RowsWithLabels, Task
 
 Floats = NDArray[np.float64]

@@ -21,7 +21,6 @@ import numpy as np
 
 from homeground.data.shares import Share
 from homeground.errors import TrainingFailed
-from homeground.evaluation.comparison import METRIC_NAMES
 from homeground.evaluation.evaluation_set import count_discordant
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
 from homeground.experiment.cross_fitting import FROZEN, PREDICTIONS
@@ -30,10 +29,11 @@ from homeground.experiment.head import frozen_predictions
 from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import open_baseline_model, train_one
+from homeground.results.parts import CurveGap, CurvePoint, CurveScore, LearningCurveRecord
 from homeground.results.run import Run
-from homeground.results.scores import CurveGap, CurvePoint, CurveScore, LearningCurveRecord
 from homeground.results.writing import finite, interval_record
 from homeground.statistics.bootstrap import Interval
+from homeground.statistics.glossary import metric as metric_words
 from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement, RareClass
 
@@ -174,7 +174,7 @@ def suggest(setup: Setup, half: Measurement | None, whole: Measurement) -> Sugge
     test, metric = setup.test, setup.test.primary_metric
     return judge_gain(
         test.difference(half, whole),
-        METRIC_NAMES.get(metric, metric),
+        metric_words(metric).in_sentences,
         count_discordant(half, whole),
         test.rare_class(whole),
     )

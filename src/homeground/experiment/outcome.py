@@ -15,8 +15,8 @@ from homeground.experiment.search import best_settings, search_settings
 from homeground.experiment.seeds import train_further_seeds
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, Trained, open_baseline_model, train_one
+from homeground.results.parts import SearchRecord
 from homeground.results.run import Run
-from homeground.results.scores import SearchRecord
 from homeground.tasks.task import Measurement, MeasuresWords
 
 

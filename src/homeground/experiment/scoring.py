@@ -20,8 +20,9 @@ from homeground.experiment.learning_curve import learning_curve
 from homeground.experiment.outcome import BeforeAndAfter, Outcome
 from homeground.experiment.setup import Setup
 from homeground.results.ledger import count_verdict
+from homeground.results.parts import TestSetRecord, TrainingRecord, WordsRecord
 from homeground.results.run import Run
-from homeground.results.scores import Scores, TestSetRecord, TrainingRecord, WordsRecord
+from homeground.results.scores import Scores
 from homeground.results.writing import (
     calibration_record,
     general_record,

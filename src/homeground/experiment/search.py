@@ -19,8 +19,8 @@ from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.plan import PlannedTraining, Trial
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, train_one, validate
+from homeground.results.parts import SearchRecord, SearchTrial
 from homeground.results.run import Run
-from homeground.results.scores import SearchRecord, SearchTrial
 from homeground.storage import read_json, write_bytes, write_json, written_to
 from homeground.training import train
 

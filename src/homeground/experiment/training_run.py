@@ -25,7 +25,7 @@ from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
 from homeground.experiment.splits import TrainingSplit
 from homeground.recipe.recipe import Recipe
-from homeground.results.scores import MaskedHeadRecord
+from homeground.results.parts import MaskedHeadRecord
 from homeground.storage import new_folder, read_json, write_json
 from homeground.tasks.task import Measurement, TokenizedExamples
 from homeground.training import signals, train

@@ -2,72 +2,255 @@
 
 Charts are inline SVG drawn by templates rather than by a plotting library: they take their colours from the page, so
 that they follow dark mode; text stays text, in the reader's fonts; they hold no ids, so that none can clash; and
-text from the data passes through the same escaping as everything else. Positions in per cent let a chart fill any width
-while its text keeps its size.
+text from the data passes through the same escaping as everything else.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from homeground.wording import is_number, number, power, signed
+from homeground.results.parts import CurvePoint, CurveScore, SearchTrial
+from homeground.wording import count, number, setting
 
 Points = Sequence[tuple[float, float]]
 
+MOST_DOTS = 24
+"""Lines of more points are drawn without dots."""
+
+MOST_POINTS = 200
+"""Longer curves are thinned to so many points."""
+
 
 @dataclass(frozen=True)
-class NumberLine:
-    """An interval on a line with 0 marked; positions in per cent of the width."""
+class Axis:
+    """One axis of a chart: values from ``low`` to ``high`` stand at positions from ``start`` to ``end``."""
 
-    zero: float
-    value: float
     low: float
     high: float
-    band_low: float | None
-    band_high: float | None
-    value_text: str
-    low_text: str
-    high_text: str
+    start: float
+    end: float
+    logarithmic: bool = False
+    label: Callable[[float], str] | None = None
+
+    def place(self, value: float) -> float:
+        """Return the position of a value."""
+        low, high, at = (math.log10(v) if self.logarithmic else v for v in (self.low, self.high, value))
+        return round(self.start + (self.end - self.start) * (at - low) / (high - low), 1)
+
+    @property
+    def ticks(self) -> tuple[tuple[float, str], ...]:
+        """Round numbers along the axis: the position and the label of each."""
+        marks = log_ticks(self.low, self.high) if self.logarithmic else ticks(self.low, self.high)
+        named = [(mark, self.label(mark)) for mark in marks] if self.label else labelled(marks)
+        return tuple((self.place(mark), text) for mark, text in named)
 
 
-def number_line(
-    difference: Mapping[str, Any], *, band: tuple[float, float] | None = None, decimals: int = 3
-) -> NumberLine | None:
-    """Return the drawing of a difference with its ``value``, ``low`` and ``high``; None when one of them is missing.
+@dataclass(frozen=True)
+class Dot:
+    """A dot of a chart; ``bars`` are its intervals, each as the ends x1, x2, y1 and y2 of a line."""
 
-    ``band`` is a range of differences to shade, such as those that are too small to be detected.
+    x: float
+    y: float
+    radius: float = 3
+    style: str = ""
+    title: str = ""
+    chosen: bool = False
+    bars: tuple[tuple[float, float, float, float], ...] = ()
 
-    >>> line = number_line({"value": 0.0, "low": -1.0, "high": 1.0})
-    >>> (line.zero, line.value, line.low < 50 < line.high)
-    (50.0, 50.0, True)
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart, with its dots; ``style`` is its class in style.css, empty where only the dots are drawn."""
+
+    name: str
+    style: str
+    dots: tuple[Dot, ...]
+    dotted: bool = True
+
+    @property
+    def path(self) -> str:
+        """The points as SVG wants them."""
+        return " ".join(f"{dot.x},{dot.y}" for dot in self.dots)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines and dots between two axes, in a box of ``width`` by ``height`` units.
+
+    ``kind`` is its class in style.css. ``dashed`` is a line that marks something, as x1, x2, y1 and y2; ``crosses`` are
+    the places on the x axis of what has no value; ``legend`` names a class of style.css for every text.
     """
-    value, low, high = (difference.get(end) for end in ("value", "low", "high"))
-    if not (is_number(value) and is_number(low) and is_number(high)):
+
+    title: str
+    description: str
+    width: int
+    height: int
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...]
+    kind: str = ""
+    dashed: tuple[float, float, float, float] | None = None
+    crosses: tuple[float, ...] = ()
+    axis_label: str = ""
+    legend: tuple[tuple[str, str], ...] = ()
+
+
+SMALL = (420, 230), (54, 408), (200, 12)
+DOTTED = (420, 236), (54, 400), (186, 12)
+WIDE = (520, 320), (54, 508), (268, 14)
+TRADE_OFF = (520, 320), (58, 508), (276, 14)
+SQUARE = (420, 410), (54, 408), (366, 12)
+"""Width and height of a chart, and where its axes begin and end."""
+
+
+def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_step: float | None = None) -> Chart:
+    """Return the chart of several series over steps, each a name with its style ("train", "faint", "after")."""
+    (width, height), across, up = SMALL
+    steps = [step for _, points in series.values() for step, _ in points]
+    values = [value for _, points in series.values() for _, value in points]
+    x = Axis(min(0.0, *steps), max(*steps, 1.0), *across)
+    y = Axis(*padded(values), *up)
+    lines: list[Line] = []
+    for name, (style, points) in series.items():
+        dots = tuple(Dot(x.place(step), y.place(value), style=style) for step, value in thinned(points))
+        lines.append(Line(name, f"line {style}", dots, dotted=len(dots) <= MOST_DOTS))
+    return Chart(
+        title, f"{title} over training steps", width, height, x, y, tuple(lines),
+        dashed=None if best_step is None else (x.place(best_step), x.place(best_step), y.end, y.start),
+        legend=tuple((style, name) for name, (style, _) in series.items()) if len(series) > 1 else (),
+    )  # fmt: skip
+
+
+def search_chart(trials: Sequence[tuple[SearchTrial, str]], *, chosen: int, title: str) -> Chart | None:
+    """Return the scores of trials, each with its title, over their learning rates; ``chosen`` counts from 1.
+
+    None where no trial has a score, or where a learning rate cannot stand on a logarithmic axis.
+    """
+    (width, height), across, up = DOTTED
+    rates = [trial.learning_rate for trial, _ in trials]
+    scores = [trial.score for trial, _ in trials if trial.score is not None]
+    if not scores or min(rates) <= 0:
         return None
-    marked = [0.0, value, low, high, *(band or ())]
-    span = max(marked) - min(marked) or 1.0
-    # The labels of the two ends stand outside them, so the line needs room on both sides.
-    start, width = min(marked) - 0.22 * span, 1.44 * span
+    margin = max((max(rates) / min(rates)) ** 0.07, 1.2)
+    x = Axis(min(rates) / margin, max(rates) * margin, *across, logarithmic=True, label=setting)
+    y = Axis(*padded(scores), *up)
+    dots: list[Dot] = []
+    for number_of_trial, (trial, text) in enumerate(trials, start=1):
+        if trial.score is not None:
+            radius, style = (6.5, "after") if number_of_trial == chosen else (4.5, "train")
+            dots.append(Dot(x.place(trial.learning_rate), y.place(trial.score), radius, style, text))
+    # The chosen one last, so that no other covers it.
+    dots.sort(key=lambda dot: dot.style == "after")
+    crosses = tuple(x.place(trial.learning_rate) for trial, _ in trials if trial.score is None)
+    axis_label = "learning rate, logarithmic"
+    return Chart(
+        title, f"{title} over {axis_label}", width, height, x, y, (Line("", "", tuple(dots)),),
+        kind="dots", crosses=crosses, axis_label=axis_label,
+        legend=(("dotted", "chosen"), ("dotted other", "other trials"), *([("", "× failed")] if crosses else [])),
+    )  # fmt: skip
 
-    def place(position: float) -> float:
-        return round(100 * (position - start) / width, 2)
 
-    return NumberLine(
-        zero=place(0.0),
-        value=place(value),
-        low=place(low),
-        high=place(high),
-        band_low=place(band[0]) if band else None,
-        band_high=place(band[1]) if band else None,
-        value_text=signed(value, decimals),
-        low_text=signed(low, decimals),
-        high_text=signed(high, decimals),
-    )
+def share_chart(points: Sequence[CurvePoint], baselines: Sequence[str], *, title: str, label: str) -> Chart | None:
+    """Return the chart of a learning curve over the number of examples; None where no score could be computed."""
+    (width, height), across, up = WIDE
+    curves = {side: [getattr(point, side) for point in points] for side in SHIFTS}
+    cheap = {name: [CurveScore(score=point.baselines.get(name)) for point in points] for name in baselines}
+    scores = [score for series in (*curves.values(), *cheap.values()) for score in series]
+    known = [end for score in scores for end in (score.score, score.low, score.high) if end is not None]
+    if not known:
+        return None
+    examples = [point.examples for point in points]
+    x = Axis(min(examples) / 1.15, max(examples) * 1.15, *across, logarithmic=True, label=count)
+    y = Axis(*padded(known), *up)
+
+    def line(name: str, style: str, series: Sequence[CurveScore], shift: float | None) -> Line:
+        dots: list[Dot] = []
+        for place, each in zip(examples, series, strict=True):
+            if each.score is not None:
+                at = round(x.place(place) + (shift or 0.0), 1)
+                ends = None if each.low is None or each.high is None else (y.place(each.low), y.place(each.high))
+                bars = ((at, at, *ends),) if ends else ()
+                title = f"{name}, {count(place, 'example')}: {number(each.score)}"
+                dots.append(Dot(at, y.place(each.score), 4, name, title, bars=bars))
+        return Line(name, style, tuple(dots), dotted=shift is not None)
+
+    drawn = [line(name, f"cheap n{place % 4}", series, None) for place, (name, series) in enumerate(cheap.items())]
+    drawn += [line(side, f"line {side}", curves[side], shift) for side, shift in SHIFTS.items()]
+    return Chart(
+        title, f"{label} over the number of training examples, before, after and of the cheap methods",
+        width, height, x, y, tuple(drawn), kind="shares", axis_label="training examples, logarithmic",
+        legend=(*((side, side) for side in SHIFTS), *((each.style, each.name) for each in drawn[: len(cheap)])),
+    )  # fmt: skip
+
+
+SHIFTS = {"before": -2.5, "after": 2.5}
+"""How far the dots of a learning curve stand aside, so that two intervals at one place do not cover each other."""
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A point of a trade-off: its label, and the changes to the right and upwards as value, low and high."""
+
+    label: str
+    across: tuple[float, float, float]
+    up: tuple[float, float, float]
+    chosen: bool = False
+
+
+def trade_off_chart(
+    trades: Sequence[Trade], *, title: str, description: str, axis_label: str, limit: float | None = None
+) -> Chart:
+    """Return what is gained (upwards) against what is lost (to the left), in the order of the path.
+
+    ``limit`` marks a change to the right.
+    """
+    (width, height), across, up = TRADE_OFF
+    x = Axis(*padded([v for trade in trades for v in trade.across] + ([] if limit is None else [limit])), *across)
+    y = Axis(*padded([v for trade in trades for v in trade.up]), *up)
+    dots: list[Dot] = []
+    for trade in trades:
+        (at, left, right), (height_at, bottom, top) = map(x.place, trade.across), map(y.place, trade.up)
+        bars = ((left, right, height_at, height_at), (at, at, bottom, top))
+        radius = 7 if trade.chosen else 3.5
+        dots.append(Dot(at, height_at, radius, "after", f"weight {trade.label}", trade.chosen, bars))
+    return Chart(
+        title, description, width, height, x, y, (Line("", "line after", tuple(dots)),), kind="trade-off",
+        dashed=None if limit is None else (x.place(limit), x.place(limit), y.end, y.start), axis_label=axis_label,
+    )  # fmt: skip
+
+
+def reliability_chart(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> Chart:
+    """Return the square diagram of several models by style; each point is confidence, share right and count.
+
+    Both axes begin at the same round number, so that the diagonal is where the two agree. A dot is the larger the more
+    answers it holds.
+    """
+    (width, height), across, up = SQUARE
+    smallest = min(min(confidence, share) for points in series.values() for confidence, share, _ in points)
+    low = min(math.floor(10 * smallest + 1e-9) / 10, 0.8)
+    x, y = Axis(low, 1.0, *across), Axis(low, 1.0, *up)
+    lines: list[Line] = []
+    for style, points in series.items():
+        total = sum(size for _, _, size in points) or 1.0
+        dots = tuple(
+            Dot(
+                x.place(min(max(confidence, low), 1.0)),
+                y.place(min(max(share, low), 1.0)),
+                round(2.5 + 11 * math.sqrt(size / total), 1),
+                style,
+            )
+            for confidence, share, size in points
+        )
+        lines.append(Line(style, f"line {style}", dots))
+    return Chart(
+        "Share right, by confidence", "share of right answers by stated confidence, before and after", width, height,
+        x, y, tuple(lines), kind="reliability", dashed=(*across, *up), axis_label="stated confidence",
+        legend=tuple((style, style) for style in series),
+    )  # fmt: skip
 
 
 def ticks(low: float, high: float, *, about: int = 4) -> list[float]:
@@ -83,136 +266,6 @@ def ticks(low: float, high: float, *, about: int = 4) -> list[float]:
     return [round(index * step, 12) for index in range(first, last + 1)]
 
 
-def labelled(marks: Sequence[float]) -> list[tuple[float, str]]:
-    """Return each mark with its label, all with the same decimals, or as powers of ten where they are tiny.
-
-    >>> labelled([0.8, 0.85]), labelled([0.0, 1.5e-05])
-    ([(0.8, '0.80'), (0.85, '0.85')], [(0.0, '0'), (1.5e-05, '1.5e−5')])
-    """
-    if 0 < max(abs(mark) for mark in marks) < 0.001:
-        return [(mark, f"{mark:g}".replace("e-0", "e−").replace("e-", "e−")) for mark in marks]
-    decimals = max(len(f"{mark:.6f}".rstrip("0").partition(".")[2]) for mark in marks)
-    return [(mark, number(mark, decimals)) for mark in marks]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a chart: its points as SVG wants them, and its dots where points are few."""
-
-    name: str
-    style: str
-    path: str
-    dots: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class LineChart:
-    """A chart of lines over steps; coordinates in a box of ``width`` by ``height`` units."""
-
-    title: str
-    width: int
-    height: int
-    left: int
-    right: int
-    top: int
-    bottom: int
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-    lines: tuple[Line, ...]
-    best: float | None
-
-
-def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_step: float | None = None) -> LineChart:
-    """Return the chart of several series, each a name with its style ("train", "faint", "after") and its points."""
-    width, height, left, right, top, bottom = 420, 230, 54, 408, 12, 200
-    steps = [step for _, points in series.values() for step, _ in points]
-    values = [value for _, points in series.values() for _, value in points]
-    x_low, x_high = min(0.0, *steps), max(*steps, 1.0)
-    y_low, y_high = padded(min(values), max(values))
-
-    def across(step: float) -> float:
-        return round(left + (right - left) * (step - x_low) / (x_high - x_low), 1)
-
-    def up(value: float) -> float:
-        return round(bottom - (bottom - top) * (value - y_low) / (y_high - y_low), 1)
-
-    lines: list[Line] = []
-    for name, (style, points) in series.items():
-        places = tuple((across(step), up(value)) for step, value in thinned(points))
-        path = " ".join(f"{x},{y}" for x, y in places)
-        lines.append(Line(name, style, path, places if len(places) <= 24 else ()))
-    return LineChart(
-        title, width, height, left, right, top, bottom,
-        x_ticks=tuple((across(mark), text) for mark, text in labelled(ticks(x_low, x_high))),
-        y_ticks=tuple((up(mark), text) for mark, text in labelled(ticks(y_low, y_high))),
-        lines=tuple(lines),
-        best=None if best_step is None else across(best_step),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One dot of a chart, with what it stands for."""
-
-    x: float
-    y: float
-    chosen: bool
-    title: str
-
-
-@dataclass(frozen=True)
-class DotChart:
-    """A chart of dots over a logarithmic axis; coordinates in a box of ``width`` by ``height`` units.
-
-    ``missing`` are the places on the axis of what has no value.
-    """
-
-    width: int
-    height: int
-    left: int
-    right: int
-    top: int
-    bottom: int
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-    dots: tuple[Dot, ...]
-    missing: tuple[float, ...]
-
-
-def dot_chart(points: Sequence[tuple[float, float | None, bool, str]]) -> DotChart | None:
-    """Return the chart of points: where on the logarithmic axis, the value or None, whether chosen, and a title.
-
-    None where no point has a value, or one cannot stand on a logarithmic axis.
-    """
-    width, height, left, right, top, bottom = 420, 236, 54, 400, 12, 186
-    values = [value for _, value, _, _ in points if value is not None]
-    if not values or min(place for place, _, _, _ in points) <= 0:
-        return None
-    lowest, highest = min(place for place, _, _, _ in points), max(place for place, _, _, _ in points)
-    margin = max((highest / lowest) ** 0.07, 1.2)
-    x_low, x_high = math.log10(lowest / margin), math.log10(highest * margin)
-    y_low, y_high = padded(min(values), max(values))
-
-    def across(place: float) -> float:
-        return round(left + (right - left) * (math.log10(place) - x_low) / (x_high - x_low), 1)
-
-    def up(value: float) -> float:
-        return round(bottom - (bottom - top) * (value - y_low) / (y_high - y_low), 1)
-
-    return DotChart(
-        width, height, left, right, top, bottom,
-        x_ticks=tuple((across(mark), power(mark)) for mark in log_ticks(10**x_low, 10**x_high)),
-        y_ticks=tuple((up(mark), text) for mark, text in labelled(ticks(y_low, y_high))),
-        # The chosen one last, so that no other covers it.
-        dots=tuple(
-            Dot(across(place), up(value), chosen, title)
-            for place, value, chosen, title in sorted(points, key=lambda point: point[2])
-            if value is not None
-        ),
-        missing=tuple(across(place) for place, value, _, _ in points if value is None),
-    )  # fmt: skip
-
-
 def log_ticks(low: float, high: float) -> list[float]:
     """Return marks for a logarithmic axis: powers of ten, with their double and fivefold where the range is short.
 
@@ -225,8 +278,21 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [mark for mark in marks if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)]
 
 
-def padded(low: float, high: float) -> tuple[float, float]:
+def labelled(marks: Sequence[float]) -> list[tuple[float, str]]:
+    """Return each mark with its label, all with the same decimals, or as powers of ten where they are tiny.
+
+    >>> labelled([0.8, 0.85]), labelled([0.0, 1.5e-05])
+    ([(0.8, '0.80'), (0.85, '0.85')], [(0.0, '0'), (1.5e-05, '1.5e−5')])
+    """
+    if 0 < max(abs(mark) for mark in marks) < 0.001:
+        return [(mark, setting(mark)) for mark in marks]
+    decimals = max(len(f"{mark:.6f}".rstrip("0").partition(".")[2]) for mark in marks)
+    return [(mark, number(mark, decimals)) for mark in marks]
+
+
+def padded(values: Sequence[float]) -> tuple[float, float]:
     """Return the ends of an axis with some room around the values it shows."""
+    low, high = min(values), max(values)
     # Over a range that is tiny beside its values the labels of the axis would need more digits than there is room for.
     if 0 < high - low < (least := 0.002 * max(abs(low), abs(high))):
         low, high = (low + high - least) / 2, (low + high + least) / 2
@@ -234,7 +300,7 @@ def padded(low: float, high: float) -> tuple[float, float]:
     return low - 0.06 * span, high + 0.06 * span
 
 
-def thinned(points: Points, *, most: int = 200) -> list[tuple[float, float]]:
+def thinned(points: Points, *, most: int = MOST_POINTS) -> list[tuple[float, float]]:
     """Return at most ``most`` points, each the mean of its neighbours, so that a long run stays a small file.
 
     >>> thinned([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], most=2)
@@ -244,99 +310,3 @@ def thinned(points: Points, *, most: int = 200) -> list[tuple[float, float]]:
         return list(points)
     parts = np.array_split(np.asarray(points, dtype=np.float64), most)
     return [(float(step), float(value)) for step, value in (part.mean(axis=0) for part in parts)]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How numbers between 0 and 1 are spread: their 10, 25, 50, 75 and 90% points, in per cent of the width."""
-
-    p10: float
-    p25: float
-    p50: float
-    p75: float
-    p90: float
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Return the spread of numbers between 0 and 1.
-
-    >>> spread([0.0, 0.25, 0.5, 0.75, 1.0]).p50
-    50.0
-    """
-    places = np.clip(np.percentile(np.asarray(values, dtype=np.float64), [10, 25, 50, 75, 90]), 0.0, 1.0)
-    return Spread(*(round(100 * float(place), 2) for place in places))
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A number between 0 and 1 with its interval, in per cent of the width."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-def bar(value: Any, low: Any = None, high: Any = None) -> Bar | None:
-    """Return the bar of a number between 0 and 1, None without it; an interval with one end missing is not drawn.
-
-    >>> bar(0.5, 0.25, 0.75)
-    Bar(value=50.0, low=25.0, high=75.0)
-    """
-    if not is_number(value):
-        return None
-    ends = [_per_cent(low), _per_cent(high)] if is_number(low) and is_number(high) else [None, None]
-    return Bar(_per_cent(value), ends[0], ends[1])
-
-
-def _per_cent(fraction: float) -> float:
-    return round(100 * min(max(float(fraction), 0.0), 1.0), 2)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A model's line in a reliability diagram: a dot a bin, the larger the more texts it holds."""
-
-    style: str
-    path: str
-    dots: tuple[tuple[float, float, float], ...]
-
-
-@dataclass(frozen=True)
-class ReliabilityChart:
-    """A square chart of what is right against the stated confidence; coordinates in a box of ``size`` units."""
-
-    size: int
-    left: int
-    right: int
-    top: int
-    bottom: int
-    ticks: tuple[tuple[float, float, str], ...]
-    lines: tuple[Calibration, ...]
-
-
-def reliability_chart(series: Mapping[str, Sequence[tuple[float, float, float]]]) -> ReliabilityChart:
-    """Return the diagram of several models by style; each point is confidence, share right and count.
-
-    Both axes begin at the same round number, so that the diagonal is where the two agree.
-    """
-    size, left, right, top, bottom = 420, 54, 408, 12, 366
-    smallest = min(min(confidence, share) for points in series.values() for confidence, share, _ in points)
-    low = min(math.floor(10 * smallest + 1e-9) / 10, 0.8)
-
-    def along(value: float) -> float:
-        return (right - left) * (min(max(value, low), 1.0) - low) / (1.0 - low)
-
-    lines: list[Calibration] = []
-    for style, points in series.items():
-        whole = sum(count for _, _, count in points) or 1.0
-        dots = tuple(
-            (round(left + along(x), 1), round(bottom - along(y), 1), round(2.5 + 11 * math.sqrt(count / whole), 1))
-            for x, y, count in points
-        )
-        lines.append(Calibration(style, " ".join(f"{x},{y}" for x, y, _ in dots), dots))
-    marks = labelled(ticks(low, 1.0))
-    return ReliabilityChart(
-        size, left, right, top, bottom,
-        ticks=tuple((round(left + along(mark), 1), round(bottom - along(mark), 1), text) for mark, text in marks),
-        lines=tuple(lines),
-    )  # fmt: skip

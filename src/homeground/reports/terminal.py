@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeground.results.run import Run
+from homeground.statistics.glossary import metric
+from homeground.wording import aligned, in_terminal
 
-WIDE, LARGE = 100, 1_000_000
-"""From here on a number needs one decimal, and from here on a power of ten."""
-
-
-def verdict_lines(scores: dict[str, Any], run: Run) -> list[str]:
-    """Return the table of before and after, the verdict and where the report lies."""
-    lines = [*score_lines(scores), "", scores["sentence"]]
-    if curve := scores.get("learning_curve"):
-        lines += ["", *curve_lines(curve)]
-    if seeds := scores.get("seeds"):
-        lines += ["", *seed_lines(seeds, scores["primary_metric"])]
-    if scores.get("general"):
-        lines.append(f"General ability {scores['general']['sentence']}")
-    lines += ["", f"report  {run.report}", f"model   {run.model_folder}"]
-    listed = run.folder / "next_to_label.csv"
-    return [*lines, f"to label  {listed}"] if listed.is_file() else lines
-
-
-def score_lines(scores: dict[str, Any]) -> list[str]:
-    """Return before, after, difference and baselines, a metric a line, the deciding one first.
-
-    All of them are those of one model: after several trainings that of the first, which is kept.
-    """
-    seeds = scores.get("seeds")
-    deciding = seeds["saved_model"] if seeds else scores["difference"]
-    primary = scores["primary_metric"]
-    names = [primary, *(name for name in scores["before"] if name != primary)]
-    baselines = list(scores["baselines"])
-    rows = [["", "before", "after", "difference (95% interval)", *baselines]]
-    for name in names:
-        if name in scores["before"] or name in scores["after"]:
-            sides = [_figure(scores[side].get(name)) for side in ("before", "after")]
-            difference = _difference(deciding if name == primary else scores["differences"].get(name))
-            others = [_figure(scores["baselines"][baseline].get(name)) for baseline in baselines]
-            rows.append([_named(name), *sides, difference, *others])
-    if general := scores.get("general"):
-        sides = [_figure(general[side]) for side in ("before", "after")]
-        rows.append(
-            [f"general {general['metric']}", *sides, _difference(general["difference"]), *("" for _ in baselines)]
-        )
-    return aligned(rows)
-
-
-def seed_lines(seeds: dict[str, Any], metric: str) -> list[str]:
-    """Return what every training scored, and that the table is of the first of them."""
-    scores = ", ".join(f"{_figure(each['score'])} (seed {each['seed']})" for each in seeds["trainings"])
-    spread = _figure(seeds["standard_deviation"])
-    return [
-        f"{metric} after each training: {scores}; mean {_figure(seeds['mean'])}, standard deviation {spread}",
-        f"the model kept is that of seed {seeds['trainings'][0]['seed']}; the table is about that training alone, its "
-        "intervals over test items only",
-    ]
-
-
-def curve_lines(curve: dict[str, Any]) -> list[str]:
-    """Return the scores of every share of the training data, and what they suggest."""
-    names = list(dict.fromkeys(name for point in curve["points"] for name in point["baselines"]))
-    rows = [["training data", "examples", "before", f"after, {curve['metric']} (95% interval)", *names]]
-    for point in curve["points"]:
-        after = _score(point["after"]["score"], point["after"])
-        cheap = [_figure(point["baselines"].get(name)) for name in names]
-        rows.append([f"{point['share']}%", str(point["examples"]), _figure(point["before"]["score"]), after, *cheap])
-    aside = [f"{each['share']}% is left out: it {each['reason']}" for each in curve["left_out"]]
-    return [*aligned(rows), *aside, "", curve["sentence"]]
-
-
-def chain_lines(record: dict[str, Any]) -> list[str]:
-    """Return the scores of every stage of a chain, its three verdicts and where the report lies."""
-    metric, scores = record["primary_metric"], record["scores"]
-    rows = [["", _named(metric)], *([CHAIN_STAGES[name], _figure(own.get(metric))] for name, own in scores.items())]
-    found = record["comparisons"]
-    said = [f"{CHAIN_COMPARISONS[name]}: {each['sentence']}" for name, each in found.items()]
-    adapted = Path(record["folder"]) / "adapted"
-    return [
-        *aligned(rows),
-        "",
-        *said,
-        *chain_asides(record),
-        "",
-        f"report  {adapted / 'report.html'}",
-        f"model   {adapted / 'model'}",
-    ]
-
+if TYPE_CHECKING:  # pydantic is slow to import, and most commands print something else
+    from homeground.results.chain import ChainRecord
+    from homeground.results.parts import GeneralRecord, IntervalRecord, LearningCurveRecord, SeedsRecord
+    from homeground.results.scores import CheckpointComparison, Judgement, MethodStanding, Scores
+    from homeground.wording import Ends
 
 CHAIN_STAGES = {
     "before": "the checkpoint as it is",
@@ -97,23 +22,111 @@ CHAIN_STAGES = {
     "plain": "after the task alone",
     "adapted": "after both steps",
 }
-"""How the table names what was measured."""
+"""The stages of a chain as its table names them."""
 
 CHAIN_COMPARISONS = {"task": "The task alone", "chain": "Both steps", "domain": "The domain step"}
 
+STANDINGS = {
+    "BEST": "best",
+    "NOT TOLD APART": "cannot be told apart from the best",
+    "WORSE": "worse than the best",
+    "BETTER": "better than the best",
+    "TOO FEW": "too few to tell",
+    "SEEN": "learned from these examples",
+}
+"""Where a score stands, as the table of checkpoints names it."""
 
-def chain_asides(record: dict[str, Any]) -> list[str]:
+
+def verdict_lines(scores: Scores, run: Run) -> list[str]:
+    """Return the table of before and after, the verdict, and the paths of report and model."""
+    lines = [*score_lines(scores, scores.general), "", scores.sentence]
+    if scores.learning_curve:
+        lines += ["", *curve_lines(scores.learning_curve)]
+    if scores.seeds:
+        lines += ["", *seed_lines(scores.seeds, scores.primary_metric)]
+    if scores.general:
+        lines.append(f"General ability {scores.general.sentence}")
+    lines += ["", f"report  {run.report}", f"model   {run.model_folder}"]
+    listed = run.folder / "next_to_label.csv"
+    return [*lines, f"to label  {listed}"] if listed.is_file() else lines
+
+
+def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list[str]:
+    """Return before, after, difference and baselines, a metric a line, the deciding one first.
+
+    All of them are those of one model: after several trainings that of the first, which is kept.
+    """
+    primary = scores.primary_metric
+    names = [primary, *(name for name in {**scores.before, **scores.after} if name != primary)]
+    rows = [["", "before", "after", "difference (95% interval)", *scores.baselines]]
+    for name in names:
+        if name in scores.before or name in scores.after:
+            difference = scores.saved_difference if name == primary else scores.differences.get(name)
+            sides = [side.get(name) for side in (scores.before, scores.after)]
+            others = [in_terminal(each.get(name)) for each in scores.baselines.values()]
+            rows.append([_named(name), *map(in_terminal, sides), _difference(difference), *others])
+    if general:
+        sides = [in_terminal(general.before), in_terminal(general.after)]
+        empty = [""] * len(scores.baselines)
+        rows.append([f"general {general.metric}", *sides, _difference(general.difference), *empty])
+    return aligned(rows)
+
+
+def seed_lines(seeds: SeedsRecord, name: str) -> list[str]:
+    """Return the score of every training, and that the table is of the first of them."""
+    scores = ", ".join(f"{in_terminal(each.score)} (seed {each.seed})" for each in seeds.trainings)
+    spread = in_terminal(seeds.standard_deviation)
+    return [
+        f"{name} after each training: {scores}; mean {in_terminal(seeds.mean)}, standard deviation {spread}",
+        f"the model kept is that of seed {seeds.trainings[0].seed}; the table is about that training alone, its "
+        "intervals over test items only",
+    ]
+
+
+def curve_lines(curve: LearningCurveRecord) -> list[str]:
+    """Return the scores of every share of the training data, and what they suggest."""
+    names = list(dict.fromkeys(name for point in curve.points for name in point.baselines))
+    rows = [["training data", "examples", "before", f"after, {curve.metric} (95% interval)", *names]]
+    for point in curve.points:
+        baselines = [in_terminal(point.baselines.get(name)) for name in names]
+        before, after = in_terminal(point.before.score), _score(point.after.score, point.after)
+        rows.append([f"{point.share}%", str(point.examples), before, after, *baselines])
+    gaps = [f"{each.share}% is left out: it {each.reason}" for each in curve.left_out]
+    return [*aligned(rows), *gaps, "", curve.sentence]
+
+
+def chain_lines(record: ChainRecord) -> list[str]:
+    """Return the scores of every stage of a chain, its three verdicts, and the paths of report and model."""
+    name, scores, comparisons = record.primary_metric, record.scores, record.comparisons
+    stages = [
+        [text, in_terminal(getattr(scores, stage).get(name))]
+        for stage, text in CHAIN_STAGES.items()
+        if stage in scores.model_fields_set
+    ]
+    judgements = [f"{text}: {getattr(comparisons, key).sentence}" for key, text in CHAIN_COMPARISONS.items()]
+    adapted = Path(record.folder) / "adapted"
+    return [
+        *aligned([["", _named(name)], *stages]),
+        "",
+        *judgements,
+        *_test_text_lines(record),
+        "",
+        f"report  {adapted / 'report.html'}",
+        f"model   {adapted / 'model'}",
+    ]
+
+
+def _test_text_lines(record: ChainRecord) -> list[str]:
     """Return what became of the test texts in the domain's text."""
-    counts = record["test_texts"]
-    said: list[str] = []
-    if counts["left_out"]:
-        said.append(f"{counts['left_out']} texts of the domain hold a text of the test and were left out")
-    if counts["learned"]:
-        said.append(
-            f"of {counts['learned']} test examples the domain step learned a text, without its label or score, so part "
+    texts, lines = record.test_texts, list[str]()
+    if texts.left_out:
+        lines.append(f"{texts.left_out} texts of the domain hold a text of the test and were left out")
+    if texts.learned:
+        lines.append(
+            f"of {texts.learned} test examples the domain step learned a text, without its label or score, so part "
             "of the gain may be gone on new texts"
         )
-    return said
+    return lines
 
 
 def chain_estimate_lines(expected: dict[str, Any]) -> list[str]:
@@ -130,55 +143,28 @@ def chain_estimate_lines(expected: dict[str, Any]) -> list[str]:
     ]
 
 
-def checkpoint_lines(result: dict[str, Any]) -> list[str]:
-    """Return several checkpoints and the cheap baselines, the best first, and what can be said of them."""
-    metric = result["primary_metric"]
-    titles = ["parameters", "dimensions", "max length", f"{metric} (95% interval)", "against the best", "", "seconds"]
+def checkpoint_lines(result: CheckpointComparison) -> list[str]:
+    """Return several checkpoints and the cheap baselines, the best first, and how they compare."""
+    name = result.primary_metric
+    titles = ["parameters", "dimensions", "max length", f"{name} (95% interval)", "against the best", "", "seconds"]
     rows = [["", *titles]]
-    for each in [*result["checkpoints"], *result["baselines"]]:
-        rows.append(
-            [
-                each["name"],
-                f"{each['parameters'] / 1e6:.1f} M" if "parameters" in each else "",
-                str(each.get("dimensions", "")),
-                str(each.get("max_length", "")),
-                _score(each["scores"].get(metric), each["interval"]),
-                _difference(each["difference"]),
-                STANDINGS[each["standing"]],
-                f"{each['seconds']:.1f}" if "seconds" in each else "",
-            ]
-        )
-    counted = f"{result['examples']} examples, {result['units']} independent units by {result['unit']}"
-    folds = f"; {result['folds']} folds, each predicted from the others" if result["folds"] else ""
-    aside = [f"{each['count']} rows were set aside for {each['reason']}" for each in result["set_aside"]]
-    return [*aligned(rows), "", result["sentence"], counted + folds, *aside, *result["notes"]]
+    for each in result.checkpoints:
+        sizes = [f"{each.parameters / 1e6:.1f} M", str(each.dimensions), str(each.max_length)]
+        rows.append([each.name, *sizes, *_standing(each, name), f"{each.seconds:.1f}"])
+    rows += [[each.name, "", "", "", *_standing(each, name), ""] for each in result.baselines]
+    counted = f"{result.examples} examples, {result.units} independent units by {result.unit}"
+    folds = f"; {result.folds} folds, each predicted from the others" if result.folds else ""
+    aside = [f"{each.count} rows were set aside for {each.reason}" for each in result.set_aside]
+    return [*aligned(rows), "", result.sentence, counted + folds, *aside, *result.notes]
 
 
-STANDINGS = {
-    "BEST": "best",
-    "NOT TOLD APART": "cannot be told apart from the best",
-    "WORSE": "worse than the best",
-    "BETTER": "better than the best",
-    "TOO FEW": "too few to tell",
-    "SEEN": "learned from these examples",
-}
-"""How the table names where a score stands."""
+def _standing(each: MethodStanding, name: str) -> list[str]:
+    return [_score(each.scores.get(name), each.interval), _difference(each.difference), STANDINGS[each.standing]]
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
-    """Return rows as lines, the first column to the left and the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def aside_lines(result: dict[str, Any]) -> list[str]:
+def aside_lines(set_aside: Mapping[str, int]) -> list[str]:
     """Return how many rows were set aside, a reason a line."""
-    return [f"{count} rows were set aside for {reason}" for reason, count in result["set_aside"].items()]
+    return [f"{count} rows were set aside for {reason}" for reason, count in set_aside.items()]
 
 
 def estimate_lines(expected: dict[str, Any]) -> list[str]:
@@ -203,36 +189,20 @@ def _trials(expected: dict[str, Any]) -> str:
     return f"{curve}, {expected['trials']} trials in all{ends}"
 
 
-def _difference(interval: dict[str, Any] | None) -> str:
-    if interval is None or interval["low"] is None or interval["high"] is None:
+def _difference(difference: IntervalRecord | None) -> str:
+    if difference is None or difference.low is None or difference.high is None:
         return ""
-    return f"{_plain(interval['value'], '+')} ({_plain(interval['low'], '+')} to {_plain(interval['high'], '+')})"
+    value, low, high = (in_terminal(end, sign=True) for end in (difference.value, difference.low, difference.high))
+    return f"{value} ({low} to {high})"
 
 
-def _plain(value: float, sign: str = "") -> str:
-    """Return a number with as many digits as can be read.
-
-    >>> _plain(0.5, "+"), _plain(183.588), _plain(-800571252.4)
-    ('+0.500', '183.6', '-8.01e8')
-    """
-    if abs(value) >= LARGE:
-        return f"{value:{sign}.2e}".replace("e+0", "e").replace("e+", "e")
-    return f"{value:{sign},.{3 if abs(value) < WIDE else 1}f}"
-
-
-def _figure(value: float | None) -> str:
-    """Return a score as it is shown; one that could not be computed is left out."""
-    return "" if value is None else _plain(value)
-
-
-def _score(value: float | None, interval: dict[str, Any]) -> str:
+def _score(value: float | None, ends: Ends) -> str:
     if value is None:
         return "not defined"
-    if interval["low"] is None or interval["high"] is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
+    if ends.low is None or ends.high is None:
+        return in_terminal(value)
+    return f"{in_terminal(value)} ({in_terminal(ends.low)} to {in_terminal(ends.high)})"
 
 
-def _named(metric: str) -> str:
-    lower_is_better = {"mse", "mae", "mape", "log_loss", "ece", "masked_loss"}
-    return f"{metric} (lower is better)" if metric in lower_is_better or metric.endswith("perplexity") else metric
+def _named(name: str) -> str:
+    return f"{name} (lower is better)" if metric(name).greater_is_better is False else name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from homeground.results.data import CheckpointRecord
-from homeground.results.scores import Judgement, MetricValues, Record, TestSetRecord
+from homeground.results.parts import MetricValues, Record, TestSetRecord
+from homeground.results.scores import Judgement
 
 CHAIN_VERSION = 1
 
@@ -56,7 +57,7 @@ class ChainRecord(Record):
     scores: ChainScores = Field(default_factory=lambda: ChainScores(), description="the scores of every stage")
     comparisons: ChainComparisons = Field(
         default_factory=lambda: ChainComparisons(),
-        description="`verdict`, `sentence`, `difference`, `differences`, `smallest_detectable`, `units_needed`",
+        description="the three comparisons",
     )
     test_examples: int = Field(default=0, description="examples that were tested")
     test_units: int = Field(default=0, description="independent units they make")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from homeground.results.scores import Record
+from homeground.results.parts import Record, RowsSetAside
 
 
 class FileRecord(Record):
@@ -27,15 +27,6 @@ class DataCounts(Record):
     train: int = Field(default=0, description="examples to learn from")
     validation: int = Field(default=0, description="examples that choose")
     test: int = Field(default=0, description="examples that decide; cross-fitted, all that were used")
-
-
-class RowsSetAside(Record):
-    """Rows that were not used."""
-
-    file: str | None = Field(default=None, description="file of the data or of the general set")
-    reason: str = Field(description="why")
-    count: int = Field(default=0, description="how many")
-    rows: tuple[int, ...] = Field(default=(), description="the first 100")
 
 
 class DuplicatesRecord(Record):

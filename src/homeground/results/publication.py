@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from homeground.results.scores import Record
+from homeground.results.parts import Record
 
 PUBLICATION_VERSION = 1
 

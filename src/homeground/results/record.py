@@ -1,4 +1,4 @@
-"""A run folder as one value: everything the report and the model card are made from."""
+"""A run folder as one value: everything that the report and the model card are made from."""
 
 from __future__ import annotations
 
@@ -7,73 +7,52 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
 
 from homeground.errors import DataError
+from homeground.results.chain import ChainRecord
+from homeground.results.data import CheckpointRecord, DataRecord
+from homeground.results.parts import Record
+from homeground.results.scores import SCORES_VERSION, Scores
 
-VERSION = 1
-"""The version of scores.json that these pages understand."""
+Model = TypeVar("Model", bound=Record)
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run folder holds, as read from its files; a file that is not there is empty here.
+    """The contents of a run folder; a file that is not there is empty here.
 
     ``metrics`` and ``examples`` are the lines of their files, in order. All text is printable (see ``printable``).
     """
 
     name: str
-    run: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    data: Mapping[str, Any]
-    scores: Mapping[str, Any]
-    metrics: tuple[Mapping[str, Any], ...]
-    examples: tuple[Mapping[str, Any], ...]
-    chain: Mapping[str, Any] = field(default_factory=lambda: {})
+    scores: Scores
+    data: DataRecord = field(default_factory=DataRecord)
+    chain: ChainRecord | None = None
+    run: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
 
     @property
-    def labelled(self) -> bool:
-        """Whether texts were given labels, rather than pairs a similarity."""
-        return self.scores.get("task") == "classification"
+    def checkpoint(self) -> CheckpointRecord:
+        """The checkpoint that was adapted; only the name in the recipe where data.json is missing."""
+        return (
+            self.data.checkpoint if self.data.checkpoint.name else CheckpointRecord(name=self.recipe.get("checkpoint"))
+        )
 
-    @property
-    def masked(self) -> bool:
-        """Whether words of plain texts were masked and predicted."""
-        return self.scores.get("task") == "mlm"
-
-    @property
-    def several(self) -> bool:
-        """Whether a text may have several labels."""
-        return "exact_match" in part(self.scores, "after")
-
-    @property
-    def scored(self) -> bool:
-        """Whether pairs carry a similarity, rather than being ranked."""
-        return not self.labelled and not self.masked and "mrr" not in part(self.scores, "after")
-
-    @property
-    def item(self) -> str:
-        """What the test is made of: "text", "document" or "pair"."""
-        if self.masked:
-            return "document"
-        return "text" if self.labelled and "text_1" not in part(self.data, "columns") else "pair"
-
-    @property
-    def checkpoint(self) -> Mapping[str, Any]:
-        """What was adapted: its ``name``, ``sha256`` and ``revision`` as far as the run knows them."""
-        found = self.run.get("checkpoint") or part(self.run, "identity").get("checkpoint")
-        if isinstance(found, Mapping):
-            return cast(Mapping[str, Any], found)
-        if told := part(self.data, "checkpoint"):
-            return told
-        named: dict[str, Any] = {"name": self.recipe.get("checkpoint")}
-        return named | ({"sha256": found} if found else {})
+    def setting(self, section: str, name: str) -> Any:
+        """Return a setting of the recipe, such as ``setting("training", "loss")``; None where it is not there."""
+        return self.recipe.get(section, {}).get(name)
 
 
 def read_run(folder: Path) -> RunRecord:
     """Return the record of the run in ``folder``; only scores.json must be there.
 
-    Raises DataError when the folder holds no scores, or when one of its files cannot be understood.
+    Raises DataError when the folder holds no scores, or when one of its files cannot be read: it is no JSON, or a
+    field holds something else than docs/scores.md says.
     """
     if not (folder / "scores.json").is_file():
         raise DataError(
@@ -81,53 +60,46 @@ def read_run(folder: Path) -> RunRecord:
             'Finish the run by giving its "homeground adapt" command again.'
         )
     scores = _read_json(folder / "scores.json")
-    if scores.get("version") != VERSION:
+    if scores.get("version") != SCORES_VERSION:
         raise DataError(
-            f"{folder / 'scores.json'}: version is {scores.get('version')!r}; expected {VERSION}. "
+            f"{folder / 'scores.json'}: version is {scores.get('version')!r}; expected {SCORES_VERSION}. "
             "Use the Homeground that wrote this run, or update."
         )
     return RunRecord(
         name=printable(folder.resolve().name),
+        scores=_validated(Scores, scores, folder / "scores.json"),
+        data=_validated(DataRecord, _read_json(folder / "data.json"), folder / "data.json"),
+        chain=_validated(ChainRecord, chain, folder / "chain.json")
+        if (chain := _read_json(folder / "chain.json"))
+        else None,
         run=_read_json(folder / "run.json"),
         recipe=_read_toml(folder / "recipe.toml"),
-        data=_read_json(folder / "data.json"),
-        scores=scores,
         metrics=_read_lines(folder / "metrics.jsonl"),
         examples=_read_lines(folder / "examples.jsonl"),
-        chain=_read_json(folder / "chain.json"),
     )
 
 
-def part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the object of that name inside a JSON object; empty when it is missing or null.
-
-    >>> part({"general": None}, "general").get("verdict", "not measured")
-    'not measured'
-    """
-    return cast(Mapping[str, Any], values.get(name) or {})
-
-
-def parts(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return the objects in the list of that name inside a JSON object; none when it is missing or null."""
-    return cast(list[Mapping[str, Any]], values.get(name) or [])
-
-
-def own_difference(scores: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the difference of the deciding metric for the model that is kept, with its interval over test items.
-
-    After several trainings the verdict's own difference is about the recipe.
-    """
-    return part(scores, "seeds").get("saved_model") or part(scores, "difference")
+def _validated(model: type[Model], values: Mapping[str, Any], path: Path) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        more = f" ({error.error_count() - 1} more like this)" if error.error_count() > 1 else ""
+        raise DataError(
+            f'{path}: field "{place}": {first["msg"]}; got {str(first["input"])[:80]!r}{more}. '
+            "The file was changed, or another version of Homeground wrote it."
+        ) from error
 
 
-def _unprintable() -> dict[int, str]:
+def _invisible() -> dict[int, str]:
     controls = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n\r"}
     bidirectional = {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
     invalid = dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), "\ufffd")
     return controls | {0x7F: "\u2421"} | bidirectional | invalid
 
 
-_VISIBLE = _unprintable()
+_VISIBLE = _invisible()
 
 
 def printable(text: str) -> str:
@@ -163,7 +135,8 @@ def _read_text(path: Path) -> str:
 def _parse(path: Path, text: str, *, line: int | None = None) -> dict[str, Any]:
     place = str(path) if line is None else f"{path}, line {line}"
     try:
-        value = json.loads(text)
+        # NaN and Infinity are no JSON, though Python writes them: here they are numbers that could not be computed.
+        value = json.loads(text, parse_constant=lambda _: None)
     except ValueError as error:
         raise DataError(f"{place}: is not JSON ({error}); the file was changed or cut short.") from error
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ import numpy as np
 from homeground.evaluation.calibration import Abstaining, Calibration, TestedModel
 from homeground.evaluation.comparison import GeneralComparison, PairedComparison
 from homeground.evaluation.merging import Merged
-from homeground.results.scores import (
+from homeground.results.parts import (
     AbstainRecord,
     AbstainTest,
     AnsweredCounts,

@@ -9,7 +9,7 @@ row a bootstrap draw. A metric that is undefined (no texts) is NaN, never an exc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.special import bdtr  # pyright: ignore[reportMissingTypeStubs, report
 from scipy.stats import rankdata  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from homeground.errors import DataError, HomegroundError
+from homeground.statistics.glossary import directions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,16 +36,9 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 COUNT, RIGHT, LOSS, FOUND = 0, 1, 2, 3
 """Columns of the statistics; from ``FOUND`` on, one a class: found, true, predicted; then one a bin of confidence."""
 
-GREATER_IS_BETTER: Mapping[str, bool] = {
-    "accuracy": True,
-    "exact_match": True,
-    "hamming_accuracy": True,
-    "macro_f1": True,
-    "micro_f1": True,
-    "log_loss": False,
-    "ece": False,
-    "roc_auc": True,
-}
+GREATER_IS_BETTER = directions(
+    "accuracy", "exact_match", "hamming_accuracy", "macro_f1", "micro_f1", "log_loss", "ece", "roc_auc"
+)
 
 
 @dataclass(frozen=True)

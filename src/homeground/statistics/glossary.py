@@ -1,4 +1,4 @@
-"""Every metric in plain words: what it says, and which way is better."""
+"""The one table of metrics: name, label, meaning, direction, decimals, and what a verdict's sentence calls them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """The words for one metric; ``greater_is_better`` is None for a metric that these pages do not know."""
+    """What is shown of one metric; ``greater_is_better`` is None for a metric that is not in the table."""
 
     name: str
     label: str
     meaning: str
     greater_is_better: bool | None
     decimals: int = 3
+    sentence_name: str = ""
+
+    @property
+    def in_sentences(self) -> str:
+        """The name in the sentence of a verdict: its own where it has no other."""
+        return self.sentence_name or self.name
 
     @property
     def direction(self) -> str:
@@ -32,6 +38,7 @@ _KNOWN = [
         "Pearson correlation",
         "How well the similarities follow the given ones along a straight line: 1 is perfect, 0 is no relation.",
         True,
+        sentence_name="Pearson correlation",
     ),
     Metric(
         "spearman",
@@ -61,12 +68,15 @@ _KNOWN = [
     ),
     Metric("accuracy_at_1", "Right partner first", "The share of texts whose right partner comes first.", True),
     Metric("triplet_accuracy", "Triplets in the right order", "The share of texts nearer to the right partner.", True),
-    Metric("accuracy", "Accuracy", "The share of texts that are given the right class.", True),
+    Metric(
+        "accuracy", "Accuracy", "The share of texts that are given the right class.", True, sentence_name="Accuracy"
+    ),
     Metric(
         "macro_f1",
         "Macro F1",
         "How well each class is found, and found alone (F1), on average: a rare class counts as much as a common one.",
         True,
+        sentence_name="Macro F1",
     ),
     Metric(
         "micro_f1",
@@ -105,6 +115,7 @@ _KNOWN = [
         "How surprised the model is by hidden tokens, in nats: 0 if it is sure and right, 4.6 if it gives the right "
         "one a chance of one in a hundred.",
         False,
+        sentence_name="Loss of masked words",
     ),
     Metric(
         "perplexity",
@@ -113,8 +124,15 @@ _KNOWN = [
         "one tokenizer only.",
         False,
         1,
+        sentence_name="Perplexity of masked words",
     ),
-    Metric("masked_accuracy", "Hidden token first", "The share of hidden tokens that were the first choice.", True),
+    Metric(
+        "masked_accuracy",
+        "Hidden token first",
+        "The share of hidden tokens that were the first choice.",
+        True,
+        sentence_name="Accuracy on masked words",
+    ),
     Metric(
         "tutorial_perplexity",
         "Perplexity as in tutorials",
@@ -122,6 +140,7 @@ _KNOWN = [
         "them easier.",
         False,
         1,
+        sentence_name="Perplexity as tutorials mask",
     ),
     Metric(
         "word_perplexity",
@@ -130,6 +149,7 @@ _KNOWN = [
         "tokens: to be compared within one tokenizer only.",
         False,
         1,
+        sentence_name="Perplexity per word",
     ),
     Metric(
         "character_perplexity",
@@ -138,12 +158,14 @@ _KNOWN = [
         "one tokenizer only.",
         False,
         2,
+        sentence_name="Perplexity per character",
     ),
     Metric(
         "word_loss",
         "Loss of whole words",
-        "How surprised the model is by hidden words, in nats; comparable across tokenizers.",
+        "How surprised the model is by a hidden word, in nats, all its pieces taken together.",
         False,
+        sentence_name="Loss of whole words",
     ),
     Metric("loss", "Loss", "What training makes small.", False, 4),
 ]
@@ -151,12 +173,21 @@ METRICS = {metric.name: metric for metric in _KNOWN}
 
 
 def metric(name: str) -> Metric:
-    """Return the words for a metric; one that is not in the table keeps its own name and has no direction.
+    """Return what is shown of a metric; one that is not in the table keeps its own name and has no direction.
 
     >>> metric("mae").direction, metric("f_beta").label
     ('lower is better', 'f_beta')
     """
     return METRICS.get(name, Metric(name, name, "", None))
+
+
+def directions(*names: str) -> dict[str, bool]:
+    """Return which of the named metrics are better the greater they are; KeyError for one that is not in the table.
+
+    >>> directions("accuracy", "log_loss")
+    {'accuracy': True, 'log_loss': False}
+    """
+    return {name: METRICS[name].greater_is_better is True for name in names}
 
 
 def greater_is_better(name: str) -> bool:

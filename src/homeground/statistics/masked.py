@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.statistics.glossary import directions
+
 Floats = NDArray[np.float64]
 
 MASKED, LOSS, FIRST, TUTORIAL_MASKED, TUTORIAL_LOSS, TOKENS, WORDS, CHARACTERS = range(8)
@@ -75,7 +77,7 @@ METRICS: dict[str, Callable[[Floats], Floats]] = {
     "word_perplexity": word_perplexity,
     "character_perplexity": character_perplexity,
 }
-GREATER_IS_BETTER = {name: name == "masked_accuracy" for name in METRICS}
+GREATER_IS_BETTER = directions(*METRICS)
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:

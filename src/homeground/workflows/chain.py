@@ -39,8 +39,9 @@ from homeground.results.chain import (
 )
 from homeground.results.data import CheckpointRecord
 from homeground.results.ledger import count_verdict
+from homeground.results.parts import TestSetRecord
 from homeground.results.run import Run
-from homeground.results.scores import Judgement, TestSetRecord
+from homeground.results.scores import Judgement
 from homeground.results.writing import judgement_fields
 from homeground.statistics.holm import judge_together
 from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to

@@ -42,7 +42,6 @@ from homeground.data.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
-from homeground.evaluation.comparison import METRIC_NAMES
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling, count_discordant
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
@@ -53,6 +52,7 @@ from homeground.results.scores import CheckpointComparison, CheckpointStanding, 
 from homeground.results.writing import interval_record
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
+from homeground.statistics.glossary import metric as metric_words
 from homeground.tasks import choose_task
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
 
@@ -384,7 +384,7 @@ def _sentence(
 ) -> str:
     best, *others = [each for each in checkpoints if each.standing != "SEEN"]
     value = best.scores.get(metric)
-    score = f"{METRIC_NAMES.get(metric, metric)} {'not defined' if value is None else f'{value:.3f}'}"
+    score = f"{metric_words(metric).in_sentences} {'not defined' if value is None else f'{value:.3f}'}"
     first = f"{best.name} scores best, {score}" if others else f"{best.name} has {score}"
     learned = [
         f"; {each.name} learned from {each.seen_in_training} of the {examples} examples and cannot be chosen"

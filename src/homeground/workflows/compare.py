@@ -33,7 +33,8 @@ from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.experiment.setup import longest_input
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.ledger import count_verdict
-from homeground.results.scores import Comparison, EvaluationRecord, ScoreInterval, TestSetRecord
+from homeground.results.parts import TestSetRecord
+from homeground.results.scores import Comparison, EvaluationRecord, ScoreInterval
 from homeground.results.writing import interval_fields, judgement_fields
 from homeground.tasks import choose_task
 from homeground.tasks.task import Measurement, MeasuresWords, Task, TaskSpec

@@ -27,8 +27,7 @@ from homeground.checkpoint.upload import (
 from homeground.errors import CheckpointError, HomegroundError, HubError, UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.loading import load
-from homeground.reports.model_card import hub_name, model_card
-from homeground.reports.publication import Publication
+from homeground.reports.model_card import Publication, hub_name, model_card
 from homeground.results.record import RunRecord, read_run
 from homeground.results.run import Run
 from homeground.storage import MANIFEST_VERSION, manifest_problem, now, read_json, write_json
@@ -237,7 +236,7 @@ def _license(
     """
     if given is not None:
         return {"license": given}, ()
-    name = str(record.checkpoint.get("name") or "")
+    name = record.checkpoint.name or ""
     if name in KNOWN_LICENSES:
         return KNOWN_LICENSES[name], ()
     try:
@@ -253,9 +252,9 @@ def _license(
 
 def _base_card(record: RunRecord, folder: Path) -> Path | None:
     """Return the README.md of the checkpoint that was adapted, None where there is none."""
-    repository, revision = hub_name(record), record.checkpoint.get("revision")
+    repository, revision = hub_name(record), record.checkpoint.revision
     if repository and revision:
-        return fetch(repository, "README.md", revision=str(revision))
+        return fetch(repository, "README.md", revision=revision)
     told = str(record.recipe.get("checkpoint") or "")
     own = (folder / told if told.startswith((".", "/")) else Path(told)) / "README.md"
     return own if told and own.is_file() else None

@@ -1,4 +1,1 @@
-"""The sections of the report, one a file: each turns a run record into the plain values that its template needs.
-
-A section whose part of the run is missing says what is missing in one sentence, or returns None and is left out.
-"""
+"""The sections of the report: each turns the record of a run into the values that its macro in templates/ needs."""

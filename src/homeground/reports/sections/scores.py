@@ -1,69 +1,151 @@
-"""The scores: every metric before and after, beside the baselines, with how much better it got."""
+"""The scores behind the verdict: every metric, every training, what was lost, what was merged, and a chain's steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from homeground.results.record import RunRecord, own_difference, part, parts
+from homeground.reports.bars import number_line
+from homeground.reports.charts import Trade, trade_off_chart
+from homeground.reports.sections.verdict import look, seeds_share
+from homeground.results.parts import IntervalRecord, MergePoint, MergePointSide, MergingRecord
+from homeground.results.record import RunRecord
+from homeground.results.scores import Scores
 from homeground.statistics.glossary import Metric, metric
-from homeground.wording import count, interval, is_number, number, percent, signed
+from homeground.wording import interval, number, percent, signed
+
+CHAIN_STAGES = {
+    "before": "The checkpoint as it is",
+    "domain": "After the domain step alone",
+    "plain": "After the task alone",
+    "adapted": "After both steps",
+}
+CHAIN_QUESTIONS = {
+    "domain": "What the domain step contributed",
+    "task": "What the task alone did",
+    "chain": "What both steps did",
+}
 
 
-def scores(record: RunRecord) -> dict[str, Any]:
-    """Return the table of scores, the primary metric first, and the notes on it."""
-    values = record.scores
-    before = part(values, "before")
-    after = part(values, "after")
-    baselines: Mapping[str, Mapping[str, Any]] = part(values, "baselines")
-    primary = str(values.get("primary_metric") or "")
-    names = sorted({**before, **after}, key=lambda name: (name != primary, [*before, *after].index(name)))
+def chain(record: RunRecord) -> dict[str, Any] | None:
+    """Return the comparisons of a chain, or None where the run is none's last step."""
+    if record.chain is None:
+        return None
+    words, comparisons = metric(record.chain.primary_metric), record.chain.comparisons
+    difference = comparisons.domain.difference
+    judgements = [(name, getattr(comparisons, key)) for key, name in CHAIN_QUESTIONS.items()]
     return {
-        "baselines": list(baselines),
-        "rows": [
-            {
-                "metric": metric(name),
-                "primary": name == primary,
-                "before": number(before.get(name), metric(name).decimals),
-                "after": number(after.get(name), metric(name).decimals),
-                "difference": signed(_difference(values, name).get("value"), metric(name).decimals),
-                "interval": interval(_difference(values, name), metric(name).decimals),
-                "tone": _tone(_difference(values, name)),
-                "baselines": [number(row.get(name), metric(name).decimals) for row in baselines.values()],
-            }
-            for name in names
+        "metric": words,
+        "line": number_line(difference, decimals=words.decimals),
+        "label": f"{signed(difference.value, words.decimals)}, interval {interval(difference, words.decimals)}",
+        "look": look(record.chain.verdict),
+        "stages": [(name, getattr(record.chain.scores, key).get(words.name)) for key, name in CHAIN_STAGES.items()],
+        "judgements": [
+            (name, each.verdict, look(each.verdict), each.sentence.removeprefix(f"{each.verdict}: "))
+            for name, each in judgements
         ],
-        "level": percent(part(values, "difference").get("level", 0.95)),
-        "trainings": len(parts(part(values, "seeds"), "trainings")),
-        "test": count(values.get("test_examples"), f"test {record.item}"),
-        "baseline_note": _baseline_note(values, metric(primary)),
-        "below_baseline": bool(values.get("below_baseline")),
-        "notes": [str(note) for note in parts(values, "notes")],
     }
 
 
-def _difference(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the difference of one metric: the deciding one has its own place in scores.json."""
-    deciding = part(values, "difference")
-    if name == deciding.get("metric", values.get("primary_metric")):
-        return own_difference(values)
-    return part(values, "differences").get(name) or {}
+def scores(record: RunRecord) -> dict[str, Any]:
+    """Return the table of scores, the primary metric first, beside the baselines."""
+    values = record.scores
+    primary = metric(values.primary_metric)
+    names = [primary.name, *{**values.before, **values.after}]
+    return {
+        "rows": [
+            (metric(name), name == primary.name, each, _tone(each))
+            for name in dict.fromkeys(names)
+            if name in values.before or name in values.after
+            for each in [difference_of(values, name)]
+        ],
+        "level": percent(values.difference.level),
+        "baseline_note": _baseline_note(values, primary),
+    }
 
 
-def _tone(difference: Mapping[str, Any]) -> str:
-    low, high = difference.get("low"), difference.get("high")
-    if not (is_number(low) and is_number(high)):
+def difference_of(scores: Scores, name: str) -> IntervalRecord:
+    """Return the difference of one metric for the model that is kept; without numbers where there is none."""
+    if name in (scores.primary_metric, scores.difference.metric):
+        return scores.saved_difference
+    return scores.differences.get(name, IntervalRecord())
+
+
+def _tone(difference: IntervalRecord) -> str:
+    if difference.low is None or difference.high is None:
         return "plain"
-    return "good" if low > 0 else "bad" if high < 0 else "plain"
+    return "good" if difference.low > 0 else "bad" if difference.high < 0 else "plain"
 
 
-def _baseline_note(values: Mapping[str, Any], primary: Metric) -> str:
-    difference: Mapping[str, Any] | None = values.get("baseline_difference")
-    if not difference:
+def _baseline_note(scores: Scores, primary: Metric) -> str:
+    difference = scores.baseline_difference
+    if difference is None:
         return ""
-    margin = f"{signed(difference.get('value'), primary.decimals)} ({interval(difference, primary.decimals)})"
-    beaten = "it is not shown to beat it" if values.get("below_baseline") else "it beats it"
-    name = difference.get("name", "")
-    trainings = parts(part(values, "seeds"), "trainings")
-    model = f"the adapted model, over {len(trainings)} trainings," if trainings else "the adapted model"
-    return f"Against the best baseline, {name}, {model} scores {margin} in {primary.label}: {beaten}."
+    margin = f"{signed(difference.value, primary.decimals)} ({interval(difference, primary.decimals)})"
+    beaten = "it is not shown to beat it" if scores.below_baseline else "it beats it"
+    trainings = f", over {len(scores.trainings)} trainings," if scores.trainings else ""
+    return (
+        f"Against the best baseline, {difference.name}, the adapted model{trainings} scores {margin} in "
+        f"{primary.label}: {beaten}."
+    )
+
+
+def seeds(record: RunRecord) -> dict[str, Any] | None:
+    """Return the variance between the trainings of ``--seeds``, or None where there was one training."""
+    if not record.scores.trainings:
+        return None
+    return {"metric": metric(record.scores.primary_metric), "share": seeds_share(record.scores.seeds)}
+
+
+def general(record: RunRecord) -> dict[str, Any] | None:
+    """Return the measurement of general ability, or None where there is none."""
+    values = record.scores.general
+    if values is None:
+        return None
+    words = metric(values.metric)
+    return {
+        "metric": words,
+        "look": look(values.verdict),
+        "sentence": values.sentence.removeprefix(f"{values.verdict}: "),
+        "line": number_line(values.difference, band=(-values.margin, 0.0), decimals=words.decimals),
+    }
+
+
+def merging(record: RunRecord) -> dict[str, Any] | None:
+    """Return the merge weights with what each gained and lost, or None where nothing was merged."""
+    values = record.scores.merging
+    points = [point for point in values.points if _is_whole(point)] if values else []
+    if values is None or not points:
+        return None
+    domain, general = metric(values.domain_metric), metric(values.general_metric)
+    return {
+        "domain": domain,
+        "general": general,
+        "costly": all((point.general.value or 0) < -values.budget for point in points if point.weight > 0),
+        "points": points,
+        "chart": _trade_off(values, points, domain, general),
+    }
+
+
+def _is_whole(point: MergePoint) -> bool:
+    return point.domain.value is not None and point.general.value is not None
+
+
+def _trade_off(values: MergingRecord, points: list[MergePoint], domain: Metric, general: Metric) -> Any:
+    trades = [
+        Trade(number(point.weight, 1), _ends(point.general), _ends(point.domain), point.weight == values.weight)
+        for point in points
+    ]
+    return trade_off_chart(
+        trades,
+        title="Gained in the domain, against lost outside it",
+        description=f"change of {domain.label} in the domain against change of {general.label} outside it, by merge "
+        "weight",
+        axis_label=f"change outside the domain ({general.label})",
+        limit=-values.budget,
+    )
+
+
+def _ends(side: MergePointSide) -> tuple[float, float, float]:
+    """Return the value with the ends of its interval, itself where it has none."""
+    value = side.value or 0.0
+    return value, value if side.low is None else side.low, value if side.high is None else side.high

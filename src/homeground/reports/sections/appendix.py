@@ -1,0 +1,126 @@
+"""What the results rest on: the data, the settings, and how the page is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from homeground.evaluation.verdict import FEWEST_UNITS
+from homeground.reports.task_pages import task_page
+from homeground.results.data import SplitRecord
+from homeground.results.record import RunRecord
+from homeground.wording import count, row_numbers, shorten
+
+MOST_HUBS = 10
+"""How many texts of many pairs are listed."""
+
+LONGEST_VALUE = 400
+"""Characters of a setting that are shown."""
+
+SPLITS = {"train": "learns", "validation": "chooses", "test": "decides once"}
+
+GOLD = {"label": "labels", "similarity": "similarities"}
+"""What people gave each example, by the part that its column plays."""
+
+
+def data(record: RunRecord) -> dict[str, Any] | None:
+    """Return what was read, set aside and split, or None where there is no data.json."""
+    values = record.data
+    if not values.model_fields_set:
+        return None
+    sizes = {name: getattr(values.counts, name) for name in SPLITS}
+    total = sum(sizes.values())
+    return {
+        "splits": [
+            (name, duty, sizes[name], values.split.units.get(name), round(100 * sizes[name] / total, 2) if total else 0)
+            for name, duty in SPLITS.items()
+        ]
+        if values.counts.model_fields_set
+        else [],
+        "split_note": _split_note(values.split),
+        "checks": _checks(record),
+        "hubs": values.hubs[:MOST_HUBS],
+        "hubs_left": max(len(values.hubs) - MOST_HUBS, 0),
+    }
+
+
+def _split_note(split: SplitRecord) -> str:
+    notes = {
+        "random": "The rows were split at random",
+        "ordered": "The rows were split in their order in the file",
+        "files": "The splits were given as files",
+    }
+    note = notes.get(split.kind, "")
+    if split.kind == "random" and split.unit:
+        note += f"; rows that belong together ({split.unit}) stay in one split"
+    return note + "." if note else ""
+
+
+def _checks(record: RunRecord) -> list[tuple[str, int, str]]:
+    """Return the audit line by line: what was looked for, how many were found, and a note."""
+    values, page = record.data, task_page(record)
+    duplicates, shared = values.duplicates, values.shared_with_training
+    rows = row_numbers(duplicates.rows)
+    alike = "The same up to case, punctuation and the order of words." + (f" Rows {rows}." if rows else "")
+    checks = [(f"{page.item.capitalize()}s like an earlier one", duplicates.exact, alike)]
+    if page.gold:
+        checks.append((f"Of these, with {page.gold} that contradict each other", duplicates.conflicting_scores, ""))
+        checks.append(("Second texts that recur in several groups", values.recurring_text_2, ""))
+    length = page.length_note.format(count(values.truncated.max_length, "token"))
+    checks.append(("Texts cut to the longest length", values.truncated.texts, length))
+    if shared:
+        checks.append(("Texts of the test that train or validation hold too", shared.texts, ""))
+    if shared and shared.groups is not None:
+        checks.append(("Groups of the test that train or validation hold too", shared.groups, ""))
+    better = "These make the scores look better than they are."
+    seen = values.seen_in_training
+    return [*checks, (f"Test {page.item}s seen in training", seen, better if seen else "")]
+
+
+def settings(record: RunRecord) -> dict[str, Any]:
+    """Return the recipe section by section, and the versions and hashes that name the run."""
+    tables = {"": {name: value for name, value in record.recipe.items() if not isinstance(value, Mapping)}}
+    tables |= {name: value for name, value in record.recipe.items() if isinstance(value, Mapping)}
+    return {
+        "tables": [
+            (name, [(key, _as_text(value)) for key, value in table.items()]) for name, table in tables.items() if table
+        ],
+        "facts": _facts(record),
+    }
+
+
+def _as_text(value: Any) -> str:
+    """Return a setting as TOML would write it, without the quotation marks."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(_as_text(item) for item in cast(list[Any], value))
+    return shorten(value, LONGEST_VALUE)
+
+
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
+    run, checkpoint, test_set = record.run, record.checkpoint, record.scores.test_set
+    facts: dict[str, Any] = {
+        "Homeground": run.get("homeground"),
+        "checkpoint": checkpoint.name,
+        "checkpoint revision": checkpoint.revision,
+        "checkpoint sha256": checkpoint.sha256,
+        "test set sha256": test_set.hash,
+        "verdicts on this test set": test_set.verdict_number if test_set.hash else None,
+        "interval": record.scores.difference.method,
+        "started": run.get("started"),
+        "finished": run.get("finished"),
+    }
+    return [(name, shorten(value, LONGEST_VALUE)) for name, value in facts.items() if value not in (None, "")]
+
+
+def reading(record: RunRecord) -> dict[str, Any]:
+    """Return the few facts of this run that the explanations speak of."""
+    scores, page = record.scores, task_page(record)
+    margin = record.setting("evaluation", "general_margin")
+    return {
+        "fewest": FEWEST_UNITS,
+        "draws": record.setting("evaluation", "bootstrap_draws"),
+        "margin": scores.general.margin if scores.general else page.margin if margin is None else margin,
+        "gold": [noun for part, noun in GOLD.items() if part in record.data.columns],
+    }

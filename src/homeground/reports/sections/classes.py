@@ -1,0 +1,224 @@
+"""Classes: how well each is found, whether the confidence can be believed, and what adapting fixed and broke."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from homeground.reports.bars import bar
+from homeground.reports.charts import reliability_chart
+from homeground.reports.task_pages import task_page
+from homeground.results.parts import AbstainRecord, CalibrationRecord, ClassRecord, ReliabilityBin
+from homeground.results.record import RunRecord
+from homeground.wording import count, is_number, number, p_value, percent, shorten
+
+MOST_IN_FULL = 12
+"""Up to this many classes each has room for its precision and recall; more stand in two dense columns."""
+
+NOTEWORTHY = 0.02
+"""From this distance on, between confidence and what is right, the model is called too sure or not sure enough."""
+
+MOST_EXAMPLES = 10
+"""How many texts each list holds at most."""
+
+LONGEST_TEXT = 280
+LONGEST_LABEL = 60
+"""Characters of a text and of a label that are shown."""
+
+
+def per_class(record: RunRecord) -> dict[str, Any] | None:
+    """Return every class before and after, the ones found worst first, or None where the run measured no classes."""
+    values = record.scores.per_class
+    if values is None or not values.after:
+        return None
+    before = {row.label: row for row in values.before}
+    rows = [(before.get(row.label, ClassRecord(label=row.label)), row) for row in values.after]
+    rows.sort(key=lambda pair: (pair[1].f1 or 0.0, pair[0].f1 or 0.0))
+    moved = [(after.f1 or 0.0) - old.f1 for old, after in rows if old.f1 is not None]
+    return {
+        "dense": len(rows) > MOST_IN_FULL,
+        "rows": [
+            (shorten(after.label, LONGEST_LABEL), old, after, *(bar(row.f1, row.low, row.high) for row in (old, after)))
+            for old, after in rows
+        ],
+        "without": any(after.low is None for _, after in rows),
+        "rose": sum(change > 0 for change in moved),
+        "fell": sum(change < 0 for change in moved),
+    }
+
+
+def reliability(record: RunRecord) -> dict[str, Any] | None:
+    """Return the stated confidence against the share that is right, or None where the run measured no confidence."""
+    values, scores = record.scores.reliability, record.scores
+    sides = {side: _known(getattr(values, side) if values else ()) for side in ("before", "after")}
+    if not sides["after"]:
+        return None
+    calibration = scores.calibration
+    return {
+        "chart": reliability_chart(sides),
+        "sentence": _reliability_sentence(sides["after"]),
+        "rows": [
+            ("Mean confidence", *(_mean(bins, 0) for bins in sides.values())),
+            ("Share right", *(_mean(bins, 1) for bins in sides.values())),
+            ("Calibration error", *(_error(getattr(scores, side), bins) for side, bins in sides.items())),
+        ],
+        "temperature": temperature_sentence(calibration) if calibration else "",
+        "abstaining": _abstaining(calibration.abstain, crossed=scores.cross_fit is not None)
+        if calibration and calibration.abstain
+        else "",
+    }
+
+
+Bins = Sequence[tuple[float, float, float]]
+"""Bins that hold something: their mean confidence, the share that is right, and how many answers they hold."""
+
+
+def _known(bins: Sequence[ReliabilityBin]) -> Bins:
+    return [
+        (each.confidence, each.accuracy, each.count)
+        for each in bins
+        if each.count > 0 and each.confidence is not None and each.accuracy is not None
+    ]
+
+
+def _mean(bins: Bins, place: int) -> float | None:
+    whole = sum(size for _, _, size in bins)
+    return sum(each[2] * each[place] for each in bins) / whole if whole else None
+
+
+def _error(scores: Mapping[str, float | None], bins: Bins) -> float | None:
+    """Return the calibration error as the run measured it, else as the bins have it."""
+    gaps = [(abs(confidence - right), right, size) for confidence, right, size in bins]
+    return _mean(gaps, 0) if scores.get("ece") is None else scores["ece"]
+
+
+def _reliability_sentence(after: Bins) -> str:
+    confidence, right = _mean(after, 0) or 0.0, _mean(after, 1) or 0.0
+    figures = f"its mean confidence is {percent(confidence)}, and {percent(right)} is right"
+    if confidence - right > NOTEWORTHY:
+        return f"The adapted model is surer than it should be: {figures}. Do not take its probabilities at their word."
+    if right - confidence > NOTEWORTHY:
+        return f"The adapted model is less sure than it could be: {figures}."
+    return f"On the whole the adapted model is as sure as it should be: {figures}."
+
+
+def temperature_sentence(calibration: CalibrationRecord) -> str:
+    """Return which temperature was fitted and what it changed on the test, or why there is none."""
+    if calibration.temperature == 1:
+        return f"No temperature was fitted: {calibration.remark}."
+    beyond = f" ({calibration.remark})" if calibration.remark else ""
+    fitted = count(calibration.validation_examples, "validation example")
+    sides = [
+        f"{name} {number(pair.uncalibrated)} without it and {number(pair.calibrated)} with it"
+        for name, pair in (("calibration error", calibration.ece), ("log loss", calibration.log_loss))
+    ]
+    return (
+        f"A temperature of {number(calibration.temperature, 2)}{beyond}, fitted on {fitted}, is part of its weights. "
+        f"On the test: {', '.join(sides)}."
+    )
+
+
+def _abstaining(abstain: AbstainRecord, *, crossed: bool) -> str:
+    target = abstain.target_precision
+    each = " Each fold's model was measured with a threshold of its own." if crossed else ""
+    if (seen := abstain.validation) is None:
+        needed = f"about {count(abstain.needed, 'example')} would be needed" if abstain.needed else ""
+        shown = f"no confidence is shown to reach a precision of {target} on validation"
+        return f"It never abstains: {shown}; {needed or 'more examples would not help'}.{each}"
+    answered = f"{count(seen.right)} of {count(seen.answered)} answers"
+    return (
+        f"It abstains below a confidence of {number(abstain.threshold, 4)}, chosen on validation for a "
+        f"precision of {target}: there {answered} are right.{each}"
+    )
+
+
+Row = Mapping[str, Any]
+
+OUTCOMES = {
+    (True, True): ("kept", "right before and after"),
+    (False, True): ("fixed", "fixed"),
+    (True, False): ("broke", "broken"),
+    (False, False): ("missed", "wrong before and after"),
+}
+"""Whether an answer is right before and after, with its class in style.css and its words."""
+
+
+def predictions(record: RunRecord) -> dict[str, Any] | None:
+    """Return what adapting fixed and broke and the surest mistakes, or None where the run kept no predicted labels."""
+    rows = [row for row in record.examples if all(_has_label(row.get(side)) for side in ("before", "after"))]
+    if not rows:
+        return None
+    groups: dict[str, list[Row]] = {name: [] for name, _ in OUTCOMES.values()}
+    for row in rows:
+        groups[OUTCOMES[_is_right(row, "before"), _is_right(row, "after")][0]].append(row)
+    item, mcnemar = task_page(record).item, record.scores.mcnemar
+    return {
+        "count": count(len(rows), f"test {item}"),
+        "outcomes": [
+            (name, words, len(groups[name]), len(groups[name]) / len(rows)) for name, words in OUTCOMES.values()
+        ],
+        "p": "" if mcnemar is None or mcnemar.p is None else p_value(mcnemar.p),
+        "lists": [
+            _list("Fixed", groups["fixed"], f"Adapting fixed no {item}."),
+            _list("Broken", groups["broke"], f"Adapting broke no {item}."),
+            _list("Surest mistakes", groups["broke"] + groups["missed"], "The adapted model made no mistake."),
+        ],
+    }
+
+
+def _has_label(side: Any) -> bool:
+    return isinstance(side, Mapping) and "label" in side
+
+
+def _list(heading: str, rows: Sequence[Row], empty: str) -> dict[str, Any]:
+    surest = sorted(rows, key=lambda row: -_confidence(row["after"]))
+    caption = f"The {MOST_EXAMPLES} of {count(len(rows))} with the surest answer after adapting."
+    return {
+        "heading": heading,
+        "rows": [_example(row) for row in surest[:MOST_EXAMPLES]],
+        "empty": empty,
+        "caption": caption if len(rows) > MOST_EXAMPLES else "",
+    }
+
+
+def _labels(value: Any) -> list[str]:
+    """Return one label or several as a list of text."""
+    return [str(label) for label in cast(list[Any], value if isinstance(value, list) else [value])]
+
+
+def _is_right(row: Row, side: str) -> bool:
+    return set(_labels(row.get("label"))) == set(_labels(row[side]["label"]))
+
+
+def _confidence(side: Row) -> float:
+    """Return how sure an answer is: of several labels as sure as the least sure one."""
+    values = side.get("probability")
+    every = cast(list[Any], values if isinstance(values, list) else [values])
+    return min((float(p) for p in every if is_number(p)), default=0.0)
+
+
+def _example(row: Row) -> dict[str, Any]:
+    return {
+        "row": row.get("row", ""),
+        "texts": [shorten(row[name], LONGEST_TEXT) for name in ("text", "text_1", "text_2") if row.get(name)],
+        "label": [shorten(label, LONGEST_LABEL) for label in _labels(row.get("label"))],
+        "sides": [(name, _answer(row, name.lower())) for name in ("Before", "After")],
+    }
+
+
+def _answer(row: Row, side: str) -> dict[str, Any]:
+    """Return the predicted labels, each with its probability where it has one of its own, and those that are missed."""
+    labels, given = ([shorten(name, LONGEST_LABEL) for name in _labels(each.get("label"))] for each in (row[side], row))
+    value = row[side].get("probability")
+    values = cast(list[Any], value) if isinstance(value, list) else []
+    if len(values) != len(labels):
+        values = [None] * len(labels)
+    return {
+        "labels": [
+            (label, number(p, 2) if is_number(p) else "", label in given)
+            for label, p in zip(labels, values, strict=True)
+        ],
+        "missed": [label for label in given if label not in labels] if isinstance(row.get("label"), list) else [],
+        "none_right": not given,
+        "sure": number(value, 2) if is_number(value) else "",
+    }

@@ -1,0 +1,53 @@
+"""Masked words: sentences with a word missing, and the words whose prediction changed most."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homeground.results.record import RunRecord
+from homeground.wording import shorten
+
+LONGEST_TOKEN = 40
+"""Characters of a token or word that are shown."""
+
+
+def blanks(record: RunRecord) -> dict[str, Any] | None:
+    """Return the sentences with the word that either model would fill in, or None where none was shown."""
+    if not record.scores.blanks:
+        return None
+    return {
+        "rows": [
+            {
+                "blank": blank,
+                "word": shorten(blank.word, LONGEST_TOKEN),
+                "sides": [
+                    (
+                        name,
+                        [
+                            (shorten(each.token, LONGEST_TOKEN), each.probability, _is(each.token, blank.word))
+                            for each in side.likeliest
+                        ],
+                    )
+                    for name, side in (("Before", blank.before), ("After", blank.after))
+                ],
+            }
+            for blank in record.scores.blanks
+        ]
+    }
+
+
+def _is(token: str, word: str) -> bool:
+    return token.lower() == word.lower()
+
+
+def improved_words(record: RunRecord) -> dict[str, Any] | None:
+    """Return the words that improved most and those that became worse, or None where no word was looked at."""
+    words = record.scores.improved_words
+    if words is None or not words.words:
+        return None
+    return {
+        "lists": [
+            (heading, tone, [(shorten(row.word, LONGEST_TOKEN), row) for row in rows])
+            for heading, tone, rows in (("Better", "good", words.improved), ("Worse", "bad", words.worse))
+        ]
+    }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.data.tokenized import Tokenized, tokenize
+from homeground.data.tokenized import Tokenized, map_longest_first, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,33 @@ def test_what_the_mask_shows_is_the_text(lengths: list[int], data: Any) -> None:
     for row, text in enumerate(chosen):
         assert input_ids[row][mask[row] == 1].tolist() == list(range(starts[text], starts[text + 1]))
         assert (input_ids[row][mask[row] == 0] == -1).all()
+
+
+@given(lengths=st.lists(st.integers(0, 9), max_size=20), batch_size=st.integers(1, 7))
+def test_results_come_back_in_the_order_of_the_items_whatever_the_batches(lengths: list[int], batch_size: int) -> None:
+    batches: list[list[int]] = []
+
+    def compute(items: np.ndarray) -> np.ndarray:
+        batches.append(items.tolist())
+        return np.stack([items, items**2], axis=1).astype(np.float32)
+
+    results = map_longest_first(np.array(lengths, np.int64), batch_size, compute)
+    computed = [item for batch in batches for item in batch]
+    # The longest first, and items of equal length in their own order.
+    assert computed == sorted(range(len(lengths)), key=lambda item: -lengths[item])
+    assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    assert results.dtype == np.float32
+    if lengths:
+        assert results.tolist() == [[item, item**2] for item in range(len(lengths))]
+    else:
+        assert results.shape == (0, 0)
+
+
+def test_results_may_be_objects() -> None:
+    def compute(items: np.ndarray) -> np.ndarray:
+        results = np.empty(len(items), np.object_)
+        for line, item in enumerate(items.tolist()):
+            results[line] = list(range(item))
+        return results
+
+    assert map_longest_first(np.array([1, 3, 2]), 2, compute).tolist() == [[], [0], [0, 1]]

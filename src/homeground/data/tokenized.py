@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from tokenizers import Tokenizer
 
 from homeground.data.tables import shown
 from homeground.errors import UsageError
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -50,6 +53,37 @@ class Tokenized:
         input_ids[mask] = np.concatenate([self.ids[self.starts[i] : self.starts[i + 1]] for i in flat])
         shape = (*indices.shape, mask.shape[1])
         return input_ids.reshape(shape), mask.astype(np.int64).reshape(shape)
+
+
+def batches_longest_first(lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of batches of items of similar ``lengths (items,)``, the longest first.
+
+    So little is padded, and a batch that does not fit into memory fails at once. Items of equal length keep their
+    order; the last batch may be smaller.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def map_longest_first(
+    lengths: NDArray[np.int64], batch_size: int, compute: Callable[[NDArray[np.int64]], NDArray[Scalar]]
+) -> NDArray[Scalar]:
+    """Return the results of ``compute`` for all items in their own order, computed in batches, the longest first.
+
+    ``compute`` gets the indices of one batch and returns an array whose first axis is its items; shape and type of the
+    rest are those of the first batch. Without items it is not called, and the result has the shape ``(0, 0)``.
+
+    >>> map_longest_first(np.array([1, 3, 2]), 2, lambda items: items * 10).tolist()
+    [0, 10, 20]
+    """
+    results: NDArray[Any] = np.empty((0, 0), np.float32)
+    for number, items in enumerate(batches_longest_first(lengths, batch_size)):
+        values = compute(items)
+        if number == 0:
+            results = np.empty((len(lengths), *values.shape[1:]), values.dtype)
+        results[items] = values
+    return results
 
 
 def require_characters(texts: Iterable[str]) -> None:

@@ -1,7 +1,8 @@
-"""How it is computed: one room an engine, the same protocol for each.
+"""How it is computed: one folder for each engine, the same protocols for all.
 
-May import recipe, run, data, checkpoint and below; an engine's framework is imported only inside its own room, and only
-when that engine is opened. Tasks and engines are strangers: they meet through a head, a loss and NumPy batches.
+May import checkpoint, data, recipe and the files at the root. The framework of an engine is imported only inside its
+folder, and only when that engine is opened. Tasks and engines do not know each other: they share names of heads and
+losses, and batches of NumPy arrays.
 """
 
 from __future__ import annotations
@@ -15,5 +16,5 @@ ENGINES = {"torch": "homeground.engines.torch"}
 
 
 def open_engine(name: str) -> Engine:
-    """Return the engine of that name; this is where its framework is imported."""
+    """Return an engine by its name; its framework is imported here."""
     return cast(Engine, importlib.import_module(ENGINES[name]))

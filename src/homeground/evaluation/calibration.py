@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.data.tokenized import map_longest_first
 from homeground.engines.model import Model, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.verdict import FEWEST_UNITS
@@ -147,10 +148,10 @@ def _measure(examples: EvaluationSet, logits: Floats) -> Measurement:
 
 def _logits(model: Model, examples: EvaluationSet) -> Floats:
     """Return the logits of every example in order, ``(examples, classes)``, in the batches of ``evaluate``."""
-    task, rows, batch_size = examples.task, examples.rows, examples.batch_size
-    order = np.argsort(-rows.lengths("measuring"), kind="stable")
-    parts = []
-    for start in range(0, len(order), batch_size):
-        batch, _ = task.collate(rows, order[start : start + batch_size], "measuring")
-        parts.append(model.predict(batch)["logits"])
-    return np.concatenate(parts).astype(np.float64)[np.argsort(order)]
+    task, rows = examples.task, examples.rows
+
+    def logits(items: NDArray[np.int64]) -> NDArray[np.float32]:
+        batch, _ = task.collate(rows, items, "measuring")
+        return model.predict(batch)["logits"]
+
+    return map_longest_first(rows.lengths("measuring"), examples.batch_size, logits).astype(np.float64)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.tokenized import Tokenized
+from homeground.data.tokenized import Tokenized, map_longest_first
 from homeground.engines.model import Model
 from homeground.errors import DataError
 from homeground.tasks.task import Measurable, Measurement, Rows
@@ -18,15 +16,12 @@ def evaluate(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> 
     lengths = rows.lengths("measuring")
     if not len(lengths):
         raise DataError("nothing can be measured: none of the texts holds a word that the tokenizer knows")
-    order = np.argsort(-lengths, kind="stable")
-    parts: list[NDArray[Any]] = []
-    for start in range(0, len(order), batch_size):
-        batch, _ = task.collate(rows, order[start : start + batch_size], "measuring")
-        parts.append(task.reduce(batch, model.predict(batch)))
-    reduced = np.concatenate(parts)
-    in_order = np.empty_like(reduced)
-    in_order[order] = reduced
-    return task.measure(rows, task.score(rows, in_order))
+
+    def reduced(items: NDArray[np.int64]) -> NDArray[np.float64]:
+        batch, _ = task.collate(rows, items, "measuring")
+        return task.reduce(batch, model.predict(batch))
+
+    return task.measure(rows, task.score(rows, map_longest_first(lengths, batch_size, reduced)))
 
 
 def mean_loss(model: Model, task: Measurable, rows: Rows, *, batch_size: int) -> float:
@@ -41,12 +36,9 @@ def mean_loss(model: Model, task: Measurable, rows: Rows, *, batch_size: int) ->
 
 def embed(model: Model, texts: Tokenized, *, padding: int, batch_size: int) -> NDArray[np.float32]:
     """Return the embedding of every text, ``(texts, dimensions)``, whatever else is in its batch."""
-    order = np.argsort(-texts.lengths, kind="stable")
-    parts: list[NDArray[np.float32]] = []
-    for start in range(0, len(order), batch_size):
-        input_ids, mask = texts.pad(order[start : start + batch_size, None], padding)
-        parts.append(model.predict({"input_ids": input_ids, "attention_mask": mask})["embeddings"][:, 0])
-    embeddings = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-    in_order = np.empty_like(embeddings)
-    in_order[order] = embeddings
-    return in_order
+
+    def embeddings(items: NDArray[np.int64]) -> NDArray[np.float32]:
+        input_ids, mask = texts.pad(items[:, None], padding)
+        return model.predict({"input_ids": input_ids, "attention_mask": mask})["embeddings"][:, 0]
+
+    return map_longest_first(texts.lengths, batch_size, embeddings)

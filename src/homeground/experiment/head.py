@@ -22,6 +22,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from homeground.data.tokenized import batches_longest_first
 from homeground.engines.model import HeadVariant, Model, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.randomness import generator
@@ -130,13 +131,13 @@ def fit_head(
 
 def vectors_of(model: Model, task: Measurable, rows: Any, *, size: int) -> dict[str, NDArray[np.float32]]:
     """Return what enters the head, and the tokens' mean, for every example in order, ``(examples, dimensions)``."""
-    order = np.argsort(-rows.lengths("measuring"), kind="stable")
-    parts, head = [], classifier_head(model)
-    for start in range(0, len(order), size):
-        batch, _ = task.collate(rows, order[start : start + size], "measuring")
-        parts.append(head.features(batch))
-    back = np.argsort(order)
-    return {name: np.concatenate([part[name] for part in parts])[back] for name in ("head", "mean")}
+    head, lengths = classifier_head(model), rows.lengths("measuring")
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for items in batches_longest_first(lengths, size):
+        batch, _ = task.collate(rows, items, "measuring")
+        for name, values in head.features(batch).items():
+            vectors.setdefault(name, np.empty((len(lengths), values.shape[1]), np.float32))[items] = values
+    return vectors
 
 
 def frozen_predictions(test: EvaluationSet, base: Model, head: NewHead | None) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""A classifier in use: texts to labels with probabilities, from a run, a model folder or a checkpoint."""
+"""A model in use: texts to labels with probabilities."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from scipy.special import expit, softmax
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, padding_id, read_settings
-from homeground.data.tokenized import Sequences, require_characters, tokenize_sequences
+from homeground.data.tokenized import Sequences, map_longest_first, require_characters, tokenize_sequences
 from homeground.engines import open_engine
 from homeground.engines.model import Model, classifier_head
 from homeground.errors import UsageError
+from homeground.inference.encoder import BATCH_SIZE
+from homeground.statistics.classification import THRESHOLD
 
-BATCH_SIZE = 64
-THRESHOLD = 0.5
-JOINING = (";", "|", ",")
-"""What may stand between the labels of one text in a file."""
+SEPARATORS = (";", "|", ",")
+"""Separators of the labels of one text in a file, the preferred one first."""
 
 Text = str | tuple[str, str]
 
 
 class Classifier:
-    """Gives texts labels; the same text gets the same probabilities whatever it is predicted with.
+    """Predicts labels of texts; the probabilities of a text do not depend on the other texts of a call.
 
-    Where the model learned pairs, each text is a pair ``(first, second)``. Texts longer than the model reads are cut as
-    in training, which ``truncated`` counts over all calls.
+    For a model of pairs, each text is a pair ``(first, second)``. Texts longer than the model reads are cut as in
+    training, which ``truncated`` counts over all calls.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, engine: str = "torch") -> None:
@@ -45,7 +45,7 @@ class Classifier:
         settings = read_settings(checkpoint.folder / "homeground.json")
         self._truncation = str(settings.get("truncation", "head"))
         self.threshold = _threshold(settings)
-        """The confidence from which it answers, None where it always does."""
+        """The least probability with which a label is predicted; None where every text gets a label."""
 
     @cached_property
     def _model(self) -> Model:
@@ -54,73 +54,69 @@ class Classifier:
     def predict_proba(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> NDArray[np.float64]:
         """Return the probability of every label for every text, ``(texts, classes)``.
 
-        Rows sum to 1, but where a text may have several labels each label has a probability of its own.
+        Rows sum to 1; where a text may have several labels, the probabilities of its labels are independent.
         """
         rows = self._rows(texts)
-        order = np.argsort(-rows.tokens.lengths, kind="stable")
-        logits = np.empty((len(order), len(self.classes_)))
-        for start in range(0, len(order), batch_size):
-            items = order[start : start + batch_size]
-            logits[items] = self._model.predict(rows.pad(items, self._padding))["logits"]
+
+        def predict(items: NDArray[np.int64]) -> NDArray[np.float32]:
+            return self._model.predict(rows.pad(items, self._padding))["logits"]
+
+        logits = map_longest_first(rows.tokens.lengths, batch_size, predict)
+        logits = logits.reshape(-1, len(self.classes_)).astype(np.float64)
         return np.asarray(expit(logits) if self.several else softmax(logits, axis=1), np.float64)
 
     def embed(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
-        """Return the mean of the token vectors of every text, ``(texts, dimensions)``: like texts, like vectors."""
+        """Return the mean of the token vectors of every text, ``(texts, dimensions)``; similar texts are close."""
         rows = self._rows(texts)
-        order = np.argsort(-rows.tokens.lengths, kind="stable")
         head = classifier_head(self._model)
-        parts: list[NDArray[np.float32]] = []
-        for start in range(0, len(order), batch_size):
-            items = order[start : start + batch_size]
-            parts.append(head.features(rows.pad(items, self._padding))["mean"])
-        return np.concatenate(parts)[np.argsort(order)] if parts else np.empty((0, 0), np.float32)
+        return map_longest_first(
+            rows.tokens.lengths, batch_size, lambda items: head.features(rows.pad(items, self._padding))["mean"]
+        )
 
     def abstains(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell of rows of ``predict_proba`` for which texts no label is sure enough, ``(texts,)``."""
+        """Return for rows of ``predict_proba`` whether no label is probable enough to be predicted, ``(texts,)``."""
         if self.threshold is None:
             return np.zeros(len(probabilities), np.bool_)
         return probabilities.max(axis=1) < self.threshold
 
     def predict(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> list[Any]:
-        """Return the most probable label of every text, or the list of those that are likelier than not.
+        """Return the most probable label of every text, or the list of those with a probability of at least 0.5.
 
-        None stands for a text whose label is not sure enough, where the model was adapted to a target precision.
+        The result for a text is None where its label is not probable enough for the target precision of the model.
         """
         probabilities = self.predict_proba(texts, batch_size=batch_size)
         if self.several:
-            return [[self.classes_[place] for place in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
-        unsure = self.abstains(probabilities)
-        return [
-            None if out else self.classes_[place] for place, out in zip(probabilities.argmax(1), unsure, strict=True)
-        ]
+            return [[self.classes_[index] for index in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
+        best = zip(probabilities.argmax(1), self.abstains(probabilities), strict=True)
+        return [None if abstains else self.classes_[index] for index, abstains in best]
 
     def _rows(self, texts: Sequence[Text]) -> Sequences:
         """Tokenize texts, or pairs of texts."""
         if isinstance(texts, str):
             raise UsageError("predict takes a list of texts; got one text; write predict([text])")
         sequences = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
-        if {len(own) for own in sequences} - {1, 2} or len({len(own) for own in sequences}) > 1:
+        if {len(sequence) for sequence in sequences} not in (set(), {1}, {2}):
             raise UsageError("predict takes a list of texts, or a list of pairs of texts; got a mixture")
-        require_characters(side for own in sequences for side in own)
+        require_characters(text for sequence in sequences for text in sequence)
         rows = tokenize_sequences(sequences, self._tokenizer, truncation=self._truncation)
         self.truncated += rows.tokens.truncated
         return rows
 
 
 def joined(chosen: Sequence[str], classes: Sequence[str]) -> str | list[str]:
-    """Return several labels as one value of a file, joined by the first of ``JOINING`` that no class holds.
+    """Return several labels as one value of a file, separated by the first of ``SEPARATORS`` that no class holds.
 
-    Where every one of them stands in some class, the labels stay a list.
+    Where each of them is part of some class, the labels stay a list.
 
     >>> joined(["a", "b"], ["a", "b"]), joined(["a", "b;c"], ["a", "b;c"]), joined(["a;b"], ["a;b", "c|d", "e,f"])
     ('a;b', 'a|b;c', ['a;b'])
     """
-    mark = next((mark for mark in JOINING if not any(mark in name for name in classes)), None)
-    return list(chosen) if mark is None else mark.join(chosen)
+    separator = next((each for each in SEPARATORS if not any(each in name for name in classes)), None)
+    return list(chosen) if separator is None else separator.join(chosen)
 
 
 def _threshold(settings: Mapping[str, Any]) -> float | None:
-    """Return the confidence from which a saved model answers."""
-    kept = settings.get("abstain")
-    threshold = kept.get("threshold") if isinstance(kept, Mapping) else None
+    """Return the least probability with which a saved model predicts a label."""
+    abstain = settings.get("abstain")
+    threshold = abstain.get("threshold") if isinstance(abstain, Mapping) else None
     return float(threshold) if isinstance(threshold, int | float) else None

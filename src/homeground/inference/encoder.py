@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 
 
 class Encoder:
-    """A sentence encoder; the same text gets the same embedding whatever it is encoded with.
+    """A sentence encoder; the embedding of a text does not depend on the other texts of a call.
 
     Texts longer than the model reads are cut, which ``truncated`` counts over all calls.
     """
@@ -32,7 +32,7 @@ class Encoder:
         self._engine = engine
         self._tokenizer: Tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length)
         self._padding = padding_id(checkpoint, self._tokenizer)
-        # A checkpoint of someone else says nothing of how its vectors are to be compared: angular, as this task learns.
+        # A checkpoint made elsewhere does not name its similarity; angular is what the task learns by default.
         self.kind = str(read_settings(checkpoint.folder / "homeground.json").get("similarity", "angular"))
 
     @cached_property
@@ -53,19 +53,19 @@ class Encoder:
     ) -> NDArray[np.float64]:
         """Return the similarity of pairs of texts, ``(pairs,)``.
 
-        Angular similarity lies in [0, 1] with 0.5 for unrelated texts; a model trained with a cosine loss answers with
-        the cosine, in [-1, 1].
+        Angular similarity is in [0, 1], 0.5 for unrelated texts; of a model trained with a cosine loss the similarity
+        is the cosine, in [-1, 1].
 
         Raises:
             UsageError: the two lists have different lengths.
         """
         if len(texts_1) != len(texts_2):
             raise UsageError(f"similarity takes pairs: got {len(texts_1)} first and {len(texts_2)} second texts")
-        distinct = {text: place for place, text in enumerate(dict.fromkeys([*texts_1, *texts_2]))}
+        distinct = {text: index for index, text in enumerate(dict.fromkeys([*texts_1, *texts_2]))}
         embeddings = self.encode(list(distinct), batch_size=batch_size)
         first, second = ([distinct[text] for text in side] for side in (texts_1, texts_2))
         return similarity(embeddings[first], embeddings[second], self.kind)
 
     def similarities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the similarity of every text with every other, ``(texts, texts)``."""
+        """Return the similarities of all pairs of texts, ``(texts, texts)``."""
         return similarity_matrix(self.encode(texts), self.kind)

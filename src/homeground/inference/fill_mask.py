@@ -13,7 +13,7 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
-from homeground.data.tokenized import require_characters
+from homeground.data.tokenized import map_longest_first, require_characters
 from homeground.engines import open_engine
 from homeground.engines.model import MaskedHead
 from homeground.errors import UsageError
@@ -21,17 +21,18 @@ from homeground.inference.encoder import BATCH_SIZE, Encoder
 from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
 
 ANYWHERE = "[MASK]"
-"""What stands for a missing word whatever the model's own mask token is."""
+"""The mark of a missing word for every model, whatever its own mask token is."""
 
-ASKED = 0
-"""The label of a place to fill; any would do that is not ignored."""
+ANY_LABEL = 0
+"""The label of a mask to predict; any label would do that is not ignored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A token that may stand in the place of a mask.
+class MaskCandidate:
+    """A token that could replace a mask.
 
-    ``mask`` counts the masks of the text from 1; ``text`` has this one filled, ``probability`` lies in [0, 1].
+    ``mask`` numbers the masks of the text from 1; ``text`` is the text with this mask replaced; ``probability`` is in
+    [0, 1].
     """
 
     mask: int
@@ -41,27 +42,31 @@ class Filled:
     id: int
 
 
+Prediction = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Ids and probabilities ``(count,)`` of the likeliest tokens of one mask, the likeliest first."""
+
+
 @dataclass(frozen=True)
 class _Text:
-    """A tokenized text: its ids without special tokens, and where in them and in the text the masks are."""
+    """A tokenized text: its ids without special tokens, the positions of the masks in them, and their characters."""
 
     text: str
     ids: list[int]
-    places: list[int]
+    positions: list[int]
     spans: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class _Window:
-    """What is read of a text at once, and which of its places are asked."""
+    """The tokens of a text that are read at once, and the positions of the masks to predict in them."""
 
     text: int
     ids: list[int]
-    places: list[int]
+    positions: list[int]
 
 
 class MaskedLM(Encoder):
-    """A masked language model; the same text gets the same answers whatever it is filled in with.
+    """A masked language model; the predictions for a text do not depend on the other texts of a call.
 
     Of a text that is longer than the model reads, the tokens around each mask are read, which ``truncated`` counts. It
     is an encoder too: ``encode`` gives the mean of its token vectors.
@@ -72,7 +77,7 @@ class MaskedLM(Encoder):
 
     @cached_property
     def mask_token(self) -> str:
-        """The token that stands for a missing word.
+        """The token that marks a missing word.
 
         Raises:
             CheckpointError: the tokenizer has none.
@@ -80,40 +85,40 @@ class MaskedLM(Encoder):
         return self._whole.id_to_token(mask_id(self.checkpoint)) or ANYWHERE
 
     def has_mask(self, text: str) -> bool:
-        """Tell whether a text has a place to fill."""
+        """Return whether a text has a mask."""
         return ANYWHERE in text or self.mask_token in text
 
     @overload
-    def fill_mask(self, texts: str, count: int = 5, *, batch_size: int = BATCH_SIZE) -> list[Filled]: ...
+    def fill_mask(self, texts: str, count: int = 5, *, batch_size: int = BATCH_SIZE) -> list[MaskCandidate]: ...
     @overload
     def fill_mask(
         self, texts: list[str] | tuple[str, ...], count: int = 5, *, batch_size: int = BATCH_SIZE
-    ) -> list[list[Filled]]: ...
+    ) -> list[list[MaskCandidate]]: ...
     def fill_mask(
         self, texts: str | list[str] | tuple[str, ...], count: int = 5, *, batch_size: int = BATCH_SIZE
-    ) -> list[Filled] | list[list[Filled]]:
+    ) -> list[MaskCandidate] | list[list[MaskCandidate]]:
         """Return the ``count`` likeliest tokens of every mask, the likeliest first, the masks of a text in their order.
 
-        "[MASK]" stands for a missing word with every model, whatever its own mask token is. A list of texts gets a list
-        of answers for each. Every mask is asked by itself, while the others stay as they are.
+        "[MASK]" marks a missing word for every model, whatever its own mask token is. For a list of texts the result
+        has a list for each. Each mask is predicted by itself, while the others stay as they are.
 
         Raises:
             UsageError: a text holds no mask, or ``count`` is below 1.
         """
         if count < 1:
             raise UsageError(f"count is {count}; expected 1 or more tokens for a mask")
-        read = self._read([texts] if isinstance(texts, str) else texts)
-        found = self._likeliest(read, count, batch_size)
-        filled = [self._filled(text, own) for text, own in zip(read, found, strict=True)]
-        return filled[0] if isinstance(texts, str) else filled
+        encoded = self._encode([texts] if isinstance(texts, str) else texts)
+        predictions = self._predict(encoded, count, batch_size)
+        candidates = [self._candidates(text, each) for text, each in zip(encoded, predictions, strict=True)]
+        return candidates[0] if isinstance(texts, str) else candidates
 
     def complete(self, text: str, tokens: Sequence[int]) -> str:
         """Return a text with all its masks filled, each with the id of a token."""
-        (read,) = self._read([text])
-        return self._written(read, dict(enumerate(tokens)))
+        (encoded,) = self._encode([text])
+        return self._replace(encoded, dict(enumerate(tokens)))
 
     @cached_property
-    def _masked_head(self) -> MaskedHead:
+    def _head(self) -> MaskedHead:
         head = open_engine(self._engine).open_model(self.checkpoint, head="masked_lm").head
         assert isinstance(head, MaskedHead)
         return head
@@ -129,92 +134,95 @@ class MaskedLM(Encoder):
     def _vocabulary(self) -> Vocabulary:
         return Vocabulary.of(self._whole, mask=mask_id(self.checkpoint), padding=self._padding)
 
-    def _read(self, texts: Sequence[str]) -> list[_Text]:
+    def _encode(self, texts: Sequence[str]) -> list[_Text]:
         require_characters(texts)
-        own = [text.replace(ANYWHERE, self.mask_token) for text in texts]
-        encodings = self._whole.encode_batch(own, add_special_tokens=False)
-        return [self._placed(text, encoding) for text, encoding in zip(own, encodings, strict=True)]
+        texts = [text.replace(ANYWHERE, self.mask_token) for text in texts]
+        encodings = self._whole.encode_batch(texts, add_special_tokens=False)
+        return [self._find_masks(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
-    def _placed(self, text: str, encoding: Encoding) -> _Text:
-        places = [place for place, number in enumerate(encoding.ids) if number == self._vocabulary.mask]
-        if not places:
+    def _find_masks(self, text: str, encoding: Encoding) -> _Text:
+        positions = [position for position, token in enumerate(encoding.ids) if token == self._vocabulary.mask]
+        if not positions:
             token = self.mask_token
             raise UsageError(
                 f'{shown(text)} has no mask; write {token} where a word is missing, e.g. "The {token} was benign."'
             )
-        return _Text(text, encoding.ids, places, [encoding.offsets[place] for place in places])
+        return _Text(text, encoding.ids, positions, [encoding.offsets[position] for position in positions])
 
-    def _windows(self, number: int, text: _Text) -> list[_Window]:
-        """Return the text whole or, where it is too long, the tokens around each mask."""
+    def _windows(self, index: int, text: _Text) -> list[_Window]:
+        """Return the whole text or, where it is too long, the tokens around each mask."""
         room = self.checkpoint.max_length - len(self._vocabulary.prefix) - len(self._vocabulary.suffix)
         if len(text.ids) <= room:
-            return [_Window(number, text.ids, text.places)]
+            return [_Window(index, text.ids, text.positions)]
         self.truncated += 1
         self.windows = True
-        starts = [min(max(place - room // 2, 0), len(text.ids) - room) for place in text.places]
+        starts = [min(max(position - room // 2, 0), len(text.ids) - room) for position in text.positions]
         return [
-            _Window(number, text.ids[start : start + room], [place - start])
-            for start, place in zip(starts, text.places, strict=True)
+            _Window(index, text.ids[start : start + room], [position - start])
+            for start, position in zip(starts, text.positions, strict=True)
         ]
 
-    def _likeliest(
-        self, texts: Sequence[_Text], count: int, batch_size: int
-    ) -> list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]]:
-        """Return ids and probabilities ``(count,)`` of every mask of every text."""
-        windows = [window for number, text in enumerate(texts) for window in self._windows(number, text)]
-        order = sorted(range(len(windows)), key=lambda number: -len(windows[number].ids))
-        answers: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            found = self._masked_head.fill(self._batch([windows[number] for number in chosen]), count)
-            given = iter(zip(found["ids"], np.exp(found["log_probabilities"].astype(np.float64)), strict=True))
-            for number in chosen:
-                answers[number] = [next(given) for _ in windows[number].places]
-        result: list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = [[] for _ in texts]
-        for number, window in enumerate(windows):
-            result[window.text] += answers[number]
-        return result
+    def _predict(self, texts: Sequence[_Text], count: int, batch_size: int) -> list[list[Prediction]]:
+        """Return the ``count`` likeliest tokens of every mask of every text."""
+        windows = [window for index, text in enumerate(texts) for window in self._windows(index, text)]
+
+        def predict(items: NDArray[np.int64]) -> NDArray[np.object_]:
+            batch = [windows[index] for index in items]
+            outputs = self._head.fill(self._batch(batch), count)
+            likeliest = zip(outputs["ids"], np.exp(outputs["log_probabilities"].astype(np.float64)), strict=True)
+            results = np.empty(len(batch), np.object_)
+            for line, window in enumerate(batch):
+                results[line] = [next(likeliest) for _ in window.positions]
+            return results
+
+        lengths = np.array([len(window.ids) for window in windows], np.int64)
+        predictions: list[list[Prediction]] = [[] for _ in texts]
+        for window, results in zip(windows, map_longest_first(lengths, batch_size, predict), strict=True):
+            predictions[window.text] += results
+        return predictions
 
     def _batch(self, windows: Sequence[_Window]) -> dict[str, NDArray[np.int64]]:
         contents = [np.array(window.ids, np.int64) for window in windows]
         labels = [np.full(len(window.ids), IGNORED, np.int64) for window in windows]
-        for window, own in zip(windows, labels, strict=True):
-            own[window.places] = ASKED
+        for window, row in zip(windows, labels, strict=True):
+            row[window.positions] = ANY_LABEL
         return self._vocabulary.batch(contents, labels)
 
-    def _filled(self, text: _Text, found: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]) -> list[Filled]:
+    def _candidates(self, text: _Text, predictions: Sequence[Prediction]) -> list[MaskCandidate]:
         return [
-            Filled(place + 1, self._decoded([token]).strip(), self._written(text, {place: token}), probability, token)
-            for place, (ids, probabilities) in enumerate(found)
+            MaskCandidate(
+                mask + 1, self._decode([token]).strip(), self._replace(text, {mask: token}), probability, token
+            )
+            for mask, (ids, probabilities) in enumerate(predictions)
             for token, probability in zip(ids.tolist(), probabilities.tolist(), strict=True)
         ]
 
-    def _written(self, text: _Text, tokens: dict[int, int]) -> str:
-        """Return the text with a token in the place of some of its masks, joined as the tokenizer joins tokens."""
+    def _replace(self, text: _Text, tokens: dict[int, int]) -> str:
+        """Return the text with some of its masks replaced by tokens, joined as the tokenizer joins tokens."""
         parts: list[str] = []
-        done = 0
-        for place, (start, end) in enumerate(text.spans):
-            before = text.text[done:start]
-            if place in tokens:
+        end_of_last = 0
+        for mask, (start, end) in enumerate(text.spans):
+            before = text.text[end_of_last:start]
+            if mask in tokens:
                 # Some tokenizers count the spaces before a mask to the mask.
                 spaces = text.text[start : end - len(self.mask_token)]
-                bare = before.rstrip()
-                gap, piece = self._piece(text, place, tokens[place], before[len(bare) :] + spaces)
-                parts += [bare, gap, piece]
+                stripped = before.rstrip()
+                gap, piece = self._piece(text, mask, tokens[mask], before[len(stripped) :] + spaces)
+                parts += [stripped, gap, piece]
             else:
-                parts.append(text.text[done:end])
-            done = end
-        return "".join([*parts, text.text[done:]])
+                parts.append(text.text[end_of_last:end])
+            end_of_last = end
+        return "".join([*parts, text.text[end_of_last:]])
 
-    def _piece(self, text: _Text, place: int, token: int, gap: str) -> tuple[str, str]:
-        """Return what stands between a token and the text before it, and the token as it is written there."""
-        alone, at = self._decoded([token]), text.places[place]
-        left = text.ids[at - 1] if at and text.ids[at - 1] != self._vocabulary.mask else None
+    def _piece(self, text: _Text, mask: int, token: int, gap: str) -> tuple[str, str]:
+        """Return what separates a token from the text before it, and the token as it is written there."""
+        alone, position = self._decode([token]), text.positions[mask]
+        left = text.ids[position - 1] if position and text.ids[position - 1] != self._vocabulary.mask else None
         if left is not None:
-            joined, whole = self._decoded([left, token]), self._decoded([left])
-            if joined.startswith(whole) and not joined[len(whole) :].startswith(" "):
-                return "", joined[len(whole) :]
+            both, first = self._decode([left, token]), self._decode([left])
+            if both.startswith(first) and not both[len(first) :].startswith(" "):
+                return "", both[len(first) :]
         return gap or (" " if left is not None and alone.startswith(" ") else ""), alone.strip()
 
-    def _decoded(self, ids: list[int]) -> str:
+    def _decode(self, ids: list[int]) -> str:
         return self._whole.decode(ids, skip_special_tokens=False)

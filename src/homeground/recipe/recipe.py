@@ -129,6 +129,11 @@ class Recipe(Section):
         """Return the recipe with other values in [training]."""
         return self.model_copy(update={"training": self.training.model_copy(update=values)})
 
+    def with_sections(self, **sections: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with these sections made anew: their values, and the defaults for all others."""
+        changed = {name: type(getattr(self, name)).model_validate(values) for name, values in sections.items()}
+        return self.model_copy(update=changed)
+
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the recipe as TOML with every default written out; what is not set is left out or says "none".
 

@@ -6,14 +6,18 @@ meet through names of heads and losses, and NumPy batches.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from homeground.data.tables import Table
 from homeground.errors import DataError, UsageError, nearest
-from homeground.recipe.recipe import Recipe, settings
 from homeground.tasks.classification import CLASSIFICATION
 from homeground.tasks.mlm import MASKED_LM
 from homeground.tasks.similarity import SIMILARITY
 from homeground.tasks.similarity.spec import scored_pairs_spec
 from homeground.tasks.task import TaskSpec, TaskType
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 __all__ = ["TASKS", "choose_task", "scored_pairs_spec", "unread_settings"]
 
@@ -23,6 +27,8 @@ TASKS: dict[str, TaskType] = {"similarity": SIMILARITY, "classification": CLASSI
 
 def unread_settings(recipe: Recipe, task: str) -> list[str]:
     """Return a sentence that names the settings that were changed though the task does not read them, or none."""
+    from homeground.recipe.recipe import settings  # pydantic is not imported where a model only predicts
+
     unread = frozenset[str]().union(*(kind.settings for kind in TASKS.values())) - TASKS[task].settings
     changed = [
         setting.flag

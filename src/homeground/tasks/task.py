@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from tokenizers import Tokenizer
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table
-from homeground.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

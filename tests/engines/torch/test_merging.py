@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from homeground.engines.torch.merging import interpolated
+from homeground.engines.torch.merging import interpolate
 from homeground.errors import CheckpointError
 
 
@@ -17,7 +17,7 @@ def tied(value: float) -> nn.Module:
 
 
 def test_a_shared_weight_is_interpolated_once_and_stays_shared() -> None:
-    merged = interpolated(tied(0.0), tied(1.0), 0.3)
+    merged = interpolate(tied(0.0), tied(1.0), 0.3)
     weights = [linear.weight for linear in merged.children()]
     assert weights[0] is weights[1]
     assert torch.allclose(weights[0], torch.full((2, 2), 0.3))
@@ -25,7 +25,7 @@ def test_a_shared_weight_is_interpolated_once_and_stays_shared() -> None:
 
 def test_running_statistics_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"keeps running statistics \(running_mean\)"):
-        interpolated(nn.BatchNorm1d(2), nn.BatchNorm1d(2), 0.5)
+        interpolate(nn.BatchNorm1d(2), nn.BatchNorm1d(2), 0.5)
 
 
 def test_what_is_no_weight_must_be_the_same() -> None:
@@ -33,4 +33,4 @@ def test_what_is_no_weight_must_be_the_same() -> None:
     for value, model in enumerate(models):
         model.register_buffer("scale", torch.tensor([float(value)]))
     with pytest.raises(CheckpointError, match="differ in scale"):
-        interpolated(models[0], models[1], 0.5)
+        interpolate(models[0], models[1], 0.5)

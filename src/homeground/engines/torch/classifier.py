@@ -1,9 +1,9 @@
 """A sequence classifier as transformers builds it, and its head: all that follows the last hidden state.
 
-The head must be fitted before it is compared, and be saved as transformers' own. So it is looked at as two linear maps
-with an activation between them: ``inner`` takes the vector of the first token, ``outer`` gives the logits. With the
-right weights ``inner`` passes its vector through (nearly) unchanged, and ``outer`` is then a logistic regression on the
-checkpoint's own vectors.
+The head must be fitted before a model is compared, and be saved in the layout of transformers. So it is treated as two
+linear maps with an activation between them: ``inner`` takes the vector of the first token, ``outer`` gives the logits.
+With suitable weights ``inner`` passes its vector through (nearly) unchanged, and ``outer`` is then a logistic
+regression on the vectors of the checkpoint.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from homeground.checkpoint import Checkpoint, classes_of
 from homeground.engines.model import Batch, HeadVariant, Outputs
 from homeground.engines.torch.encoder import TorchHead
 from homeground.engines.torch.model import Network, Tensors
-from homeground.engines.torch.pooling import Pooler
+from homeground.engines.torch.pooling import Pooler, pool
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How the head of an architecture is built: the names of its two linear maps and what stands between them."""
+    """The structure of an architecture's head: the names of its two linear maps and the activation between them.
+
+    ``inner`` is empty where only the outer map is fitted.
+    """
 
     inner: str
     activation: Literal["tanh", "relu", "gelu"]
@@ -49,14 +52,14 @@ FAMILIES = {
     "roberta": Family("classifier.dense", "tanh", "classifier.out_proj"),
     "xlm-roberta": Family("classifier.dense", "tanh", "classifier.out_proj"),
 }
-"""By model type. Of other architectures only the last linear map is fitted, on what the rest of the head makes."""
+"""By model type. Of other architectures only the last linear map is fitted, on the output of the rest of the head."""
 
-SQUEEZES = (0.25, 1.0)
-"""Root mean square, before tanh, of how the vectors deviate from their mean: nearly linear, and bent at the ends."""
+TANH_INPUT_RMS = (0.25, 1.0)
+"""Root mean square deviations from the mean that vectors are scaled to before tanh: nearly linear, and saturating."""
 
-ROOM_ABOVE = 1.0
-"""Beyond the smallest value seen in training, what is added so that relu and gelu let everything pass, in units of how
-the vectors deviate from their mean (root mean square)."""
+SHIFT_MARGIN_RMS = 1.0
+"""How far above 0 the smallest training value is shifted, so that relu and gelu pass every value unchanged, in root
+mean square deviations of the vectors from their mean."""
 
 
 class ClassifierNetwork(Network):
@@ -68,14 +71,14 @@ class ClassifierNetwork(Network):
     def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str] = frozenset()) -> None:
         super().__init__(body, pooler, new=new)
         forward = inspect.signature(body.forward).parameters
-        kinds = int(getattr(body.config, "type_vocab_size", 0) or 0)
-        self._takes_types = "token_type_ids" in forward and kinds > 1
+        types = int(getattr(body.config, "type_vocab_size", 0) or 0)
+        self._takes_types = "token_type_ids" in forward and types > 1
 
     @classmethod
     def head_settings(
         cls, checkpoint: Checkpoint, labels: Sequence[str], loss: str | None
     ) -> tuple[dict[str, object], bool]:
-        """Return labels and kind of problem, and whether these are others than the checkpoint's."""
+        """Return labels and problem type, and whether they differ from those of the checkpoint."""
         classes = classes_of(checkpoint)
         names = list(labels) or classes
         settings: dict[str, object] = {
@@ -83,8 +86,8 @@ class ClassifierNetwork(Network):
             "label2id": {name: index for index, name in enumerate(names)},
         }
         if loss:
-            several = loss == "binary_cross_entropy"
-            settings["problem_type"] = "multi_label_classification" if several else "single_label_classification"
+            multi_label = loss == "binary_cross_entropy"
+            settings["problem_type"] = "multi_label_classification" if multi_label else "single_label_classification"
         before = checkpoint.config.get("problem_type") or "single_label_classification"
         return settings, classes != names or before != settings.get("problem_type", before)
 
@@ -92,11 +95,6 @@ class ClassifierNetwork(Network):
         """Return logits ``(items, classes)`` in float32 of token ids ``(items, length)``."""
         names = ("input_ids", "attention_mask", *(("token_type_ids",) if self._takes_types else ()))
         return self.body(**{name: batch[name] for name in names if name in batch}).logits.float()
-
-    def probe(self) -> dict[str, Tensor]:
-        """Return the smallest batch that passes through everything an output depends on."""
-        ones = torch.ones((1, 4), dtype=torch.long)
-        return {"input_ids": ones, "attention_mask": ones}
 
     def make_head(self) -> TorchClassifierHead:
         """Return the head as two linear maps."""
@@ -111,18 +109,20 @@ class TorchClassifierHead(TorchHead):
         self._body = network.body
         self._family = _family(network.body)
         self.is_new = any(name.startswith(self._family.outer + ".") for name in network.new)
-        """Whether the checkpoint lacked a head for these very labels."""
+        """Whether the checkpoint had no head for exactly these labels."""
 
     def features(self, batch: Batch) -> Outputs:
         """Return what enters the head, ``(items, dimensions)``, and the mean of the tokens' last hidden states."""
         return self._network.measure(self._features, batch)
 
     def _features(self, batch: Tensors) -> dict[str, Tensor]:
-        seen: dict[str, Tensor] = {}
+        captured: dict[str, Tensor] = {}
         first = _linear(self._body, self._family.inner or self._family.outer)
         hooks = [
-            first.register_forward_pre_hook(lambda _, inputs: seen.update(head=inputs[0])),
-            self._body.base_model.register_forward_hook(lambda _module, _inputs, got: seen.update(hidden=got[0])),
+            first.register_forward_pre_hook(lambda _, inputs: captured.update(head=inputs[0])),
+            self._body.base_model.register_forward_hook(
+                lambda _module, _inputs, outputs: captured.update(hidden=outputs[0])
+            ),
         ]
         try:
             self._network(batch)
@@ -130,7 +130,7 @@ class TorchClassifierHead(TorchHead):
             for hook in hooks:
                 hook.remove()
         mask = batch["attention_mask"]
-        return {"head": seen["head"].float(), "mean": Pooler("mean", [], normalize=False)(seen["hidden"], mask)}
+        return {"head": captured["head"].float(), "mean": pool(captured["hidden"], mask, "mean")}
 
     def variants(self, vectors: Floats) -> list[HeadVariant]:
         """Return the ways to set the inner map, for vectors ``(items, dimensions)`` of the training examples."""
@@ -144,12 +144,12 @@ class TorchClassifierHead(TorchHead):
         if f"{inner}.weight" not in self._network.new:
             variants.append(HeadVariant("the checkpoint's own pooler", {}))
         if self._family.activation == "tanh":
-            for squeeze in SQUEEZES:
-                scale = np.float32(squeeze / spread)
+            for rms in TANH_INPUT_RMS:
+                scale = np.float32(rms / spread)
                 name = f"first token, scaled by {scale:.3g}"
                 variants.append(HeadVariant(name, {"weight": identity * scale, "bias": -scale * mean}))
         else:
-            shift = np.maximum(-vectors.min(0), 0) + np.float32(ROOM_ABOVE * spread)
+            shift = np.maximum(-vectors.min(0), 0) + np.float32(SHIFT_MARGIN_RMS * spread)
             variants.append(HeadVariant("first token", {"weight": identity, "bias": shift}))
         return variants
 
@@ -170,7 +170,7 @@ class TorchClassifierHead(TorchHead):
     def set(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
         """Set both maps of the head; ``weight (classes, dimensions)`` and ``bias (classes,)`` are those of the outer.
 
-        A shifted head has no dropout of its own: it would drop the shift as well.
+        The dropout of a shifted head is removed: it would drop the shift as well.
         """
         if variant.inner:
             _fill(_linear(self._body, self._family.inner), variant.inner["weight"], variant.inner["bias"])
@@ -180,17 +180,17 @@ class TorchClassifierHead(TorchHead):
 
     @torch.inference_mode()
     def scale_logits(self, factor: float) -> bool:
-        """Multiply weight and bias of the outer map by a factor; put them back where the logits of a probe disagree.
+        """Multiply weight and bias of the outer map by a factor; undo it where the logits of a probe do not follow.
 
-        Of an architecture we do not know the last linear map may not be what gives the logits, and a weight may be
-        shared with another map.
+        In an unknown architecture the last linear map may not give the logits, and a weight may be shared with another
+        map.
         """
         self._network.eval()
-        outer, expected = _linear(self._body, self._family.outer), self._network.probe_output() * factor
+        outer, expected = _linear(self._body, self._family.outer), self._network.probe() * factor
         originals = [(each, each.clone()) for each in outer.parameters()]
         for each, value in originals:
             each.copy_(value.double() * factor)
-        if torch.allclose(self._network.probe_output(), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())):
+        if torch.allclose(self._network.probe(), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max())):
             return True
         for each, value in originals:
             each.copy_(value)
@@ -200,18 +200,18 @@ class TorchClassifierHead(TorchHead):
         for name in ("seq_classif_dropout", "classifier_dropout", "cls_dropout"):
             if hasattr(self._body.config, name):
                 setattr(self._body.config, name, 0.0)
-        for place in (self._body, getattr(self._body, "classifier", None), getattr(self._body, "pooler", None)):
-            dropout = getattr(place, "dropout", None)
+        for module in (self._body, getattr(self._body, "classifier", None), getattr(self._body, "pooler", None)):
+            dropout = getattr(module, "dropout", None)
             if dropout is not None and hasattr(dropout, "p"):
                 dropout.p = 0.0
 
 
 def _family(body: PreTrainedModel) -> Family:
-    """Return how the head of a model is built; of an unknown one, its last linear map."""
-    known = FAMILIES.get(str(body.config.model_type))
+    """Return the structure of the head of a model; in an unknown architecture, its last linear map."""
+    family = FAMILIES.get(str(body.config.model_type))
     names = {name for name, _ in body.named_modules()}
-    if known is not None and {known.inner, known.outer} <= names:
-        return known
+    if family is not None and {family.inner, family.outer} <= names:
+        return family
     linears = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
     return Family("", "tanh", linears[-1])
 

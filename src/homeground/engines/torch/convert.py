@@ -33,9 +33,9 @@ def convert_weights(folder: Path) -> Path:
     folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; name the one that holds config.json and the weights")
-    places = [folder, *sorted(folder.glob("[0-9]_*/"))]
-    found = {place: _pickles(place) for place in places if not _has_safetensors(place)}
-    work = {place: sources for place, sources in found.items() if sources}
+    folders = [folder, *sorted(folder.glob("[0-9]_*/"))]
+    pickles = {place: _pickles(place) for place in folders if not _has_safetensors(place)}
+    work = {place: sources for place, sources in pickles.items() if sources}
     if not work:
         state = "has model.safetensors already" if _has_safetensors(folder) else "holds no .bin, .pt, .pth or .ckpt"
         raise CheckpointError(f"{folder}: nothing to convert, the folder {state}")
@@ -80,7 +80,7 @@ def _convert(sources: list[Path], target: Path) -> None:
 
 
 def _reason(child: subprocess.CompletedProcess[str]) -> str:
-    """Return what the child said went wrong, in one line, or how it died."""
+    """Return the error message of the child, in one line, or the signal that ended it."""
     if child.returncode < 0:
         return f"the process that read it was ended by signal {-child.returncode} (the file or its size)"
     lines = child.stderr.strip().splitlines()

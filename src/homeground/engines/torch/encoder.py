@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
@@ -19,6 +18,7 @@ class EncoderNetwork(Network):
 
     auto_class = AutoModel
     output = "embeddings"
+    probe_shape = (1, 2, 4)
 
     def forward(self, batch: Tensors) -> Tensor:
         """Return embeddings ``(items, texts, dimensions)`` of token ids ``(items, texts, length)``."""
@@ -28,13 +28,8 @@ class EncoderNetwork(Network):
         outputs = self.body(input_ids=input_ids.reshape(items * texts, length), attention_mask=mask)
         return self.pooler(outputs.last_hidden_state, mask).reshape(items, texts, -1)
 
-    def probe(self) -> dict[str, Tensor]:
-        """Return the smallest batch that passes through everything an output depends on."""
-        ones = torch.ones((1, 2, 4), dtype=torch.long)
-        return {"input_ids": ones, "attention_mask": ones}
-
     def make_head(self) -> TorchHead:
-        """Return the head, which is nothing but the pooler."""
+        """Return the head, which adds nothing to the pooler."""
         return TorchHead(self)
 
     def save(self, folder: Path) -> None:
@@ -51,7 +46,7 @@ class EncoderNetwork(Network):
 
 
 class TorchHead:
-    """What every head can do: give its body as a sentence encoder. That of an encoder is never new."""
+    """The head of an encoder, which is never new; the other heads add what their models alone can do."""
 
     is_new = False
 
@@ -59,6 +54,6 @@ class TorchHead:
         self._network = network
 
     def as_encoder(self) -> TorchModel:
-        """Return the same weights as a sentence encoder, to be measured only."""
+        """Return a sentence encoder that shares the weights of the body, to be measured only."""
         body = cast(PreTrainedModel, self._network.body.base_model)
         return TorchModel(EncoderNetwork(body, self._network.pooler))

@@ -28,10 +28,10 @@ NETWORKS: dict[str, type[Network]] = {
 """By the name of the head."""
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
-"""Where the configurations of different architectures keep their dropout."""
+"""The names of the dropout settings in the configurations of different architectures."""
 
 HEAD_DROPOUTS = ("seq_classif_dropout", "classifier_dropout", "cls_dropout", "pooler_dropout")
-"""The same of the heads of classifiers."""
+"""The same for the heads of classifiers."""
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -72,10 +72,10 @@ def _open_body(
     dropout: float | None,
     refit: bool,
 ) -> tuple[PreTrainedModel, frozenset[str]]:
-    """Load a transformers model in float32, and the names of its weights that the checkpoint lacks.
+    """Load a transformers model in float32; return it with the names of its weights that the checkpoint lacks.
 
-    Nothing but a head and a pooler may be lacking. With ``refit`` the last linear map of a head counts as new even
-    where its shape fits.
+    Only a head and a pooler may be missing. With ``refit`` all weights of a head count as new even where their shapes
+    fit.
     """
     headed = kind is not EncoderNetwork
     torch.manual_seed(0)
@@ -84,9 +84,9 @@ def _open_body(
         for name, value in settings.items():
             setattr(config, name, value)
         dropouts = (*DROPOUTS, *(HEAD_DROPOUTS if headed else ()))
-        own = {name: getattr(config, name) for name in dropouts if hasattr(config, name)}
+        originals = {name: getattr(config, name) for name in dropouts if hasattr(config, name)}
         if dropout is not None:
-            config.update(dict.fromkeys(own, dropout))
+            config.update(dict.fromkeys(originals, dropout))
         body, report = kind.auto_class.from_pretrained(
             checkpoint.folder,
             config=config,
@@ -107,8 +107,8 @@ def _open_body(
         raise CheckpointError(
             f"{checkpoint.name}: {len(missing)} weights are missing, e.g. {missing[0]}; they do not fit config.json"
         )
-    # The setting is the training's; what is saved keeps the checkpoint's own.
-    body.config.update(own)
+    # The dropout is a setting of the training; what is saved keeps that of the checkpoint.
+    body.config.update(originals)
     if refit:
         lacking |= {name for name, _ in body.named_parameters() if not name.startswith(inside)}
     return body, frozenset(lacking)

@@ -20,8 +20,8 @@ COSINE_LIMIT = 1 - 1e-5
 IGNORED = -100
 """The label of a token that is not to be predicted."""
 
-SCALE = 20.0
-"""Inverse temperature of the ranking losses, the value of both their sources."""
+INVERSE_TEMPERATURE = 20.0
+"""Factor of the cosines in the ranking losses, the value in the papers of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def cosine_mse(embeddings: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
 
 def cosent(embeddings: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Return ``log(1 + sum exp(20 (cos_j - cos_i)))`` over pairs i scored above pairs j (Su 2022, CoSENT)."""
-    cosine = SCALE * cosine_similarity(embeddings[:, 0], embeddings[:, 1])
+    cosine = INVERSE_TEMPERATURE * cosine_similarity(embeddings[:, 0], embeddings[:, 1])
     above = batch["scores"][:, None] > batch["scores"][None, :]
     gaps = (cosine[None, :] - cosine[:, None])[above]
     return torch.logsumexp(torch.cat([gaps.new_zeros(1), gaps]), 0)
@@ -66,14 +66,14 @@ def multiple_negatives_ranking(embeddings: Tensor, batch: Mapping[str, Tensor]) 
     count = len(embeddings)
     anchors, positives = normalize(embeddings[:, 0], dim=-1), normalize(embeddings[:, 1], dim=-1)
     negatives = normalize(embeddings[:, 2:].flatten(0, 1), dim=-1)
-    logits = SCALE * anchors @ torch.cat([positives, negatives]).T
+    logits = INVERSE_TEMPERATURE * anchors @ torch.cat([positives, negatives]).T
     text_ids = batch["text_ids"]
     same_anchor = text_ids[:, None, 0] == text_ids[None, :, 0]
     candidates = torch.cat([text_ids[:, 1], text_ids[:, 2:].flatten()])
     no_negative = (text_ids[:, 1, None] == candidates[None, :]) | (text_ids[:, 0, None] == candidates[None, :])
     no_negative[:, :count] |= same_anchor
-    own = torch.eye(count, len(candidates), dtype=torch.bool, device=logits.device)
-    logits = logits.masked_fill(no_negative & ~own, -torch.inf)
+    positive = torch.eye(count, len(candidates), dtype=torch.bool, device=logits.device)
+    logits = logits.masked_fill(no_negative & ~positive, -torch.inf)
     return torch.nn.functional.cross_entropy(logits, torch.arange(count, device=logits.device), reduction="sum")
 
 

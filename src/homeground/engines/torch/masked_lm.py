@@ -1,9 +1,9 @@
-"""A masked language model whose head sees the masked positions only.
+"""A masked language model whose head computes the masked positions only.
 
 The head maps every position to the whole vocabulary, which is most of the work and most of the memory, and nine in ten
-positions are asked nothing. A hook on the body hands the head the last hidden states of the masked positions alone, as
-one text of that length: the heads of encoders work on each position by itself. Whether that of an architecture does is
-tried when it is opened; where not, the head sees everything.
+positions have no label. A hook on the body gives the head the last hidden states of the masked positions alone, as one
+text of that length: the heads of encoders compute each position by itself. Whether that of an architecture does is
+tested when the model is opened; where it does not, the head computes all positions.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from homeground.engines.torch.losses import IGNORED
 from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler
 
-NUMBERS_AT_ONCE = 1 << 25
-"""Logits that are held at once while measuring, 128 MiB in float32."""
+MAX_LOGITS_AT_ONCE = 1 << 25
+"""Logits that are in memory at once while measuring, 128 MiB in float32."""
 
-TOLERANCE = 1e-4
-"""How far the logits of both ways may lie apart, relative to the largest; they agree to rounding or not at all."""
+RELATIVE_TOLERANCE = 1e-4
+"""How much the logits of both ways may differ, relative to the largest; they agree to rounding or not at all."""
 
 
 class MaskedLMNetwork(Network):
-    """A masked language model as transformers builds it; its output are the logits of the masked positions."""
+    """A masked language model as transformers builds it; its output is the logits of the masked positions."""
 
     auto_class = AutoModelForMaskedLM
     output = "logits"
@@ -40,7 +40,7 @@ class MaskedLMNetwork(Network):
         self._masked: Tensor | None = None
         self.body.base_model.register_forward_hook(self._select)
         self.gathers = self._agrees()
-        """Whether the head sees the masked positions only."""
+        """Whether the head computes the masked positions only."""
 
     def forward(self, batch: Tensors) -> Tensor:
         """Return the logits ``(masked, vocabulary)`` in float32 where ``labels (items, length)`` are not ignored."""
@@ -57,17 +57,12 @@ class MaskedLMNetwork(Network):
         parts = [_judge(self(part), part["labels"]) for part in self.parts(batch)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def probe(self) -> dict[str, Tensor]:
-        """Return the smallest batch that passes through everything an output depends on."""
-        ones = torch.ones((1, 4), dtype=torch.long)
-        return {"input_ids": ones, "attention_mask": ones, "labels": ones}
-
     def make_head(self) -> TorchMaskedHead:
         """Return the head over the whole vocabulary."""
         return TorchMaskedHead(self)
 
     def _select(self, _module: nn.Module, _inputs: object, outputs: Any) -> Any:
-        """Put the masked positions in the place of all of them, as one text."""
+        """Replace the hidden states of a batch by those of its masked positions, as one text."""
         if self._masked is None:
             return outputs
         chosen = outputs[0][self._masked][None]
@@ -77,19 +72,19 @@ class MaskedLMNetwork(Network):
         return outputs
 
     def parts(self, batch: Tensors) -> Iterator[Tensors]:
-        """Yield items of a batch, as many as keep their logits within bounds."""
-        most = max(1, NUMBERS_AT_ONCE // int(self.body.config.vocab_size))
+        """Yield parts of a batch, each of as many items as keep their logits within ``MAX_LOGITS_AT_ONCE``."""
+        limit = max(1, MAX_LOGITS_AT_ONCE // int(self.body.config.vocab_size))
         masked = (batch["labels"] != IGNORED).sum(1).cumsum(0).tolist()
-        start = done = 0
+        start = before = 0
         for item in range(1, len(masked) + 1):
-            if item == len(masked) or masked[item] - done > most:
+            if item == len(masked) or masked[item] - before > limit:
                 yield {name: values[start:item] for name, values in batch.items()}
-                start, done = item, masked[item - 1]
+                start, before = item, masked[item - 1]
 
     @torch.no_grad()
     def _agrees(self) -> bool:
-        """Tell whether gathering before the head gives what the whole head gives."""
-        was = self.body.training
+        """Return whether the head gives the same logits for the masked positions alone as for all positions."""
+        was_training = self.body.training
         self.body.eval()
         vocabulary = int(self.body.config.vocab_size)
         ids = torch.arange(16).reshape(2, 8) % max(vocabulary - 8, 1) + min(7, vocabulary - 1)
@@ -101,11 +96,11 @@ class MaskedLMNetwork(Network):
                 outcomes.append(self({**batch, "labels": labels}))
             except (RuntimeError, ValueError, IndexError, TypeError, KeyError):
                 outcomes.append(None)
-        self.body.train(was)
+        self.body.train(was_training)
         gathered, whole = outcomes
         if gathered is None or whole is None or gathered.shape != whole.shape:
             return False
-        return bool((gathered - whole).abs().max() <= TOLERANCE * whole.abs().max().clamp(min=1.0))
+        return bool((gathered - whole).abs().max() <= RELATIVE_TOLERANCE * whole.abs().max().clamp(min=1.0))
 
 
 class TorchMaskedHead(TorchHead):
@@ -118,8 +113,8 @@ class TorchMaskedHead(TorchHead):
 
     def fill(self, batch: Batch, count: int) -> Outputs:
         """Return the likeliest tokens of every masked position; see the protocol."""
-        most = min(count, int(self._masked_lm.body.config.vocab_size))
-        return self._masked_lm.measure(lambda tensors: self._likeliest(tensors, most), batch)
+        count = min(count, int(self._masked_lm.body.config.vocab_size))
+        return self._masked_lm.measure(lambda tensors: self._likeliest(tensors, count), batch)
 
     def _likeliest(self, batch: Tensors, count: int) -> dict[str, Tensor]:
         network = self._masked_lm

@@ -1,4 +1,4 @@
-"""Weights between two models: what was tuned, taken back towards where it came from."""
+"""Models between two others, by linear interpolation of their weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def merge(base: Model, tuned: Model, weight: float) -> TorchModel:
     """Return a model between ``base`` (weight 0) and ``tuned`` (weight 1), to be measured and saved."""
     assert isinstance(base, TorchModel)
     assert isinstance(tuned, TorchModel)
-    return TorchModel(interpolated(base.network, tuned.network, weight))
+    return TorchModel(interpolate(base.network, tuned.network, weight))
 
 
 @torch.no_grad()
-def interpolated(base: nn.Module, tuned: Module, weight: float) -> Module:
+def interpolate(base: nn.Module, tuned: Module, weight: float) -> Module:
     """Return a copy of ``tuned`` whose every weight is ``(1 - weight) * base + weight * tuned``, in float32.
 
     All floating parameters are interpolated, norms and heads included, and shared ones once (Wortsman et al. 2022,

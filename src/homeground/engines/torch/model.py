@@ -46,6 +46,9 @@ class Network(nn.Module, ABC):
     output: ClassVar[str]
     """The name of the tensor in what ``predict`` returns."""
 
+    probe_shape: ClassVar[tuple[int, ...]] = (1, 4)
+    """The shape of the token ids of the smallest batch: one item of four tokens."""
+
     def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.body = body
@@ -62,10 +65,6 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Tensors) -> Tensor:
         """Return the output for a batch, items along the first axis."""
-
-    @abstractmethod
-    def probe(self) -> dict[str, Tensor]:
-        """Return a small batch that passes through everything the output depends on."""
 
     @abstractmethod
     def make_head(self) -> Head:
@@ -98,9 +97,10 @@ class Network(nn.Module, ABC):
         tensors = compute(to_device(batch, self.body.device))
         return {name: values.cpu().numpy() for name, values in tensors.items()}
 
-    def probe_output(self) -> Tensor:
-        """Return the output for the probe batch, in float32."""
-        return self({name: values.to(self.body.device) for name, values in self.probe().items()})
+    def probe(self) -> Tensor:
+        """Return the output for the smallest batch that passes through everything the output depends on."""
+        ones = torch.ones(self.probe_shape, dtype=torch.long, device=self.body.device)
+        return self({"input_ids": ones, "attention_mask": ones, "labels": ones})
 
 
 class TorchModel:
@@ -210,7 +210,7 @@ class TorchModel:
     def _freeze_unused(self) -> None:
         """Freeze what a probe step gives no gradient, such as a pooler layer the embedding never passes through."""
         self.network.eval()
-        self.network.probe_output().sum().backward()
+        self.network.probe().sum().backward()
         for _, parameter in self._trainable:
             parameter.requires_grad_(parameter.grad is not None)
             parameter.grad = None

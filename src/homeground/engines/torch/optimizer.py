@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from homeground.recipe.sections import Training
+if TYPE_CHECKING:
+    from homeground.recipe.sections import Training
 
 Named = list[tuple[str, nn.Parameter]]
 

@@ -1,4 +1,4 @@
-"""From token vectors to one embedding: pooling, then the dense layers and normalization the checkpoint asks for."""
+"""From token vectors to one embedding: pooling, then the dense layers and normalization that the checkpoint names."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ class Pooler(nn.Module):
 
 
 def open_pooler(checkpoint: Checkpoint, mode: str) -> Pooler:
-    """Return the pooler a checkpoint asks for; ``mode`` other than "auto" overrules its pooling.
+    """Return the pooler that a checkpoint names; ``mode`` other than "auto" overrides its pooling.
 
     Raises:
-        CheckpointError: the checkpoint pools in a way that is not known here.
+        CheckpointError: the checkpoint pools in a way that is not supported.
     """
     modules = checkpoint.modules
     if mode == "auto":
-        own = [_pooling_mode(module.config, module.folder) for module in modules if module.kind == "Pooling"]
-        mode = own[0] if own else "mean"
+        modes = [_pooling_mode(module.config, module.folder) for module in modules if module.kind == "Pooling"]
+        mode = modes[0] if modes else "mean"
     dense = [_open_dense(module.config, module.folder) for module in modules if module.kind == "Dense"]
     return Pooler(mode, dense, normalize=any(module.kind == "Normalize" for module in modules))
 
@@ -117,9 +117,9 @@ def save_pooler(pooler: Pooler, folder: Path, *, dimensions: int) -> None:
     names = {kind: name for name, kind in ACTIVATIONS.items()}
     for index, (linear, activation) in enumerate(zip(pooler.linears, pooler.activations, strict=True), start=2):
         assert isinstance(linear, nn.Linear)
-        place = folder / f"{index}_Dense"
+        module = folder / f"{index}_Dense"
         _write(
-            place / "config.json",
+            module / "config.json",
             {
                 "in_features": linear.in_features,
                 "out_features": linear.out_features,
@@ -127,7 +127,7 @@ def save_pooler(pooler: Pooler, folder: Path, *, dimensions: int) -> None:
                 "activation_function": names[type(activation)],
             },
         )
-        save_file({f"linear.{key}": value for key, value in linear.state_dict().items()}, place / "model.safetensors")
+        save_file({f"linear.{key}": value for key, value in linear.state_dict().items()}, module / "model.safetensors")
     if pooler.normalize:
         (folder / f"{len(kinds) - 1}_Normalize").mkdir(exist_ok=True)
 

@@ -14,18 +14,18 @@ def choose_device() -> torch.device:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Tell whether the hardware multiplies bfloat16 matrices itself instead of imitating them."""
+    """Return whether the hardware multiplies bfloat16 matrices itself instead of imitating them."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
-def choose_precision(asked: str, device: torch.device) -> str:
-    """Return "bf16" or "fp32" for what the recipe asks, "auto" by the hardware."""
-    if asked == "auto":
+def choose_precision(setting: str, device: torch.device) -> str:
+    """Return "bf16" or "fp32" for the setting of the recipe, "auto" by the hardware."""
+    if setting == "auto":
         return "bf16" if computes_bf16(device) else "fp32"
-    return asked
+    return setting
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

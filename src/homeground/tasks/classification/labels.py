@@ -6,12 +6,14 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from homeground.data.columns import find_columns, quoted_columns
 from homeground.data.tables import Row, Table, shown
 from homeground.errors import DataError
-from homeground.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 ROLES = ("group", "label", "text", "text_1", "text_2")
 

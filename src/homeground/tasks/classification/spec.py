@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from homeground.checkpoint import Checkpoint, classes_of
 from homeground.data.columns import USUAL_NAMES
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table, group, text
 from homeground.errors import CheckpointError, DataError, UsageError, nearest
-from homeground.recipe.recipe import Recipe
-from homeground.recipe.sections import Columns, Training
 from homeground.statistics import classification as formulas
 from homeground.tasks.classification.classification import Classification, class_places
 from homeground.tasks.classification.labels import (
@@ -24,6 +22,9 @@ from homeground.tasks.classification.labels import (
     refuse_no_labels,
 )
 from homeground.tasks.task import Task, TaskInfo, TaskSpec
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 LOSSES = ("cross_entropy", "binary_cross_entropy")
 DEFAULTS: dict[str, dict[str, Any]] = {"training": {"epochs": 3, "learning_rate": 5e-5}}
@@ -213,9 +214,8 @@ class ClassificationSpec:
         if self.columns["label"] not in table.columns and not names & set(USUAL_NAMES["label"]):
             return None
         own = {role: name for role, name in self.columns.items() if name in table.columns and role != "group"}
-        columns = Columns.model_validate({**own, "label_delimiter": recipe.columns.label_delimiter})
-        training = Training.model_validate({"loss": self.loss})
-        return ClassificationSpec.for_table(table, recipe.model_copy(update={"columns": columns, "training": training}))
+        columns = {**own, "label_delimiter": recipe.columns.label_delimiter}
+        return ClassificationSpec.for_table(table, recipe.with_sections(columns=columns, training={"loss": self.loss}))
 
     def general_task(
         self, general: TaskSpec, task: Task, checkpoint: Checkpoint, examples: Sequence[Example], path: str

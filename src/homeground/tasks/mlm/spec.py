@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeground.checkpoint import Checkpoint, mask_id
 from homeground.data.columns import find_columns, quoted_columns
@@ -13,11 +13,13 @@ from homeground.data.examples import Example, Examples, digest
 from homeground.data.formats import delimiter_hint
 from homeground.data.tables import DELIMITERS, Table, column_error, group
 from homeground.errors import DataError, UsageError, nearest
-from homeground.recipe.recipe import Recipe
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.masking import Masking
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
 from homeground.tasks.task import Task, TaskInfo, TaskSpec
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 LOSS = "masked_cross_entropy"
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeground.checkpoint import Checkpoint
 from homeground.data.columns import find_columns, quoted_columns
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Row, Table, column_error, group, number, text
 from homeground.errors import DataError, UsageError, nearest
-from homeground.recipe.recipe import Recipe
-from homeground.recipe.sections import Columns, Evaluation, Training
 from homeground.statistics import correlation
 from homeground.tasks.similarity.similarity import SCORED_METRICS, Similarity
 from homeground.tasks.task import Metric, TaskInfo
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 ROLES = ("text_1", "text_2", "similarity", "anchor", "positive", "negative", "group")
 
@@ -184,13 +185,7 @@ def scored_pairs_spec(
         DataError: the table holds no scored pairs.
     """
     domain_loss = "cosine_mse" if loss in COSINE_LOSSES else "angular_mse"
-    plain = recipe.model_copy(
-        update={
-            "columns": Columns(score_range=score_range),
-            "training": Training.model_validate({"loss": domain_loss}),
-            "evaluation": Evaluation(),
-        }
-    )
+    plain = recipe.with_sections(columns={"score_range": score_range}, training={"loss": domain_loss}, evaluation={})
     if "similarity" not in pair_columns(table, plain):
         raise DataError(f"{table.path}: holds pairs without scores; a general set needs a score for every pair")
     return replace(SimilaritySpec.for_table(table, plain), range_option="--general-score-range")

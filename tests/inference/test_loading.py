@@ -1,0 +1,45 @@
+"""What becomes of a folder depends on its head, and using a model imports nothing that only an adaptation needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests import checkpoints
+from transformers import BertConfig, BertForSequenceClassification
+
+import homeground
+from homeground import Classifier, Encoder, MaskedLM
+
+USES = {
+    Classifier: "model.predict(['the old bank'])",
+    Encoder: "model.encode(['the old bank']), model.similarity(['bank'], ['court'])",
+    MaskedLM: "model.fill_mask('the old [MASK]'), model.encode(['the old bank'])",
+}
+
+
+def classifier(folder: Path) -> Path:
+    """Fill a folder with a tiny classifier of two labels."""
+    checkpoints.bert(folder)
+    config = BertConfig.from_pretrained(folder, id2label={0: "good", 1: "bad"}, label2id={"good": 0, "bad": 1})
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+FOLDERS = {Classifier: classifier, Encoder: checkpoints.sentence_encoder, MaskedLM: checkpoints.bert}
+
+
+@pytest.mark.parametrize("kind", FOLDERS, ids=lambda kind: kind.__name__)
+def test_predicting_imports_neither_the_recipe_nor_the_results(tmp_path: Path, kind: type) -> None:
+    folder = FOLDERS[kind](tmp_path / "model")
+    assert type(homeground.load(folder)) is kind
+    code = f"""
+import sys, homeground
+model = homeground.load({str(folder)!r})
+{USES[kind]}
+print([name for name in sys.modules if name.startswith(("homeground.recipe", "homeground.results.scores", "pydantic"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

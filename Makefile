@@ -23,7 +23,7 @@ test: install  ## the tests, without network, in a few minutes
 	$(BIN)/pytest
 
 bench: install  ## the benchmarks that need nothing but this repository
-	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/speed.py similarity
 
 calibration: install  ## how often the verdict errs, by simulation, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --workers 2

@@ -172,7 +172,7 @@ def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.Capture
         (["adapt", "pairs.csv", "--epoch", "3"], "No such option '--epoch'"),
         (["adapt", "pairs.csv", "--epochs", "many"], "--epochs (recipe: training.epochs): got 'many'; expected"),
         (["adapt", "pairs.csv", "--similarity", "scor"], 'pairs.csv: has no column "scor"'),
-        (["adapt", "pairs.csv", "--task", "poetry"], "--task (recipe: task): got 'poetry'; expected 'mlm'"),
+        (["adapt", "pairs.csv", "--task", "poetry"], "--task (recipe: task): got 'poetry'; known: \"similarity\""),
         (["adapt", "pairs.csv", "--set", "training.epochs"], "expected SECTION.FIELD=VALUE"),
         (["adapt", "pairs.csv", "--test", "gone.csv"], "gone.csv"),
         (["adapt", "pairs.csv", "--general", "gone.csv"], "gone.csv"),

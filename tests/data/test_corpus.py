@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import PAIR_HEADER, topic_pairs
 
-from homeground.data.corpus import FEWEST_UNITS, Corpus, read_corpus, read_file, seen_before, splits_lines
-from homeground.data.examples import Example, digest, set_hash, text_hashes
+from homeground.data import examples, units
+from homeground.data.corpus import FEWEST_UNITS, Corpus, read_corpus, read_file, splits_lines
+from homeground.data.examples import Example, digest, set_hash
+from homeground.data.leakage import TrainingHashes
 from homeground.data.tables import Row, Table
 from homeground.data.units import text_key
 from homeground.errors import DataError
@@ -39,6 +41,21 @@ def rows(corpus: Corpus) -> dict[str, list[int]]:
 def distinct(count: int, *, first: int = 0) -> list[list[Any]]:
     """Return pairs that share no text with each other."""
     return [[f"left{n}", f"right{n}", (n % 10) / 10] for n in range(first, first + count)]
+
+
+def test_a_key_is_computed_once_a_text(write_csv: WriteCsv, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Counter[str] = Counter()
+
+    def counted(text: str) -> str:
+        seen[text] += 1
+        return text_key(text)
+
+    monkeypatch.setattr(examples, "text_key", counted)
+    monkeypatch.setattr(units, "text_key", counted)
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, distinct(60)), cross_fit=3)
+    corpus.fold(0, make_recipe({"data": "pairs.csv"}))
+    splits_lines(corpus)
+    assert len(seen) == 120 and set(seen.values()) == {1}
 
 
 # Random splits
@@ -128,7 +145,7 @@ def test_test_pairs_that_were_learned_are_counted_whichever_way_round(write_csv:
     leaked = [["LEFT3.", "right3", 0.1], ["right4", "left4", 0.2], ["left5", "right6", 0.3], *distinct(9, first=200)]
     corpus = corpus_of(train, test=str(write_csv("test.csv", PAIR_HEADER, leaked)), validation=0)
     assert corpus.record["seen_in_training"] == 2
-    seen = seen_before(corpus.test.examples, text_hashes(corpus.train.examples))
+    seen = TrainingHashes.of(corpus.train.examples).seen(corpus.test.examples)
     assert np.flatnonzero(seen).tolist() == [0, 1]
 
 
@@ -279,11 +296,11 @@ def test_lines_of_several_files_name_them_and_no_unit_has_the_number_of_another(
     assert {(line["split"], line["file"]) for line in lines} == {
         ("train", str(train)), ("validation", str(train)), ("test", str(test))
     }  # fmt: skip
-    units: dict[int, set[tuple[str, str]]] = {}
+    hashes_of_unit: dict[int, set[tuple[str, str]]] = {}
     for line in lines:
-        units.setdefault(line["unit"], set()).add((line["split"], line["hash"]))
-    assert len(units) == 90
-    assert all(len(found) == 1 for found in units.values())
+        hashes_of_unit.setdefault(line["unit"], set()).add((line["split"], line["hash"]))
+    assert len(hashes_of_unit) == 90
+    assert all(len(hashes) == 1 for hashes in hashes_of_unit.values())
     assert all("file" not in line for line in splits_lines(corpus_of(train)))
 
 
@@ -292,11 +309,11 @@ def test_cross_fitted_an_example_has_one_unit_wherever_it_stands_and_its_folds_n
     validation = write_csv("validation.csv", PAIR_HEADER, distinct(12, first=100))
     for options in ({}, {"validation": str(validation)}):
         lines = splits_lines(corpus_of(data, **options))
-        units: dict[int, set[str]] = {}
+        hashes_of_unit: dict[int, set[str]] = {}
         for line in lines:
-            units.setdefault(line["unit"], set()).add(line["hash"])
-        assert len(units) == 60 + 12 * len(options)
-        assert all(len(found) == 1 for found in units.values())
+            hashes_of_unit.setdefault(line["unit"], set()).add(line["hash"])
+        assert len(hashes_of_unit) == 60 + 12 * len(options)
+        assert all(len(hashes) == 1 for hashes in hashes_of_unit.values())
         assert {line["fold"] for line in lines if line["split"] == "test"} == {1, 2, 3, 4, 5}
 
 
@@ -309,11 +326,11 @@ def test_the_units_of_the_record_are_those_a_verdict_rests_on(write_csv: WriteCs
 
 
 def test_a_set_is_named_by_its_texts_and_scores_whatever_their_order() -> None:
-    examples = [Example(n, pair[:2], pair[2]) for n, pair in enumerate(topic_pairs(20))]
-    assert set_hash(examples) == set_hash(examples[::-1])
-    changed = [*examples[1:], Example(0, examples[0].texts, 0.123)]
-    assert set_hash(changed) != set_hash(examples)
-    assert set_hash(examples[1:]) != set_hash(examples)
+    pairs = [Example(n, pair[:2], pair[2]) for n, pair in enumerate(topic_pairs(20))]
+    assert set_hash(pairs) == set_hash(pairs[::-1])
+    changed = [*pairs[1:], Example(0, pairs[0].texts, 0.123)]
+    assert set_hash(changed) != set_hash(pairs)
+    assert set_hash(pairs[1:]) != set_hash(pairs)
 
 
 def test_a_set_keeps_its_name_under_another_loss(write_csv: WriteCsv) -> None:
@@ -322,16 +339,3 @@ def test_a_set_keeps_its_name_under_another_loss(write_csv: WriteCsv) -> None:
     assert angles.test.examples[0].score != cosines.test.examples[0].score
     assert angles.record["test_hash"] == cosines.record["test_hash"]
     assert corpus_of(path, score_range="0,6").record["test_hash"] == angles.record["test_hash"]
-
-
-def test_hashes_are_of_pairs_and_of_single_texts() -> None:
-    example = Example(1, ("Data scientist", "nurse"), 0.5)
-    hashes = set(text_hashes([example]).tolist())
-    assert hashes == {digest(["data scientist", "nurse"]), digest(["scientist data"]), digest(["NURSE"])}
-    assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["a b"])
-
-
-def test_a_triplet_was_seen_whatever_stood_against_its_first_two_texts() -> None:
-    learned = text_hashes([Example(1, ("a", "b", "c"))])
-    asked = [Example(1, ("A", "b.", "d")), Example(2, ("a", "b")), Example(3, ("a", "c", "b")), Example(4, ("a", "d"))]
-    assert seen_before(asked, learned).tolist() == [True, True, False, False]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeground.data.examples import Example
-from homeground.data.shares import SHARES, nested_shares
+from homeground.data.shares import SHARES_PER_CENT, nested_shares
 
 
 def labelled(labels: list[str], groups: list[int] | None = None) -> list[Example]:
@@ -33,7 +33,7 @@ def test_every_share_lies_inside_the_next_with_whole_units_and_every_label(
 ) -> None:
     examples = labelled([label for label, _ in drawn], [group for _, group in drawn])
     shares = nested_shares(examples, seed=seed)
-    assert [share.per_cent for share in shares] == list(SHARES)
+    assert [share.per_cent for share in shares] == list(SHARES_PER_CENT)
     inside: set[int] = set()
     for share in shares:
         own = share.part.examples

@@ -15,7 +15,7 @@ from homeground.errors import DataError, UsageError
 
 @pytest.fixture
 def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "HELD", 0)
+    monkeypatch.setattr(streams, "MAX_BYTES_IN_MEMORY", 0)
 
 
 @pytest.mark.usefixtures("nothing_held")

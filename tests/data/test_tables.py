@@ -358,7 +358,7 @@ def test_a_gzip_bomb_is_refused_by_size_and_by_ratio(write: Any, monkeypatch: py
 
 def test_a_field_beyond_the_bound_is_refused(write: Any, monkeypatch: pytest.MonkeyPatch):
     before = csv.field_size_limit(1000)
-    monkeypatch.setattr(formats, "MAX_FIELD", 1000)
+    monkeypatch.setattr(formats, "MAX_FIELD_CHARACTERS", 1000)
     assert "line 2: field larger than field limit" in refusal(write("data.csv", f"a\n{'x' * 1001}\n"))
     csv.field_size_limit(before)
 

@@ -7,11 +7,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.data.tokenized import Tokenized, map_longest_first, tokenize
+from homeground.data import tokenized as module
+from homeground.data.tokenized import Sequences, TextTokens, Tokenized, map_longest_first, tokenize, tokenize_sequences
+
+TEXTS = ["bank", "", "old town road", "bank money loan card bill pay credit", "a bus to the city by the river, good"]
+
+
+def assert_equal(one: Tokenized | Sequences, other: Tokenized | Sequences) -> None:
+    """Check every array for its values and its type."""
+    for left, right in zip(vars(one).values(), vars(other).values(), strict=True):
+        if isinstance(left, Tokenized):
+            assert_equal(left, right)
+        elif isinstance(left, np.ndarray):
+            assert left.dtype == right.dtype
+            assert np.array_equal(left, right)
+        else:
+            assert left == right
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +53,63 @@ def test_texts_that_lose_tokens_are_counted(tokenizer: Any) -> None:
 
 def test_no_texts_are_no_tokens(tokenizer: Any) -> None:
     assert (len(tokenize([], tokenizer)), tokenize([], tokenizer).truncated) == (0, 0)
+    assert len(TextTokens(tokenizer, 0).tokenize([])) == len(tokenize_sequences([], tokenizer)) == 0
+
+
+def test_a_large_set_is_tokenized_in_pieces(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tokenize(TEXTS, tokenizer)
+    monkeypatch.setattr(module, "TEXTS_AT_ONCE", 2)
+    assert_equal(tokenize(TEXTS, tokenizer), whole)
+
+
+def test_pairs_are_one_sequence_with_the_types_of_the_tokenizer(tokenizer: Any) -> None:
+    pairs = [("bank", "money loan"), ("loan", "bank money loan card bill")]
+    sequences = tokenize_sequences(pairs, tokenizer)
+    encodings = [tokenizer.encode(*pair) for pair in pairs]
+    assert sequences.tokens.ids.tolist() == [each for encoding in encodings for each in encoding.ids]
+    assert sequences.types is not None
+    assert sequences.types.tolist() == [each for encoding in encodings for each in encoding.type_ids]
+    assert sequences.tokens.truncated == 1
+
+
+def test_head_and_tail_keep_both_ends_of_a_long_text(tokenizer: Any) -> None:
+    words = ["bank", "money", "loan", "card", "account", "bill", "pay", "credit"]
+    sequences = tokenize_sequences([(" ".join(words),), ("bank",)], tokenizer, truncation="head_and_tail")
+    # Of the six tokens two are special; of the four that are left one is the head's, three are the tail's.
+    wanted = [tokenizer.token_to_id(each) for each in ("[CLS]", "bank", "bill", "pay", "credit", "[SEP]")]
+    assert sequences.tokens.ids[:6].tolist() == wanted
+    assert (sequences.tokens.lengths.tolist(), sequences.tokens.truncated) == ([6, 3], 1)
+    assert tokenizer.truncation["max_length"] == 6
+
+
+# The cache
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_cached_tokens_of_any_subset_are_those_of_plain_tokenizing(tokenizer: Any, data: Any) -> None:
+    cache = TextTokens(tokenizer, padding=0)
+    for _ in range(4):
+        texts = data.draw(st.lists(st.sampled_from(TEXTS), max_size=8))
+        assert_equal(cache.tokenize(texts), tokenize(texts, tokenizer))
+        truncation = data.draw(st.sampled_from(["head", "head_and_tail"]))
+        for rows in ([(text,) for text in texts], [(text, text[:9]) for text in texts]):
+            plain = tokenize_sequences(rows, tokenizer, truncation=truncation)
+            assert_equal(cache.tokenize_sequences(rows, truncation=truncation), plain)
+
+
+def test_a_text_is_tokenized_once_for_all_sets_it_is_in(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_texts: list[str] = []
+    batches = module._batches
+    monkeypatch.setattr(module, "_batches", lambda texts, by: given_texts.extend(texts) or batches(texts, by))
+    cache = TextTokens(tokenizer, padding=0)
+    for texts in (TEXTS[:3], TEXTS, TEXTS[::-1], TEXTS[1:2] * 3):
+        cache.tokenize(texts)
+        cache.tokenize_sequences([(text,) for text in texts])
+    assert sorted(given_texts) == sorted(TEXTS)
+
+
+# Padding
 
 
 def test_padding_is_as_wide_as_the_longest_text_of_the_batch() -> None:

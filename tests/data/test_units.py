@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from homeground.data.units import Hub, link_pairs, link_texts, text_key
+from homeground.data.units import Hub, link_pairs, link_same, text_key
 from homeground.errors import DataError
 
 ESCO = Path(__file__).parents[3] / "shared" / "data" / "esco" / "training_pairs.csv"
@@ -52,9 +55,31 @@ def test_digits_accents_symbols_and_other_scripts_tell_texts_apart(other):
     assert text_key(other[0]) != text_key(other[1])
 
 
+def key_by_its_definition(text):
+    """Return the key of a text, put together character by character."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    letters = []
+    for letter in plain:
+        category = unicodedata.category(letter)
+        if category != "Cf":
+            letters.append(" " if category[0] in "PZC" and letter not in "#%" else letter)
+    return " ".join(sorted("".join(letters).split()) or plain.split())
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.text(st.characters(), max_size=40)
+    | st.text(" .,!-#%\u00ad\u200d\ufb01ßİıſΣςÅe\u0301①²\ud800中😀\x00Aa9_+$", max_size=30)
+)
+@example("")
+@example(" :-) ")
+def test_a_key_is_its_definition_for_any_text(text):
+    assert text_key(text) == key_by_its_definition(text)
+
+
 def test_texts_are_units_by_near_duplicates_or_by_group():
-    assert link_texts(["Good!", "bad", "good"]).tolist() == [0, 1, 0]
-    assert link_texts(["a", "b", "c"], groups=["x", "y", "x"]).tolist() == [0, 1, 0]
+    assert link_same(["good", "bad", "good"]).tolist() == [0, 1, 0]
+    assert link_same(["a", "b", "c"], groups=["x", "y", "x"]).tolist() == [0, 1, 0]
 
 
 def test_pairs_are_linked_through_shared_texts_on_either_side():
@@ -170,4 +195,50 @@ def test_groups_that_hold_the_same_pair_or_text_are_one_unit():
     linked = link_pairs(["a", "b", "X.", "c", "a"], ["x", "y", "A", "z", "w"], groups=groups)
     assert linked.rule == "group"
     assert linked.units.tolist() == [0, 0, 0, 0, 1]
-    assert link_texts(["a", "b", "A!", "c", "d"], groups=["G", "G", "H", "H", "K"]).tolist() == [0, 0, 0, 0, 1]
+    assert link_same(["a", "b", "a", "c", "d"], groups=["G", "G", "H", "H", "K"]).tolist() == [0, 0, 0, 0, 1]
+
+
+def linked_by_hand(pairs):
+    """Return the component of every pair that shares a text which is no hub, or both texts, and the hubs."""
+    uses = {text: sum(text in pair for pair in pairs) for pair in pairs for text in pair}
+    component = list(range(len(pairs)))
+    for one, first in enumerate(pairs):
+        for other, second in enumerate(pairs[:one]):
+            shared = {text for text in set(first) & set(second) if uses[text] <= 5}
+            if shared or set(first) == set(second):
+                old, new = component[one], component[other]
+                component = [new if each == old else each for each in component]
+    return component, {text for text, count in uses.items() if count > 5}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 40)), max_size=60), st.randoms())
+def test_units_and_nodes_are_those_that_a_search_of_all_pairs_gives(drawn, random):
+    pairs = [(letter if number < 12 else f"one {number}", f"two {number // 2}") for letter, number in drawn]
+    pairs = [pair if random.random() < 0.8 else pair[::-1] for pair in pairs]
+    linked = link_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    component, hubs = linked_by_hand(pairs)
+    assert {hub.text for hub in linked.hubs} == hubs
+    largest = max((component.count(each) for each in component), default=0)
+    assert linked.rule == ("text_1" if largest > max(0.1 * len(pairs), 5) else "shared text")
+    if linked.rule == "shared text":
+        same_unit = linked.units[:, None] == linked.units
+        assert np.array_equal(same_unit, np.array(component)[:, None] == np.array(component))
+    where = {
+        text: {unit for pair, unit in zip(pairs, linked.units.tolist(), strict=True) if text in pair}
+        for text in sum(pairs, ())
+    }
+    for pair, unit, nodes in zip(pairs, linked.units.tolist(), linked.nodes.tolist(), strict=True):
+        # A pair has a second node where one of its texts occurs in other units too.
+        crossing = [text for text in (pair if linked.rule == "shared text" else pair[1:]) if len(where[text]) > 1]
+        assert unit in nodes
+        if not crossing:
+            assert nodes == [unit, unit]
+    assert linked.recurring_text_2 == len({pair[1] for pair in pairs if len(where[pair[1]]) > 1})
+
+
+def test_keys_that_are_known_already_link_as_the_texts_do():
+    first, second = ["a", "b", "A.", "c"], ["x", "y", "z", "X!"]
+    known = [(hash(text_key(one)), hash(text_key(two))) for one, two in zip(first, second, strict=True)]
+    plain, keyed = link_pairs(first, second), link_pairs(first, second, keys=known)
+    assert np.array_equal(plain.nodes, keyed.nodes) and plain.units.tolist() == keyed.units.tolist() == [0, 1, 0, 0]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from homeground.experiment.preparation import task_defaults
 from sklearn.metrics import accuracy_score, f1_score
 from tests.classifying import lively, topic_texts
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
@@ -20,6 +21,7 @@ import homeground
 from homeground.cli import run as command
 from homeground.errors import CheckpointError, DataError, Stopped, UsageError
 from homeground.inference.files import predict_file
+from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.training import train
 from homeground.workflows.compare import compare, evaluate
@@ -72,8 +74,8 @@ def test_the_scores_are_those_of_scikit_learn_on_the_examples(classified: Run) -
     assert classified.scores["mcnemar"]["fixed"] == fixed
 
 
-def test_the_suited_defaults_are_written_out(classified: Run, tmp_path: Path) -> None:
-    recipe = homeground.adapt.__globals__["make_recipe"]({}, data="a.csv").for_task("classification")
+def test_the_suited_defaults_are_written_out(classified: Run) -> None:
+    recipe = make_recipe({}, data="a.csv").for_task("classification", task_defaults("classification", 100))
     assert (recipe.training.epochs, recipe.training.learning_rate) == (3, 5e-5)
     assert 'task = "classification"' in (classified.folder / "recipe.toml").read_text()
 

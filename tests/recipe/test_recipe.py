@@ -54,7 +54,6 @@ def test_flags_overrule_the_file(tmp_path: Path) -> None:
         ({"cross_fit": 5, "test": "test.csv"}, "--cross-fit tests every example"),
         ({"train_size": 10}, "--train-size needs --split ordered"),
         ({"optimizer": "adam", "weight_decay": 0.1}, "--optimizer adam has no weight decay"),
-        ({"task": "regression"}, "--task (recipe: task): got 'regression'"),
         ({"score_range": "5"}, "--score-range"),
         ({"score_range": "5,1"}, "--score-range 5,1: expected LOW,HIGH with LOW below HIGH"),
         ({"general_score_range": "2,2"}, "--general-score-range 2,2: expected LOW,HIGH"),
@@ -70,6 +69,16 @@ def test_a_wrong_setting_is_refused_by_its_flag(given: dict[str, object], messag
         make_recipe({}, **({"data": "x.csv"} if given else {}), **given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_defaults_of_a_task_fill_in_what_was_not_given() -> None:
+    defaults = {"training": {"epochs": 3, "batch_size": 16}, "split": {"test": 0.02, "validation": 0.02}}
+    recipe = make_recipe({}, data="x.csv", epochs="1", test="0.3", seed=4).for_task("mlm", defaults)
+    assert (recipe.task, recipe.seed) == ("mlm", 4)
+    assert (recipe.training.epochs, recipe.training.batch_size, recipe.training.patience) == (1, 16, None)
+    assert (recipe.split.test, recipe.split.validation) == (0.3, 0.02)
+    # A value that was given counts as given, even where it is the recipe's own default.
+    assert make_recipe({}, data="x.csv", epochs=2).for_task("mlm", defaults).training.epochs == 2
 
 
 def test_an_unknown_name_in_toml_is_refused_with_the_nearest() -> None:

@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 from homeground.errors import DataError
-from homeground.randomness import generator
-from homeground.statistics.bootstrap import differences, own_intervals, paired_difference, swap_test, widening
-from homeground.statistics.correlation import METRICS, mse, pair_statistics, pearson
+from homeground.statistics.bootstrap import differences, own_intervals, paired_difference, widening
+from homeground.statistics.correlation import mse, pair_statistics, pearson
 from homeground.statistics.resampling import arrange, independent_units
 
 
@@ -160,11 +159,11 @@ def test_many_data_sets_at_once_have_the_intervals_of_each_alone(design):
     nodes = units if design == "units" else np.stack([units, 100 + np.arange(60) % 7], axis=1)
     sets = [models(60, seed) for seed in range(3)]
     layout = arrange(nodes)
-    before, after = (layout.sum(np.stack([given[side] for given in sets])) for side in (0, 1))
-    found = differences(layout, before, after, [pearson, mse], seed=5, draws=300, greater_is_better=[True, False])
-    for metric, better, own in zip((pearson, mse), (True, False), found, strict=True):
-        for given, interval in zip(sets, own, strict=True):
-            alone = paired_difference(*given[:2], metric, nodes, seed=5, draws=300, greater_is_better=better)
+    before, after = (layout.sum(np.stack([models_of[side] for models_of in sets])) for side in (0, 1))
+    together = differences(layout, before, after, [pearson, mse], seed=5, draws=300, greater_is_better=[True, False])
+    for metric, better, intervals in zip((pearson, mse), (True, False), together, strict=True):
+        for models_of, interval in zip(sets, intervals, strict=True):
+            alone = paired_difference(*models_of[:2], metric, nodes, seed=5, draws=300, greater_is_better=better)
             assert vars(interval) == pytest.approx(vars(alone), rel=1e-9)
 
 
@@ -218,29 +217,6 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(design):
         covered += interval.low <= 0 <= interval.high
     # Binomial(200, 0.95): below 179 once in 500 times.
     assert covered >= 179
-
-
-def test_swapped_models_are_seldom_told_apart_either_way():
-    before, after, _ = models(1500)
-    test = swap_test(before, after, pearson, np.arange(1500) // 15, seed=0, times=1000)
-    # 2.5% each, and at most 3.5% but for the error of 1000 swaps (three standard errors).
-    bound = 1000 * (0.035 + 3 * np.sqrt(0.035 * 0.965 / 1000))
-    assert test.times == 1000 and 0 < test.helped < bound and 0 < test.hurt < bound
-
-
-def test_the_swap_test_uses_the_interval_of_the_comparison():
-    # One swap, done by hand: the same random numbers decide, so both must say the same for every seed.
-    before, after, _ = models(60, noise=(0.3, 0.29))
-    nodes = np.stack([np.arange(60), 100 + np.arange(60) % 25], axis=1)
-    found = []
-    for seed in range(40):
-        swapped = (generator(seed, "swap").random((1, 60))[0] < 0.5)[:, None]
-        one, other = np.where(swapped, after, before), np.where(swapped, before, after)
-        interval = paired_difference(one, other, METRICS["mae"], nodes, seed=seed, draws=300)
-        test = swap_test(before, after, METRICS["mae"], nodes, seed=seed, times=1, draws=300)
-        assert (test.helped, test.hurt) == (interval.low > 0, interval.high < 0)
-        found.append(test.helped + test.hurt)
-    assert 0 < sum(found) < 40
 
 
 def test_over_a_single_unit_no_ends_are_given():

@@ -26,7 +26,6 @@ def test_pearson_from_sums_is_that_of_scipy():
 
 def test_spearman_with_ties_is_that_of_scipy():
     expected = stats.spearmanr(PREDICTED, GOLD).statistic
-    assert correlation.spearman(PREDICTED, GOLD) == pytest.approx(expected, abs=1e-12)
     ranks = correlation.rank_statistics(PREDICTED, GOLD).sum(axis=0)
     assert correlation.pearson(ranks) == pytest.approx(expected, abs=1e-12)
 
@@ -100,11 +99,6 @@ def test_a_positive_outside_the_candidates_is_refused():
         correlation.reciprocal_ranks([[0.1, 0.2]], [2])
     with pytest.raises(DataError, match=r"expected \(anchors, candidates\)"):
         correlation.reciprocal_ranks([[0.1, 0.2]], [0, 1])
-
-
-def test_triplets_count_ties_as_wrong():
-    sums = correlation.triplet_statistics([0.9, 0.5, 0.1, np.nan], [0.1, 0.5, 0.9, 0.0]).sum(axis=0)
-    assert correlation.triplet_accuracy(sums) == 0.25
 
 
 def test_every_metric_says_which_way_is_better():

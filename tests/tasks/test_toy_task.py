@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from tests.conftest import FAST, topic_pairs
-from tokenizers import Tokenizer
 
 import homeground
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table, text
-from homeground.data.tokenized import tokenize
+from homeground.data.tokenized import TextTokens
 from homeground.tasks import TASKS
 from homeground.tasks.similarity.similarity import PairRows
 from homeground.tasks.task import Batch, Floats, Ints, Measurement, TaskInfo, TaskType, TokenizedExamples
@@ -60,10 +59,10 @@ class Sameness:
     def for_examples(self, examples: Sequence[Example], *, to_choose: bool = False) -> Sameness:
         return self
 
-    def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> PairRows:
-        texts = tokenize([side for example in examples for side in example.texts], tokenizer)
+    def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> PairRows:
+        texts = tokens.tokenize([side for example in examples for side in example.texts])
         sides = np.arange(2 * len(examples)).reshape(-1, 2)
-        return PairRows(texts, sides, np.array([example.score for example in examples]), padding)
+        return PairRows(texts, sides, np.array([example.score for example in examples]), tokens.padding)
 
     def collate(
         self, rows: PairRows, items: Ints, occasion: str, *, epoch: int = 0, seed: int = 0

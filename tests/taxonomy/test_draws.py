@@ -335,7 +335,7 @@ def test_one_branch_alone_has_no_strangers() -> None:
 
 
 def test_many_are_drawn_without_being_shuffled_and_hold_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taxonomy_pairs, "SHUFFLED", 0)
+    monkeypatch.setattr(taxonomy_pairs, "MAX_SHUFFLED", 0)
     test_every_relation_is_what_it_says_and_scored_by_the_tree()
     test_no_pair_comes_twice_and_every_title_meets_as_many_as_asked()
 
@@ -361,7 +361,7 @@ def nearest(taxonomy: Taxonomy, vectors: Any, wanted: int) -> list[tuple[int, in
 
 @pytest.mark.parametrize("wanted", [1, 3, 30])
 def test_hard_negatives_are_those_of_a_full_comparison(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
-    monkeypatch.setattr("homeground.taxonomy.hard_negatives.BLOCK", 17)
+    monkeypatch.setattr("homeground.taxonomy.hard_negatives.CONCEPTS_AT_ONCE", 17)
     taxonomy = forest(5, 4, names=60)
     vectors = np.random.default_rng(wanted).normal(size=(len(taxonomy.concepts), 5)).astype(np.float32)
     found = hard_negatives(taxonomy, taxonomy.concepts, vectors, wanted=wanted, seed=0)
@@ -385,7 +385,7 @@ def test_hard_negatives_are_found_behind_many_that_share_a_name() -> None:
 
 
 def test_of_very_many_concepts_a_sample_is_compared_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeground.taxonomy.hard_negatives.POOL", 30)
+    monkeypatch.setattr("homeground.taxonomy.hard_negatives.MAX_POOL", 30)
     taxonomy = forest(5, 4)
     vectors = np.random.default_rng(0).normal(size=(len(taxonomy.concepts), 5)).astype(np.float32)
     found, again = (hard_negatives(taxonomy, taxonomy.concepts, vectors, wanted=2, seed=0) for _ in range(2))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homeground.errors import DataError, UsageError
-from homeground.taxonomy.files import Layout, read_taxonomy
+from homeground.taxonomy.files import TaxonomyLayout, read_taxonomy
 from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
 Write = Callable[..., Path]
@@ -71,7 +71,7 @@ def test_columns_and_separators_can_be_named(write_csv: Write) -> None:
     path = write_csv(
         "tree.csv", ["wo", "was", "auch"], [["A/B", "Bäcker", "Brotmacher; Semmelbub"], ["A/C", "Koch", ""]]
     )
-    layout = Layout(
+    layout = TaxonomyLayout(
         columns={"path": "wo", "label": "was", "alternatives": "auch"}, between_names=";", between_steps="/"
     )
     taxonomy = read_taxonomy(path, layout=layout)
@@ -212,4 +212,4 @@ def test_options_that_do_not_fit_are_refused(write_csv: Write) -> None:
     with pytest.raises(UsageError, match="--groups goes with"):
         read_taxonomy(path, groups=path)
     with pytest.raises(DataError, match='has no column "way"'):
-        read_taxonomy(path, layout=Layout(columns={"path": "way"}))
+        read_taxonomy(path, layout=TaxonomyLayout(columns={"path": "way"}))

@@ -117,8 +117,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(place: Path, run: homeground.
 
 
 def test_a_corpus_that_is_not_held_gives_the_same_run(place: Path, run: homeground.Run, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(streams, "HELD", 0)
-    monkeypatch.setattr(documents, "HELD", 0)
+    monkeypatch.setattr(streams, "MAX_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(documents, "MAX_BYTES_IN_MEMORY", 0)
     monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
     again = homeground.adapt(
         place / "texts.jsonl", checkpoint=str(place / "bert"), out=str(place / "streamed"), pll=60,

@@ -12,9 +12,10 @@ from homeground.cli.options import common
 from homeground.data.columns import CONCEPT_NAMES
 from homeground.errors import UsageError
 from homeground.taxonomy.draws import COUNTS, SCORES
-from homeground.taxonomy.files import Layout
+from homeground.taxonomy.files import TaxonomyLayout
+from homeground.taxonomy.pairs import TEST_SHARE, VALIDATION_SHARE
 from homeground.wording import aligned
-from homeground.workflows.pairs import TEST, VALIDATION, make_pairs
+from homeground.workflows.pairs import make_pairs
 
 
 @click.command()
@@ -36,8 +37,8 @@ from homeground.workflows.pairs import TEST, VALIDATION, make_pairs
 @click.option("--between-steps", default=">", show_default=True, help="Between the steps of a path.")
 @click.option("--branch-depth", type=click.IntRange(min=1), default=1, show_default=True, help="Where branches stand.")
 @click.option("--hold-out", type=click.IntRange(min=1), help="Depth of the groups that are held out, 1 for branches.")
-@click.option("--validation", type=float, default=VALIDATION, show_default=True, help="Share of the groups.")
-@click.option("--test", type=float, default=TEST, show_default=True, help="Share of the groups.")
+@click.option("--validation", type=float, default=VALIDATION_SHARE, show_default=True, help="Share of the groups.")
+@click.option("--test", type=float, default=TEST_SHARE, show_default=True, help="Share of the groups.")
 @click.option("--count", "counts", multiple=True, metavar="RELATION=N", help="Pairs of each concept by relation.")
 @click.option("--score", "scores", multiple=True, metavar="RELATION=X", help="Score of a relation.")
 @click.option("--hard-negatives", type=click.IntRange(min=0), default=0, metavar="N", help="For each concept.")
@@ -54,7 +55,7 @@ def pairs(taxonomy: Path, *, quiet: bool, as_json: bool, **options: Any) -> None
           --test runs/esco-pairs/test.csv
     """
     named = {part: options.pop("id_" if part == "id" else part) for part in CONCEPT_NAMES}
-    layout = Layout(
+    layout = TaxonomyLayout(
         columns={part: column for part, column in named.items() if column is not None},
         **{name: options.pop(name) for name in ("delimiter", "encoding", "between_names", "between_steps")},
         branch_depth=options.pop("branch_depth"),

@@ -1,7 +1,7 @@
 """Documents: texts that stay in their file, so that a corpus may be larger than memory; and their tokens, once.
 
-A document knows the hash of its text and where it came from. Its tokens are those of the whole text, with no special
-tokens and nothing cut; of a large corpus they lie in a file of their own that is mapped into memory and found again.
+A document has the hash of its text and its source. Its tokens are those of the whole text, without special tokens and
+uncut; those of a large corpus are in a file of their own, which is mapped into memory and reused by later runs.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from tokenizers import Tokenizer
 
 from homeground.data.examples import Example
 from homeground.data.segmentation import segmenter_versions, word_spans, word_starts
-from homeground.data.streams import HELD
+from homeground.data.streams import MAX_BYTES_IN_MEMORY
 from homeground.data.tables import Table, text
 from homeground.storage import new_folder, read_array, write_array, written_to
 
 Ints = NDArray[np.int64]
 
-VERSION = 2
-"""Of the way texts become tokens and words; tokens of another version are made anew."""
+TOKENS_VERSION = 2
+"""Version of the way texts become tokens and words; tokens of another version are computed anew."""
 
-CHUNK = 1 << 20
-"""Characters tokenized at once."""
+CHARACTERS_AT_ONCE = 1 << 20
+"""Characters given to the tokenizer at once."""
 
-KEPT_DAYS = 30
-"""Tokens that nobody asked for in so many days are removed when new ones are written."""
+UNUSED_DAYS = 30
+"""Cached tokens that no run used for so many days are removed when new ones are written."""
 
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -65,64 +65,53 @@ class TokenizedDocuments:
 
 @dataclass
 class Source:
-    """One column of texts in a file, gone through row by row."""
+    """One column of texts in a file, read row by row."""
 
     table: Table
     column: str
     fingerprint: Any = field(default_factory=hashlib.sha256)
+    """Hash of all texts and their rows, by which their tokens are found again."""
     control: int = 0
     """Texts with control characters."""
-    _tokenized: dict[str, TokenizedDocuments] = field(default_factory=lambda: {})
+    _tokenized: dict[str, TokenizedDocuments] = field(default_factory=dict[str, TokenizedDocuments])
 
     def texts(self) -> Iterator[tuple[int, str]]:
-        """Yield the number and the text of every row that holds one."""
+        """Yield the number and the text of every row that has one."""
         for row in self.table.rows:
-            found = text(self.table, row, self.column)
-            if found.strip():
-                yield row.number, found
+            content = text(self.table, row, self.column)
+            if content.strip():
+                yield row.number, content
 
     def text(self, row: int) -> str:
-        """Return the text of one row, which is looked for from the beginning."""
-        return next(found for number, found in self.texts() if number == row)
+        """Return the text of one row; the file is read from its beginning."""
+        return next(content for number, content in self.texts() if number == row)
 
-    def noted(self, row: int, found: str) -> None:
-        """Take note of a text that was read, so that a corpus is known by what it holds, and in which rows."""
-        self.fingerprint.update(f"{row} {len(found)}\n".encode())
-        self.fingerprint.update(found.encode("utf-8", "surrogatepass"))
-        self.control += CONTROL.search(found) is not None
+    def register(self, row: int, content: str) -> None:
+        """Add a text that was read to the fingerprint and the counts; every text once, in the order of the file."""
+        self.fingerprint.update(f"{row} {len(content)}\n".encode())
+        self.fingerprint.update(content.encode("utf-8", "surrogatepass"))
+        self.control += CONTROL_CHARACTERS.search(content) is not None
 
     def tokenized(self, tokenizer: Tokenizer) -> TokenizedDocuments:
-        """Return the tokens of all texts, made once for every tokenizer."""
-        plain = _plain(tokenizer)
-        made_by = f"{VERSION} {version('tokenizers')} {segmenter_versions()}"
-        named = hashlib.sha256(f"{made_by}\n{self.fingerprint.hexdigest()}\n{plain.to_str()}".encode()).hexdigest()
-        if named not in self._tokenized:
-            large = self.table.size > HELD
-            self._tokenized[named] = _stored(self, plain, named) if large else _in_memory(self, plain)
-        return self._tokenized[named]
+        """Return the tokens of all texts, computed once for every tokenizer."""
+        plain = _without_limit(tokenizer)
+        software = f"{TOKENS_VERSION} {version('tokenizers')} {segmenter_versions()}"
+        key = hashlib.sha256(f"{software}\n{self.fingerprint.hexdigest()}\n{plain.to_str()}".encode()).hexdigest()
+        if key not in self._tokenized:
+            is_large = self.table.size > MAX_BYTES_IN_MEMORY
+            self._tokenized[key] = _cached(self, plain, key) if is_large else _in_memory(self, plain)
+        return self._tokenized[key]
 
 
 @dataclass(frozen=True, slots=True)
 class Document(Example):
-    """One text of a source; ``texts`` is empty, because it stays where it is."""
+    """One text of a source, with its hash as ``key``; ``texts`` is empty, because the text stays in its file."""
 
     key: int = 0
     source: Source | None = None
 
-    @property
-    def digests(self) -> tuple[int, ...]:
-        """The hash of its text."""
-        return (self.key,)
-
-    @property
-    def digest(self) -> int:
-        """The hash of its text."""
-        return self.key
-
-    @property
-    def learned_digest(self) -> int:
-        """The hash of its text."""
-        return self.key
+    def __post_init__(self) -> None:
+        self._set_digests((self.key,), ())
 
 
 def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[str, ...]]]:
@@ -131,17 +120,16 @@ def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[str
     if not (isinstance(first, Document) and first.source is not None):
         return ((example, example.texts) for example in examples)
     wanted = {example.row: example for example in examples}
-    return ((wanted[row], (found,)) for row, found in first.source.texts() if row in wanted)
+    return ((wanted[row], (content,)) for row, content in first.source.texts() if row in wanted)
 
 
 def cache_folder() -> Path:
-    """Return the folder of tokens that are found again: HOMEGROUND_CACHE, else the user's own cache."""
-    told = os.environ.get("HOMEGROUND_CACHE")
-    return Path(told) if told else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homeground"
+    """Return the folder of tokens that later runs reuse: HOMEGROUND_CACHE, else the user's own cache."""
+    folder = os.environ.get("HOMEGROUND_CACHE")
+    return Path(folder) if folder else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homeground"
 
 
-def _plain(tokenizer: Tokenizer) -> Tokenizer:
-    """Return the tokenizer without a limit."""
+def _without_limit(tokenizer: Tokenizer) -> Tokenizer:
     plain = Tokenizer.from_str(tokenizer.to_str())
     plain.no_truncation()
     plain.no_padding()
@@ -150,35 +138,34 @@ def _plain(tokenizer: Tokenizer) -> Tokenizer:
 
 @dataclass(frozen=True)
 class _Piece:
-    """The tokens of some documents in a row, flat, and what is counted of each document."""
+    """The tokens of some documents in a row, flat; ``counts (documents, 4)``: row, tokens, words, characters."""
 
     ids: NDArray[np.int32]
     word_starts: NDArray[np.bool_]
     counts: Ints
-    """Of every document: row, tokens, words, characters."""
 
 
 def _pieces(source: Source, tokenizer: Tokenizer) -> Iterator[_Piece]:
     """Tokenize texts some at a time, in parallel inside the tokenizers library."""
-    held: list[tuple[int, str]] = []
+    waiting: list[tuple[int, str]] = []
     size = 0
-    for found in source.texts():
-        held.append(found)
-        size += len(found[1])
-        if size >= CHUNK:
-            yield _piece(held, tokenizer)
-            held, size = [], 0
-    if held:
-        yield _piece(held, tokenizer)
+    for row, content in source.texts():
+        waiting.append((row, content))
+        size += len(content)
+        if size >= CHARACTERS_AT_ONCE:
+            yield _piece(waiting, tokenizer)
+            waiting, size = [], 0
+    if waiting:
+        yield _piece(waiting, tokenizer)
 
 
-def _piece(held: list[tuple[int, str]], tokenizer: Tokenizer) -> _Piece:
-    encodings = tokenizer.encode_batch([found for _, found in held], add_special_tokens=False)
-    spans = [word_spans(found) for _, found in held]
-    marks = [word_starts(own, encoding.offsets) for own, encoding in zip(spans, encodings, strict=True)]
+def _piece(texts: list[tuple[int, str]], tokenizer: Tokenizer) -> _Piece:
+    encodings = tokenizer.encode_batch([content for _, content in texts], add_special_tokens=False)
+    spans = [word_spans(content) for _, content in texts]
+    marks = [word_starts(words, encoding.offsets) for words, encoding in zip(spans, encodings, strict=True)]
     counts = [
-        (row, len(encoding.ids), len(own), len(found))
-        for (row, found), encoding, own in zip(held, encodings, spans, strict=True)
+        (row, len(encoding.ids), len(words), len(content))
+        for (row, content), encoding, words in zip(texts, encodings, spans, strict=True)
     ]
     ids = np.concatenate([np.array(encoding.ids, np.int32) for encoding in encodings])
     return _Piece(ids, np.concatenate(marks), np.array(counts, np.int64))
@@ -191,10 +178,10 @@ def _in_memory(source: Source, tokenizer: Tokenizer) -> TokenizedDocuments:
     return _assembled(ids, marks, np.concatenate([piece.counts for piece in pieces]))
 
 
-def _stored(source: Source, tokenizer: Tokenizer, named: str) -> TokenizedDocuments:
+def _cached(source: Source, tokenizer: Tokenizer, key: str) -> TokenizedDocuments:
     """Return the tokens from the user's cache, where they are written first if they are not there."""
-    folder = cache_folder() / "tokens" / named[:32]
-    with _written_alone(folder):
+    folder = cache_folder() / "tokens" / key[:32]
+    with _locked(folder):
         if not (folder / "manifest.json").is_file():
             _remove_old(folder.parent)
             with new_folder(folder) as temporary:
@@ -206,8 +193,8 @@ def _stored(source: Source, tokenizer: Tokenizer, named: str) -> TokenizedDocume
 
 
 @contextlib.contextmanager
-def _written_alone(folder: Path) -> Generator[None]:
-    """Wait while another process writes the same tokens: then they are found, not made twice."""
+def _locked(folder: Path) -> Generator[None]:
+    """Wait while another process writes the same tokens, so that they are not computed twice."""
     with written_to(folder, "set HOMEGROUND_CACHE to a folder that can be written"):
         lock = FileLock(folder.parent.with_name("locks") / folder.name)
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +221,7 @@ def _assembled(ids: NDArray[Any], marks: NDArray[np.bool_], counts: Ints) -> Tok
 
 
 def _remove_old(folder: Path) -> None:
-    oldest = time.time() - KEPT_DAYS * 86400
+    oldest = time.time() - UNUSED_DAYS * 86400
     for place in folder.iterdir() if folder.is_dir() else ():
         if place.is_dir() and place.stat().st_mtime < oldest:
             shutil.rmtree(place, ignore_errors=True)

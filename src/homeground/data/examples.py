@@ -1,4 +1,4 @@
-"""Examples: what a task makes of the rows of a table, and what it had to set aside."""
+"""Examples: what a task reads from the rows of a table, each with the hashes of its texts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from homeground.data.units import text_key
+from homeground.data.units import PairUnits, link_pairs, link_same, text_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +17,10 @@ class Example:
 
     ``row`` counts the data rows of its file from 1. ``labels`` are the names of one label, or of any number of them.
     ``written`` is the score as the file has it, where ``score`` is that on the scale of the similarity.
+
+    Its 64-bit hashes are computed once, when it is made, and equal for what counts as the same text (by ``text_key``):
+    ``digests`` of every text, ``digest`` of all its texts in any order, ``learned_digest`` of the texts that make it
+    the same example for a model, and ``labelled_digest`` of these with the labels, where it has any.
     """
 
     row: int
@@ -26,59 +29,81 @@ class Example:
     group: str | None = None
     labels: tuple[str, ...] | None = None
     written: float | None = None
+    digests: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    digest: int = field(init=False, repr=False, compare=False)
+    learned_digest: int = field(init=False, repr=False, compare=False)
+    labelled_digest: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def digests(self) -> tuple[int, ...]:
-        """The hash of each of its texts."""
-        return tuple(digest([text]) for text in self.texts)
+    def __post_init__(self) -> None:
+        keys = [text_key(text) for text in self.texts]
+        self._set_digests(tuple(_hash(key) for key in keys), keys)
 
-    @property
-    def digest(self) -> int:
-        """The hash of all its texts, whatever their order."""
-        return digest(self.texts)
+    def _set_digests(self, digests: tuple[int, ...], keys: Sequence[str]) -> None:
+        """Set the hashes of a new example: ``digests`` of its texts, and what follows from their ``keys``, if several.
 
-    @property
-    def learned_digest(self) -> int:
-        """The hash of the texts that make it the same example for a model: of a triplet the first two."""
-        # That these belong together is what is learned, whatever stands against them.
-        return digest(self.texts[:2])
+        Of a triplet the first two texts are learned from: that they belong together, whatever is put against them.
+        """
+        whole = digests[0] if len(digests) == 1 else _hash_together(keys)
+        learned = whole if len(digests) < 3 else _hash_together(keys[:2])
+        labelled = learned
+        if self.labels is not None:
+            labelled = _hash(f"{learned:016x}\x1f" + "\x1f".join(sorted(self.labels)))
+        object.__setattr__(self, "digests", digests)
+        object.__setattr__(self, "digest", whole)
+        object.__setattr__(self, "learned_digest", learned)
+        object.__setattr__(self, "labelled_digest", labelled)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of one file; ``set_aside`` maps a reason to the rows it befell."""
+    """The examples of one file; ``set_aside`` maps the reason why rows are no examples to their numbers."""
 
     examples: list[Example]
-    set_aside: dict[str, list[int]] = field(default_factory=lambda: {})
+    set_aside: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split: its examples and the independent units among them."""
+
+    examples: list[Example]
+    units: PairUnits
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> Part:
+        """Return a split of these examples, linked among themselves."""
+        listed = list(examples)
+        return cls(listed, link(listed))
+
+    def __len__(self) -> int:
+        return len(self.examples)
 
 
 def digest(texts: Iterable[str]) -> int:
     """Return a 64-bit hash of a text or an unordered pair of texts, the same for what counts as the same text."""
-    joined = "\x1f".join(sorted(text_key(text) for text in texts))
-    return int.from_bytes(hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return _hash_together([text_key(text) for text in texts])
 
 
-def example_digest(example: Example) -> int:
-    """Return a 64-bit hash of an example as it is learned from: its texts, with their labels where it has any."""
-    texts = example.learned_digest
-    if example.labels is None:
-        return texts
-    labelled = f"{texts:016x}\x1f" + "\x1f".join(sorted(example.labels))
-    return int.from_bytes(hashlib.blake2b(labelled.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def text_hashes(examples: Sequence[Example]) -> NDArray[np.uint64]:
-    """Return the sorted hashes of every text and of every example as a whole, as a run stores what it learned from."""
-    hashes = {example.learned_digest for example in examples} | {example_digest(example) for example in examples}
-    hashes |= {each for example in examples for each in example.digests}
-    return np.array(sorted(hashes), np.uint64)
-
-
-def set_hash(examples: Sequence[Example]) -> str:
+def set_hash(examples: Iterable[Example]) -> str:
     """Return a hash that names a set of examples for the ledger of verdicts, whatever their order and the loss."""
-    lines = sorted(f"{example_digest(example):016x} {_written(example)}" for example in examples)
+    scores = ((each, each.score if each.written is None else each.written) for each in examples)
+    lines = sorted(f"{each.labelled_digest:016x} {score}" for each, score in scores)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _written(example: Example) -> float | None:
-    return example.score if example.written is None else example.written
+def link(examples: Sequence[Example]) -> PairUnits:
+    """Return the independent units among examples: their groups, or the examples that share a text."""
+    groups = [each.group for each in examples] if examples and examples[0].group is not None else None
+    if any(len(each.digests) != 1 for each in examples):
+        first, second = [each.texts[0] for each in examples], [each.texts[1] for each in examples]
+        return link_pairs(first, second, groups=groups, keys=(each.digests[:2] for each in examples))
+    units = link_same((each.digest for each in examples), groups=groups)
+    return PairUnits(units, np.stack([units, units], axis=1), "text" if groups is None else "group", (), 0)
+
+
+def _hash_together(keys: Sequence[str]) -> int:
+    return _hash("\x1f".join(sorted(keys)))
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -17,17 +17,23 @@ from typing import TextIO, cast
 
 from homeground.errors import DataError
 
-IGNORED = "_"
-MAX_FIELD = 1 << 26
-"""Characters one CSV field may have; it bounds what an unclosed quote can swallow before it is told."""
+IGNORED_COLUMN = "_"
+"""The name of a column that is not read."""
+
+MAX_FIELD_CHARACTERS = 1 << 26
+"""Characters one CSV field may have; it bounds what an unclosed quote can swallow before it is reported."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters a spreadsheet takes for a formula; such a text is written with an apostrophe before it."""
 
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_BLANK = re.compile(r"[^ \t\r\n]|\Z")
+_SPREADSHEET_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
-class Layout:
+class FieldLayout:
     """How a CSV or TSV file is written; ``columns`` names the fields of a file that has no header.
 
     Without ``quotes`` a quote is a plain character; a column named ``_`` in ``columns`` is ignored.
@@ -50,7 +56,7 @@ class Parsed:
     extra_fields: int = 0
 
 
-Parser = Callable[[str, TextIO, Layout], Parsed]
+Parser = Callable[[str, TextIO, FieldLayout], Parsed]
 """A parser takes the path for its messages, the text, and the layout, which means nothing to JSON."""
 
 
@@ -68,13 +74,24 @@ def delimiter_hint(header: str, used: str) -> str:
     return ""
 
 
-def parse_delimited(path: str, stream: TextIO, layout: Layout) -> Parsed:
+def csv_field(value: object) -> object:
+    """Return a value as a field of a CSV file: what a spreadsheet would run gets an apostrophe, lists become JSON.
+
+    >>> csv_field("=1+1"), csv_field("-5"), csv_field(["a"])
+    ("'=1+1", '-5', '["a"]')
+    """
+    if isinstance(value, str):
+        return "'" + value if value.startswith(FORMULA_STARTS) and not _SPREADSHEET_NUMBER.fullmatch(value) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value
+
+
+def parse_delimited(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the rows of a CSV or TSV file; every value is a str, blank lines are skipped."""
     # Raised for the whole process and not lowered again: another thread may be in the middle of a file.
-    csv.field_size_limit(max(MAX_FIELD, csv.field_size_limit()))
+    csv.field_size_limit(max(MAX_FIELD_CHARACTERS, csv.field_size_limit()))
     records = _records(path, stream, layout)
     columns = layout.columns or next((tuple(fields) for _, fields in records), ())
-    kept = [(place, name) for place, name in enumerate(columns) if layout.columns is None or name != IGNORED]
+    kept = [(place, name) for place, name in enumerate(columns) if layout.columns is None or name != IGNORED_COLUMN]
     _refuse_twins(path, kept)
     more_allowed = layout.columns is not None and not layout.quotes
 
@@ -90,7 +107,7 @@ def parse_delimited(path: str, stream: TextIO, layout: Layout) -> Parsed:
     return parsed
 
 
-def _records(path: str, stream: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def _records(path: str, stream: TextIO, layout: FieldLayout) -> Iterator[tuple[int, list[str]]]:
     """Yield every record that is not a blank line, the header's first, with the line of the file it begins on."""
     first_line = last_line = stream.readline()
     first_end: bool | None = None
@@ -128,7 +145,7 @@ def _quote_problem(problem: str, line: int, last_line: int, hint: str) -> str:
     return f"line {line}: {problem}{hint or '; if quotes are plain characters in this file, use --quoting none'}"
 
 
-def _length_problem(line: int, got: int, columns: tuple[str, ...], layout: Layout) -> str:
+def _length_problem(line: int, got: int, columns: tuple[str, ...], layout: FieldLayout) -> str:
     named = "the header has" if layout.columns is None else "--columns names"
     hint = delimiter_hint(columns[0], layout.delimiter) if len(columns) == 1 else ""
     advice = f"; a text that holds {json.dumps(layout.delimiter)} must stand in quotes" if got > len(columns) else ""
@@ -145,7 +162,7 @@ def _refuse_twins(path: str, columns: list[tuple[int, str]]) -> None:
         places[name] = place
 
 
-def parse_json(path: str, stream: TextIO, layout: Layout) -> Parsed:
+def parse_json(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the rows of a JSON file that is one array of objects; values are as JSON has them.
 
     The text of the array is held whole, its rows are not: an array has no line that ends a row.
@@ -153,7 +170,7 @@ def parse_json(path: str, stream: TextIO, layout: Layout) -> Parsed:
     return _parse_objects(path, _array_items(path, stream.read()))
 
 
-def parse_jsonl(path: str, stream: TextIO, layout: Layout) -> Parsed:
+def parse_jsonl(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the rows of a JSON Lines file, one object per line; blank lines are skipped."""
     return _parse_objects(path, _line_items(path, stream))
 

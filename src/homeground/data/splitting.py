@@ -13,9 +13,11 @@ from homeground.errors import DataError, UsageError
 from homeground.randomness import generator
 
 Ints = NDArray[np.int64]
-Names = NDArray[np.str_]
 
-LARGEST_TEST = 0.4
+Names = NDArray[np.str_]
+"""The split of every example, "train", "validation" or "test"."""
+
+MAX_TEST_SHARE = 0.4
 """The share of the data above which the test split takes no more for the sake of ``at_least_test``."""
 
 SPLIT_VERSIONS = (1,)
@@ -45,7 +47,7 @@ def split_units(
     """Return "train", "validation" or "test" for every example, shape ``(examples,)``; units stay whole.
 
     ``units (examples,)`` are integers; ``validation`` and ``test`` are shares of the examples. The test split is drawn
-    first and gets at least ``at_least_test`` examples, as far as that is no more than ``LARGEST_TEST`` of them; then
+    first and gets at least ``at_least_test`` examples, as far as that is no more than ``MAX_TEST_SHARE`` of them; then
     validation, then train. ``strata (examples,)``, integers, are spread over the splits in proportion as far as whole
     units allow; a stratum with a single example stays in train. A share of 0 means that the split is not wanted.
 
@@ -68,7 +70,7 @@ def split_units(
         )
     labels = np.zeros(examples, dtype=np.int64) if strata is None else numbered(np.asarray(strata).tolist())
     order = _stratified_order(unit_of, labels, seed, version)
-    wanted_test = max(1, round(test * examples), min(at_least_test, int(LARGEST_TEST * examples)))
+    wanted_test = max(1, round(test * examples), min(at_least_test, int(MAX_TEST_SHARE * examples)))
     chosen_test = _take(order, sizes, wanted_test, leave=wanted_splits - 1) if test else []
     in_test = set(chosen_test)
     rest = [unit for unit in order if unit not in in_test]
@@ -76,7 +78,7 @@ def split_units(
     names = np.full(len(sizes), "train", dtype="<U10")
     names[chosen_test] = "test"
     names[chosen_validation] = "validation"
-    if len(np.unique(names)) < wanted_splits:
+    if len(set(names.tolist())) < wanted_splits:
         raise DataError(
             f"{examples} examples in {len(sizes)} independent units leave a split empty, because examples whose "
             "stratum occurs once stay in train; give more data, or the splits as files."
@@ -129,10 +131,25 @@ def cross_fit_folds(units: ArrayLike, folds: int, *, seed: int) -> Ints:
         raise DataError(f"{len(sizes)} independent units cannot fill {folds} folds; ask for fewer, or give more data.")
     shuffled = generator(seed, "folds", folds).permutation(len(sizes))
     fold_of, filled = np.zeros(len(sizes), dtype=np.int64), np.zeros(folds, dtype=np.int64)
+    # The largest units first, each into the fold that has the fewest examples so far.
     for unit in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         fold_of[unit] = np.argmin(filled)
         filled[fold_of[unit]] += sizes[unit]
     return fold_of[unit_of]
+
+
+def most_frequent(unit_of: Ints, labels: Ints) -> Ints:
+    """Return the most frequent label of every unit, of equally frequent ones the smallest, shape ``(units,)``.
+
+    Both numberings begin at 0, and every unit has an example. No table of units by labels is made: of a million units
+    and hundreds of labels it would not fit into memory.
+    """
+    width = int(labels.max(initial=0)) + 1
+    pairs, counts = np.unique(unit_of * width + labels, return_counts=True)
+    units, their_labels = pairs // width, pairs % width
+    order = np.lexsort((their_labels, -counts, units))
+    first = np.unique(units[order], return_index=True)[1]
+    return their_labels[order][first]
 
 
 def _check_shares(validation: float, test: float) -> None:
@@ -149,11 +166,9 @@ def _stratified_order(unit_of: Ints, labels: Ints, seed: int, version: int) -> l
     The stratum of a unit is its most frequent label. Units with a label that occurs once are left out: they stay in
     train.
     """
-    table = np.zeros((unit_of.max(initial=-1) + 1, labels.max(initial=-1) + 1), dtype=np.int64)
-    np.add.at(table, (unit_of, labels), 1)
-    stratum = table.argmax(axis=1)
+    stratum = most_frequent(unit_of, labels)
     lonely = set(unit_of[np.bincount(labels)[labels] == 1].tolist())
-    shuffled = generator(seed, "split", version).permutation(len(table))
+    shuffled = generator(seed, "split", version).permutation(len(stratum))
     ordered: list[int] = shuffled[np.argsort(stratum[shuffled], kind="stable")].tolist()
     return [unit for unit in ordered if unit not in lonely]
 
@@ -164,21 +179,24 @@ def _take(order: list[int], sizes: Ints, wanted: int, *, leave: int) -> list[int
     A unit is taken when that brings what is taken nearer to the share due so far; what is missing at the end is filled
     by the units whose size fits best, unless they hold more than twice what is missing.
     """
-    total = int(sizes[order].sum())
-    chosen: dict[int, None] = {}
+    ordered = sizes[order]
+    total = int(ordered.sum())
+    chosen: list[int] = []
     seen = taken = 0
-    for unit in order:
-        size = int(sizes[unit])
+    for place, size in enumerate(ordered.tolist()):
         seen += size
         if wanted * seen / total - taken >= size / 2 and len(order) - len(chosen) > leave:
-            chosen[unit] = None
+            chosen.append(place)
             taken += size
+    # How far each unit is from what is missing; one that is chosen is out of the question.
+    is_chosen = np.zeros(len(order), np.bool_)
+    is_chosen[chosen] = True
     while taken < wanted and len(order) - len(chosen) > leave:
-        spare = [unit for unit in order if unit not in chosen]
-        fitting = {unit: abs(int(sizes[unit]) - (wanted - taken)) for unit in spare}
-        best = min(fitting, key=fitting.__getitem__)
-        if chosen and sizes[best] > 2 * (wanted - taken):
+        distance = np.where(is_chosen, np.inf, np.abs(ordered - (wanted - taken)))
+        best = int(distance.argmin())
+        if chosen and ordered[best] > 2 * (wanted - taken):
             break
-        chosen[best] = None
-        taken += int(sizes[best])
-    return list(chosen)
+        chosen.append(best)
+        is_chosen[best] = True
+        taken += int(ordered[best])
+    return [order[place] for place in chosen]

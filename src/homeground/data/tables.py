@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal, Protocol, TypedDict, Unpack
 
 from homeground.data.formats import (
-    IGNORED,
-    Layout,
+    IGNORED_COLUMN,
+    FieldLayout,
     Parsed,
     Parser,
     delimiter_hint,
@@ -52,7 +52,7 @@ class Row:
     values: Mapping[str, object]
 
 
-class Rows(Protocol):
+class TableRows(Protocol):
     """Rows that can be counted and gone through any number of times."""
 
     def __iter__(self) -> Iterator[Row]:
@@ -75,7 +75,7 @@ class Table:
     path: str
     format: str
     columns: tuple[str, ...]
-    rows: Rows
+    rows: TableRows
     sha256: str
     size: int
     extra_fields: int = 0
@@ -251,7 +251,7 @@ def _format(path: str, asked: str | None) -> str:
     return asked
 
 
-def _layout(format: str, options: ReadingOptions) -> Layout:
+def _layout(format: str, options: ReadingOptions) -> FieldLayout:
     delimiter, columns = options.get("delimiter"), options.get("columns")
     quoting, header = options.get("quoting", "minimal"), options.get("header", True)
     plain = delimiter is None and quoting == "minimal" and header and columns is None
@@ -265,9 +265,9 @@ def _layout(format: str, options: ReadingOptions) -> Layout:
         raise UsageError(f'--quoting "{quoting}": expected minimal or none')
     if header == (columns is not None):
         raise UsageError("--no-header and --columns go together: a file without a header needs names for its columns")
-    if columns is not None and set(columns) <= {IGNORED}:
-        raise UsageError(f'--columns names no column; expected names, with "{IGNORED}" for a field to ignore')
-    return Layout(
+    if columns is not None and set(columns) <= {IGNORED_COLUMN}:
+        raise UsageError(f'--columns names no column; expected names, with "{IGNORED_COLUMN}" for a field to ignore')
+    return FieldLayout(
         delimiter=chosen,
         quotes=quoting == "minimal",
         columns=None if columns is None else tuple(columns),

@@ -1,22 +1,35 @@
-"""Texts as token ids, tokenized once: a flat array and where each text begins."""
+"""Texts as token ids: a flat array and where each text begins; and a cache, so that a text is tokenized once."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from homeground.data.tables import shown
 from homeground.errors import UsageError
 
+TEXTS_AT_ONCE = 4096
+"""Texts given to the tokenizer at once: what it returns for a text takes 20 times the memory of the token ids."""
+
+HEAD_PARTS = 4
+"""Of the room for a text that is too long, one part in so many is for its head, the rest for its tail (after Sun et al.
+2019, How to fine-tune BERT for text classification, who keep 128 and 382 of 510)."""
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Text = TypeVar("Text", str, tuple[str, ...])
+"""A single text, or the texts of a pair."""
+
+Number = TypeVar("Number", np.int32, np.int8)
 
 
 @dataclass(frozen=True)
@@ -86,25 +99,6 @@ def map_longest_first(
     return results
 
 
-def require_characters(texts: Iterable[str]) -> None:
-    """Raise UsageError for a text with half a surrogate pair, as a shell hands on bytes that are not UTF-8."""
-    for text in texts:
-        if not text.isascii() and _LONE_SURROGATE.search(text):
-            raise UsageError(
-                f"the text {shown(text)} holds bytes that are not UTF-8, or half a character; write it in UTF-8, or "
-                "put it into a file and name its --encoding"
-            )
-
-
-def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenized:
-    """Tokenize texts once, special tokens included, cut to the length the tokenizer was told."""
-    encodings = tokenizer.encode_batch_fast(list(texts))
-    ids = [np.asarray(encoding.ids, np.int32) for encoding in encodings]
-    starts = np.concatenate([[0], np.cumsum([len(row) for row in ids], dtype=np.int64)])
-    flat = np.concatenate(ids) if ids else np.empty(0, np.int32)
-    return Tokenized(flat, starts, truncated=sum(bool(encoding.overflowing) for encoding in encodings))
-
-
 @dataclass(frozen=True)
 class Sequences:
     """Token ids of texts or pairs, each as one sequence; ``types`` is flat like the ids, 1 in second texts of pairs."""
@@ -127,48 +121,163 @@ class Sequences:
         return batch
 
 
-HEAD_SHARE = 4
-"""Of the room for a text that is too long, one part in so many is for its head, the rest for its tail (after Sun et al.
-2019, How to fine-tune BERT for text classification, who keep 128 and 382 of 510)."""
+def require_characters(texts: Iterable[str]) -> None:
+    """Raise UsageError for a text with half a surrogate pair, as a shell hands on bytes that are not UTF-8."""
+    for text in texts:
+        if not text.isascii() and _LONE_SURROGATE.search(text):
+            raise UsageError(
+                f"the text {shown(text)} holds bytes that are not UTF-8, or half a character; write it in UTF-8, or "
+                "put it into a file and name its --encoding"
+            )
+
+
+def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenized:
+    """Tokenize texts, special tokens included, cut to the maximum length that the tokenizer has."""
+    return _encode(texts, tokenizer).tokenized()
 
 
 def tokenize_sequences(
     texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, *, truncation: str = "head"
 ) -> Sequences:
-    """Tokenize single texts or pairs, special tokens included, cut to the length the tokenizer was told.
+    """Tokenize single texts or pairs, special tokens included, cut to the maximum length that the tokenizer has.
 
     Of pairs the longer text is cut first. ``head_and_tail`` keeps both ends of a single text that is too long.
     """
-    paired = bool(texts) and len(texts[0]) == 2
-    if truncation == "head_and_tail" and not paired:
-        return Sequences(_ends(tokenizer, [own[0] for own in texts]), None)
-    if not paired:
-        return Sequences(tokenize([own[0] for own in texts], tokenizer), None)
-    encodings = tokenizer.encode_batch([(own[0], own[1]) for own in texts])
-    starts = np.concatenate([[0], np.cumsum([len(encoding.ids) for encoding in encodings], dtype=np.int64)])
-    ids = np.concatenate([np.asarray(encoding.ids, np.int32) for encoding in encodings])
-    types = np.concatenate([np.asarray(encoding.type_ids, np.int8) for encoding in encodings])
-    return Sequences(Tokenized(ids, starts, sum(bool(encoding.overflowing) for encoding in encodings)), types)
+    if _are_pairs(texts):
+        return _encode(texts, tokenizer).sequences()
+    encode = _encode_ends if truncation == "head_and_tail" else _encode
+    return encode([own[0] for own in texts], tokenizer).sequences()
 
 
-def _ends(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenized:
-    """Tokenize texts so that those that are too long keep their head and their tail between the special tokens."""
-    room = tokenizer.truncation
-    assert room is not None
-    longest = int(room["max_length"])
+class TextTokens:
+    """The tokens of texts for one tokenizer: a text is tokenized once, however many sets it is in.
+
+    The results are equal, array by array, to those of `tokenize` and `tokenize_sequences`. Kept are the token ids of
+    every distinct text as one array, and a dictionary from texts to their places in it. ``padding`` is the id that
+    fills up a batch. The tokenizer's maximum length must not change.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, padding: int) -> None:
+        self.tokenizer, self.padding = tokenizer, padding
+        self._texts = _Cache[str](lambda texts: _encode(texts, tokenizer))
+        self._ends = _Cache[str](lambda texts: _encode_ends(texts, tokenizer))
+        self._pairs = _Cache[tuple[str, ...]](lambda pairs: _encode(pairs, tokenizer))
+
+    def tokenize(self, texts: Sequence[str]) -> Tokenized:
+        """Return the tokens of texts."""
+        return self._texts.encode(texts).tokenized()
+
+    def tokenize_sequences(self, texts: Sequence[tuple[str, ...]], *, truncation: str = "head") -> Sequences:
+        """Return the tokens of single texts or pairs."""
+        if _are_pairs(texts):
+            return self._pairs.encode(texts).sequences()
+        cache = self._ends if truncation == "head_and_tail" else self._texts
+        return cache.encode([own[0] for own in texts]).sequences()
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Flat token ids, the tokens of every text, the flat types of pairs, and which texts were cut."""
+
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    types: NDArray[np.int8] | None
+    is_cut: NDArray[np.bool_]
+
+    @classmethod
+    def join(cls, parts: Sequence[_Encoded]) -> _Encoded:
+        """Return the texts of several encodings, one after the other; no parts are no texts."""
+        types = [part.types for part in parts if part.types is not None]
+        return cls(
+            np.concatenate([np.empty(0, np.int32), *(part.ids for part in parts)]),
+            np.concatenate([np.empty(0, np.int64), *(part.lengths for part in parts)]),
+            np.concatenate(types) if types else None,
+            np.concatenate([np.empty(0, np.bool_), *(part.is_cut for part in parts)]),
+        )
+
+    def tokenized(self) -> Tokenized:
+        starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        return Tokenized(self.ids, starts, int(self.is_cut.sum()))
+
+    def sequences(self) -> Sequences:
+        return Sequences(self.tokenized(), self.types)
+
+    def take(self, places: NDArray[np.int64]) -> _Encoded:
+        """Return the texts at some places, in their order; a place may occur several times."""
+        lengths = self.lengths[places]
+        # A token of the result is as far from its text's start as it is here.
+        here, there = np.cumsum(self.lengths) - self.lengths, np.cumsum(lengths) - lengths
+        tokens = np.arange(lengths.sum()) + np.repeat(here[places] - there, lengths)
+        types = None if self.types is None else self.types[tokens]
+        return _Encoded(self.ids[tokens], lengths, types, self.is_cut[places])
+
+
+class _Cache(Generic[Text]):
+    """What a function encoded so far, and the place of every text in it."""
+
+    def __init__(self, encode: Callable[[Sequence[Text]], _Encoded]) -> None:
+        self._encode = encode
+        self._encoded = _Encoded.join([])
+        self._places: dict[Text, int] = {}
+
+    def encode(self, texts: Sequence[Text]) -> _Encoded:
+        """Return texts encoded; only those that are new are given to the function."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._places]
+        if new:
+            self._encoded = _Encoded.join([self._encoded, self._encode(new)])
+            self._places |= {text: place for place, text in enumerate(new, start=len(self._places))}
+        return self._encoded.take(np.array([self._places[text] for text in texts], np.int64))
+
+
+def _are_pairs(texts: Sequence[tuple[str, ...]]) -> bool:
+    return bool(texts) and len(texts[0]) == 2
+
+
+def _batches(texts: Sequence[Text], tokenizer: Tokenizer) -> Iterator[list[Encoding]]:
+    for begin in range(0, len(texts), TEXTS_AT_ONCE):
+        yield tokenizer.encode_batch_fast(list(texts[begin : begin + TEXTS_AT_ONCE]))
+
+
+def _encode(texts: Sequence[Text], tokenizer: Tokenizer) -> _Encoded:
+    """Encode texts or pairs, cut by the tokenizer; of pairs the types are kept."""
+    paired = bool(texts) and not isinstance(texts[0], str)
+    return _Encoded.join(
+        [
+            _Encoded(
+                _flat((each.ids for each in encodings), np.int32),
+                np.array([len(each) for each in encodings], np.int64),
+                _flat((each.type_ids for each in encodings), np.int8) if paired else None,
+                np.array([bool(each.overflowing) for each in encodings], np.bool_),
+            )
+            for encodings in _batches(texts, tokenizer)
+        ]
+    )
+
+
+def _flat(rows: Iterable[Sequence[int]], kind: type[Number]) -> NDArray[Number]:
+    return np.fromiter(chain.from_iterable(rows), kind)
+
+
+def _encode_ends(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:
+    """Encode texts so that those that are too long keep their head and their tail between the special tokens."""
+    truncation = tokenizer.truncation
+    assert truncation is not None
+    longest = int(truncation["max_length"])
     tokenizer.no_truncation()
-    encodings = tokenizer.encode_batch(list(texts))
-    tokenizer.enable_truncation(longest)
-    rows: list[NDArray[np.int32]] = []
-    for encoding in encodings:
-        ids = np.asarray(encoding.ids, np.int32)
-        if len(ids) > longest:
-            content = np.flatnonzero(np.asarray(encoding.special_tokens_mask) == 0)
-            first, last = int(content[0]), int(content[-1]) + 1
-            left = longest - first - (len(ids) - last)
-            tail = left - left // HEAD_SHARE
-            ids = np.concatenate([ids[: first + left // HEAD_SHARE], ids[last - tail :]])
-        rows.append(ids)
-    starts = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
-    flat = np.concatenate(rows) if rows else np.empty(0, np.int32)
-    return Tokenized(flat, starts, sum(len(encoding.ids) > longest for encoding in encodings))
+    try:
+        parts = [_both_ends(encoding, longest) for encodings in _batches(texts, tokenizer) for encoding in encodings]
+    finally:
+        tokenizer.enable_truncation(longest)
+    return _Encoded.join(parts)
+
+
+def _both_ends(encoding: Encoding, longest: int) -> _Encoded:
+    ids = np.asarray(encoding.ids, np.int32)
+    is_cut = len(ids) > longest
+    if is_cut:
+        content = np.flatnonzero(np.asarray(encoding.special_tokens_mask) == 0)
+        first, last = int(content[0]), int(content[-1]) + 1
+        room = longest - first - (len(ids) - last)
+        head = room // HEAD_PARTS
+        ids = np.concatenate([ids[: first + head], ids[last - (room - head) :]])
+    return _Encoded(ids, np.array([len(ids)], np.int64), None, np.array([is_cut]))

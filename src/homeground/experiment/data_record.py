@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from homeground.checkpoint import Checkpoint
-from homeground.data.corpus import FEWEST_UNITS, LISTED, Corpus
+from homeground.data.corpus import Corpus
 from homeground.data.examples import Example
+from homeground.data.leakage import Contamination
+from homeground.data.summary import MAX_ROWS_LISTED
+from homeground.data.units import MIN_UNITS
 from homeground.evaluation.evaluation_set import EvaluationSet
-from homeground.experiment.contamination import Contamination
 from homeground.experiment.general_sets import GeneralExamples, script_notes
 from homeground.experiment.splits import TrainingSplits
 from homeground.recipe.recipe import Recipe
@@ -58,8 +60,8 @@ def data_record(
             "set_aside": [*corpus.record["set_aside"], *skipped],
             "truncated": {"texts": sum(each.truncated for each in rows), "max_length": max_length},
             "seen_in_training": len(contamination.rows),
-            "seen_in_training_rows": contamination.rows[:LISTED],
-            "texts_seen_in_training": contamination.text_only,
+            "seen_in_training_rows": contamination.rows[:MAX_ROWS_LISTED],
+            "texts_seen_in_training": contamination.texts,
         }
     )
 
@@ -69,7 +71,7 @@ def _skipped(general: GeneralExamples | None) -> list[dict[str, Any]]:
     if general is None:
         return []
     return [
-        {"file": general.name, "reason": reason, "count": len(rows), "rows": rows[:LISTED]}
+        {"file": general.name, "reason": reason, "count": len(rows), "rows": rows[:MAX_ROWS_LISTED]}
         for reason, rows in general.skipped.items()
     ]
 
@@ -86,10 +88,10 @@ def data_notes(record: DataRecord) -> list[str]:
     else:
         parts = ", ".join(f"{getattr(counts, name)} {name}" for name in ("train", "validation", "test"))
         notes.append(f"{parts} examples; {split.units['test']} independent test units by {split.unit}")
-    if (units := split.units["test"]) < FEWEST_UNITS:
+    if (units := split.units["test"]) < MIN_UNITS:
         notes.append(
             f"there will be no verdict: the test has {units} independent units by {split.unit}, and at least "
-            f"{FEWEST_UNITS} are needed"
+            f"{MIN_UNITS} are needed"
         )
     for skipped in record.set_aside:
         rows = _rows(skipped.rows, skipped.count)

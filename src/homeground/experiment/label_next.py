@@ -23,9 +23,10 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from homeground.checkpoint import open_checkpoint
-from homeground.data.csv_fields import csv_field
-from homeground.data.examples import digest, text_hashes
-from homeground.data.unlabelled import Found, text_chunks
+from homeground.data.examples import digest
+from homeground.data.formats import csv_field
+from homeground.data.leakage import text_hashes
+from homeground.data.streams import NumberedTexts, text_chunks
 from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.setup import Setup
 from homeground.inference.classifier import THRESHOLD, Classifier, Text, joined
@@ -57,7 +58,7 @@ def label_next(run: Run, setup: Setup, on_event: OnEvent) -> None:
         return
     on_event(Notice(f"looking in {path} for texts worth labelling"))
     model = Classifier(open_checkpoint(str(run.model_folder)), engine=setup.recipe.engine)
-    known = set(np.union1d(setup.contamination.training_hashes, text_hashes(setup.corpus.test.examples)).tolist())
+    known = set(np.union1d(setup.training_hashes.hashes, text_hashes(setup.corpus.test.examples)).tolist())
     chunks = text_chunks(path, setup.recipe, setup.task.info.columns)
     pool = most_doubtful(model, chunks, known=known, count=POOL * wanted)
     chosen = choose(pool, _vectors(model, pool), wanted, seed=setup.recipe.seed)
@@ -65,7 +66,9 @@ def label_next(run: Run, setup: Setup, on_event: OnEvent) -> None:
     on_event(Notice(f"{len(chosen)} texts worth labelling are listed in {run.folder / FILE}"))
 
 
-def most_doubtful(model: Classifier, chunks: Iterable[Sequence[Found]], *, known: set[int], count: int) -> list[Doubt]:
+def most_doubtful(
+    model: Classifier, chunks: Iterable[Sequence[NumberedTexts]], *, known: set[int], count: int
+) -> list[Doubt]:
     """Return the ``count`` texts of least margin, the most doubtful first; ``known`` texts are passed over.
 
     ``known`` holds digests. Of texts that count as the same one is kept. No more than ``count`` texts and one chunk are
@@ -74,7 +77,7 @@ def most_doubtful(model: Classifier, chunks: Iterable[Sequence[Found]], *, known
     pool: list[Doubt] = []
     for chunk in chunks:
         held = {doubt.digest for doubt in pool}
-        fresh: dict[int, Found] = {}
+        fresh: dict[int, NumberedTexts] = {}
         for row, texts in chunk:
             own = digest(texts)
             if own not in known and own not in held:
@@ -108,7 +111,7 @@ def choose(pool: Sequence[Doubt], vectors: NDArray[np.float64], count: int, *, s
     return [pool[place] for place in sorted(chosen)]
 
 
-def _doubts(model: Classifier, fresh: dict[int, Found]) -> list[Doubt]:
+def _doubts(model: Classifier, fresh: dict[int, NumberedTexts]) -> list[Doubt]:
     probabilities = model.predict_proba([_asked(texts) for _, texts in fresh.values()])
     return [
         Doubt(row, texts, own, *_doubt(model, given))

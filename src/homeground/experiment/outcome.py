@@ -111,9 +111,7 @@ def word_set(setup: Setup) -> EvaluationSet | None:
     count, task = setup.recipe.evaluation.pll, setup.task
     if not count or not isinstance(task, MeasuresWords):
         return None
-    words, rows = task.word_rows(
-        setup.corpus.test.examples, count, setup.tokenizer, padding=setup.padding, max_length=setup.max_length
-    )
+    words, rows = task.word_rows(setup.corpus.test.examples, count, setup.tokens, max_length=setup.max_length)
     return replace(setup.test, name="words", task=words, rows=rows)
 
 

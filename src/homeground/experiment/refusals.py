@@ -6,8 +6,8 @@ from pathlib import Path
 
 from homeground.checkpoint import Checkpoint, fills_masks
 from homeground.data.corpus import Corpus
+from homeground.data.streams import require_texts
 from homeground.data.tables import read_table
-from homeground.data.unlabelled import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe.recipe import Recipe
 from homeground.tasks.task import TaskInfo

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.tokenized import tokenize
 from homeground.engines.model import MaskedHead, Model
 from homeground.evaluation.comparison import Circumstances, judge, judge_general
 from homeground.evaluation.evaluate import embed
@@ -37,7 +36,7 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
     """Return scores.json of a run, its verdict counted in the ledger beside it."""
     kept, merged, calibration = outcome.kept, outcome.kept.merged, outcome.kept.calibration
     predictions = baseline_predictions(run, setup, outcome.baseline)
-    number, folds = _verdict_number(run, setup), setup.corpus.record["split"]["folds"]
+    number, folds = _verdict_number(run, setup), setup.corpus.summary.split.folds
     comparison = judge(
         setup.test,
         outcome.before,
@@ -56,7 +55,7 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         outcome.general.before,
         outcome.general.after,
         margin=setup.recipe.evaluation.general_margin or outcome.general.examples.task.info.margin,
-        seen=setup.contamination.general,
+        seen=setup.general_seen,
     )
     return Scores(
         **judgement_fields(comparison),
@@ -126,7 +125,7 @@ def _side(model: Model, measurement: Measurement, setup: Setup) -> MeasuredModel
     size = setup.recipe.evaluation.evaluation_batch_size
 
     def encode(texts: list[str]) -> NDArray[np.float32]:
-        return embed(model, tokenize(texts, setup.tokenizer), padding=setup.padding, batch_size=size)
+        return embed(model, setup.tokens.tokenize(texts), padding=setup.tokens.padding, batch_size=size)
 
     def fill(batch: Batch, count: int) -> Batch:
         head = model.head

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
-from homeground.checkpoint import Checkpoint, load_tokenizer, open_checkpoint, padding_id, require_encoder
+from homeground.checkpoint import (
+    Checkpoint,
+    learned_texts,
+    load_tokenizer,
+    open_checkpoint,
+    padding_id,
+    require_encoder,
+)
 from homeground.data.corpus import Corpus, link, read_corpus, read_file
 from homeground.data.examples import Example
+from homeground.data.leakage import Contamination, TrainingHashes
+from homeground.data.tokenized import TextTokens
 from homeground.errors import UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.merging import MERGE_DRAWS
-from homeground.experiment.contamination import Contamination
 from homeground.experiment.data_record import data_notes, data_record
 from homeground.experiment.general_sets import Domain, GeneralExamples, read_general_sets
 from homeground.experiment.refusals import refuse_before_start, refuse_missing, refuse_new_head
@@ -32,21 +38,24 @@ class Setup:
     """Everything that the trainings of a recipe need; nothing of it changes afterwards.
 
     ``test`` are the test examples, all examples where folds are cross-fitted. ``general`` are the general examples that
-    decide, ``keep_general`` those that choose how much is kept; each is None where there are none.
+    decide, of which ``general_seen`` were learned from, ``keep_general`` those that choose how much is kept; each is
+    None where there are none. ``training_hashes`` are those of every text that the adapted model has learned from or
+    was chosen by, earlier runs included.
     """
 
     recipe: Recipe
     checkpoint: Checkpoint
     task: Task
     corpus: Corpus
-    tokenizer: Tokenizer
-    padding: int
+    tokens: TextTokens
     max_length: int
     test: EvaluationSet
     splits: TrainingSplits
     general: EvaluationSet | None
     keep_general: EvaluationSet | None
+    training_hashes: TrainingHashes
     contamination: Contamination
+    general_seen: int
     hashes: dict[str, str]
     record: DataRecord
 
@@ -94,10 +103,10 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
     refuse_new_head(recipe, spec.info, checkpoint)
     max_length = longest_input(recipe, spec.info, checkpoint)
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
-    padding = padding_id(checkpoint, tokenizer)
+    tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
 
     def tokenize(task: Task, examples: Sequence[Example]) -> Any:
-        return task.tokenize(examples, tokenizer, padding)
+        return task.tokenize(examples, tokens)
 
     domain_examples = [example for part in parts.values() for example in part.examples]
     decides, chooses = read_general_sets(Domain(recipe, spec, task, checkpoint, domain_examples))
@@ -112,7 +121,7 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
     resampling = Resampling(recipe.seed, draws)
     test = EvaluationSet("test", task, tokenize(task, corpus.test.examples), corpus.test.units, size, resampling)
     splits = TrainingSplits(recipe, corpus, task, tokenize)
-    contamination = Contamination.of(recipe, checkpoint, corpus, decides, chooses)
+    training_hashes, contamination = _contamination(checkpoint, corpus, chooses)
     record = data_record(
         recipe, checkpoint, task, corpus, max_length, test, splits, (decides, chooses), contamination, domain_examples
     )
@@ -121,14 +130,15 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
         checkpoint,
         task,
         corpus,
-        tokenizer,
-        padding,
+        tokens,
         max_length,
         test,
         splits,
         general_set(decides, draws),
         general_set(chooses, MERGE_DRAWS),
+        training_hashes,
         contamination,
+        0 if decides is None else int(training_hashes.seen(decides.examples).sum()),
         _hashes(recipe, corpus, decides, chooses),
         record,
     )
@@ -172,6 +182,20 @@ def _refuse_own_checkpoint(setup: Setup) -> None:
     run, folder = setup.checkpoint.run, setup.folder
     if run is not None and run.resolve() == folder.resolve():
         raise UsageError(f"--out {folder} is the run that is the checkpoint; name another folder for the new run")
+
+
+def _contamination(
+    checkpoint: Checkpoint, corpus: Corpus, keep_general: GeneralExamples | None
+) -> tuple[TrainingHashes, Contamination]:
+    """Return what the adapted model has learned from or was chosen by, earlier runs included, and what the test has."""
+    earlier = TrainingHashes(learned_texts(checkpoint))
+    validation, chose = corpus.validation.examples, keep_general.examples if keep_general else []
+    learned = earlier | TrainingHashes.of([*corpus.train.examples, *validation, *chose])
+    seen = learned
+    if corpus.folds is not None:
+        # Each fold's model learned from the others only; a validation file chose the weights of all.
+        seen = earlier | TrainingHashes.of(validation if "validation" in corpus.hashes else [])
+    return learned, Contamination.of(corpus.test.examples, seen, earlier)
 
 
 def _hashes(

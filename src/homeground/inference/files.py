@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from homeground.data.columns import find_columns
-from homeground.data.csv_fields import csv_field
+from homeground.data.formats import csv_field
 from homeground.data.tables import Origin, Row, open_table, text
 from homeground.errors import DataError, UsageError, nearest
 from homeground.inference.classifier import THRESHOLD, Classifier, joined

@@ -1,8 +1,8 @@
 """The recipe of a chain: a few settings for all its steps, and a table of settings for each of the two.
 
-checkpoint = "minilm"       what all steps share stands at the top
-[domain]                    a recipe whose task is "mlm" unless it says otherwise
-[task]                      a recipe; it is followed twice, with the domain step before it and without
+checkpoint = "minilm"       settings of all steps are at the top
+[domain]                    a recipe; its task is "mlm" unless it names another
+[task]                      a recipe; it is run twice, from the result of the domain step and from the checkpoint
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from homeground.errors import HomegroundError, UsageError, nearest
-from homeground.recipe.recipe import Recipe, make_recipe, placed, read_toml
+from homeground.recipe.recipe import Recipe, make_recipe, read_toml, resolve_paths
 
 STEPS = ("domain", "task")
 """The tables of a chain."""
 
 SHARED = ("checkpoint", "revision", "engine", "seed")
-"""Settings of a recipe that a chain says once."""
+"""The settings of a recipe that are the same for all steps of a chain."""
 
-OWN = (*SHARED, "out", "keep_test_texts")
-"""What stands at the top of a chain's file."""
+TOP_LEVEL = (*SHARED, "out", "keep_test_texts")
+"""The settings at the top of a chain's file."""
 
 TEST_TEXTS = "test_texts.jsonl"
 """In the chain's folder: the texts of the task's test split, which the domain step must not learn from."""
@@ -41,12 +41,12 @@ class Chain:
     @property
     def adapted(self) -> Recipe:
         """The recipe of the task from the run of the domain step."""
-        changed = {"checkpoint": str(self.folder / "domain"), "revision": None, "out": str(self.folder / "adapted")}
-        return self.plain.model_copy(update=changed)
+        changes = {"checkpoint": str(self.folder / "domain"), "revision": None, "out": str(self.folder / "adapted")}
+        return self.plain.model_copy(update=changes)
 
     @property
     def test_texts(self) -> Path | None:
-        """Where the texts are written that the domain step leaves out; None where it leaves out none, or others."""
+        """The file of the texts that the domain step leaves out; None where it leaves out none, or another file."""
         path = self.folder / TEST_TEXTS
         return path if self.domain.split.leave_out == str(path) else None
 
@@ -60,27 +60,33 @@ def is_chain(path: str | Path) -> bool:
 
 
 def read_chain(path: str | Path, **settings: Any) -> Chain:
-    """Return the chain of a TOML file overlaid by settings, e.g. ``{"out": "runs/x", "domain.training.epochs": 1}``.
+    """Return the chain of a TOML file overlaid with settings, e.g. ``{"out": "runs/x", "domain.training.epochs": 1}``.
 
     Raises:
-        UsageError: a name is unknown or in the wrong place, or a step's settings contradict each other.
+        UsageError: a name is unknown or in the wrong place, or the settings of a step contradict each other.
     """
-    values = read_toml(path)
+    values, home = read_toml(path), Path(path).parent
     for name in values:
-        if name not in (*OWN, *STEPS):
-            raise UsageError(f'{path}: "{name}" is not for a chain; {nearest(name, (*OWN, *STEPS))}')
-    own, flat = _sorted(path, settings)
-    own = placed({name: values[name] for name in OWN if name in values}, Path(path).parent) | own
-    keep = _truth(path, own.pop("keep_test_texts", False))
+        if name not in (*TOP_LEVEL, *STEPS):
+            raise UsageError(f'{path}: "{name}" is not for a chain; {nearest(name, (*TOP_LEVEL, *STEPS))}')
+    for name in settings:
+        if name not in TOP_LEVEL and not re.match(rf"({'|'.join(STEPS)})\..", name):
+            raise UsageError(f"{path}: which step is {name} for? name it with --set domain.{name}=… or task.{name}=…")
+    top = resolve_paths({name: value for name, value in values.items() if name not in STEPS}, home)
+    top |= {name: value for name, value in settings.items() if name in TOP_LEVEL}
+    keep = _truth(path, top.pop("keep_test_texts", False))
     tables = {step: _table(path, values, step) for step in STEPS}
     tables["domain"].setdefault("task", "mlm")
-    folder = Path(own.pop("out", None) or _usual_folder(tables["task"]))
+    folder = Path(top.pop("out", None) or _default_folder(tables["task"]))
     recipes: list[Recipe] = []
     for step, run in zip(STEPS, ("domain", "plain"), strict=True):
+        flat = {name.removeprefix(f"{step}."): settings[name] for name in settings if name.startswith(f"{step}.")}
         with naming(step):
-            _refuse_shared(tables[step], flat[step])
-            nested = placed(tables[step], Path(path).parent)
-            recipes.append(make_recipe({**nested, **own, "out": str(folder / run)}, **flat[step]))
+            for name in (*SHARED, "out"):
+                if name in tables[step] or name in flat:
+                    raise UsageError(f'"{name}" stands at the top of a chain, once for all its steps')
+            nested = resolve_paths(tables[step], home)
+            recipes.append(make_recipe({**nested, **top, "out": str(folder / run)}, **flat))
             if recipes[-1].evaluation.seeds > 1:
                 raise UsageError("--seeds is not for a chain: what it compares are single trainings; leave it out")
     domain, plain = recipes
@@ -92,7 +98,7 @@ def read_chain(path: str | Path, **settings: Any) -> Chain:
 
 @contextlib.contextmanager
 def naming(step: str) -> Generator[None]:
-    """Let an error begin with the step it befell."""
+    """Begin the message of an error with the step in which it occurred."""
     try:
         yield
     except HomegroundError as error:
@@ -100,26 +106,11 @@ def naming(step: str) -> Generator[None]:
         raise
 
 
-def _sorted(path: str | Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the settings of the chain itself and, by step, those of the steps."""
-    own: dict[str, Any] = {}
-    flat: dict[str, dict[str, Any]] = {step: {} for step in STEPS}
-    for name, value in settings.items():
-        step, _, rest = name.partition(".")
-        if name in OWN:
-            own[name] = value
-        elif step in flat and rest:
-            flat[step][rest] = value
-        else:
-            raise UsageError(f"{path}: which step is {name} for? name it with --set domain.{name}=… or task.{name}=…")
-    return own, flat
-
-
 def _truth(path: str | Path, value: object) -> bool:
-    known = {"true": True, "false": False}.get(str(value).lower())
-    if known is None:
+    truth = {"true": True, "false": False}.get(str(value).lower())
+    if truth is None:
         raise UsageError(f"{path}: keep_test_texts is {value!r}; expected true or false")
-    return known
+    return truth
 
 
 def _table(path: str | Path, values: Mapping[str, Any], step: str) -> dict[str, Any]:
@@ -129,14 +120,7 @@ def _table(path: str | Path, values: Mapping[str, Any], step: str) -> dict[str, 
     return dict(cast(dict[str, Any], table))
 
 
-def _usual_folder(task: Mapping[str, Any]) -> Path:
+def _default_folder(task: Mapping[str, Any]) -> Path:
     name = Path(str(task.get("data", ""))).name.split(".")[0]
     stem = re.sub(r"[^\w-]+", "-", name).strip("-")
     return Path("runs") / f"{stem or 'data'}-chain"
-
-
-def _refuse_shared(table: Mapping[str, Any], flat: Mapping[str, Any]) -> None:
-    """Refuse in a step what is the same for all of them."""
-    for name in (*SHARED, "out"):
-        if name in table or name in flat:
-            raise UsageError(f'"{name}" stands at the top of a chain, once for all its steps')

@@ -1,8 +1,8 @@
-"""The recipe: everything a run was told to do, as validated settings.
+"""The recipe: the validated settings of a run.
 
-One list of fields serves four readers: the sections of a TOML file, the flags of ``homeground adapt``, the keywords of
-``homeground.adapt`` and the resolved ``recipe.toml`` of a run. A flag is a field's name with dashes; ``--set
-section.field=value`` reaches the same fields by their full names. There is no second list.
+One list of fields defines the sections of a TOML file, the flags of ``homeground adapt``, the keywords of
+``homeground.adapt`` and the ``recipe.toml`` of a run. A flag is the name of a field with dashes; ``--set
+section.field=value`` sets the same fields by their full names. There is no second list.
 """
 
 from __future__ import annotations
@@ -43,29 +43,27 @@ FILES = (
     ("evaluation", "keep_general"),
     ("annotation", "unlabelled"),
 )
-"""The settings that may name a file, as section and field."""
+"""The settings that may be the path of a file, as section and field."""
 
 BENCHMARKS = ("sts-benchmark",)
-"""Names that a general set may have instead of a file's."""
+"""General sets that are named instead of given as a file."""
 
 
 def names_benchmark(name: str, folder: Path = Path()) -> bool:
-    """Tell whether a general set is one that is known by name; a file of that name in ``folder`` goes before it."""
+    """Tell whether a general set is the name of a benchmark; a file of that name in ``folder`` takes precedence."""
     return name in BENCHMARKS and not (folder / name).is_file()
 
 
 class Recipe(Section):
-    """Everything a run was told to do."""
+    """The settings of a run, section by section."""
 
     data: str = Field(description="file to adapt to")
-    task: Literal["mlm", "similarity", "classification"] | None = Field(
-        default=None, description="what is learned, else it follows from the columns"
-    )
+    task: str | None = Field(default=None, description="what to learn; by default it follows from the columns")
     checkpoint: str = Field(default="minilm", description="pretrained weights: a Hub name, a folder, a run, or minilm")
-    revision: str | None = Field(default=None, description="commit, branch or tag of a Hub checkpoint")
+    revision: str | None = Field(default=None, description="commit, branch or tag of a checkpoint on the Hub")
     engine: Literal["torch"] = Field(default="torch", description="library that computes")
-    seed: int = Field(default=0, ge=0, description="every random choice follows from it")
-    out: str | None = Field(default=None, description="run folder, else runs/<data name>-<task>")
+    seed: int = Field(default=0, ge=0, description="seed of every random choice")
+    out: str | None = Field(default=None, description="run folder; default: runs/<data name>-<task>")
     columns: Columns = Columns()
     reading: Reading = Reading()
     split: Split = Split()
@@ -79,7 +77,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
         if self.split.train_size is not None and self.split.split != "ordered":
-            raise ValueError("--train-size needs --split ordered; a random split is told by fractions")
+            raise ValueError("--train-size needs --split ordered; a random split takes fractions")
         if self.split.split == "ordered" and self.columns.group is not None:
             raise ValueError("--split ordered keeps rows in order and --group keeps groups together; choose one")
         decays = "weight_decay" in self.training.model_fields_set and self.training.weight_decay > 0
@@ -87,7 +85,7 @@ class Recipe(Section):
             raise ValueError("--optimizer adam has no weight decay; use --optimizer adamw or --weight-decay 0")
         if self.split.cross_fit and (isinstance(self.split.test, str)):
             raise ValueError(
-                "--cross-fit tests every example of the data in turn and --test FILE brings its own; choose"
+                "--cross-fit tests every example of the data in turn, --test FILE those of FILE; choose one"
             )
         for flag, ends in (
             ("--score-range", self.columns.score_range),
@@ -99,31 +97,33 @@ class Recipe(Section):
         if self.search.search_rates[0] <= 0:
             raise ValueError(f"--search-rates {self.search.search_rates[0]:g},…: expected learning rates above 0")
         if self.search.search == 1:
-            raise ValueError("--search 1 would try the recipe alone; expected 2 trials or more, or 0 for no search")
+            raise ValueError(
+                "--search 1 would only try the recipe itself; expected 2 or more trials, or 0 for no search"
+            )
         if self.search.search_minutes is not None and not self.search.search:
-            raise ValueError("--search-minutes bounds a search; add --search N, the number of trials")
+            raise ValueError("--search-minutes limits a search; add --search N, the number of trials")
         if 2 <= self.evaluation.seeds < FEWEST_SEEDS:
             raise ValueError(
-                f"--seeds {self.evaluation.seeds}: so few trainings do not show how much they differ; expected "
+                f"--seeds {self.evaluation.seeds}: too few trainings to estimate how much they differ; expected "
                 f"{FEWEST_SEEDS} or more, or 0 for one training and an interval over test items only"
             )
         if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
-            raise ValueError("--titles: a heat map compares at least two texts, written a,b,c")
+            raise ValueError("--titles: a heat map compares at least two texts, given as a,b,c")
         if not self.reading.header and self.reading.columns is None:
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
     def for_task(self, task: str, defaults: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """Return the recipe with its task named and, where nothing was asked for, with the values that suit the task.
+        """Return the recipe with its task, and with the defaults of the task for the settings that were not given.
 
-        ``defaults`` are those values by section, e.g. ``{"training": {"epochs": 3}}``.
+        ``defaults`` are values by section and field, e.g. ``{"training": {"epochs": 3}, "split": {"test": 0.1}}``.
         """
-        changed: dict[str, Any] = {"task": task}
-        for name, values in defaults.items():
-            section: Section = getattr(self, name)
-            unset = {field: value for field, value in values.items() if field not in section.model_fields_set}
-            changed[name] = section.model_copy(update=unset)
-        return self.model_copy(update=changed)
+        changes: dict[str, Any] = {"task": task}
+        for section, values in defaults.items():
+            current: Section = getattr(self, section)
+            missing = {name: value for name, value in values.items() if name not in current.model_fields_set}
+            changes[section] = current.model_copy(update=missing)
+        return self.model_copy(update=changes)
 
     def with_training(self, **values: float | str) -> Recipe:
         """Return the recipe with other values in [training]."""
@@ -135,15 +135,15 @@ class Recipe(Section):
         return self.model_copy(update=changed)
 
     def to_toml(self, folder: Path | None = None) -> str:
-        """Return the recipe as TOML with every default written out; what is not set is left out or says "none".
+        """Return the recipe as TOML with every default written out; a setting without a value is left out or "none".
 
-        For a file that will lie in ``folder`` the paths in it are made relative to that folder, as they are read.
+        With ``folder``, where the file will be, paths are made relative to it, as ``read_recipe`` expects them.
         """
         values = self.model_dump(mode="json", exclude_none=True)
         if folder is not None:
             if self.checkpoint != "minilm" and Path(self.checkpoint).exists():
                 values["checkpoint"] = "./" + Path(os.path.relpath(self.checkpoint, folder)).as_posix()
-            values = _with_paths(values, lambda file: _seen_from(file, folder))
+            values = _with_paths(values, lambda file: _relative_to(folder, file))
         for setting in settings():
             table = values[setting.section] if setting.section else values
             if setting.name not in table and setting.field.default is not None:
@@ -153,7 +153,7 @@ class Recipe(Section):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One field of the recipe, seen from outside: ``training.batch_size`` is ``--batch-size``."""
+    """One field of the recipe, as a flag or full name: ``training.batch_size`` is ``--batch-size``."""
 
     section: str
     name: str
@@ -166,7 +166,7 @@ class Setting:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The way to the value in a nested dictionary, e.g. ``("training", "batch_size")``."""
+        """The keys of the value in a nested dictionary, e.g. ``("training", "batch_size")``."""
         return (self.section, self.name) if self.section else (self.name,)
 
 
@@ -185,21 +185,21 @@ def settings() -> Iterator[Setting]:
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """Return the nested settings of a TOML file; paths in it are relative to its own folder.
+    """Return the nested settings of a TOML file, with the paths in it resolved from its folder.
 
-    Those are the data files, and a checkpoint that begins with ``./`` or ``../``.
+    Paths are the data files, and a checkpoint that begins with ``./`` or ``../``.
 
     Raises:
-        UsageError: the file is missing or is not TOML.
+        UsageError: the file is missing, is not TOML, or is the recipe of a chain.
     """
     values = read_toml(path)
     if isinstance(values.get("domain"), dict):
         raise UsageError(f"{path}: holds a chain of steps, not one recipe; give it to homeground.adapt_chain")
-    return placed(values, Path(path).parent)
+    return resolve_paths(values, Path(path).parent)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Return what a TOML file says, word for word.
+    """Return the values of a TOML file as they are.
 
     Raises:
         UsageError: the file is missing or is not TOML.
@@ -212,21 +212,21 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path}: is not TOML ({error})") from None
 
 
-def placed(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the nested settings of a file in ``folder`` with its paths as they are seen from here."""
-    # A checkpoint is a path only where it says so; any other name may be one on the Hub.
+def resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the nested settings of a file in ``folder`` with its paths relative to the working directory."""
+    # A checkpoint is a path only if it begins like one; any other name may be one on the Hub.
     if str(values.get("checkpoint")).startswith(("./", "../")):
         values["checkpoint"] = str(folder / values["checkpoint"])
     return _with_paths(values, lambda file: file if names_benchmark(file, folder) else str(folder / file))
 
 
-def _seen_from(file: str, folder: Path) -> str:
-    """Return a path as it is written in a recipe that lies in ``folder``."""
+def _relative_to(folder: Path, file: str) -> str:
+    """Return a path as it is written in a recipe in ``folder``."""
     return file if names_benchmark(file) else Path(os.path.relpath(file, folder)).as_posix()
 
 
 def _with_paths(values: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """Return nested settings with every file name changed."""
+    """Return nested settings with ``change`` applied to every path of a file."""
     for section, name in FILES:
         table = values.get(section, {}) if section else values
         if isinstance(table, dict) and isinstance(table.get(name), str) and table[name] != "none":
@@ -235,24 +235,24 @@ def _with_paths(values: dict[str, Any], change: Callable[[str], str]) -> dict[st
 
 
 def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Recipe:
-    """Return the validated recipe of nested settings (a TOML file) overlaid by flat ones (flags or keywords).
+    """Return the validated recipe of nested settings (a TOML file) overlaid with flat ones (flags or keywords).
 
-    A flat name is a field's name (``batch_size``) or its full name (``training.batch_size``).
+    A flat name is the name of a field (``batch_size``) or its full name (``training.batch_size``).
 
     Raises:
-        UsageError: a name is unknown, a value has the wrong kind or range, or two settings contradict each other.
+        UsageError: a name is unknown, a value has the wrong type or range, or two settings contradict each other.
     """
     values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in (nested or {}).items()}
     sections = {setting.section for setting in settings()}
     for name in sections & set(values):
         if not isinstance(values[name], dict):
             raise UsageError(f"[{name}] of the recipe is {values[name]!r}; expected a table of settings")
-    known = {setting.name: setting for setting in settings()}
-    known |= {".".join(setting.path): setting for setting in settings()}
+    by_name = {setting.name: setting for setting in settings()}
+    by_name |= {".".join(setting.path): setting for setting in settings()}
     for name, value in flat.items():
-        if name not in known:
+        if name not in by_name:
             raise UsageError(f'no setting is called "{name}"; {nearest(name, [s.name for s in settings()])}')
-        setting = known[name]
+        setting = by_name[name]
         table = values.setdefault(setting.section, {}) if setting.section else values
         table[setting.name] = value
     try:
@@ -262,14 +262,14 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
 
 
 def _explain(error: ErrorDetails) -> str:
-    """Say one validation error in the user's words: the flag, what we got, what would be right."""
+    """Return the message of a validation error: the flag, the value we got, and what is expected."""
     parts = [str(part) for part in error["loc"]]
     by_path = {setting.path: setting for setting in settings()}
     setting = by_path.get(tuple(parts[:2])) or by_path.get(tuple(parts[:1]))
     if error["type"] == "missing" and parts == ["data"]:
         return "no data is named; give the file to adapt to, e.g. homeground adapt pairs.csv"
     if error["type"] == "extra_forbidden":
-        names = [".".join(known) for known in by_path]
+        names = [".".join(path) for path in by_path]
         return f'no setting is called "{".".join(parts)}"; {nearest(".".join(parts), names)}'
     if setting is None:
         return error["msg"].removeprefix("Value error, ")

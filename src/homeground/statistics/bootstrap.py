@@ -1,8 +1,9 @@
-"""The difference between two models on the same test examples, with an interval that resamples what is independent.
+"""The difference between two models on the same test examples, with an interval that resamples independent units.
 
-Before and after are weighted alike, so the interval is that of the paired difference. Metrics are functions of sums of
-per-example statistics, so that a draw is a row of a matrix product and no model runs again. What is drawn together
-says `layout`. The first column of the statistics says how much an example holds: 1, or its tokens.
+A draw gives an example the same weight before and after, so the interval is that of the paired difference. Metrics are
+functions of sums of per-example statistics, so a draw is one row of a matrix product and no model runs again. The
+`Layout` decides which examples are drawn together. The first column of the statistics is the size of an example: 1, or
+its number of tokens.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit  # pyright: ignore[reportMissingTypeStubs]
+from scipy.special import ndtri, stdtrit
 
 from homeground.errors import DataError
 from homeground.randomness import generator
-from homeground.statistics.resampling import NUMBERS_AT_ONCE, Layout, arrange, draw_weights
+from homeground.statistics.resampling import Layout, arrange, draw_weights
 
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats], Floats]
@@ -25,11 +26,11 @@ Metric = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference, after minus before, signed so that positive is better, and what it rests on.
+    """A difference, after minus before, signed so that positive is better, with its interval.
 
-    ``standard_error`` is that of the difference; ``units`` counts what is independent, ``effective_units`` how many of
-    equal size would say as much; ``widened_by`` is the factor that makes up for their being few; ``undefined`` counts
-    the draws in which the metric could not be computed; ``degrees`` are the degrees of freedom of the standard error.
+    ``standard_error`` is that of the difference; ``units`` counts the independent units, ``effective_units`` how many
+    units of equal size would be worth as much; ``widened_by`` is the factor that corrects for few units; ``undefined``
+    counts the draws in which the metric is undefined; ``degrees`` are the degrees of freedom of the standard error.
     """
 
     value: float
@@ -50,15 +51,6 @@ class Interval:
         return {name: number if np.isfinite(number) else None for name, number in fields.items()}
 
 
-@dataclass(frozen=True)
-class SwapTest:
-    """How often the verdict fell either way when before and after were swapped at random, so that neither is better."""
-
-    times: int
-    helped: int
-    hurt: int
-
-
 def paired_difference(
     before: ArrayLike,
     after: ArrayLike,
@@ -74,9 +66,9 @@ def paired_difference(
 
     ``before`` and ``after`` are statistics of the same test examples, shape ``(examples, k)``; ``metric`` turns sums of
     shape ``(..., k)`` into values of shape ``(...)``; ``nodes`` has shape ``(examples,)`` or ``(examples, 2)``. The
-    interval is widened for few units and heavy tails, see ``widening``; for crossed pairs part of the pigeonhole's
-    excess is taken back. A draw in which the metric is undefined counts as infinitely bad for the low end and
-    infinitely good for the high end.
+    interval is widened for few units and heavy tails, see ``widening``, and narrowed for crossed pairs, see
+    ``_crossing_factors``. A draw in which the metric is undefined counts as -inf for the low end and as +inf for the
+    high end.
 
     Raises DataError where the shapes do not fit.
 
@@ -94,10 +86,10 @@ def paired_difference(
             "nodes; both models must be measured on the same test examples, at least one."
         )
     one, other = layout.sum(first[None]), layout.sum(second[None])
-    better = [greater_is_better]
-    return differences(layout, one, other, [metric], seed=seed, draws=draws, level=level, greater_is_better=better)[0][
-        0
-    ]
+    ((interval,),) = differences(
+        layout, one, other, [metric], seed=seed, draws=draws, level=level, greater_is_better=[greater_is_better]
+    )
+    return interval
 
 
 def differences(
@@ -111,24 +103,24 @@ def differences(
     level: float = 0.95,
     greater_is_better: Sequence[bool] | None = None,
 ) -> list[list[Interval]]:
-    """Return the interval of ``paired_difference`` for every metric and every one of many data sets of one layout.
+    """Return the interval of ``paired_difference`` for every metric (outer list) and every data set of one layout.
 
     ``before`` and ``after`` are ``layout.sum`` of statistics, shape ``(sets, cells, k)``; without ``before`` the
     interval is that of the score itself. All share one set of draws.
     """
     sides = [after] if before is None else [before, after]
     sets, cells, width = after.shape
-    beside = np.concatenate(sides, axis=2).transpose(1, 0, 2).reshape(cells, -1)
+    columns = np.concatenate(sides, axis=2).transpose(1, 0, 2).reshape(cells, -1)
     sums = np.stack([side.sum(axis=1) for side in sides], axis=1)
     signs = [1.0 if better else -1.0 for better in greater_is_better or [True] * len(metrics)]
 
     def change(metric: Metric, sums: Floats) -> Floats:
         return metric(sums[..., -1, :]) - (metric(sums[..., 0, :]) if before is not None else 0.0)
 
-    # Block by block: of many classes and many trainings the sums of all draws would not fit.
+    # Block by block: with many classes or many trainings the sums of all draws would not fit into memory.
     blocks: list[list[Floats]] = []
     for weights in draw_weights(layout, draws, generator(seed, "bootstrap")):
-        drawn = (weights @ beside).reshape(len(weights), sets, len(sides), width)
+        drawn = (weights @ columns).reshape(len(weights), sets, len(sides), width)
         blocks.append([change(metric, drawn) for metric in metrics])
     return [
         _intervals(
@@ -146,18 +138,23 @@ def differences(
 def _intervals(
     layout: Layout, value: Floats, drawn: Floats, influence: Floats, effective: Floats, level: float
 ) -> list[Interval]:
-    """Return the interval of every set from its value ``(sets,)``, what was drawn ``(draws, sets)`` and influences."""
+    """Return the interval of every set.
+
+    ``value (sets,)`` is the difference itself, ``drawn (draws, sets)`` its value in every draw, ``influence (sets,
+    cells)`` that of every cell on it, and ``effective (sets,)`` the effective number of units.
+    """
     at_nodes = layout.at_nodes(influence)
     crossing = _crossing_factors(layout, influence, at_nodes)
     degrees = np.minimum(_degrees(at_nodes), effective - 1)
-    factor = np.array([widening(*few, level=level) for few in zip(effective, degrees, strict=True)])
+    factor = np.array([widening(*each, level=level) for each in zip(effective, degrees, strict=True)])
     low, high = _ends(drawn, value, level, factor * crossing)
+    # The bootstrap has the variance of a sample with n in the denominator; Bessel's correction makes it n - 1.
     correction = float(np.sqrt(layout.units / max(layout.units - 1, 1)))
-    found: list[Interval] = []
-    for place, own in enumerate(np.ascontiguousarray(drawn.T)):
-        defined = own[np.isfinite(own)]
+    intervals: list[Interval] = []
+    for place, draws in enumerate(np.ascontiguousarray(drawn.T)):
+        defined = draws[np.isfinite(draws)]
         error = float(defined.std(ddof=1)) if len(defined) > 1 else np.nan
-        found.append(
+        intervals.append(
             Interval(
                 value=float(value[place]),
                 low=float(low[place]),
@@ -172,13 +169,13 @@ def _intervals(
                 degrees=float(degrees[place]),
             )
         )
-    return found
+    return intervals
 
 
 def own_interval(
     statistics: ArrayLike, metric: Metric, nodes: ArrayLike, *, seed: int, draws: int = 10_000, level: float = 0.95
 ) -> Interval:
-    """Return the percentile interval of one model's own score, resampled and widened as ``paired_difference`` does.
+    """Return the percentile interval of the score of one model, resampled and widened as in ``paired_difference``.
 
     >>> ones = [[1.0, 1.0]] * 40
     >>> interval = own_interval(ones, lambda sums: sums[..., 0] / sums[..., 1], range(40), seed=0, draws=100)
@@ -186,8 +183,8 @@ def own_interval(
     (1.0, 1.0, 1.0)
     """
     layout = arrange(nodes)
-    measured = layout.sum(np.asarray(statistics, dtype=np.float64)[None])
-    return differences(layout, None, measured, [metric], seed=seed, draws=draws, level=level)[0][0]
+    sums = layout.sum(np.asarray(statistics, dtype=np.float64)[None])
+    return differences(layout, None, sums, [metric], seed=seed, draws=draws, level=level)[0][0]
 
 
 def own_intervals(
@@ -199,69 +196,32 @@ def own_intervals(
     draws: int = 10_000,
     level: float = 0.95,
 ) -> list[tuple[float | None, float | None]]:
-    """Return the ends of the percentile interval of one model's score under each of many metrics.
+    """Return the ends (low, high) of the percentile interval of the score of one model, one pair for each metric.
 
-    An end is None where no interval can be had, as over a single unit. All metrics share one set of draws, those of
-    ``paired_difference`` with the same seed.
+    An end is None where it is not finite, as over a single unit. All metrics share one set of draws, the one that
+    ``paired_difference`` makes from the same seed.
 
     >>> ones = [[1.0, 1.0]] * 40
     >>> own_intervals(ones, [lambda sums: sums[..., 0] / sums[..., 1]], range(40), seed=0, draws=100)
     [(1.0, 1.0)]
     """
     layout = arrange(nodes)
-    measured = layout.sum(np.asarray(statistics, dtype=np.float64)[None])
-    found = differences(layout, None, measured, metrics, seed=seed, draws=draws, level=level)
-    return [(_finite(interval.low), _finite(interval.high)) for (interval,) in found]
+    sums = layout.sum(np.asarray(statistics, dtype=np.float64)[None])
+    intervals = differences(layout, None, sums, metrics, seed=seed, draws=draws, level=level)
+    return [(_finite(interval.low), _finite(interval.high)) for (interval,) in intervals]
 
 
 def _finite(end: float) -> float | None:
     return float(end) if np.isfinite(end) else None
 
 
-def swap_test(
-    before: ArrayLike,
-    after: ArrayLike,
-    metric: Metric,
-    nodes: ArrayLike,
-    *,
-    seed: int,
-    times: int = 2_000,
-    draws: int = 1_000,
-    level: float = 0.95,
-) -> SwapTest:
-    """Return how often the interval misses 0 when before and after are swapped at random unit by unit.
-
-    Under such swaps neither model is better, so that each verdict should come out in (1 - level) / 2 of the times.
-    A unit is the first node of an example; a node shared between units is not swapped as one, so that for crossed
-    pairs the test sees less dependence than there is. Shapes are those of ``paired_difference``. All swaps share one
-    set of draws; memory grows with draws times distinct nodes.
-
-    >>> before, after = np.eye(2)[[0, 1] * 20], np.eye(2)[[1, 0] * 20]
-    >>> test = swap_test(before, after, lambda sums: sums[..., 0] / sums.sum(axis=-1), range(40), seed=0, times=50)
-    >>> test.helped + test.hurt < 10
-    True
-    """
-    layout = arrange(nodes)
-    one, other = (layout.sum(np.asarray(side, dtype=np.float64)) for side in (before, after))
-    _, unit_of = np.unique(layout.nodes[:, 0], return_inverse=True)
-    random = generator(seed, "swap")
-    helped = hurt = 0
-    block = max(1, NUMBERS_AT_ONCE // (max(draws, len(one)) * one.shape[1]))
-    for start in range(0, times, block):
-        swapped = random.random((min(block, times - start), unit_of.max() + 1))[:, unit_of, None] < 0.5
-        first, second = np.where(swapped, other, one), np.where(swapped, one, other)
-        (found,) = differences(layout, first, second, [metric], seed=seed, draws=draws, level=level)
-        helped += sum(interval.low > 0 for interval in found)
-        hurt += sum(interval.high < 0 for interval in found)
-    return SwapTest(times, helped, hurt)
-
-
 def widening(units: float, degrees: float | None = None, *, level: float = 0.95) -> float:
-    """Return the factor that makes a percentile interval wide enough over few units, 1 or more.
+    """Return the factor by which a percentile interval over few units is widened, 1 or more; inf below 2 units.
 
-    t(degrees) / z * sqrt(units / (units - 1)): the percentile interval behaves like the normal interval with the
-    uncorrected variance, and this turns it into Student's (Hesterberg 2015, The American Statistician 69(4)). Without
-    ``degrees`` they are units - 1, those of normal numbers.
+    t(degrees) / z * sqrt(units / (units - 1)), where t and z are the (1 + level) / 2 quantiles of Student's t and the
+    normal distribution: the percentile interval behaves like the normal interval with the uncorrected variance, and
+    the factor turns it into Student's (Hesterberg 2015, The American Statistician 69(4)). ``degrees`` defaults to
+    units - 1, which holds for normally distributed units.
 
     >>> round(widening(30), 3), round(widening(1000), 3), round(widening(30, 10), 3)
     (1.061, 1.002, 1.156)
@@ -276,9 +236,10 @@ def widening(units: float, degrees: float | None = None, *, level: float = 0.95)
 def _degrees(influence: Floats) -> Floats:
     """Return the degrees of freedom of the standard errors, shape ``(sets,)``, from influences ``(sets, nodes)``.
 
-    2 / (kurtosis / n - 1 / n), from how much a variance varies whose numbers have this kurtosis: n for normal numbers,
-    fewer where some units move the difference more than the others together, as two where one of them does
-    (Satterthwaite 1946, Biometrics Bulletin 2, with the kurtosis for normality).
+    A variance estimated from n numbers of kurtosis K has itself the relative variance (K - 1) / n, and a chi-squared
+    variable with d degrees of freedom has 2 / d, so d = 2 n / (K - 1): n for normal numbers (K = 3), 2 where one unit
+    alone moves the difference (K = n) (Satterthwaite 1946, Biometrics Bulletin 2). With influences u that sum to 0,
+    K / n = sum(u^4) / sum(u^2)^2.
     """
     squares, fourths = np.sum(influence**2, axis=1), np.sum(influence**4, axis=1)
     excess = np.divide(fourths, squares**2, out=np.zeros_like(squares), where=fourths > 0) - 1 / influence.shape[1]
@@ -286,20 +247,23 @@ def _degrees(influence: Floats) -> Floats:
 
 
 def influence(before: Floats | None, after: Floats, metric: Metric) -> Floats:
-    """Return by how much every cell moves the difference, to first order, shape ``(sets, cells)``."""
-    own = np.einsum("sck,sk->sc", after, _gradient(metric, after))
-    return own if before is None else own - np.einsum("sck,sk->sc", before, _gradient(metric, before))
+    """Return by how much every cell moves the difference, to first order, shape ``(sets, cells)``.
+
+    The derivative of the metric by the weight of a cell: its statistics times the gradient of the metric by the sums.
+    """
+    moved = np.einsum("sck,sk->sc", after, _gradient(metric, after))
+    return moved if before is None else moved - np.einsum("sck,sk->sc", before, _gradient(metric, before))
 
 
 def _crossing_factors(layout: Layout, influence: Floats, at_nodes: Floats) -> Floats:
-    """Return the factors, at most 1, that take some of the pigeonhole's caution out of intervals for crossed pairs.
+    """Return the factors sqrt(A / (A + B)), at most 1, by which the intervals of crossed pairs are narrowed.
 
-    Let A be the sum over nodes of the squared influence of all that touches the node, and B the sum over crossed cells
-    of their own squared influence. The pigeonhole bootstrap has the variance A + B, which counts what is a pair's own
-    three times (Owen 2007). The two-way cluster-robust variance A - B counts it once, but can come out negative, and
-    its intervals are too short over few units (Cameron, Gelbach & Miller 2011, Journal of Business & Economic
-    Statistics 29(2); for dyads Aronow, Samii & Assenova 2015, Political Analysis 23(4)). A stands between the two and
-    needs no guard; benchmarks/calibration measures it.
+    A is the sum over nodes of the squared influence of all cells that touch the node, B the sum over crossed cells of
+    their squared influence. The pigeonhole bootstrap has the variance A + B, in which the part that belongs to a pair
+    alone is counted three times (Owen 2007). The two-way cluster-robust variance A - B counts it once, but can be
+    negative, and its intervals are too short over few units (Cameron, Gelbach & Miller 2011, Journal of Business &
+    Economic Statistics 29(2); for dyads Aronow, Samii & Assenova 2015, Political Analysis 23(4)). A is between the two
+    and always positive; benchmarks/calibration measures its coverage.
     """
     crossed = layout.crossed
     if not crossed.any():
@@ -309,7 +273,11 @@ def _crossing_factors(layout: Layout, influence: Floats, at_nodes: Floats) -> Fl
 
 
 def _gradient(metric: Metric, statistics: Floats) -> Floats:
-    """Return the derivatives of the metric by its sums ``(sets, k)``, by differences small against a sum's error."""
+    """Return the gradient of the metric by its sums ``(sets, k)``, by central differences.
+
+    The step is a thousandth of the root of the sum of squares, which is about the standard error of a sum: small
+    against what the bootstrap moves a sum, large against rounding.
+    """
     sums, step = statistics.sum(axis=1), 1e-3 * np.sqrt(np.sum(statistics**2, axis=1))
     steps = step[:, :, None] * np.eye(step.shape[1])
     change = metric(sums[:, None] + steps) - metric(sums[:, None] - steps)
@@ -317,12 +285,12 @@ def _gradient(metric: Metric, statistics: Floats) -> Floats:
 
 
 def _ends(drawn: Floats, value: Floats, level: float, factor: Floats) -> tuple[Floats, Floats]:
-    """Return the ends, shape ``(columns,)``, of the percentile interval of every column, scaled by a factor."""
+    """Return the ends of the percentile interval of every column of ``drawn (draws, columns)``, scaled by a factor."""
     if not np.isfinite(factor).all():
         return np.full_like(value, -np.inf), np.full_like(value, np.inf)
     tail = (1 - level) / 2
     undefined = ~np.isfinite(drawn)
-    # "lower" and "higher" take a draw as it is: between a number and infinity there is nothing to interpolate.
+    # "lower" and "higher" return a draw itself: a number and infinity cannot be interpolated.
     low = np.quantile(np.where(undefined, -np.inf, drawn), tail, axis=0, method="lower")
     high = np.quantile(np.where(undefined, np.inf, drawn), 1 - tail, axis=0, method="higher")
     centre = np.clip(value, low, high)

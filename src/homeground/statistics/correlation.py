@@ -1,8 +1,8 @@
-"""How well predicted similarities agree with gold ones, and how well the right text is ranked.
+"""How well predicted similarities agree with gold scores, and how high the right text is ranked.
 
-Every metric but Spearman is a function of sums over items: ``METRICS["pearson"](pair_statistics(x, y).sum(axis=0))``.
-The sums may carry leading axes, one row a bootstrap draw, and the weights may be any numbers: a weighted sum of
-statistics gives the weighted metric. A metric that is undefined (no items, constant scores) is NaN, never an exception.
+Every metric is a function of sums over items: ``METRICS["pearson"](pair_statistics(x, y).sum(axis=0))``. The sums may
+have leading axes, one row a bootstrap draw, and may be weighted: a weighted sum of statistics gives the weighted
+metric. A metric that is undefined (no items, constant scores) is NaN, never an exception.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+from scipy.stats import rankdata
 
 from homeground.errors import DataError, HomegroundError
 from homeground.statistics.glossary import directions
@@ -20,10 +20,10 @@ Floats = NDArray[np.float64]
 Metric = Callable[[Floats], Floats]
 
 GOLD_MIDPOINT = 0.5
-"""Subtracted from every score before squaring: gold scores span [0, 1], and sums about their middle cancel least."""
+"""Subtracted from every score before squaring. Gold scores span [0, 1]; sums about the middle lose fewest digits."""
 
 SMALLEST_VARIANCE = 1e-12
-"""Relative to the second moment; anything smaller is the rounding of constant scores."""
+"""Relative to the second moment; a smaller variance is rounding error of constant scores."""
 
 
 def pair_statistics(predicted: ArrayLike, gold: ArrayLike) -> Floats:
@@ -48,14 +48,14 @@ def pair_statistics(predicted: ArrayLike, gold: ArrayLike) -> Floats:
 
 
 def rank_statistics(predicted: ArrayLike, gold: ArrayLike) -> Floats:
-    """Return the statistics of the ranks, shape ``(pairs, 10)``; Pearson of their sum is Spearman of the sample.
+    """Return the statistics of the ranks, shape ``(pairs, 10)``; ``pearson`` of their sum is Spearman's correlation.
 
-    Ranks are average ranks in the full sample, scaled into (0, 1). Reweighting keeps them fixed, although a resample
-    would be ranked anew: a bootstrap over these is an approximation, for description and never for a verdict.
+    Pearson's correlation of average ranks, in [-1, 1]; greater is better (Spearman 1904, The American Journal of
+    Psychology 15). Ranks are those in the full sample, scaled into (0, 1). Reweighting keeps them fixed, although a
+    resample would be ranked anew: a bootstrap over them is an approximation, for description and never for a verdict.
 
-    >>> x, y = [0.1, 0.2, 0.9], [0.0, 1.0, 0.5]
-    >>> bool(np.isclose(pearson(rank_statistics(x, y).sum(axis=0)), spearman(x, y)))
-    True
+    >>> round(float(pearson(rank_statistics([1, 2, 3, 4], [1, 2, 4, 3]).sum(axis=0))), 12)
+    0.8
     """
     x, y = np.asarray(predicted, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     _check_scores(x, y)
@@ -78,17 +78,6 @@ def pearson(sums: Floats) -> Floats:
     return np.clip((xy - x * y) / scale, -1.0, 1.0)
 
 
-def spearman(predicted: ArrayLike, gold: ArrayLike) -> float:
-    """Return the rank correlation of shape ``(pairs,)`` scores, in [-1, 1]; greater is better; ties share their rank.
-
-    Pearson's correlation of average ranks: Spearman (1904), The American Journal of Psychology 15.
-
-    >>> round(spearman([1, 2, 3, 4], [1, 2, 4, 3]), 12)
-    0.8
-    """
-    return float(pearson(rank_statistics(predicted, gold).sum(axis=0)))
-
-
 def mse(sums: Floats) -> Floats:
     """Return the mean squared error of the predicted score, 0 or more; smaller is better."""
     return _mean(sums, 7)
@@ -102,7 +91,7 @@ def mae(sums: Floats) -> Floats:
 def mape(sums: Floats) -> Floats:
     """Return the mean of |predicted - gold| / gold over the pairs with gold above 0, a fraction; smaller is better.
 
-    It weighs pairs of low gold score most, and pairs with gold 0 not at all; the last column counts those it used.
+    Pairs with a low gold score weigh most, and pairs with gold 0 are left out; the last column counts the others.
 
     >>> float(mape(pair_statistics([0.5, 0.9], [0.25, 0.0]).sum(axis=0)))
     1.0
@@ -113,11 +102,11 @@ def mape(sums: Floats) -> Floats:
 def reciprocal_ranks(similarities: ArrayLike, positives: ArrayLike) -> Floats:
     """Return 1 / rank of the right candidate for every anchor, shape ``(anchors,)``, in (0, 1]; greater is better.
 
-    ``similarities (anchors, candidates)``; ``positives (anchors,)`` is the column of the right candidate. Ties are
-    counted pessimistically: a wrong candidate as similar as the right one stands before it, so that a model that
-    finds everything alike scores 1 / candidates, not 1. NaN counts as a tie.
+    ``similarities`` have shape ``(anchors, candidates)``; ``positives (anchors,)`` is the column of the right
+    candidate. Ties are counted pessimistically: a wrong candidate that is as similar as the right one ranks before it,
+    so that a model with equal similarities everywhere scores 1 / candidates, not 1. NaN counts as a tie.
 
-    Raises DataError where the shapes do not fit or a positive names no column.
+    Raises DataError where the shapes do not fit or a positive is no column.
 
     >>> reciprocal_ranks([[0.9, 0.1, 0.5], [0.5, 0.5, 0.1]], [0, 1]).tolist()
     [1.0, 0.5]
@@ -131,7 +120,7 @@ def reciprocal_ranks(similarities: ArrayLike, positives: ArrayLike) -> Floats:
     if columns.size and not (columns.min() >= 0 and columns.max() < scores.shape[1]):
         raise DataError(f"positives span {columns.min()} to {columns.max()}; expected 0 to {scores.shape[1] - 1}.")
     right = np.take_along_axis(scores, columns[:, None], axis=1)
-    # The right candidate is not below itself, so that this count is its rank.
+    # The right candidate is not below itself, so this count includes it and is its rank.
     return 1.0 / np.count_nonzero(~(scores < right), axis=1).astype(np.float64)
 
 
@@ -158,23 +147,6 @@ def accuracy_at_1(sums: Floats) -> Floats:
     return _mean(sums, 2)
 
 
-def triplet_statistics(positive: ArrayLike, negative: ArrayLike) -> Floats:
-    """Return the statistics of triplets, shape ``(triplets, 2)``: 1, and whether the positive is the more similar.
-
-    Both similarities have shape ``(triplets,)``. A tie, or a NaN, counts as wrong.
-
-    >>> triplet_statistics([0.9, 0.5], [0.1, 0.5]).tolist()
-    [[1.0, 1.0], [1.0, 0.0]]
-    """
-    correct = np.asarray(positive, dtype=np.float64) > np.asarray(negative, dtype=np.float64)
-    return np.stack([np.ones(correct.shape), correct.astype(np.float64)], axis=1)
-
-
-def triplet_accuracy(sums: Floats) -> Floats:
-    """Return the share of triplets ordered rightly from summed triplet statistics, in [0, 1]; greater is better."""
-    return _mean(sums, 1)
-
-
 METRICS: Mapping[str, Metric] = {"pearson": pearson, "mse": mse, "mae": mae, "mape": mape}
 """Metrics of summed pair statistics; Spearman is ``pearson`` of summed rank statistics."""
 
@@ -196,8 +168,8 @@ def _check_scores(predicted: Floats, gold: Floats) -> None:
     if not np.isfinite(predicted).all():
         place = int(np.flatnonzero(~np.isfinite(predicted))[0])
         raise HomegroundError(
-            f"pair {place + 1}: the model's score is {predicted[place]}; its weights may not be finite, so nothing "
-            "it says can be measured."
+            f"pair {place + 1}: the model's score is {predicted[place]}; its weights may not be finite, so none of "
+            "its predictions can be measured."
         )
 
 

@@ -1,7 +1,7 @@
-"""Several verdicts on one test set: the more of them, the surer each must be.
+"""Several verdicts on one test set, with a correction for multiple comparisons.
 
-With three comparisons at 95% each, one of them would look like an effect where there is none more often than one time
-in 20. Holm's step-down procedure keeps that chance for all of them together.
+With three comparisons at 95% each, the probability that at least one of them shows an effect that does not exist is
+greater than 5%. Holm's step-down procedure keeps it at 5% for all of them together.
 
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2)
 """
@@ -14,7 +14,7 @@ from typing import TypeVar
 Comparison = TypeVar("Comparison")
 
 ERROR = 0.05
-"""The chance that any of the comparisons is called an effect where none of them has one."""
+"""The probability that any of the comparisons is called an effect although none of them is one."""
 
 EFFECTS = ("HELPED", "HURT")
 """The verdicts that call a difference an effect."""

@@ -1,8 +1,8 @@
-"""The formulas of masked words, from sums of statistics per document.
+"""The metrics of masked language modelling, from sums of statistics per document.
 
-The statistics of a document are ``(masked, loss, first, number of the tutorials' masks, their loss, tokens, words,
-characters)``: how many tokens were masked, their summed loss in nats, how many of them were the model's first choice,
-and what the document holds.
+The statistics of a document are, in this order: the number of masked tokens, their summed loss in nats, and how many of
+them the model predicts right; the number and the summed loss of the tokens chosen as in most tutorials (80% masked, 10%
+replaced, 10% unchanged); and the tokens, words and characters of the document.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ MASKED, LOSS, FIRST, TUTORIAL_MASKED, TUTORIAL_LOSS, TOKENS, WORDS, CHARACTERS =
 """The columns of the statistics."""
 
 PREDICTED = 5
-"""The first so many of them follow from what a model says, the others from the text."""
-
-UNITS = (TOKENS, WORDS, CHARACTERS)
+"""The number of columns that come from a model's predictions; the others come from the text."""
 
 
 def masked_loss(sums: Floats) -> Floats:
@@ -35,7 +33,9 @@ def masked_loss(sums: Floats) -> Floats:
 
 
 def perplexity(sums: Floats) -> Floats:
-    """Return the exponential of the masked loss: among how many equally likely tokens the model wavers, from 1 up.
+    """Return the exponential of the masked loss, 1 or more; smaller is better.
+
+    A model that chooses at random among n equally likely tokens has the perplexity n.
 
     >>> round(float(perplexity(np.array([3.0, 6, 1, 0, 0, 9, 8, 40]))), 3)
     7.389
@@ -44,28 +44,29 @@ def perplexity(sums: Floats) -> Floats:
 
 
 def masked_accuracy(sums: Floats) -> Floats:
-    """Return the share of the masked tokens that were the model's first choice, from 0 to 1."""
+    """Return the share of the masked tokens that the model predicts right, in [0, 1]; greater is better."""
     return ratio(sums[..., FIRST], sums[..., MASKED])
 
 
 def tutorial_perplexity(sums: Floats) -> Floats:
-    """Return the perplexity where of the masked tokens 80% are masked, 10% replaced and 10% left as they are.
+    """Return the perplexity of tokens of which 80% are masked, 10% replaced and 10% unchanged.
 
-    This is what most tutorials report. The tokens that are left are easy, so it lies below ``perplexity``.
+    This is what most tutorials report. Unchanged tokens are easy to predict, so it is below ``perplexity``.
     """
     return np.exp(ratio(sums[..., TUTORIAL_LOSS], sums[..., TUTORIAL_MASKED]))
 
 
 def word_perplexity(sums: Floats) -> Floats:
-    """Return the exponential of the loss per word; to be compared within one tokenizer only.
+    """Return the exponential of the loss per word; comparable within one tokenizer only.
 
-    The masked loss times tokens per word: a loss per token is small where words are cut into many tokens.
+    The loss per word is the masked loss times the tokens per word. The loss per token alone would favour a tokenizer
+    that cuts words into many tokens.
     """
     return np.exp(masked_loss(sums) * ratio(sums[..., TOKENS], sums[..., WORDS]))
 
 
 def character_perplexity(sums: Floats) -> Floats:
-    """Return the exponential of the loss per character; to be compared within one tokenizer only."""
+    """Return the exponential of the loss per character; comparable within one tokenizer only."""
     return np.exp(masked_loss(sums) * ratio(sums[..., TOKENS], sums[..., CHARACTERS]))
 
 
@@ -81,6 +82,6 @@ GREATER_IS_BETTER = directions(*METRICS)
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """Return the quotient, not a number where nothing is divided by."""
+    """Return the quotient, NaN where the denominator is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, part / whole, np.nan)

@@ -1,13 +1,14 @@
-"""The difference over several trainings of one recipe, with an interval that covers the luck of training, too.
+"""The difference over several trainings of one recipe, with an interval that covers the variance between them.
 
-Trainings that differ in nothing but their seed score differently on the same test. What is estimated is the mean of the
-metric after minus before over all seeds and all test items of the kind; what is known are N seeds and one test. Its
-variance is the sum of two parts, as in an analysis of variance with items and seeds crossed:
+Trainings that differ only in their seed score differently on the same test set. The quantity estimated is the mean of
+the metric after minus before over all seeds and all test items of the kind, from N seeds and one test set. Its variance
+is the sum of two parts, as in an analysis of variance with items and seeds crossed:
 
-    items   the spread of the mean over the N trainings under the bootstrap, each draw the same for all of them
-    seeds   s^2 / N, s the standard deviation of the N scores on the test
+    items   the bootstrap variance of the mean over the N trainings; every draw is the same for all of them
+    seeds   s^2 / N, where s is the standard deviation of the N scores on the test set
 
-What a seed does to single items is in both, and so is counted twice: cautious, and less so the more seeds there are.
+The interaction of seeds and items is in both parts and is counted twice, which is conservative, the less so the more
+seeds there are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit  # pyright: ignore[reportMissingTypeStubs]
+from scipy.special import ndtri, stdtrit
 
 from homeground.statistics.bootstrap import Interval, Metric, paired_difference
 
@@ -28,10 +29,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """The mean difference over several trainings, and what its uncertainty consists of.
+    """The mean difference over several trainings, with the two parts of its uncertainty.
 
     ``interval`` covers test items and trainings, ``items`` test items only; ``values`` are the differences of the
-    trainings, ``spread`` is their standard deviation.
+    single trainings, ``spread`` is their standard deviation.
     """
 
     interval: Interval
@@ -45,13 +46,13 @@ class OverSeeds:
         return self.spread / math.sqrt(len(self.values))
 
     def record(self) -> dict[str, Any]:
-        """Return what scores.json says of the two sources, with None for what is not finite."""
-        found = {
+        """Return the fields of scores.json on the two sources of variance, with None for what is not finite."""
+        errors = {
             "standard_deviation": self.spread,
             "items_error": self.items.standard_error,
             "seeds_error": self.seeds_error,
         }
-        return {name: value if math.isfinite(value) else None for name, value in found.items()}
+        return {name: value if math.isfinite(value) else None for name, value in errors.items()}
 
 
 def over_seeds(
@@ -67,33 +68,34 @@ def over_seeds(
 ) -> OverSeeds:
     """Return the mean over trainings of the metric after minus before, with its interval.
 
-    ``afters`` holds the statistics of two trainings or more, each of shape ``(examples, k)``; all else is that of
-    ``paired_difference``. On either side the interval reaches
+    ``afters`` are the statistics of two or more trainings, each of shape ``(examples, k)``; the other arguments are
+    those of ``paired_difference``. On each side the interval extends from the mean by
 
-        t(N - 1) * sqrt((reach of the items' interval / z)^2 + s^2 / N)
+        t(N - 1) * sqrt((half-width of the items' interval on that side / z)^2 + s^2 / N)
 
-    from the mean, so that the items' lopsidedness and their widening over few units are kept. Student's t with N - 1
-    degrees of freedom is exact where the seeds' part is all there is and cautious where it is small: over 5 trainings
-    that do not differ the interval is 1.42 times that of the items. benchmarks/seed_coverage.py measures it.
+    so that the asymmetry of the items' interval and its widening over few units are kept. Student's t with N - 1
+    degrees of freedom is exact where all variance is between seeds, and conservative where little of it is: with 5
+    trainings that do not differ the interval is 1.42 times that of the items. benchmarks/seed_coverage.py measures it.
 
     >>> def mean(sums): return sums[..., 0] / sums[..., 1]
     >>> before, better, best = ([[score, 1.0]] * 40 for score in (0.0, 0.4, 0.6))
-    >>> found = over_seeds(before, [better, best], mean, range(40), seed=0, draws=100)
-    >>> round(found.interval.value, 3), round(found.spread, 3), round(found.interval.high, 3)
+    >>> over = over_seeds(before, [better, best], mean, range(40), seed=0, draws=100)
+    >>> round(over.interval.value, 3), round(over.spread, 3), round(over.interval.high, 3)
     (0.5, 0.141, 1.771)
     """
     first = np.asarray(before, dtype=np.float64)
-    measured = [np.asarray(after, dtype=np.float64) for after in afters]
-    count, width = len(measured), first.shape[1]
+    others = [np.asarray(after, dtype=np.float64) for after in afters]
+    count, width = len(others), first.shape[1]
     sign = 1.0 if greater_is_better else -1.0
 
+    # The statistics of all trainings side by side: one draw weights an item alike in every training.
     def mean(sums: Floats) -> Floats:
         parts = [metric(sums[..., place * width : (place + 1) * width]) for place in range(count)]
         return np.mean(parts, axis=0)
 
     items = paired_difference(
         np.hstack([first] * count),
-        np.hstack(measured),
+        np.hstack(others),
         mean,
         nodes,
         seed=seed,
@@ -101,19 +103,19 @@ def over_seeds(
         level=level,
         greater_is_better=greater_is_better,
     )
-    own = float(metric(first.sum(axis=0)))
-    values = tuple(sign * (float(metric(after.sum(axis=0))) - own) for after in measured)
+    score = float(metric(first.sum(axis=0)))
+    values = tuple(sign * (float(metric(after.sum(axis=0))) - score) for after in others)
     spread = float(np.std(values, ddof=1))
     return OverSeeds(joined(items, spread, count), items, values, spread)
 
 
 def joined(items: Interval, spread: float, count: int) -> Interval:
-    """Return an interval over test items widened by the spread between so many trainings; see ``over_seeds``."""
+    """Return an interval over test items widened by the ``spread`` between ``count`` trainings; see ``over_seeds``."""
     tail = (1 + items.level) / 2
     z, t = float(ndtri(tail)), float(stdtrit(count - 1, tail))
     added = spread**2 / count
-    reaches = items.value - items.low, items.high - items.value
-    below, above = (t * math.sqrt((reach / z) ** 2 + added) for reach in reaches)
+    widths = items.value - items.low, items.high - items.value
+    below, above = (t * math.sqrt((width / z) ** 2 + added) for width in widths)
     return replace(
         items,
         low=items.value - below,

@@ -1,27 +1,28 @@
-"""What a test set can show: the smallest difference it would find, and the size that finds a given one.
+"""The power of a test set: the smallest difference it detects, and the size that detects a given difference.
 
-Both follow from the standard error of the difference: a true difference of (t(1 - a/2) + t(power)) standard errors
-comes out with an interval above 0 in ``power`` of the cases (Bloom 1995, Minimum Detectable Effects, Evaluation Review
-19(5)). Student's t with units - 1 degrees of freedom becomes the normal distribution where units are many.
+Both follow from the standard error of the difference: for a true difference of (t(1 - a/2) + t(power)) standard errors
+the interval of level 1 - a is above 0 with the probability ``power`` (Bloom 1995, Minimum Detectable Effects,
+Evaluation Review 19(5)). t are quantiles of Student's t with units - 1 degrees of freedom.
 """
 
 from __future__ import annotations
 
 import math
 
-from scipy.special import stdtrit  # pyright: ignore[reportMissingTypeStubs]
+from scipy.special import stdtrit
 
 MOST_UNITS = 10_000_000
-"""Beyond this many units the answer is that no test set will tell."""
+"""Test sets of more units are not proposed: the difference counts as undetectable."""
 
 
 def smallest_detectable(
     standard_error: float, units: float, *, degrees: float = math.inf, power: float = 0.8, level: float = 0.95
 ) -> float:
-    """Return the true difference, in the units of the metric, that the interval would lie above 0 for at this power.
+    """Return the true difference, on the scale of the metric, that is detected with this power.
 
-    ``units`` may be an effective number; the standard error may have fewer ``degrees`` of freedom than they give. NaN
-    where there are fewer than 2 units or the standard error is not known.
+    Detected means that the interval is above 0. ``units`` may be an effective number; ``degrees`` are the degrees of
+    freedom of the standard error where they are fewer than units - 1. NaN with fewer than 2 units, or where the
+    standard error is NaN.
 
     >>> round(smallest_detectable(0.01, 1000), 4)
     0.028
@@ -34,7 +35,7 @@ def smallest_detectable(
 def units_needed(
     effect: float, *, standard_error: float, units: float, power: float = 0.8, level: float = 0.95
 ) -> int | None:
-    """Return how many units of the same kind would show a true difference of ``effect``, or None beyond 10 million.
+    """Return how many units of the same kind detect a true difference of ``effect``; None beyond 10 million.
 
     The standard error, measured on ``units`` units, shrinks with the square root of their number.
 
@@ -45,7 +46,7 @@ def units_needed(
     if not (effect > 0 and math.isfinite(spread)):
         return None
     needed = 2.0
-    # A fixed point: each pass takes the degrees of freedom of the size before, and t falls as the size grows.
+    # A fixed-point iteration: each pass takes the degrees of freedom of the size before, and t falls as it grows.
     for _ in range(50):
         needed = max(2.0, (_multiple(max(needed - 1, 1), power, level) * spread / effect) ** 2)
         if needed > MOST_UNITS:

@@ -1,9 +1,9 @@
-"""Which test examples are resampled together, and how often each counts in a draw.
+"""Which test examples are resampled together, and with which weight each enters a draw.
 
-An example depends on one or two nodes: its unit (a document, a group, itself) and, for a pair of texts, the node of
-a text that other units hold too. Nodes are drawn with replacement from one pool, and an example counts as often as the
-product of how often its distinct nodes were drawn: where nothing is shared this is the plain bootstrap, where units are
-shared the cluster bootstrap, else the pigeonhole bootstrap.
+An example depends on one or two nodes: its unit (a document, a group, itself) and, for a pair of texts, the node of a
+text that other units contain too. Nodes are drawn with replacement from one pool, and the weight of an example is the
+product of the counts of its distinct nodes. Without shared nodes this is the ordinary bootstrap, with several examples
+a unit the cluster bootstrap, and with two nodes an example the pigeonhole bootstrap.
 
     Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1(2)
     Owen & Eckles (2012), Bootstrapping data arrays of arbitrary order, Annals of Applied Statistics 6(3)
@@ -16,23 +16,28 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array  # pyright: ignore[reportMissingTypeStubs]
+from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 NUMBERS_AT_ONCE = 4_000_000
-"""How many weights or counts are held at once, about 32 MB."""
+"""Weights in memory at once, 8 bytes each: about 32 MB."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Cells of examples that share both nodes, and so always get the same weight."""
+    """Which cell and which nodes every example belongs to; the examples of a cell share both nodes, so their weight."""
 
-    cell_of: Ints  # (examples,)
-    nodes: Ints  # (cells, 2), numbered from 0 to count - 1
+    cell_of: Ints
+    """The cell of every example, shape ``(examples,)``."""
+    nodes: Ints
+    """The two nodes of every cell, shape ``(cells, 2)``, numbers from 0 to count - 1; the same twice where it has one.
+    """
     count: int
+    """The number of nodes, from which is drawn."""
     units: int
+    """The number of independent units, see ``independent_units``."""
 
     @property
     def crossed(self) -> NDArray[np.bool_]:
@@ -42,31 +47,33 @@ class Layout:
     def sum(self, statistics: Floats) -> Floats:
         """Return statistics ``(..., examples, k)`` summed over the examples of every cell, ``(..., cells, k)``."""
         examples = len(self.cell_of)
+        # A sparse matrix of ones sums rows faster than np.add.at, whatever the number of columns.
         adds = csr_array((np.ones(examples), (self.cell_of, np.arange(examples))), shape=(len(self.nodes), examples))
-        beside = np.moveaxis(statistics, -2, 0)
-        return np.moveaxis((adds @ beside.reshape(examples, -1)).reshape(-1, *beside.shape[1:]), 0, -2)
+        rows = np.moveaxis(statistics, -2, 0)
+        return np.moveaxis((adds @ rows.reshape(examples, -1)).reshape(-1, *rows.shape[1:]), 0, -2)
 
     def at_nodes(self, values: Floats) -> Floats:
         """Return values ``(sets, cells)`` summed over the cells that touch a node, ``(sets, nodes)``."""
         crossed = self.crossed
-        found = np.empty((len(values), self.count))
-        for place, own in enumerate(values):
-            found[place] = np.bincount(self.nodes[:, 0], own, self.count)
-            found[place] += np.bincount(self.nodes[crossed, 1], own[crossed], self.count)
-        return found
+        sums = np.empty((len(values), self.count))
+        for place, of_set in enumerate(values):
+            sums[place] = np.bincount(self.nodes[:, 0], of_set, self.count)
+            sums[place] += np.bincount(self.nodes[crossed, 1], of_set[crossed], self.count)
+        return sums
 
     def effective_units(self, sizes: Floats) -> Floats:
-        """Return how many units of equal size would say as much, shape ``(sets,)``, from sizes ``(sets, cells)``.
+        """Return the effective number of units, shape ``(sets,)``, from the sizes of the cells, ``(sets, cells)``.
 
-        1 / (sum of squared shares), the lesser of both sides (Kish 1965, Survey Sampling), so that a few units that
-        hold nearly everything count as few.
+        (sum of sizes)^2 / (sum of squared sizes) over the units, the smaller of both sides (Kish 1965, Survey
+        Sampling): the number of units of equal size that would be worth as much, so that a few units with nearly all
+        the examples count as few.
         """
-        found = np.empty((2, len(sizes)))
+        effective = np.empty((2, len(sizes)))
         for side in (0, 1):
-            for place, own in enumerate(sizes):
-                held = np.bincount(self.nodes[:, side], own, self.count)
-                found[side, place] = held.sum() ** 2 / max(float((held**2).sum()), 1e-300)
-        return found.min(axis=0)
+            for place, of_set in enumerate(sizes):
+                totals = np.bincount(self.nodes[:, side], of_set, self.count)
+                effective[side, place] = totals.sum() ** 2 / max(float((totals**2).sum()), 1e-300)
+        return effective.min(axis=0)
 
 
 def arrange(nodes: ArrayLike) -> Layout:
@@ -79,16 +86,16 @@ def arrange(nodes: ArrayLike) -> Layout:
     if not len(both):
         return Layout(np.zeros(0, np.int64), both, 0, 0)
     pairs, cell_of = np.unique(both, axis=0, return_inverse=True)
-    names, numbered = np.unique(pairs, return_inverse=True)
-    return Layout(cell_of.ravel(), numbered.reshape(-1, 2), len(names), independent_units(both))
+    names, numbers = np.unique(pairs, return_inverse=True)
+    return Layout(cell_of.ravel(), numbers.reshape(-1, 2), len(names), independent_units(both))
 
 
 def independent_units(nodes: ArrayLike) -> int:
-    """Return how many independent units the nodes amount to.
+    """Return the number of independent units.
 
-    The fewer of distinct first and distinct second nodes: the number of units where nothing is shared between them,
-    but where every pair has a text from a small pool the size of the pool: ten texts met a thousand times are ten
-    texts.
+    The smaller of the numbers of distinct first and distinct second nodes. That is the number of units where they
+    share no text, and the size of the pool where every pair has a text from a small pool: ten texts that occur a
+    thousand times are ten units.
 
     >>> independent_units([0, 0, 1, 1]), independent_units([[0, 9], [1, 9], [2, 9]])
     (2, 1)
@@ -98,7 +105,7 @@ def independent_units(nodes: ArrayLike) -> int:
 
 
 def draw_weights(layout: Layout, draws: int, random: np.random.Generator) -> Iterator[Floats]:
-    """Yield the weights of the cells, shape ``(some draws, cells)``, until there were ``draws``."""
+    """Yield the weights of the cells in blocks of shape ``(rows, cells)``, ``draws`` rows in all."""
     crossed = np.flatnonzero(layout.crossed)
     block = max(1, NUMBERS_AT_ONCE // max(layout.count, len(layout.nodes)))
     for start in range(0, draws, block):
@@ -111,9 +118,9 @@ def draw_weights(layout: Layout, draws: int, random: np.random.Generator) -> Ite
 
 
 def _two_nodes(nodes: Ints) -> Ints:
-    """Return nodes as ``(examples, 2)``, where a second node met in one unit only is replaced by that unit.
+    """Return nodes as ``(examples, 2)``, where a second node that occurs in one unit only is replaced by that unit.
 
-    A test split holds some of the pairs: a text that recurs in the whole data may stand in one unit of it.
+    A test split contains only some of the pairs: a text that recurs in the whole data may occur in one unit of it.
     """
     if nodes.ndim == 1:
         return np.stack([nodes, nodes], axis=1)

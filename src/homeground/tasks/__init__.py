@@ -47,7 +47,7 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
         DataError: the columns fit no task; the message says what each would need.
     """
     if recipe.task is not None and recipe.task not in TASKS:
-        raise UsageError(f'--task "{recipe.task}" is not known; {nearest(recipe.task, list(TASKS))}')
+        raise UsageError(f"--task (recipe: task): got {recipe.task!r}; {nearest(recipe.task, list(TASKS))}")
     named = [task for task, kind in TASKS.items() if any(getattr(recipe.columns, name) for name in kind.naming_columns)]
     if recipe.task or len(named) == 1:
         return TASKS[recipe.task or named[0]].for_table(table, recipe)

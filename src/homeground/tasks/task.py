@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table
+from homeground.data.tokenized import TextTokens
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
@@ -177,7 +177,7 @@ class Task(Measurable, Protocol):
         """The classes of the model; empty where nothing is classified."""
         ...
 
-    def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> Rows:
+    def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> Rows:
         """Tokenize examples once."""
         ...
 
@@ -331,7 +331,7 @@ class MeasuresWords(Protocol):
     """A task whose models can be compared by whole words of its documents, across tokenizers."""
 
     def word_rows(
-        self, documents: Sequence[Example], count: int, tokenizer: Tokenizer, *, padding: int, max_length: int
+        self, documents: Sequence[Example], count: int, tokens: TextTokens, *, max_length: int
     ) -> tuple[Measurable, Any]:
         """Return the task of filling in ``count`` words of the documents, and their rows (see pseudo_likelihood)."""
         ...

@@ -1,4 +1,8 @@
-"""Scored pairs are drawn from a taxonomy: how alike two texts are follows from where their concepts stand."""
+"""Scored pairs are drawn from a taxonomy: how similar two texts are follows from the places of their concepts.
+
+Nothing grows faster than the number of concepts: candidates are drawn by their places in a depth-first walk, in which
+all concepts below a node are side by side, and never listed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -14,7 +19,7 @@ from homeground.randomness import generator
 from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
 COUNTS = {"alternative": 2, "description": 1, "parent": 1, "sibling": 1, "cousin": 1, "stranger": 2}
-"""Pairs of every concept by relation; a concept has as many as it has, and a few are drawn from both sides."""
+"""Pairs of every concept by relation, as far as it has so many; a few are drawn from both sides."""
 
 SCORES: dict[str, float | None] = {
     "alternative": 0.9,
@@ -27,16 +32,16 @@ SCORES: dict[str, float | None] = {
 }
 """Scores on the angular scale; None follows from the tree, between a stranger's score and an alternative's."""
 
-SHUFFLED = 1000
-"""Of so many a few are drawn by shuffling them all, of more one by one, so that the time does not grow with them."""
+MAX_SHUFFLED = 1000
+"""Candidates up to which all are shuffled to draw a few; of more they are drawn one by one, in constant time."""
 
-TRIED = 32
-"""Draws for each one wanted, since some stand in the same branch or share a name."""
+DRAWS_PER_PAIR = 32
+"""Draws for each pair that is wanted, since some candidates are in the same branch or share a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair:
-    """Two texts, how alike they are, and the group the first one's concept stands in."""
+    """Two texts, how similar they are, in [0, 1], their relation, and the group of the first one's concept."""
 
     text_1: str
     text_2: str
@@ -46,11 +51,11 @@ class ScoredPair:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Pairs, none of them twice, and how many draws were passed over.
+class DrawnPairs:
+    """Pairs, none of them twice, and how many draws were rejected.
 
-    ``homonyms``: both concepts have a name in common. ``namesakes``: the two texts also belong to concepts that stand
-    nearer to each other.
+    ``homonyms``: both concepts have a name in common. ``namesakes``: the two texts also belong to concepts that are
+    closer to each other.
     """
 
     pairs: list[ScoredPair]
@@ -60,21 +65,21 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What is drawn and how it is scored; ``depth`` is that of the groups which are named with every pair."""
+    """Pairs of a concept by relation and their scores; ``depth`` is that of the groups named with every pair."""
 
     depth: int
     counts: Mapping[str, int]
     scores: Mapping[str, float | None]
 
     def score(self, taxonomy: Taxonomy, relation: str, one: Concept, two: Concept) -> float:
-        """Return the score of a pair: that of its relation, or what follows from the tree.
+        """Return the score of a pair: that of its relation, or the one that follows from the tree.
 
         ``stranger + (alternative - stranger) * closeness``, to four digits: another name of the same concept is as
-        near as two names get, a stranger as far.
+        close as two names get, a stranger as far.
         """
-        given = self.scores.get(relation)
-        if given is not None:
-            return given
+        fixed = self.scores.get(relation)
+        if fixed is not None:
+            return fixed
         low, high = self.scores["stranger"] or 0.0, self.scores["alternative"] or 0.0
         return round(low + (high - low) * taxonomy.closeness(one.node, two.node), 4)
 
@@ -86,17 +91,17 @@ def draw_pairs(
     *,
     seed: int,
     hard_negatives: Iterable[tuple[int, int]] = (),
-) -> Drawn:
+) -> DrawnPairs:
     """Return pairs of every concept's title: with its other names, its description, and other concepts' titles.
 
-    Drawn among ``concepts`` alone, so pairs made inside each split share no text across splits. Strangers have nothing
-    above them in common; with every description comes that of a stranger, so that being a description tells nothing.
-    Concepts with a name in common make no pair, nor do texts that also belong to concepts nearer to each other,
-    wherever in the taxonomy these stand. ``hard_negatives`` are places of concepts. No pair is given twice,
+    Drawn among ``concepts`` alone, so pairs drawn inside each split share no text across splits. Strangers have no node
+    above them in common; for every description that of a stranger is drawn too, so that being a description says
+    nothing about the score. Concepts with a name in common make no pair, nor do texts that also belong to concepts
+    closer to each other, wherever in the taxonomy. ``hard_negatives`` are places of concepts. No pair comes twice,
     whichever way round. Time and memory grow with the number of concepts.
 
     Raises:
-        DataError: the concepts stand in one branch only, so that nothing is unrelated.
+        DataError: the concepts are in one branch only, so that nothing is unrelated.
     """
     if pairing.counts.get("stranger") and len({taxonomy.branch(concept.node) for concept in concepts}) < 2:
         raise DataError(
@@ -115,7 +120,7 @@ def draw_pairs(
             if len(both) == 2 and both not in pairs:
                 score = pairing.score(taxonomy, relation, concept, other)
                 pairs[both] = ScoredPair(concept.title, text, score, relation, group)
-    return Drawn(list(pairs.values()), draw.homonyms, draw.namesakes)
+    return DrawnPairs(list(pairs.values()), draw.homonyms, draw.namesakes)
 
 
 Partner = tuple[str, str, str, Concept]
@@ -123,7 +128,7 @@ Partner = tuple[str, str, str, Concept]
 
 
 class _Draw:
-    """What is known of one split while its pairs are drawn."""
+    """The concepts of one split, indexed for drawing: by node, by family (the same parent), and by depth-first walk."""
 
     def __init__(self, taxonomy: Taxonomy, concepts: Sequence[Concept], pairing: Pairing, seed: int) -> None:
         self.homonyms = self.namesakes = 0
@@ -135,7 +140,7 @@ class _Draw:
             family = self._families[self._parent(concept)]
             self._place_in_family.append(len(family))
             family.append(number)
-        # The concepts in the order of a walk through the tree, where all below a node stand side by side.
+        # The concepts in the order of the walk, and the step of each; all below a node are one slice of it.
         self._walk = sorted(range(len(concepts)), key=lambda number: taxonomy.spans[concepts[number].node][0])
         self._steps = [taxonomy.spans[concepts[number].node][0] for number in self._walk]
 
@@ -161,50 +166,52 @@ class _Draw:
         yield from (_titled("hard_negative", self._concepts[other]) for other in hard)
 
     def _strangers(self, random: np.random.Generator, concept: Concept, wanted: int, described: int) -> list[Partner]:
-        """Return titles of concepts with nothing above them in common, and the description of one more."""
-        found: list[Partner] = []
+        """Return titles of concepts that have no node above them in common with this one, and a description."""
+        titles: list[Partner] = []
         descriptions: list[Partner] = []
         branch = self._taxonomy.branch(concept.node)
-        for place in some(random, len(self._concepts), TRIED * wanted) if wanted else ():
+        for place in some(random, len(self._concepts), DRAWS_PER_PAIR * wanted) if wanted else ():
             other = self._concepts[place]
-            if len(found) >= wanted and len(descriptions) >= described:
+            if len(titles) >= wanted and len(descriptions) >= described:
                 break
             if self._taxonomy.branch(other.node) == branch or self._taxonomy.common_depth(concept.node, other.node):
                 continue
-            if len(found) < wanted:
+            if len(titles) < wanted:
                 if self._distinct(concept, other):
-                    found.append(_titled("stranger", other))
+                    titles.append(_titled("stranger", other))
             elif other.description and self._distinct(concept, other, other.description_key):
                 descriptions.append(("stranger", other.description, other.description_key, other))
-        return found + descriptions
+        return titles + descriptions
 
     def _siblings(self, random: np.random.Generator, number: int, wanted: int) -> list[Concept]:
         """Return concepts with the same parent; branches are no siblings."""
         concept = self._concepts[number]
-        family, own = self._families[self._parent(concept)], self._place_in_family[number]
+        family, place_of_concept = self._families[self._parent(concept)], self._place_in_family[number]
         if self._parent(concept) < 0:
             return []
-        places = some(random, len(family) - 1, TRIED * wanted)
-        others = (self._concepts[family[place + (place >= own)]] for place in places)
+        # Of the family without the concept itself: places from its own on are one further.
+        places = some(random, len(family) - 1, DRAWS_PER_PAIR * wanted)
+        others = (self._concepts[family[place + (place >= place_of_concept)]] for place in places)
         return _first(wanted, (other for other in others if self._distinct(concept, other)))
 
     def _cousins(self, random: np.random.Generator, concept: Concept, wanted: int) -> list[Concept]:
-        """Return concepts whose lowest common node with this one is above its parent, at any depth alike."""
+        """Return concepts whose deepest common node with this one is above its parent, equally many at any depth."""
         way = self._taxonomy.way(concept.node)
-        found: list[Concept] = []
+        cousins: list[Concept] = []
         levels = some(random, len(way) - 2, len(way)) if wanted else []
         for level in levels:
-            # All below the node of this level, without it and without what is below the next one on our own way.
-            low, high = self._below(way[level])
-            inner, outer = self._below(way[level + 1])
+            # The slice of the walk below the node of this level, without the node itself and without the inner slice
+            # below the next node on the way to the concept: places from the inner slice on are moved behind it.
+            low, high = self._slice_below(way[level])
+            inner, outer = self._slice_below(way[level + 1])
             low += low < high and self._steps[low] == self._taxonomy.spans[way[level]][0]
-            places = some(random, high - low - (outer - inner), TRIED * wanted)
+            places = some(random, high - low - (outer - inner), DRAWS_PER_PAIR * wanted)
             at = (low + place if low + place < inner else low + place + outer - inner for place in places)
             others = (self._concepts[self._walk[place]] for place in at)
-            found += _first(-(-wanted // len(levels)), (other for other in others if self._distinct(concept, other)))
-        return found[:wanted]
+            cousins += _first(-(-wanted // len(levels)), (other for other in others if self._distinct(concept, other)))
+        return cousins[:wanted]
 
-    def _below(self, node: int) -> tuple[int, int]:
+    def _slice_below(self, node: int) -> tuple[int, int]:
         first, after = self._taxonomy.spans[node]
         return bisect_left(self._steps, first), bisect_left(self._steps, after)
 
@@ -213,24 +220,27 @@ class _Draw:
         return above[0] if above else -1
 
     def _distinct(self, one: Concept, two: Concept, key: str | None = None) -> bool:
-        """Tell whether a title and a text of another concept (its title without ``key``) mean these two alone."""
+        """Tell whether a title and a text of another concept (its title without ``key``) mean only these two.
+
+        What does not is counted.
+        """
         if one.shares_a_name(two):
             self.homonyms += 1
             return False
-        nearer = self._taxonomy.stand_nearer(one, two, two.keys[0] if key is None else key)
-        self.namesakes += nearer
-        return not nearer
+        is_rejected = self._taxonomy.have_closer_namesakes(one, two, two.keys[0] if key is None else key)
+        self.namesakes += is_rejected
+        return not is_rejected
 
 
 def some(random: np.random.Generator, count: int, wanted: int) -> list[int]:
     """Return up to ``wanted`` different numbers below ``count``, in random order."""
-    if count <= SHUFFLED:
+    if count <= MAX_SHUFFLED:
         return random.permutation(max(count, 0))[:wanted].tolist()
     return list(dict.fromkeys(random.integers(count, size=wanted).tolist()))
 
 
-def _first(wanted: int, found: Iterator[Concept]) -> list[Concept]:
-    return [concept for _, concept in zip(range(wanted), found, strict=False)]
+def _first(wanted: int, concepts: Iterator[Concept]) -> list[Concept]:
+    return list(islice(concepts, wanted))
 
 
 def _titled(relation: str, concept: Concept) -> Partner:

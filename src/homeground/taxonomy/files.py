@@ -1,7 +1,7 @@
-"""A taxonomy is read: from the files of ESCO as published, or from any table that says where its concepts stand.
+"""A taxonomy is read: from the files of ESCO as published, or from any table with the places of its concepts.
 
-Where a concept stands is said by a path, by a parent (in the same table, or in a table of relations), by a group and a
-branch, or by the code of an ISCO group, whose digits are its place.
+The place of a concept is a path, a parent (in the same table, or in a table of relations), a group and a branch, or the
+code of an ISCO group, whose digits are its path.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from homeground.taxonomy.taxonomy import Concept, Taxonomy, grow, make_concept
 ISCO_DIGITS = 4
 """Digits of an ISCO unit group, the first of them its branch; spreadsheets drop those that are leading zeros."""
 
-COMPARED = 5000
-"""Ids that an unknown one is compared with; comparing is slow."""
+MAX_IDS_COMPARED = 5000
+"""Ids that an unknown one is compared with for the error message; comparing is slow."""
 
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Layout:
+class TaxonomyLayout:
     """How a taxonomy's table is written.
 
-    ``columns`` names parts of ``CONCEPT_NAMES`` that are called otherwise. ``between_names`` separates the alternatives
-    of a concept (None: line ends and ``|``), ``between_steps`` those of a path. Branches stand at ``branch_depth``.
+    ``columns`` maps roles of ``CONCEPT_NAMES`` to columns with other names. ``between_names`` separates the
+    alternatives of a concept (None: line ends and ``|``), ``between_steps`` those of a path. Branches are at
+    ``branch_depth``.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -49,18 +50,18 @@ def read_taxonomy(
     *,
     groups: str | PathLike[str] | None = None,
     relations: str | PathLike[str] | None = None,
-    layout: Layout | None = None,
+    layout: TaxonomyLayout | None = None,
 ) -> Taxonomy:
     """Return the taxonomy of a table, every row of it a concept.
 
-    ``groups`` is a table of what stands above the concepts and gives no pairs itself, ``relations`` one of child and
+    ``groups`` is a table of nodes above the concepts, which give no pairs themselves, ``relations`` one of child and
     parent. With ISCO codes ``groups`` proves the codes and names them.
 
     Raises:
         DataError: a column is missing, an id comes twice, a parent is unknown, parents go round in a circle, or a row
-            says no title or no place.
+            has no title or no place.
     """
-    layout = layout or Layout()
+    layout = layout or TaxonomyLayout()
     table = _read(path, layout)
     above = None if groups is None else _read(groups, layout, named=False)
     columns = concept_columns(table, layout.columns)
@@ -88,7 +89,7 @@ def concept_columns(table: Table, named: Mapping[str, str]) -> dict[str, str]:
     return find_columns(table, CONCEPT_NAMES, named, usual=CONCEPT_NAMES)
 
 
-def _read(path: str | PathLike[str], layout: Layout, *, named: bool = True) -> Table:
+def _read(path: str | PathLike[str], layout: TaxonomyLayout, *, named: bool = True) -> Table:
     return read_table(path, delimiter=layout.delimiter if named else None, encoding=layout.encoding)
 
 
@@ -107,14 +108,16 @@ def _filled(table: Table, row: Row, column: str, expected: str) -> str:
     return value
 
 
-def _concept(table: Table, row: Row, columns: Mapping[str, str], layout: Layout, title: str, node: int) -> Concept:
+def _concept(
+    table: Table, row: Row, columns: Mapping[str, str], layout: TaxonomyLayout, title: str, node: int
+) -> Concept:
     alternatives = text(table, row, columns["alternatives"]) if "alternatives" in columns else ""
     between = r"[\r\n|]+" if layout.between_names is None else re.escape(layout.between_names)
     description = text(table, row, columns["description"]) if "description" in columns else ""
     return make_concept(title, re.split(between, alternatives), description, node)
 
 
-def _by_paths(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxonomy:
+def _by_paths(table: Table, columns: Mapping[str, str], layout: TaxonomyLayout) -> Taxonomy:
     """Read paths; the last step is the concept itself unless a column gives it another title."""
     column = columns["path"]
     rows: list[tuple[Path, str]] = []
@@ -125,12 +128,12 @@ def _by_paths(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxon
             problem = f"holds {shown(written)}, in which a step is empty; expected a name for every step"
             raise DataError.at(table.path, problem, row=row.number, column=column)
         title = _filled(table, row, columns["label"], "the name of a concept") if "label" in columns else steps[-1]
-        own = text_key(title) == text_key(steps[-1])
-        rows.append((steps if own else (*steps, title), title))
+        is_last_step = text_key(title) == text_key(steps[-1])
+        rows.append((steps if is_last_step else (*steps, title), title))
     return _from_paths(table, columns, layout, rows)
 
 
-def _by_groups(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxonomy:
+def _by_groups(table: Table, columns: Mapping[str, str], layout: TaxonomyLayout) -> Taxonomy:
     label = _required(table, columns, "label")
     rows: list[tuple[Path, str]] = []
     for row in table.rows:
@@ -140,42 +143,42 @@ def _by_groups(table: Table, columns: Mapping[str, str], layout: Layout) -> Taxo
     return _from_paths(table, columns, layout, rows)
 
 
-def _by_isco(table: Table, columns: Mapping[str, str], layout: Layout, groups: Table | None) -> Taxonomy:
-    """Read ESCO's occupations: the digits of the ISCO group, then the occupation, or those above it by their codes."""
+def _by_isco(table: Table, columns: Mapping[str, str], layout: TaxonomyLayout, groups: Table | None) -> Taxonomy:
+    """Read ESCO's occupations: the digits of the ISCO group, the occupations above by their codes, the occupation."""
     label, group, code = _required(table, columns, "label"), columns["group"], _code_column(table)
-    known, short = (None, 0) if groups is None else _isco_names(groups)
+    names, short = (None, 0) if groups is None else _isco_names(groups)
     codes = [text(table, row, code).strip() if code else "" for row in table.rows]
     times = Counter(codes)
     rows: list[tuple[Path, str]] = []
-    for row, own in zip(table.rows, codes, strict=True):
+    for row, code_of_row in zip(table.rows, codes, strict=True):
         written = _filled(table, row, group, "the code of an ISCO group")
         isco = written.zfill(ISCO_DIGITS)
         short += isco != written
-        if not re.fullmatch("[0-9]{4}", isco) or (known is not None and isco not in known):
+        if not re.fullmatch("[0-9]{4}", isco) or (names is not None and isco not in names):
             expected = f"the code of an ISCO group of {ISCO_DIGITS} digits"
             problem = f"holds {shown(written)}; expected {expected}{f', one of {groups.path}' if groups else ''}"
             raise DataError.at(table.path, problem, row=row.number, column=group)
         title = _filled(table, row, label, "the name of a concept")
-        rows.append(((*(isco[:digits] for digits in range(1, 5)), *_occupations(own, times, row)), title))
+        rows.append(((*(isco[:digits] for digits in range(1, 5)), *_occupations(code_of_row, times, row)), title))
     notes: list[str] = []
     if short:
         notes.append(f"{short} ISCO codes have lost leading zeros, which were put back (110 is read as 0110)")
     if twice := sum(count > 1 and "." in name for name, count in times.items()):
         notes.append(f"{twice} occupation codes stand more than once; what they name stands directly in its ISCO group")
     # Codes that have lost zeros are no ids; the uris are.
-    named = {part: column for part, column in columns.items() if (part, column) != ("id", code)}
-    return _from_paths(table, named, layout, rows, names=known or {}, notes=notes)
+    others = {part: column for part, column in columns.items() if (part, column) != ("id", code)}
+    return _from_paths(table, others, layout, rows, names=names or {}, notes=notes)
 
 
 def _occupations(code: str, times: Mapping[str, int], row: Row) -> Path:
     """Return the codes of the occupations above one, and its own.
 
-    A code that stands twice has lost its last zero in a spreadsheet (7412.1 for 7412.10) and names nothing.
+    A code that occurs twice has lost its last zero in a spreadsheet (7412.1 for 7412.10) and names nothing.
     """
     steps = code.split(".")
     above = [".".join(steps[:length]) for length in range(2, len(steps))]
-    own = code if times[code] == 1 and "." in code else f"{code} in row {row.number}"
-    return (*(name for name in above if times[name] == 1), own)
+    last = code if times[code] == 1 and "." in code else f"{code} in row {row.number}"
+    return (*(name for name in above if times[name] == 1), last)
 
 
 def _code_column(table: Table) -> str | None:
@@ -185,8 +188,8 @@ def _code_column(table: Table) -> str | None:
 def _isco_names(groups: Table) -> tuple[dict[str, str], int]:
     """Return the names of ISCO groups by their codes, and how many unit groups have lost their leading zero.
 
-    These are the codes of three digits that no code of four begins with: 110 is 0110, while 251 stands above 2511. A
-    code that stands twice (11, one of which was 011) names nothing.
+    These are the codes of three digits that no code of four begins with: 110 is 0110, while 251 is above 2511. A code
+    that occurs twice (11, one of which was 011) names nothing.
     """
     columns = concept_columns(groups, {})
     code = _code_column(groups)
@@ -195,18 +198,18 @@ def _isco_names(groups: Table) -> tuple[dict[str, str], int]:
     label = _required(groups, columns, "label")
     written = [text(groups, row, code).strip() for row in groups.rows]
     above = {each[:-1] for each in written if len(each) == ISCO_DIGITS}
-    short = [len(each) == ISCO_DIGITS - 1 and each not in above for each in written]
-    codes = [each.zfill(ISCO_DIGITS) if lost else each for each, lost in zip(written, short, strict=True)]
+    is_short = [len(each) == ISCO_DIGITS - 1 and each not in above for each in written]
+    codes = [each.zfill(ISCO_DIGITS) if short else each for each, short in zip(written, is_short, strict=True)]
     times = Counter(codes)
     titles = (text(groups, row, label) for row in groups.rows)
     names = {each: f"{each} {title}" if times[each] == 1 else each for each, title in zip(codes, titles, strict=True)}
-    return names, sum(short)
+    return names, sum(is_short)
 
 
 def _from_paths(
     table: Table,
     columns: Mapping[str, str],
-    layout: Layout,
+    layout: TaxonomyLayout,
     rows: Sequence[tuple[Path, str]],
     *,
     names: Mapping[str, str] | None = None,
@@ -230,11 +233,11 @@ def _from_paths(
             raise DataError.at(table.path, problem, row=row.number)
         owners[node] = row.number
         concepts.append(_concept(table, row, columns, layout, title, node))
-    last = Counter(path[-1] for path in nodes)
-    given = names or {}
-    named = [given.get(path[-1], path[-1] if last[path[-1]] == 1 else " > ".join(path)) for path in nodes]
+    times = Counter(path[-1] for path in nodes)
+    by_step = names or {}
+    titles = [by_step.get(path[-1], path[-1] if times[path[-1]] == 1 else " > ".join(path)) for path in nodes]
     return grow(
-        concepts, named, parents, branch_depth=layout.branch_depth, circle=lambda _: DataError("a path"), notes=notes
+        concepts, titles, parents, branch_depth=layout.branch_depth, circle=lambda _: DataError("a path"), notes=notes
     )
 
 
@@ -249,7 +252,7 @@ def _refuse_twins(table: Table, column: str | None) -> None:
 
 
 def _by_parents(
-    table: Table, columns: Mapping[str, str], layout: Layout, groups: Table | None, relations: Table | None
+    table: Table, columns: Mapping[str, str], layout: TaxonomyLayout, groups: Table | None, relations: Table | None
 ) -> Taxonomy:
     """Read ids and parents; without a column of ids a concept is named by its label."""
     label = _required(table, columns, "label")
@@ -257,9 +260,10 @@ def _by_parents(
     nodes.add(table, columns.get("id", label), label)
     tables = [(table, columns)]
     if groups is not None:
-        found = concept_columns(groups, {})
-        nodes.add(groups, found.get("id", _required(groups, found, "label")), _required(groups, found, "label"))
-        tables.append((groups, found))
+        parts = concept_columns(groups, {})
+        label_of_group = _required(groups, parts, "label")
+        nodes.add(groups, parts.get("id", label_of_group), label_of_group)
+        tables.append((groups, parts))
     if relations is not None:
         notes = nodes.relate(relations)
     else:
@@ -280,67 +284,67 @@ def _by_parents(
 
 
 class _Nodes:
-    """Nodes by their ids, and where each was met, for the messages."""
+    """Nodes by their ids, and the table, row and column of each, for the messages."""
 
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
         self.names: list[str] = []
         self.parents: list[list[int]] = []
-        self.met: list[tuple[Table, Row, str]] = []
+        self.origins: list[tuple[Table, Row, str]] = []
 
     def add(self, table: Table, id_column: str, label: str) -> None:
         """Add a node for every row of a table."""
         for row in table.rows:
             name = _filled(table, row, id_column, "the id of a concept")
             if name in self.places:
-                other, first, _ = self.met[self.places[name]]
+                other, first, _ = self.origins[self.places[name]]
                 where = f"row {first.number}" if other is table else f"{other.path}, row {first.number}"
                 problem = f"holds {shown(name)}, as {where} does; expected every id once"
                 raise DataError.at(table.path, problem, row=row.number, column=id_column)
             self.places[name] = len(self.names)
             self.names.append(text(table, row, label).strip())
             self.parents.append([])
-            self.met.append((table, row, id_column))
+            self.origins.append((table, row, id_column))
 
     def point(self, table: Table, column: str) -> None:
         """Take the parents of every row from a column, in which several ids are separated by ``|``."""
-        known = {id(row): node for node, (_, row, _) in enumerate(self.met)}
+        node_of_row = {id(row): node for node, (_, row, _) in enumerate(self.origins)}
         for row in table.rows:
             written = text(table, row, column).strip()
             several = [written] if written in self.places else [part.strip() for part in written.split("|")]
-            node = known[id(row)]
-            self.met[node] = (table, row, column)
-            self.parents[node] += [self._known(table, row, column, name) for name in several if name]
+            node = node_of_row[id(row)]
+            self.origins[node] = (table, row, column)
+            self.parents[node] += [self._node(table, row, column, name) for name in several if name]
 
     def relate(self, table: Table) -> list[str]:
-        """Take the parents from a table of children and parents, and say how many of its rows name no child of ours."""
+        """Take the parents from a table of children and parents; note how many of its rows name an unknown child."""
         columns = concept_columns(table, {})
         child = next((name for name in table.columns if name.strip().lower() in ("child", "child_id")), None)
         child = child or _required(table, columns, "id")
         parent = _required(table, columns, "parent")
-        strange = 0
+        unknown = 0
         for row in table.rows:
             node = self.places.get(text(table, row, child).strip())
             if node is None:
-                strange += 1
+                unknown += 1
                 continue
             above = _filled(table, row, parent, "the id of what stands above")
-            self.met[node] = (table, row, parent)
-            self.parents[node].append(self._known(table, row, parent, above))
-        return [f"{strange} rows of {table.path} relate concepts that are in no other file"] if strange else []
+            self.origins[node] = (table, row, parent)
+            self.parents[node].append(self._node(table, row, parent, above))
+        return [f"{unknown} rows of {table.path} relate concepts that are in no other file"] if unknown else []
 
     def circle(self, nodes: list[int]) -> DataError:
-        """Return the error for nodes of which each stands above the next, and the last above the first."""
+        """Return the error for nodes each of which is above the next, and the last above the first."""
         ids = list(self.places)
-        table, row, column = self.met[nodes[0]]
+        table, row, column = self.origins[nodes[0]]
         listed = [ids[node] for node in [*nodes, nodes[0]]]
         several = " > ".join([*listed[:6], "…"] if len(listed) > 7 else listed)
         problem = f"goes round in a circle: {several}; expected every way up to end at a branch"
         return DataError.at(table.path, problem, row=row.number, column=column)
 
-    def _known(self, table: Table, row: Row, column: str, name: str) -> int:
+    def _node(self, table: Table, row: Row, column: str, name: str) -> int:
         if name not in self.places:
-            known = nearest(name, itertools.islice(self.places, COMPARED))
-            problem = f"holds {shown(name)}, which is the id of no concept; {known}"
+            known_ids = nearest(name, itertools.islice(self.places, MAX_IDS_COMPARED))
+            problem = f"holds {shown(name)}, which is the id of no concept; {known_ids}"
             raise DataError.at(table.path, problem, row=row.number, column=column)
         return self.places[name]

@@ -1,4 +1,4 @@
-"""Hard negatives: texts that an encoder takes for alike, though nothing in the taxonomy joins their concepts."""
+"""Hard negatives: texts that an encoder takes for similar, though nothing in the taxonomy joins their concepts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from homeground.randomness import generator
 from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
-BLOCK = 512
-"""Rows compared at once; with POOL it bounds the memory (40 MB)."""
+CONCEPTS_AT_ONCE = 512
+"""Concepts compared at once; with MAX_POOL it bounds the memory (40 MB)."""
 
-POOL = 20_000
-"""Concepts that every other is compared with: all up to so many, a sample above, so that the time grows linearly."""
+MAX_POOL = 20_000
+"""Concepts that every other is compared with: all up to so many, else a sample, so that the time grows linearly."""
 
 
 def hard_negatives(
@@ -22,24 +22,24 @@ def hard_negatives(
 ) -> list[tuple[int, int]]:
     """Return for every concept up to ``wanted`` others whose titles are nearest by cosine, as pairs of places.
 
-    ``embeddings (concepts, dimensions)`` are of the titles. Only concepts count that have nothing above them and no
-    name in common, nor titles of other concepts that have. Exact up to ``POOL`` concepts; of more, the nearest in a
+    ``embeddings (concepts, dimensions)`` are of the titles. Concepts are admissible that have no node above them and no
+    name in common, nor titles of other concepts that have. Exact up to ``MAX_POOL`` concepts; of more, the nearest in a
     sample of so many.
     """
     count = len(concepts)
     vectors = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     pool = np.arange(count)
-    if count > POOL:
-        pool = np.sort(generator(seed, "hard negatives").choice(count, POOL, replace=False))
+    if count > MAX_POOL:
+        pool = np.sort(generator(seed, "hard negatives").choice(count, MAX_POOL, replace=False))
     branches = np.array([taxonomy.branch(concept.node) for concept in concepts])
-    found: list[tuple[int, int]] = []
-    for begin in range(0, count, BLOCK):
-        rows = slice(begin, begin + BLOCK)
+    pairs: list[tuple[int, int]] = []
+    for begin in range(0, count, CONCEPTS_AT_ONCE):
+        rows = slice(begin, begin + CONCEPTS_AT_ONCE)
         near = vectors[rows] @ vectors[pool].T
         near[branches[rows][:, None] == branches[pool]] = -np.inf
         for place, row in enumerate(near, start=begin):
-            found += [(place, other) for other in _nearest(taxonomy, concepts, place, row, pool, wanted)]
-    return found
+            pairs += [(place, other) for other in _nearest(taxonomy, concepts, place, row, pool, wanted)]
+    return pairs
 
 
 def _nearest(
@@ -50,18 +50,21 @@ def _nearest(
     pool: NDArray[np.int64],
     wanted: int,
 ) -> list[int]:
-    """Return the nearest admissible ones of the pool; all of it is sorted only where the first few do not suffice."""
+    """Return the nearest admissible ones of the pool; all of it is sorted only where the first few do not suffice.
+
+    ``near (pool,)`` are the cosines of one concept with the pool, -inf in its own branch.
+    """
     few = min(4 * wanted + 16, len(near))
-    own = concepts[place]
+    concept = concepts[place]
     for candidates in (np.argpartition(-near, few - 1)[:few], np.arange(len(near))):
         ordered = candidates[np.argsort(-near[candidates], kind="stable")]
         others = pool[ordered[np.isfinite(near[ordered])]].tolist()
         kept = [
             other
             for other in others
-            if not taxonomy.common_depth(own.node, concepts[other].node)
-            and not own.shares_a_name(concepts[other])
-            and not taxonomy.stand_nearer(own, concepts[other], concepts[other].keys[0])
+            if not taxonomy.common_depth(concept.node, concepts[other].node)
+            and not concept.shares_a_name(concepts[other])
+            and not taxonomy.have_closer_namesakes(concept, concepts[other], concepts[other].keys[0])
         ][:wanted]
         if len(kept) == wanted:
             return kept

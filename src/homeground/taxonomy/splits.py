@@ -6,17 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from homeground.data.units import MIN_UNITS
 from homeground.errors import DataError
 from homeground.randomness import generator
 from homeground.taxonomy.taxonomy import Concept, Taxonomy
 
-FEWEST_UNITS = 30
-"""Groups a test needs for a verdict."""
-
 
 @dataclass(frozen=True)
-class Splits:
-    """The concepts of every split, and what was dropped to keep their texts apart."""
+class ConceptSplits:
+    """The concepts of every split; ``dropped`` counts what was removed to keep their texts apart, with ``examples``."""
 
     concepts: dict[str, list[Concept]]
     dropped: dict[str, int]
@@ -24,29 +22,29 @@ class Splits:
 
 
 def held_out_depth(taxonomy: Taxonomy, test: float) -> int:
-    """Return the depth whose groups are held out: the shallowest of which ``test`` is enough for a verdict.
+    """Return the depth whose groups are held out: the shallowest where the share ``test`` is enough for a verdict.
 
-    Where none has so many groups, it is the depth with the most. Depths are left out at which half of the
-    concepts or more would be groups of their own: then nothing would be held out but single concepts.
+    Where none has so many groups, it is the depth with the most. Depths do not count at which half of the concepts or
+    more would be groups of their own: then nothing would be held out but single concepts.
     """
     counts: dict[int, int] = {}
     for depth in range(1, max(taxonomy.depths[concept.node] for concept in taxonomy.concepts) + 1):
         units = [taxonomy.unit(concept.node, depth) for concept in taxonomy.concepts]
-        alone = sum(unit == concept.node for unit, concept in zip(units, taxonomy.concepts, strict=True))
-        if depth > 1 and 2 * alone >= len(units):
+        singles = sum(unit == concept.node for unit, concept in zip(units, taxonomy.concepts, strict=True))
+        if depth > 1 and 2 * singles >= len(units):
             break
         counts[depth] = len(set(units))
-        if counts[depth] * test >= FEWEST_UNITS:
+        if counts[depth] * test >= MIN_UNITS:
             return depth
     return max(counts, key=lambda depth: (counts[depth], -depth))
 
 
-def split_concepts(taxonomy: Taxonomy, *, depth: int, seed: int, shares: Mapping[str, float]) -> Splits:
+def split_concepts(taxonomy: Taxonomy, *, depth: int, seed: int, shares: Mapping[str, float]) -> ConceptSplits:
     """Return the concepts of every split, whole groups of one depth together, drawn from every branch alike.
 
-    ``shares`` maps a split to its share of the groups; the first takes what is left by rounding. A text that stands in
-    two splits stays where it is a title, or else came first; elsewhere the alternative, the description, or the concept
-    of that title is dropped.
+    ``shares`` maps a split to its share of the groups; the first takes what is left by rounding. A text in two splits
+    stays where it is a title, or else came first; in the other the alternative, the description, or the concept of that
+    title is dropped.
 
     Raises:
         DataError: a split with a share gets no group.
@@ -65,25 +63,29 @@ def split_concepts(taxonomy: Taxonomy, *, depth: int, seed: int, shares: Mapping
     chosen = dict.fromkeys(ordered, names[0])
     begin = 0.0
     for name in names[1:]:
-        taken = [group for place, group in enumerate(ordered) if _falls(place, begin, shares[name])]
-        chosen |= dict.fromkeys(taken, name)
+        groups = [group for place, group in enumerate(ordered) if _falls_into(place, begin, shares[name])]
+        chosen |= dict.fromkeys(groups, name)
         begin += shares[name]
     if empty := [name for name in names if shares[name] and name not in chosen.values()]:
         raise DataError(
             f"no group is left for {' and '.join(empty)}: only {len(ordered)} groups stand at depth {depth}; "
             "hold out groups of a deeper level with --hold-out, or raise the shares"
         )
-    return _apart(taxonomy.concepts, [chosen[unit] for unit in units], names)
+    return _without_shared_texts(taxonomy.concepts, [chosen[unit] for unit in units], names)
 
 
-def _falls(place: int, begin: float, share: float) -> bool:
-    """Tell whether a place of an even walk through the list falls into ``[begin, begin + share)`` of every whole."""
-    golden = 0.6180339887498949  # fractional parts of its multiples fill [0, 1) evenly, and differently for every run
+def _falls_into(place: int, begin: float, share: float) -> bool:
+    """Tell whether a place of the list is given to the split with ``[begin, begin + share)`` of all.
+
+    The fractional parts of the multiples of the golden ratio fill [0, 1) evenly at every length (Weyl), so that any run
+    of neighbours, such as a branch, gives to every split its share.
+    """
+    golden = 0.6180339887498949
     return begin <= (place * golden) % 1.0 < begin + share
 
 
-def _apart(concepts: Sequence[Concept], where: Sequence[str], names: Sequence[str]) -> Splits:
-    """Return the concepts of every split without the texts that stand in another."""
+def _without_shared_texts(concepts: Sequence[Concept], where: Sequence[str], names: Sequence[str]) -> ConceptSplits:
+    """Return the concepts of every split without the texts that another split keeps."""
     homes: dict[str, str] = {}
     for concept, split in zip(concepts, where, strict=True):
         homes.setdefault(concept.keys[0], split)
@@ -104,6 +106,6 @@ def _apart(concepts: Sequence[Concept], where: Sequence[str], names: Sequence[st
         dropped["descriptions"] += concept.description != kept.description
         examples |= dict.fromkeys(name for name in concept.alternatives if name not in kept.alternatives)
         split_up[split].append(kept)
-    return Splits(
+    return ConceptSplits(
         split_up, {kind: dropped[kind] for kind in ("concepts", "alternatives", "descriptions")}, tuple(examples)[:5]
     )

@@ -1,4 +1,4 @@
-"""A taxonomy: concepts with their names in a tree, and how near two of them stand to each other."""
+"""A taxonomy: concepts with their names in a tree, and how close two of them are in it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from homeground.errors import DataError
 
 Parents = Sequence[tuple[int, ...]]
 
-NAMESAKES = 200
-"""Nodes above the namesakes of a text; where two texts have more each, they are not compared but taken for near."""
+MAX_NAMESAKE_ANCESTORS = 200
+"""Nodes above the concepts of one text; where two texts have more each, they are not compared but taken for close."""
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """One concept: its title, its other names, what describes it, and the number of its node in the tree.
+    """One concept: its title, its other names, its description, and the number of its node in the tree.
 
-    ``keys`` holds the ``text_key`` of the title and then of every alternative, no two of them equal, and
+    ``keys`` are the ``text_key`` of the title and then of every alternative, no two of them equal, and
     ``description_key`` that of the description, empty where there is none.
     """
 
@@ -34,14 +34,14 @@ class Concept:
     def without(self, keys: set[str]) -> Concept:
         """Return the concept without the alternatives of these keys, and without a description of one of them."""
         kept = [(name, key) for name, key in zip(self.alternatives, self.keys[1:], strict=True) if key not in keys]
-        described = self.description_key not in keys
+        is_described = self.description_key not in keys
         return Concept(
             title=self.title,
             alternatives=tuple(name for name, _ in kept),
-            description=self.description if described else "",
+            description=self.description if is_described else "",
             node=self.node,
             keys=(self.keys[0], *(key for _, key in kept)),
-            description_key=self.description_key if described else "",
+            description_key=self.description_key if is_described else "",
         )
 
     def shares_a_name(self, other: Concept) -> bool:
@@ -51,22 +51,22 @@ class Concept:
 
 def make_concept(title: str, alternatives: Sequence[str], description: str, node: int) -> Concept:
     """Return a concept; alternatives that read like its title or like one before them are left out."""
-    named = {text_key(title): title}
+    names = {text_key(title): title}
     for name in alternatives:
         if name.strip():
-            named.setdefault(text_key(name), name.strip())
+            names.setdefault(text_key(name), name.strip())
     text = description.strip()
-    return Concept(title, tuple(named.values())[1:], text, node, tuple(named), text_key(text))
+    return Concept(title, tuple(names.values())[1:], text, node, tuple(names), text_key(text))
 
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """Concepts and the tree they stand in; every branch stands at depth 1, below a root that is nothing itself.
+    """Concepts and the tree they are in; every branch is at depth 1, below a root that is nothing itself.
 
-    ``names (nodes,)`` are for people. ``parents (nodes,)`` numbers what stands above a node, none above a branch; the
-    first is its parent in the tree, the deepest of them, and the others count where two concepts are compared.
-    ``depths (nodes,)`` counts the nodes from the branch down to the node on the longest way. ``notes`` says what was
-    met in the files.
+    ``names (nodes,)`` are for people. ``parents (nodes,)`` numbers the nodes directly above a node, none above a
+    branch; the first is its parent in the tree, the deepest of them, and the others count where two concepts are
+    compared. ``depths (nodes,)`` counts the nodes from the branch down to the node on the longest way. ``notes`` are
+    remarks on the files, a sentence each.
     """
 
     concepts: tuple[Concept, ...]
@@ -83,13 +83,13 @@ class Taxonomy:
         return way[::-1]
 
     def branch(self, node: int) -> int:
-        """Return the branch of the tree a node stands in."""
+        """Return the branch of the tree that a node is in."""
         while self.parents[node]:
             node = self.parents[node][0]
         return node
 
     def unit(self, node: int, depth: int) -> int:
-        """Return what stands above ``node`` at a depth, or the node itself where it is no deeper."""
+        """Return the node above ``node`` at a depth, or the node itself where it is no deeper."""
         while self.depths[node] > depth and self.parents[node]:
             node = self.parents[node][0]
         return node
@@ -100,35 +100,39 @@ class Taxonomy:
         return max((self.depths[node] for node in self._ancestors(two) if node in above), default=0)
 
     def closeness(self, one: int, two: int) -> float:
-        """Return how near two nodes are, in [0, 1]: ``2 * depth(common) / (depth(one) + depth(two))``.
+        """Return how close two nodes are, in [0, 1]: ``2 * depth(common) / (depth(one) + depth(two))``.
 
         0 in different branches, 1 for the same node (Wu and Palmer 1994, with the root at depth 0).
         """
         return 2 * self.common_depth(one, two) / (self.depths[one] + self.depths[two])
 
-    def stand_nearer(self, one: Concept, two: Concept, key: str) -> bool:
-        """Tell whether a title and a text of ``two`` also belong to concepts nearer to each other than these two.
+    def have_closer_namesakes(self, one: Concept, two: Concept, key: str) -> bool:
+        """Tell whether a title of ``one`` and a text of ``two`` also belong to concepts closer to each other.
 
-        ``key`` is that of the text. Exact unless both texts belong to very many concepts (``NAMESAKES``): then True.
+        ``key`` is that of the text. Exact unless both texts belong to very many concepts
+        (``MAX_NAMESAKE_ANCESTORS``): then True.
         """
-        if one.keys[0] not in self._shared and key not in self._shared:
+        if one.keys[0] not in self._nodes_of_shared and key not in self._nodes_of_shared:
             return False
         few, many = sorted((self._reach(one.keys[0], one.node), self._reach(key, two.node)), key=len)
-        if len(few) > NAMESAKES:
+        if len(few) > MAX_NAMESAKE_ANCESTORS:
             return True
+        # The closest two of their concepts are the shallowest ones below some node that is above both.
         closeness = self.closeness(one.node, two.node)
         return any(2 * self.depths[node] / (few[node] + many[node]) > closeness for node in few if node in many)
 
     def _reach(self, key: str, node: int) -> Mapping[int, int]:
-        """Return the nodes above a text's concepts, ``node`` where unshared, each with their least depth."""
-        known = self._reaches.get(key)
-        if known is not None:
-            return known
+        """Return the nodes above all concepts of a text, each with the least depth of the concepts below it.
+
+        ``node`` is that of the only concept of a text that no other shares.
+        """
+        if key in self._reaches:
+            return self._reaches[key]
         reach: dict[int, int] = {}
-        for holder in self._shared.get(key, (node,)):
+        for holder in self._nodes_of_shared.get(key, (node,)):
             for above in self._ancestors(holder):
                 reach[above] = min(reach.get(above, self.depths[holder]), self.depths[holder])
-        if key in self._shared:
+        if key in self._nodes_of_shared:
             self._reaches[key] = reach
         return reach
 
@@ -137,7 +141,7 @@ class Taxonomy:
         return {}
 
     @cached_property
-    def _shared(self) -> Mapping[str, Sequence[int]]:
+    def _nodes_of_shared(self) -> Mapping[str, Sequence[int]]:
         """The nodes of every text that names or describes several concepts."""
         first: dict[str, int] = {}
         shared: dict[str, list[int]] = {}
@@ -149,18 +153,21 @@ class Taxonomy:
         return shared
 
     def _ancestors(self, node: int) -> set[int]:
-        """Return a node and all that stands above it, on whichever way."""
-        found = {node}
+        """Return a node and all nodes above it, through any of its parents."""
+        ancestors = {node}
         waiting = [node]
         while waiting:
-            new = [parent for parent in self.parents[waiting.pop()] if parent not in found]
-            found.update(new)
+            new = [parent for parent in self.parents[waiting.pop()] if parent not in ancestors]
+            ancestors.update(new)
             waiting.extend(new)
-        return found
+        return ancestors
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """``(nodes,)`` pairs of numbers: a node's place in a walk through the tree, and the place after its last."""
+        """``(nodes,)`` pairs of numbers: a node's place in a depth-first walk, and the place after its last descendant.
+
+        So a node is below another exactly where its place is in the other's span.
+        """
         children: list[list[int]] = [[] for _ in self.parents]
         roots: list[int] = []
         for node, parents in enumerate(self.parents):
@@ -175,7 +182,7 @@ class Taxonomy:
                 continue
             first[node] = place
             place += 1
-            # The complement of a number marks the moment when all below that node have been met.
+            # The complement of a number marks the moment when all below that node were visited.
             waiting += [~node, *reversed(children[node])]
         return tuple(zip(first, after, strict=True))
 
@@ -189,14 +196,14 @@ def grow(
     circle: Callable[[list[int]], DataError],
     notes: Sequence[str] = (),
 ) -> Taxonomy:
-    """Return the taxonomy of nodes and what stands above each of them.
+    """Return the taxonomy of nodes and the parents of each of them.
 
-    ``branch_depth`` says at which depth the branches stand; what stands above them, such as a root, is left out, and
-    so is a description that several concepts have, which describes none of them.
+    ``branch_depth`` is the depth of the branches; nodes above them, such as a root, are left out, and so is a
+    description that several concepts have, which describes none of them.
 
     Raises:
-        DataError: of ``circle``, which is given nodes of which each stands above the next, the last above the first;
-            or nothing stands as deep as ``branch_depth``.
+        DataError: that of ``circle``, which is given nodes each of which is above the next, the last above the first;
+            or no concept is as deep as ``branch_depth``.
     """
     depths = _depths(parents, circle)
     lifted = tuple(depth - branch_depth + 1 for depth in depths)
@@ -208,9 +215,9 @@ def grow(
     if not kept:
         deepest = max(depths, default=0)
         raise DataError(f"no concept stands at depth {branch_depth} or below, the deepest at {deepest}; lower it")
-    told = [*notes]
+    remarks = [*notes]
     if len(kept) < len(concepts):
-        told.append(f"{len(concepts) - len(kept)} concepts stand above the branches and are left out")
+        remarks.append(f"{len(concepts) - len(kept)} concepts stand above the branches and are left out")
     described = Counter(concept.description_key for concept in kept if concept.description)
     if vague := {key for key, count in described.items() if count > 1}:
         kept = tuple(
@@ -218,37 +225,40 @@ def grow(
             for concept in kept
         )
         count = sum(described[key] for key in vague)
-        told.append(f"{count} descriptions are left out, because several concepts have the same")
+        remarks.append(f"{count} descriptions are left out, because several concepts have the same")
     if several := sum(len(above) > 1 for above in ordered):
-        told.append(f"{several} nodes stand below several others; for the tree the deepest of these counts")
-    return Taxonomy(kept, tuple(names), ordered, lifted, tuple(told))
+        remarks.append(f"{several} nodes stand below several others; for the tree the deepest of these counts")
+    return Taxonomy(kept, tuple(names), ordered, lifted, tuple(remarks))
 
 
 def _depths(parents: Parents, circle: Callable[[list[int]], DataError]) -> list[int]:
-    """Return the length of the longest way down to every node, 1 where nothing stands above it."""
+    """Return the length of the longest way down to every node, 1 for a node without parents.
+
+    A depth-first search without recursion: ``way`` are nodes whose depth waits for that of the next one on it.
+    """
     depths = [0] * len(parents)
     for start in range(len(parents)):
         way = [] if depths[start] else [start]
-        inside = set(way)
+        on_way = set(way)
         while way:
             node = way[-1]
             above = next((parent for parent in parents[node] if not depths[parent]), None)
             if above is None:
                 depths[node] = 1 + max((depths[parent] for parent in parents[node]), default=0)
-                inside.discard(way.pop())
-            elif above in inside:
+                on_way.discard(way.pop())
+            elif above in on_way:
                 raise circle(way[way.index(above) :][::-1])
             else:
                 way.append(above)
-                inside.add(above)
+                on_way.add(above)
     return depths
 
 
 def homonyms(concepts: Sequence[Concept]) -> Iterator[str]:
     """Yield every name that several concepts have, as the second of them writes it."""
-    told: dict[str, bool] = {}
+    is_yielded: dict[str, bool] = {}
     for concept in concepts:
         for name, key in zip((concept.title, *concept.alternatives), concept.keys, strict=True):
-            if told.get(key) is False:
+            if is_yielded.get(key) is False:
                 yield name
-            told[key] = key in told
+            is_yielded[key] = key in is_yielded

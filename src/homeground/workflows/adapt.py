@@ -72,7 +72,7 @@ def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
     predictions = np.stack([outcome.before.predictions, outcome.after.predictions])
     write_array(run.folder / PREDICTIONS, predictions)
     write_json_lines(run.folder / "examples.jsonl", example_lines(setup, outcome))
-    write_array(run.folder / "training_texts.npy", setup.contamination.training_hashes)
+    write_array(run.folder / "training_texts.npy", setup.training_hashes.hashes)
 
     calibration = outcome.kept.calibration
     settings = calibration.settings() if calibration else {}

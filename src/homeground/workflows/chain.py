@@ -151,7 +151,7 @@ def _record(chain: Chain, domain: Setup, plain: Setup, adapted: Setup) -> ChainR
         cross_fit=plain.record.split.folds,
         test_set=TestSetRecord(hash=plain.record.test_hash, verdict_number=number),
         seen_in_training=SeenBySteps(plain=len(plain.contamination.rows), adapted=len(adapted.contamination.rows)),
-        test_texts=ChainTestTexts(left_out=_left_out(domain), learned=adapted.contamination.text_only),
+        test_texts=ChainTestTexts(left_out=_left_out(domain), learned=adapted.contamination.texts),
         folder=str(chain.folder),
     )
 

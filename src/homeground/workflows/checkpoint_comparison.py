@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from homeground.checkpoint import (
     Checkpoint,
@@ -38,7 +37,7 @@ from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, s
 from homeground.data.examples import Example
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
-from homeground.data.tokenized import tokenize
+from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
@@ -65,8 +64,7 @@ class Candidate:
     """A checkpoint that could be adapted, and what is known of it before it is measured."""
 
     checkpoint: Checkpoint
-    tokenizer: Tokenizer
-    padding: int
+    tokens: TextTokens
     max_length: int
     parameters: int
 
@@ -91,7 +89,7 @@ class ComparisonSet:
     def evaluation_set(self, candidate: Candidate) -> EvaluationSet:
         """Return the scored examples in the tokens of a candidate."""
         task, examples = self._as_compared(candidate)
-        rows = task.tokenize(examples, candidate.tokenizer, candidate.padding)
+        rows = task.tokenize(examples, candidate.tokens)
         evaluation = self.recipe.evaluation
         resampling = Resampling(self.recipe.seed, evaluation.bootstrap_draws)
         return EvaluationSet(
@@ -182,8 +180,8 @@ def _candidate(name: str, recipe: Recipe) -> Candidate:
     if max_length > checkpoint.max_length:
         raise UsageError(f"--max-length {max_length}: {name} reads at most {checkpoint.max_length} tokens")
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
-    padding = padding_id(checkpoint, tokenizer)
-    return Candidate(checkpoint, tokenizer, padding, max_length, count_parameters(checkpoint.folder))
+    tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
+    return Candidate(checkpoint, tokens, max_length, count_parameters(checkpoint.folder))
 
 
 def _comparison_set(recipe: Recipe) -> ComparisonSet:
@@ -228,7 +226,7 @@ def _measure(candidate: Candidate, compared: ComparisonSet) -> CandidateResult:
     model, task = _open(candidate, compared), compared.task
     examples = compared.evaluation_set(candidate)
     if isinstance(task, Classifies):
-        rows: Any = task.tokenize(compared.examples, candidate.tokenizer, candidate.padding)
+        rows: Any = task.tokenize(compared.examples, candidate.tokens)
         vectors = vectors_of(model, task, rows, size=examples.batch_size)
         predictions, pooling = _cross_fitted(vectors, rows.labels, task, compared)
         measurement = examples.measure_predictions(predictions)
@@ -236,8 +234,8 @@ def _measure(candidate: Candidate, compared: ComparisonSet) -> CandidateResult:
     else:
         pooling, rows = None, examples.rows
         measurement = examples.measure(model)
-        one = tokenize(compared.part.examples[0].texts[:1], candidate.tokenizer)
-        dimensions = embed(model, one, padding=candidate.padding, batch_size=1).shape[1]
+        one = candidate.tokens.tokenize(compared.part.examples[0].texts[:1])
+        dimensions = embed(model, one, padding=candidate.tokens.padding, batch_size=1).shape[1]
     return CandidateResult(measurement, dimensions, pooling, rows.truncated, time.monotonic() - began)
 
 

@@ -25,6 +25,7 @@ from homeground.checkpoint import (
 from homeground.data.corpus import Part, link, read_file, seen_before
 from homeground.data.examples import set_hash
 from homeground.data.tables import Table
+from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import CheckpointError, DataError, UsageError
@@ -177,7 +178,7 @@ def _side(file: ExampleFile, checkpoint: Checkpoint) -> Side:
     examples = file.part.examples if spec == file.spec else spec.read(file.table).examples
     task = spec.for_model(checkpoint, examples)
     tokenizer = load_tokenizer(checkpoint, max_length=longest_input(file.recipe, task.info, checkpoint))
-    rows = task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer))
+    rows = task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
     size = file.recipe.evaluation.evaluation_batch_size
     measured = EvaluationSet(file.recipe.data, task, rows, file.part.units, size, file.resampling)
     return Side(checkpoint, task, measured, int(seen_before(file.part.examples, learned_texts(checkpoint)).sum()))
@@ -209,8 +210,9 @@ def _word_sides(file: ExampleFile, sides: Sequence[Side]) -> list[Side] | None:
     words: list[EvaluationSet] = []
     for side, tokenizer, length in zip(sides, tokenizers, lengths, strict=True):
         assert isinstance(side.task, MeasuresWords)
-        padding, longest = padding_id(side.checkpoint, tokenizer), min(length, side.checkpoint.max_length)
-        task, rows = side.task.word_rows(file.part.examples, count, tokenizer, padding=padding, max_length=longest)
+        tokens = TextTokens(tokenizer, padding_id(side.checkpoint, tokenizer))
+        longest = min(length, side.checkpoint.max_length)
+        task, rows = side.task.word_rows(file.part.examples, count, tokens, max_length=longest)
         words.append(replace(side.examples, task=task, rows=rows))
     # A word that one of them does not know is asked of neither.
     known = np.logical_and.reduce([each.rows.known for each in words])

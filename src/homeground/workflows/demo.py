@@ -10,10 +10,10 @@ from homeground.results.run import Run
 from homeground.storage import write_text, written_to
 from homeground.taxonomy.draws import SCORES, Pairing, ScoredPair, draw_pairs
 from homeground.taxonomy.files import read_taxonomy
+from homeground.taxonomy.pairs import write_pairs
 from homeground.taxonomy.splits import split_concepts
 from homeground.taxonomy.taxonomy import Taxonomy
 from homeground.workflows.adapt import adapt
-from homeground.workflows.pairs import write_pairs
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 """Shares of the groups; a generous test split, because its groups are what the verdict counts."""

@@ -179,7 +179,7 @@ def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, folder: 
 def test_tokens_that_are_found_again_are_those_of_the_same_rows(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "HELD", 0)
+    monkeypatch.setattr(documents, "MAX_BYTES_IN_MEMORY", 0)
     monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
     whole = rows_of(written(tmp_path, TEXTS, "whole.jsonl"), folder)[1]
     spaced = rows_of(written(tmp_path, [TEXTS[0], " ", *TEXTS[1:]], "spaced.jsonl"), folder)[1]
@@ -190,7 +190,7 @@ def test_tokens_that_are_found_again_are_those_of_the_same_rows(
 def test_two_processes_that_need_the_same_tokens_write_them_once(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "HELD", 0)
+    monkeypatch.setattr(documents, "MAX_BYTES_IN_MEMORY", 0)
     monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
     path, begun, made = written(tmp_path, TEXTS), threading.Barrier(2), []
     write = documents._write

@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
-from tokenizers import Tokenizer
 
 from homeground.data.examples import Example
-from homeground.data.tokenized import Sequences, tokenize_sequences
+from homeground.data.tokenized import Sequences, TextTokens
 from homeground.statistics import classification as formulas
 from homeground.tasks.classification.bag_of_words import label_frequencies, tf_idf
 from homeground.tasks.classification.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1, too_rare, units_of_classes
@@ -85,17 +84,17 @@ class Classification:
         names = {name for example in examples for name in example.labels or ()}
         return replace(self, tested=class_places(names, (*self.labels, *self.unseen)))
 
-    def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> LabelledRows:
+    def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> LabelledRows:
         """Tokenize every example once, a pair as one sequence."""
-        texts = tokenize_sequences([example.texts for example in examples], tokenizer, truncation=self.truncation)
+        texts = tokens.tokenize_sequences([example.texts for example in examples], truncation=self.truncation)
         places = {name: place for place, name in enumerate((*self.labels, *self.unseen))}
         named = [[places[name] for name in example.labels or ()] for example in examples]
         if not self.several:
-            return LabelledRows(texts, np.array([places[0] for places in named], np.int64), padding)
+            return LabelledRows(texts, np.array([places[0] for places in named], np.int64), tokens.padding)
         labels = np.zeros((len(examples), len(places)), np.int64)
         for row, own in enumerate(named):
             labels[row, np.array(own, np.int64)] = 1
-        return LabelledRows(texts, labels, padding)
+        return LabelledRows(texts, labels, tokens.padding)
 
     def collate(
         self, rows: LabelledRows, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0, seed: int = 0

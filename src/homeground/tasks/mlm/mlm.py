@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example
+from homeground.data.tokenized import TextTokens
 from homeground.randomness import generator
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.blanks import compare_words, find_blanks, show_blanks
@@ -65,18 +65,19 @@ class MaskedLanguageModelling:
         """Return the task itself; to choose by, one draw of masks is enough."""
         return replace(self, draws=1, tutorial=False) if to_choose else self
 
-    def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> MaskedRows:
-        """Return the blocks of documents of one source; its texts are tokenized once, whatever is asked for first."""
-        sources = sources_of(examples)
+    def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> MaskedRows:
+        """Return the blocks of documents of one source, whose texts the source tokenizes once."""
+        sources, tokenizer = sources_of(examples), tokens.tokenizer
         assert len(sources) == 1, "documents of one file"
-        tokens = sources[0].tokenized(tokenizer)
-        vocabulary = Vocabulary.of(tokenizer, mask=self.mask, padding=padding)
+        documents = sources[0].tokenized(tokenizer)
+        vocabulary = Vocabulary.of(tokenizer, mask=self.mask, padding=tokens.padding)
         truncation = tokenizer.truncation
         assert truncation is not None
         room = int(truncation["max_length"]) - len(vocabulary.prefix) - len(vocabulary.suffix)
-        places = tokens.places([example.row for example in examples])
-        blocks, owner, truncated = cut(tokens.starts[places], tokens.starts[places + 1], room, whole=self.line_by_line)
-        return MaskedRows(tokens, blocks, owner, places, vocabulary, tokenizer, self.draws, self.tutorial, truncated)
+        places = documents.places([example.row for example in examples])
+        starts, ends = documents.starts[places], documents.starts[places + 1]
+        blocks, owner, truncated = cut(starts, ends, room, whole=self.line_by_line)
+        return MaskedRows(documents, blocks, owner, places, vocabulary, tokenizer, self.draws, self.tutorial, truncated)
 
     def collate(
         self, rows: MaskedRows, items: Ints, occasion: Occasion, *, epoch: int = 0, seed: int = 0
@@ -163,16 +164,16 @@ class MaskedLanguageModelling:
         return [f"{short} texts have fewer than {SHORT} tokens, little to tell a missing word by"] if short else []
 
     def word_rows(
-        self, documents: Sequence[Example], count: int, tokenizer: Tokenizer, *, padding: int, max_length: int
+        self, documents: Sequence[Example], count: int, tokens: TextTokens, *, max_length: int
     ) -> tuple[PseudoLikelihood, WordRows]:
         """Return the task of filling in ``count`` words of the documents, and their rows."""
         task = PseudoLikelihood()
         rows = task.tokenize(
             draw_words(cast(Sequence[Document], documents), count, seed=self.seed),
-            tokenizer,
+            tokens.tokenizer,
             documents=len(documents),
             mask=self.mask,
-            padding=padding,
+            padding=tokens.padding,
             longest=max_length,
         )
         return task, rows

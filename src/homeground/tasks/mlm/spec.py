@@ -114,7 +114,7 @@ class MaskedLMSpec:
         grouped = self.columns.get("group")
         groups = {row.number: group(table, row, grouped) for row in table.rows} if grouped else {}
         for number, content in source.texts():
-            source.noted(number, content)
+            source.register(number, content)
             filled.add(number)
             examples.append(Document(number, (), group=groups.get(number), key=digest([content]), source=source))
         empty = [row.number for row in table.rows if row.number not in filled] if len(filled) < len(table.rows) else []

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize as sklearn_normalize
-from tokenizers import Tokenizer
 
 from homeground.data.examples import Example
-from homeground.data.tokenized import Tokenized, tokenize
+from homeground.data.tokenized import TextTokens, Tokenized
 from homeground.statistics import correlation
 from homeground.tasks.task import (
     Batch,
@@ -116,13 +115,13 @@ class Similarity:
         """Return the task itself: it is measured alike on any examples."""
         return self
 
-    def tokenize(self, examples: Sequence[Example], tokenizer: Tokenizer, padding: int) -> PairRows:
+    def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> PairRows:
         """Tokenize every distinct text once."""
         places: dict[str, int] = {}
         sides = [[places.setdefault(side, len(places)) for side in example.texts] for example in examples]
         scores = [np.nan if example.score is None else example.score for example in examples]
-        texts = tokenize(list(places), tokenizer)
-        return PairRows(texts, np.array(sides, np.int64), np.array(scores, np.float64), padding)
+        texts = tokens.tokenize(list(places))
+        return PairRows(texts, np.array(sides, np.int64), np.array(scores, np.float64), tokens.padding)
 
     def collate(
         self, rows: PairRows, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0, seed: int = 0

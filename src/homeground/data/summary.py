@@ -1,0 +1,162 @@
+"""What happened to the data on its way into splits: files, counts, skipped rows, duplicates and what splits share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from homeground.data.examples import Example, Examples, Part, set_hash
+from homeground.data.leakage import TrainingHashes
+from homeground.data.tables import Table
+from homeground.data.units import Hub
+
+MAX_ROWS_LISTED = 100
+"""Row numbers that data.json lists for each reason, and texts that it lists as hubs."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that was read: for which split, its fingerprint, and its size in bytes and rows."""
+
+    path: str
+    split: str
+    sha256: str
+    bytes: int
+    format: str
+    rows: int
+    extra_fields: int
+
+
+@dataclass(frozen=True)
+class ExampleCounts:
+    """Rows that were read, rows that are examples, and the examples of every split."""
+
+    read: int
+    used: int
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class SkippedRows:
+    """Rows of one file that are no examples for one reason; ``rows`` are the first ``MAX_ROWS_LISTED`` of them."""
+
+    file: str
+    reason: str
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Examples with the texts of an earlier one (by ``text_key``), and how many differ from it in score or labels."""
+
+    exact: int
+    conflicting_scores: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """How the examples were split: by what rule, into how many folds, and the independent units of every split."""
+
+    kind: Literal["random", "ordered", "files", "cross-fitted"]
+    folds: int | None
+    unit: str
+    units: dict[str, int]
+    version: int
+
+
+@dataclass(frozen=True)
+class SharedTexts:
+    """Distinct texts of the test, and groups if there are any, that train or validation have too."""
+
+    texts: int
+    groups: int | None
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """What data.json records of the corpus; its fields have the names of the file.
+
+    ``shared_with_training`` is None where folds are cross-fitted. ``seen_in_training`` counts the test examples that
+    are in train or validation, labels included.
+    """
+
+    files: tuple[SourceFile, ...]
+    counts: ExampleCounts
+    set_aside: tuple[SkippedRows, ...]
+    duplicates: Duplicates
+    split: SplitSummary
+    hubs: tuple[Hub, ...]
+    recurring_text_2: int
+    shared_with_training: SharedTexts | None
+    seen_in_training: int
+    test_hash: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as the object that data.json holds."""
+        return asdict(self, dict_factory=lambda fields: {k: list(v) if isinstance(v, tuple) else v for k, v in fields})
+
+
+def summarize(
+    tables: Mapping[str, Table], examples: Mapping[str, Examples], parts: Mapping[str, Part], split: SplitSummary
+) -> CorpusSummary:
+    """Return the summary of files and their examples by split (those of the data as "train"), and of all splits."""
+    test = parts["test"]
+    learned = [*parts["train"].examples, *parts["validation"].examples]
+    crossed = split.kind == "cross-fitted"
+    return CorpusSummary(
+        files=tuple(_source_file(name, table) for name, table in tables.items()),
+        counts=ExampleCounts(
+            read=sum(len(table.rows) for table in tables.values()),
+            used=sum(len(own.examples) for own in examples.values()),
+            train=len(parts["train"]),
+            validation=len(parts["validation"]),
+            test=len(test),
+        ),
+        set_aside=tuple(
+            SkippedRows(tables[name].path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]))
+            for name, own in examples.items()
+            for reason, rows in own.set_aside.items()
+        ),
+        duplicates=_duplicates(example for own in examples.values() for example in own.examples),
+        split=split,
+        hubs=test.units.hubs[:MAX_ROWS_LISTED],
+        recurring_text_2=test.units.recurring_text_2,
+        shared_with_training=None if crossed else _shared(learned, test.examples),
+        seen_in_training=0 if crossed else int(TrainingHashes.of(learned).seen(test.examples).sum()),
+        test_hash=set_hash(test.examples),
+    )
+
+
+def _source_file(split: str, table: Table) -> SourceFile:
+    return SourceFile(
+        path=table.path,
+        split=split,
+        sha256=table.sha256,
+        bytes=table.size,
+        format=table.format,
+        rows=len(table.rows),
+        extra_fields=table.extra_fields,
+    )
+
+
+def _shared(learned: Iterable[Example], tested: Iterable[Example]) -> SharedTexts:
+    texts, learned_texts = ({each for example in part for each in example.digests} for part in (tested, learned))
+    groups, learned_groups = ({example.group for example in part} - {None} for part in (tested, learned))
+    return SharedTexts(len(texts & learned_texts), len(groups & learned_groups) if groups else None)
+
+
+def _duplicates(examples: Iterable[Example]) -> Duplicates:
+    first: dict[int, Example] = {}
+    rows: list[int] = []
+    conflicting = 0
+    for example in examples:
+        earlier = first.setdefault(example.digest, example)
+        if earlier is not example:
+            rows.append(example.row)
+            conflicting += (example.score, example.labels) != (earlier.score, earlier.labels)
+    return Duplicates(len(rows), conflicting, tuple(rows[:MAX_ROWS_LISTED]))

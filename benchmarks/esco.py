@@ -12,6 +12,8 @@ import argparse
 from pathlib import Path
 
 import homeground
+from homeground.experiment.events import Notice
+from homeground.training.train import Evaluated
 
 TITLES = (
     "Data Scientist",
@@ -54,7 +56,7 @@ def main() -> None:
         titles=TITLES,
         epochs=arguments.epochs,
         out=str(arguments.out),
-        listen=lambda event: print(event) if type(event).__name__ in ("Note", "Evaluated") else None,
+        on_event=lambda event: print(event) if isinstance(event, Notice | Evaluated) else None,
     )
     print(run.scores["sentence"])
     print(run.scores["general"]["sentence"])

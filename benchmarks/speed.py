@@ -60,7 +60,8 @@ def ours(task_name: str, precision: str = "auto") -> Callable[[Path, int], float
     """Return what times steps of this library's loop."""
 
     def measure(folder: Path, steps: int) -> float:
-        from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
+        from homeground.data.tokenized import TextTokens
+from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
         from homeground.data.corpus import read_file
         from homeground.engines import open_engine
         from homeground.recipe.recipe import make_recipe
@@ -76,9 +77,9 @@ def ours(task_name: str, precision: str = "auto") -> Callable[[Path, int], float
         task = task.settled({"train": examples, "validation": [], "test": []}, checkpoint)
         longest = checkpoint.max_length if task_name == "similarity" else LENGTH
         tokenizer = load_tokenizer(checkpoint, max_length=longest)
-        rows = task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer))
+        rows = task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
         model = open_engine("torch").open_model(
-            checkpoint, head=task.head, loss=task.loss, labels=task.labels, training=recipe.training
+            checkpoint, head=task.info.head, loss=task.info.loss, labels=task.labels, training=recipe.training
         )
         batches = epoch_batches(rows.lengths("training"), size, seed=0, epoch=0, group_by_length=task_name != "mlm")
         batches = [items for items in batches if len(items) == size]

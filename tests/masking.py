@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from homeground.tasks.mlm.blocks import IGNORED
+from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
+from homeground.data.tokenized import TextTokens
+from homeground.tasks.mlm.blocks import IGNORED, MaskedRows
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.task import Batch
 from tests.conftest import TOPICS
+from tests.reading import open_task, write_lines
 
 FAST: dict[str, Any] = {
     "epochs": 4,
@@ -21,6 +25,14 @@ FAST: dict[str, Any] = {
     "mask_draws": 1,
     "precision": "fp32",
 }
+
+TEXTS = [
+    "the bank and the river",
+    "a good teacher of law in a small town by the road",
+    "bad news",
+    "The card, the loan: pay the bill!",
+]
+"""Four documents of different lengths."""
 
 
 def documents(count: int, *, seed: int = 0) -> list[str]:
@@ -35,31 +47,44 @@ def documents(count: int, *, seed: int = 0) -> list[str]:
     return texts
 
 
+def write_texts(path: Path, texts: Iterable[str]) -> Path:
+    """Write texts as JSON Lines with a column ``text``, and return the path."""
+    return write_lines(path, ({"text": text} for text in texts))
+
+
 def write_documents(path: Path, count: int, *, seed: int = 0) -> Path:
     """Write documents as JSON Lines with a column ``text``, and return the path."""
-    lines = [json.dumps({"text": text}) + "\n" for text in documents(count, seed=seed)]
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
+    return write_texts(path, documents(count, seed=seed))
 
 
-class Knowing:
-    """A stand-in for a model: it gives every token the log probability that a table says, and a default."""
+def masked_rows(
+    path: Path, checkpoint_folder: Path, *, length: int = 16, **settings: object
+) -> tuple[MaskedLanguageModelling, MaskedRows]:
+    """Return the task of masked words in a file of texts, and the blocks of ``length`` tokens of its documents."""
+    spec, table = open_task(path, **settings)
+    checkpoint = open_checkpoint(str(checkpoint_folder))
+    tokenizer = load_tokenizer(checkpoint, max_length=length)
+    task = spec.with_splits({}, checkpoint)
+    return task, task.tokenize(spec.read(table).examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
 
-    def __init__(self, known: dict[int, float], otherwise: float = -5.0) -> None:
-        self.known = known
-        self.otherwise = otherwise
+
+class TableModel:
+    """A stand-in for a model: it gives every token the log probability that a table has, or else a default."""
+
+    def __init__(self, log_probabilities: Mapping[int, float], default: float = -5.0) -> None:
+        self.log_probabilities = log_probabilities
+        self.default = default
         self.batches: list[Batch] = []
-        self.head = self
 
     def predict(self, batch: Batch) -> Batch:
         """Return the table's log probability of every label."""
         self.batches.append(batch)
         labels = batch["labels"][batch["labels"] != IGNORED].tolist()
-        return {"log_probabilities": np.array([self.known.get(label, self.otherwise) for label in labels])}
+        return {"log_probabilities": np.array([self.log_probabilities.get(label, self.default) for label in labels])}
 
     def fill(self, batch: Batch, count: int) -> Batch:
         """Return the table's likeliest tokens for every masked place."""
         places = int((batch["labels"] != IGNORED).sum())
-        best = sorted(self.known, key=lambda token: -self.known[token])[:count]
-        sure = np.array([[self.known[token] for token in best]] * places)
+        best = sorted(self.log_probabilities, key=lambda token: -self.log_probabilities[token])[:count]
+        sure = np.array([[self.log_probabilities[token] for token in best]] * places)
         return {"ids": np.array([best] * places), "log_probabilities": sure}

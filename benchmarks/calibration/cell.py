@@ -13,7 +13,7 @@ from benchmarks.calibration.worlds import Floats, Sample, Scored, World
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from homeground.evaluation.verdict import Measured, domain_verdict
+from homeground.evaluation.verdict import Figures, domain_verdict
 from homeground.randomness import generator
 from homeground.statistics.bootstrap import Interval, differences
 from homeground.statistics.classification import FOUND
@@ -195,8 +195,8 @@ def _judged(
         discordant = int(sample.discordant[set_])
     if metric == "macro_f1" and own is not None and (fewest := int(own[own > 0].min())) < FEWEST_OF_A_CLASS:
         rare = RareClass("the rarest", fewest, FEWEST_OF_A_CLASS)
-    measured = Measured(metric, 0.0, 0.0, interval.units, too_rare=rare)
-    verdict = domain_verdict(interval, measured, discordant=discordant)
+    figures = Figures(metric, 0.0, 0.0, interval.units, too_rare=rare)
+    verdict = domain_verdict(interval, figures, discordant=discordant)
     return interval.low, interval.high, verdict.smallest_detectable, verdict.word
 
 

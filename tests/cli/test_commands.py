@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.cli import COMMANDS, run
+from homeground.recipe.recipe import settings
 from homeground.results.run import Run
 
 TYPED = ["--epochs", "1", "--learning-rate", "2e-3", "--bootstrap-draws", "400"]
@@ -26,9 +27,45 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert run([command, "--help"]) == 0
-    assert "Usage: homeground" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Usage: homeground" in printed
+    assert printed.count("\n") <= 40
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_the_help_of_adapt_is_one_screen_and_all_settings_are_one_option_away(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["adapt", "--help"]) == 0
+    short = capsys.readouterr().out
+    assert short.count("\n") <= 24
+    # The choices of --task are shown, and a description only up to its first semicolon.
+    assert "what to learn (similarity, classification, mlm)\n" in short
+    assert run(["adapt", "--help-all"]) == 0
+    long = capsys.readouterr().out
+    assert {setting.flag for setting in settings() if setting.name != "data"} <= set(re.findall(r"--[\w-]+", long))
+    assert [title for title in long.splitlines() if title.startswith("Recipe")][:3] == [
+        "Recipe:", "Recipe, [columns]:", "Recipe, [reading]:",
+    ]  # fmt: skip
+    flags = [line for line in long.splitlines() if line.startswith("  -")]
+    assert f"show all {len(flags)} options" in short
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "predict", "pairs"])
+def test_help_all_shows_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    short = capsys.readouterr().out
+    assert run([command, "--help-all"]) == 0
+    long = capsys.readouterr().out
+    count = sum(line.startswith("  -") for line in long.splitlines())
+    assert f"show all {count} options" in short
+    assert count > sum(line.startswith("  -") for line in short.splitlines())
 
 
 def test_adapt_prints_table_verdict_and_report(
@@ -243,7 +280,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert "the same command goes on from there" in told
     assert not Path("runs/pairs-similarity/scores.json").exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "going on after step" in again.stderr
+    assert "resuming after step" in again.stderr
     assert "report.html" in again.stdout
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.data import examples, units
-from homeground.data.corpus import FEWEST_UNITS, Corpus, read_corpus, read_file, splits_lines
+from homeground.data.corpus import Corpus, read_corpus, read_file, splits_lines
 from homeground.data.examples import Example, digest, set_hash
 from homeground.data.leakage import TrainingHashes
 from homeground.data.tables import Row, Table
-from homeground.data.units import text_key
+from homeground.data.units import MIN_UNITS, text_key
 from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
 from homeground.statistics.resampling import independent_units
@@ -204,7 +204,7 @@ def test_cross_fitting_can_be_asked_for_and_refused(write_csv: WriteCsv) -> None
     assert sorted(set(asked.folds.tolist())) == [0, 1, 2]
     small = corpus_of(write_csv("small.csv", PAIR_HEADER, distinct(60)), cross_fit=0)
     assert small.folds is None
-    assert len(small.test) < FEWEST_UNITS
+    assert len(small.test) < MIN_UNITS
 
 
 def test_folds_choose_by_the_validation_file_that_is_given(write_csv: WriteCsv) -> None:

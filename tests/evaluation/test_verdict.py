@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homeground.evaluation.verdict import Baseline, Measured, domain_verdict, general_verdict
+from homeground.evaluation.verdict import Baseline, Figures, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
 from homeground.tasks.task import RareClass
 
-GROUPS = Measured("pearson", 0.771, 0.856, 1503, example="test pair", unit="group")
-ALONE = Measured("accuracy", 0.8, 0.81, 400)
+GROUPS = Figures("pearson", 0.771, 0.856, 1503, example="test pair", unit="group")
+ALONE = Figures("accuracy", 0.8, 0.81, 400)
 
 
 def interval(low, high, *, units=61, effective=None, **fields):
@@ -188,7 +188,7 @@ def test_an_undefined_difference_is_undecided():
 
 
 def test_a_class_that_counts_like_the_others_must_be_there_often_enough() -> None:
-    alone = Measured("Macro F1", 0.5, 0.6, 61, example="test text", unit="test text")
+    alone = Figures("Macro F1", 0.5, 0.6, 61, example="test text", unit="test text")
     rare = replace(alone, too_rare=RareClass("sport", units=2, needed=3))
     verdict = domain_verdict(interval(0.07, 0.1), rare)
     assert (verdict.word, verdict.needed) == ("TOO FEW", 92)

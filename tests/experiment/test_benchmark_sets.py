@@ -16,18 +16,21 @@ from tests.hub import Fault, Hub
 
 import homeground
 from homeground.cli import run as typed
+from homeground.data.examples import Example
 from homeground.errors import HubError
-from homeground.experiment.general import BENCHMARK_SETS, general_sets
+from homeground.experiment.general_sets import BENCHMARK_SETS, Domain, read_general_sets
 from homeground.recipe.recipe import make_recipe, names_benchmark, read_recipe
 from homeground.results.run import Run
 from homeground.storage import read_json
-from homeground.tasks.classification.classification import Classification
-from homeground.tasks.similarity import Similarity
+from homeground.tasks.classification.spec import ClassificationSpec
+from homeground.tasks.similarity.similarity import Similarity
+from homeground.tasks.similarity.spec import SimilaritySpec
 from homeground.workflows.adapt import resolve
 
 NAME = "sts-benchmark"
 KNOWN = BENCHMARK_SETS[NAME]
-SCORED = Similarity({"text_1": "a", "text_2": "b", "similarity": "c"}, "cosine_mse", "pearson")
+SCORED = SimilaritySpec({"text_1": "a", "text_2": "b", "similarity": "c"}, "cosine_mse", "pearson")
+UNUSED: Any = None
 
 
 @pytest.fixture
@@ -54,12 +57,13 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield served
 
 
-def recipe(**settings: Any) -> Any:
-    return make_recipe({"data": "pairs.csv"}, **settings)
+def pairs(**settings: Any) -> Domain:
+    """Return a domain of scored pairs; its checkpoint is not read."""
+    return Domain(make_recipe({"data": "pairs.csv"}, **settings), SCORED, SCORED.with_splits({}, None), UNUSED)
 
 
 def test_the_test_part_decides_with_scores_from_0_to_5(hub: Hub) -> None:
-    decides, chooses = general_sets(recipe(general=NAME), SCORED)
+    decides, chooses = read_general_sets(pairs(general=NAME))
     assert decides is not None and chooses is None
     assert (decides.name, len(decides.examples)) == (NAME, 60)
     assert {example.score for example in decides.examples} == {0.5, 0.9}
@@ -72,27 +76,27 @@ def test_the_test_part_decides_with_scores_from_0_to_5(hub: Hub) -> None:
 
 
 def test_the_validation_part_chooses_so_that_nothing_is_cut(hub: Hub) -> None:
-    decides, chooses = general_sets(recipe(keep_general=NAME), SCORED)
+    decides, chooses = read_general_sets(pairs(keep_general=NAME))
     assert decides is not None and chooses is not None
     assert (len(decides.examples), len(chooses.examples)) == (60, 50)
     assert chooses.source["file"] == "validation.jsonl.gz"
 
 
 def test_a_classifier_s_body_is_measured_on_it_whatever_its_columns_are_called(hub: Hub) -> None:
-    domain = Classification(
-        {"text": "t", "label": "genre"}, labels=("a", "b"), loss="cross_entropy", primary_metric="accuracy"
-    )
-    decides, _ = general_sets(recipe(general=NAME), domain)
+    spec = ClassificationSpec({"text": "t", "label": "genre"}, "cross_entropy", "accuracy")
+    labelled = [Example(1, ("x",), labels=("a",)), Example(2, ("y",), labels=("b",))]
+    domain = Domain(make_recipe({"data": "texts.csv"}, general=NAME), spec, spec.for_labels("ab", labelled), UNUSED)
+    decides, _ = read_general_sets(domain)
     assert decides is not None
     assert isinstance(decides.task, Similarity)
 
 
 def test_once_fetched_it_is_there_without_a_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, _ = general_sets(recipe(general=NAME), SCORED)
-    asked = len(hub.requests)
+    first, _ = read_general_sets(pairs(general=NAME))
+    requests = len(hub.requests)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert general_sets(recipe(general=NAME), SCORED)[0] == first
-    assert len(hub.requests) == asked
+    assert read_general_sets(pairs(general=NAME))[0] == first
+    assert len(hub.requests) == requests
 
 
 @pytest.mark.parametrize("fault", [Fault(401), Fault(404), Fault(429), Fault(503), Fault("drop"), None])
@@ -104,7 +108,7 @@ def test_where_it_cannot_be_fetched_the_way_out_is_named(
     if fault is None:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(HubError, match=r"give a file of scored pairs instead: --general FILE") as caught:
-        general_sets(recipe(general=NAME), SCORED)
+        read_general_sets(pairs(general=NAME))
     assert caught.value.exit_code == 4
 
 
@@ -113,7 +117,7 @@ def test_a_file_of_that_name_goes_before_it(hub: Hub, tmp_path: Path) -> None:
     rows = [("main-news", "f", "2012", "1", str(5 * score), one, two) for one, two, score in topic_pairs(20)]
     Path(NAME).write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
     assert not names_benchmark(NAME)
-    decides, _ = general_sets(recipe(general=NAME), SCORED)
+    decides, _ = read_general_sets(pairs(general=NAME))
     assert decides is not None
     assert (len(decides.examples), decides.source, hub.requests) == (20, {}, [])
     beside = tmp_path / "here" / "recipe.toml"

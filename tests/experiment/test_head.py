@@ -12,19 +12,21 @@ from transformers import AutoModelForSequenceClassification
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
+from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.experiment.head import Choice, Regression, fit_head, mean_loss, probabilities, vectors_of
 from homeground.tasks.classification.classification import Classification
+from homeground.tasks.classification.spec import ClassificationSpec
 
 
 def opened(folder: Path, *, texts: int = 80, training: Any = None) -> tuple[Any, Classification, Any]:
     examples = [Example(n, (text,), labels=(label,)) for n, (text, label) in enumerate(topic_texts(texts))]
-    task = Classification({"text": "text", "label": "label"}, "cross_entropy", "accuracy")
-    task = task.settled({"train": examples, "validation": [], "test": []}, None)
+    spec = ClassificationSpec({"text": "text", "label": "label"}, "cross_entropy", "accuracy")
+    task = spec.with_splits({"train": examples, "validation": [], "test": []}, None)
     checkpoint = open_checkpoint(str(folder))
-    rows = task.tokenize(examples, load_tokenizer(checkpoint, max_length=16), 0)
+    rows = task.tokenize(examples, TextTokens(load_tokenizer(checkpoint, max_length=16), 0))
     model = open_engine("torch").open_model(
-        checkpoint, head=task.head, loss=task.loss, labels=task.labels, training=training
+        checkpoint, head=task.info.head, loss=task.info.loss, labels=task.labels, training=training
     )
     return model, task, rows
 
@@ -45,9 +47,9 @@ def test_two_classes_have_two_logits_and_an_absent_class_is_never_predicted() ->
     two, _, _ = Regression(labels, 2, several=False, balanced=False).fit(features, 1.0)
     assert np.abs(probabilities(two, features, several=False) - theirs).max() < 1e-6
     three, _, _ = Regression(labels * 2, 3, several=False, balanced=False).fit(features, 1.0)
-    given = probabilities(three, features, several=False)
-    assert given[:, 1].max() < 1e-3
-    assert np.abs(given[:, [0, 2]] - theirs).max() < 1e-3
+    predicted = probabilities(three, features, several=False)
+    assert predicted[:, 1].max() < 1e-3
+    assert np.abs(predicted[:, [0, 2]] - theirs).max() < 1e-3
 
 
 def test_several_labels_are_as_many_regressions() -> None:
@@ -67,8 +69,8 @@ def test_c_is_chosen_where_the_validation_loss_is_least() -> None:
     features[:, 0] += labels
     choice = Choice(labels[:80], labels[80:], np.zeros(80, np.bool_), 2, several=False, balanced=False)
     fit = choice.fit(features[:80], features[80:])
-    assert fit.loss == min(point["validation_loss"] for point in fit.curve) or fit.loss == pytest.approx(
-        min(point["validation_loss"] for point in fit.curve), abs=1e-6
+    assert fit.loss == min(point.validation_loss for point in fit.curve) or fit.loss == pytest.approx(
+        min(point.validation_loss for point in fit.curve), abs=1e-6
     )
     assert 0.001 < fit.strength < 1000
     assert mean_loss(fit.linear.logits(features[80:]), labels[80:], several=False) == pytest.approx(fit.loss)
@@ -88,7 +90,7 @@ def test_the_model_says_what_the_fitted_head_says(tmp_path: Path, kind: str) -> 
     batch, _ = task.collate(rows, np.arange(80), "measuring")
     got = model.predict(batch)["logits"]
     assert np.abs(got - expected).max() < 1e-3 * max(1.0, np.abs(expected).max())
-    assert head.record["converged"]
+    assert head.record.converged
     model.save(tmp_path / "saved")
     theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved").eval()
     with torch.inference_mode():

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from tests.classifying import topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.experiment.test_learning_curve import classifier as classifier
 
 import homeground
 from homeground.data.examples import digest
@@ -29,14 +28,14 @@ def listed(run: Run) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory, classifier: Path) -> tuple[Run, dict[str, Any], Path]:
+def listing(tmp_path_factory: pytest.TempPathFactory, classifier: Path) -> tuple[Run, dict[str, Any], Path]:
     """A run that was asked for 20 texts of a file that also holds known, repeated, empty and dangerous ones."""
-    folder = tmp_path_factory.mktemp("asked")
+    folder = tmp_path_factory.mktemp("listing")
     data, more = folder / "texts.csv", folder / "more.csv"
     _write(data, ["text", "label"], KNOWN)
-    known = [(text.upper(),) for text, _ in KNOWN]
+    learned = [(text.upper(),) for text, _ in KNOWN]
     again = [(" ".join(reversed(text.split())),) for text, _ in NEW]
-    _write(more, ["text"], [*known, *((text,) for text, _ in NEW), ("",), *again])
+    _write(more, ["text"], [*learned, *((text,) for text, _ in NEW), ("",), *again])
     settings: dict[str, Any] = {**FAST, "checkpoint": str(classifier), "out": str(folder / "run"), "label_next": 20}
     return homeground.adapt(data, unlabelled=str(more), **settings), settings, data
 
@@ -46,8 +45,8 @@ def _write(path: Path, header: list[str], rows: list[Any]) -> None:
         csv.writer(file).writerows([header, *rows])
 
 
-def test_as_many_texts_as_asked_for_none_of_them_known_or_twice(asked: tuple[Run, dict[str, Any], Path]) -> None:
-    rows = listed(asked[0])
+def test_as_many_texts_as_asked_for_none_of_them_known_or_twice(listing: tuple[Run, dict[str, Any], Path]) -> None:
+    rows = listed(listing[0])
     assert list(rows[0]) == ["row", "text", "predicted_label", "probability", "margin"]
     assert len(rows) == 20
     digests = [digest([row["text"]]) for row in rows]
@@ -56,22 +55,22 @@ def test_as_many_texts_as_asked_for_none_of_them_known_or_twice(asked: tuple[Run
     assert all(NEW[int(row["row"]) - 1 - len(KNOWN)][0] == row["text"] for row in rows)
 
 
-def test_the_least_sure_come_first_as_the_model_says_it(asked: tuple[Run, dict[str, Any], Path]) -> None:
-    rows = listed(asked[0])
-    model = homeground.load(asked[0])
+def test_the_least_sure_come_first_as_the_model_says_it(listing: tuple[Run, dict[str, Any], Path]) -> None:
+    rows = listed(listing[0])
+    model = homeground.load(listing[0])
     assert isinstance(model, homeground.Classifier)
-    given = np.sort(model.predict_proba([row["text"] for row in rows]))
+    probabilities = np.sort(model.predict_proba([row["text"] for row in rows]))
     margins = [float(row["margin"]) for row in rows]
     assert margins == sorted(margins)
-    assert np.allclose(margins, given[:, -1] - given[:, -2], atol=1e-5)
-    assert np.allclose([float(row["probability"]) for row in rows], given[:, -1], atol=1e-5)
+    assert np.allclose(margins, probabilities[:, -1] - probabilities[:, -2], atol=1e-5)
+    assert np.allclose([float(row["probability"]) for row in rows], probabilities[:, -1], atol=1e-5)
     assert [row["predicted_label"] for row in rows] == model.predict([row["text"] for row in rows])
     all_new = np.sort(model.predict_proba([text for text, _ in NEW]))
     assert np.mean(margins) < np.mean(all_new[:, -1] - all_new[:, -2])
 
 
-def test_a_finished_run_can_be_asked_of_another_file(asked: tuple[Run, dict[str, Any], Path], tmp_path: Path) -> None:
-    run, settings, data = asked
+def test_a_finished_run_can_be_asked_of_another_file(listing: tuple[Run, dict[str, Any], Path], tmp_path: Path) -> None:
+    run, settings, data = listing
     texts = ["=1+1 bank", "house money -", "court nurse"]
     before = (run.folder / "scores.json").stat().st_mtime_ns
     _write(tmp_path / "few.csv", ["text"], [(text,) for text in texts])
@@ -88,10 +87,10 @@ class Sure:
 
     several = False
     classes_ = ("a", "b")
-    held = 0
+    largest = 0
 
     def predict_proba(self, texts: list[str]) -> np.ndarray:
-        self.held = max(self.held, len(texts))
+        self.largest = max(self.largest, len(texts))
         first = np.array([float(text) for text in texts])
         return np.stack([first, 1 - first], axis=1)
 
@@ -104,7 +103,7 @@ def test_the_pool_holds_the_most_doubtful_of_any_number_of_texts() -> None:
     pool = most_doubtful(model, chunks, known={digest([values[0]])}, count=50)
     nearest = sorted(values[1:], key=lambda value: abs(float(value) - 0.5))[:50]
     assert {doubt.texts[0] for doubt in pool} == set(nearest)
-    assert model.held <= 100
+    assert model.largest <= 100
 
 
 def test_of_several_labels_the_least_sure_one_counts() -> None:

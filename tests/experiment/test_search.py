@@ -1,25 +1,31 @@
-"""A search draws its trials by the seed, chooses on validation, and goes on where it was."""
+"""A search chooses on validation, repeats no finished trial, and asks the test set once."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import FAST, PAIR_HEADER, topic_pairs
+from tests.runs import Broken, broken_at, read_lines, recorder
 
+import homeground
 from homeground.errors import TrainingFailed, UsageError
-from homeground.experiment.search import Search, Trial, draw_trials, search
-from homeground.recipe.recipe import Recipe, make_recipe
+from homeground.experiment.plan import PlannedTraining, Trial
+from homeground.experiment.search import best_settings, search
+from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
+from homeground.results.scores import SearchRecord
 
 TRIALS = [Trial(1e-5, 2.0), Trial(3e-5, 1.0), Trial(1e-4, 2.0), Trial(3e-4, 1.0)]
-
-
-def recipe(**settings: Any) -> Recipe:
-    return make_recipe({"data": "pairs.csv"}, **settings)
+PLANNED = [
+    PlannedTraining("trial", Path(f"search/{number}"), trial, seed=0, number=number)
+    for number, trial in enumerate(TRIALS, start=1)
+]
 
 
 class Trainings:
@@ -30,20 +36,21 @@ class Trainings:
         self.made: list[Trial] = []
         self.now = 0.0
 
-    def __call__(self, trial: Trial, home: Path) -> float:
+    def __call__(self, planned: PlannedTraining, folder: Path) -> float:
+        trial = planned.settings
         self.made.append(trial)
         self.now += 10
-        (home / "checkpoints").mkdir(parents=True)
-        (home / "checkpoints" / "weights").write_text(str(trial))
-        (home / "metrics.jsonl").write_text(str(trial))
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "weights").write_text(str(trial))
+        (folder / "metrics.jsonl").write_text(str(trial))
         score = self.scores[trial]
         if isinstance(score, BaseException):
             raise score
         return score
 
-    def search(self, folder: Path, *, greater_is_better: bool = True, minutes: float | None = None) -> Search:
+    def search(self, folder: Path, *, greater_is_better: bool = True, minutes: float | None = None) -> SearchRecord:
         return search(
-            TRIALS[: len(self.scores)],
+            PLANNED[: len(self.scores)],
             Run(folder),
             self,
             metric="validation/pearson",
@@ -51,32 +58,6 @@ class Trainings:
             minutes=minutes,
             clock=lambda: self.now,
         )
-
-
-def test_the_draws_follow_from_the_seed_and_the_first_is_the_recipes_own() -> None:
-    wanted = recipe(search=6, learning_rate=4e-5, epochs=4)
-    trials = draw_trials(wanted)
-    assert trials[0] == Trial(4e-5, 4.0)
-    assert trials == draw_trials(wanted)
-    assert len({trial.learning_rate for trial in trials}) == 6
-    others = draw_trials(recipe(search=6, learning_rate=4e-5, epochs=4, seed=1))
-    assert {trial.learning_rate for trial in trials[1:]} != {trial.learning_rate for trial in others[1:]}
-    assert [trial.epochs for trial in trials[1:]] != [trial.epochs for trial in others[1:]]
-
-
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("own", [4e-5, 1e-9, 1e-2])
-def test_a_few_draws_cover_the_range_and_take_no_longer_than_the_recipe(seed: int, own: float) -> None:
-    trials = draw_trials(recipe(search=4, learning_rate=own, epochs=5, seed=seed, search_rates=(1e-5, 1e-3)))[1:]
-    parts = 4 if 1e-5 <= own < 1e-3 else 3
-    stretches = {math.floor(parts * math.log(trial.learning_rate / 1e-5, 100)) for trial in trials}
-    taken = {math.floor(parts * math.log(own / 1e-5, 100))} if parts == 4 else set[int]()
-    assert stretches == set(range(parts)) - taken
-    assert {trial.epochs for trial in trials} <= {3.0, 4.0, 5.0}
-
-
-def test_a_fraction_of_an_epoch_stays_what_it_is() -> None:
-    assert {trial.epochs for trial in draw_trials(recipe(search=5, epochs=0.4))} == {0.4}
 
 
 @pytest.mark.parametrize(
@@ -92,16 +73,17 @@ def test_a_fraction_of_an_epoch_stays_what_it_is() -> None:
 def test_the_best_on_validation_is_chosen_and_its_training_kept(
     tmp_path: Path, scores: list[float | Exception], greater_is_better: bool, chosen: int
 ) -> None:
-    found = Trainings(scores).search(tmp_path, greater_is_better=greater_is_better)
-    assert found.chosen == chosen
-    assert found.best == TRIALS[chosen - 1]
-    assert (tmp_path / "checkpoints" / "weights").read_text() == str(found.best)
-    assert (tmp_path / "metrics.jsonl").read_text() == str(found.best)
+    record = Trainings(scores).search(tmp_path, greater_is_better=greater_is_better)
+    best = best_settings(record)
+    assert record.chosen == chosen
+    assert best == TRIALS[chosen - 1]
+    assert (tmp_path / "checkpoints" / "weights").read_text() == str(best)
+    assert (tmp_path / "metrics.jsonl").read_text() == str(best)
     assert not list(tmp_path.glob("search/*/checkpoints"))
-    assert json.loads(json.dumps(found.record(), allow_nan=False))["trials"][1]["epochs"] == 1.0
+    assert json.loads(json.dumps(record.to_json(), allow_nan=False))["trials"][1]["epochs"] == 1.0
 
 
-def test_failures_are_told_and_where_all_fail_the_search_fails(tmp_path: Path) -> None:
+def test_failures_are_recorded_and_where_all_fail_the_search_fails(tmp_path: Path) -> None:
     failures = [TrainingFailed("step 3: the loss is nan"), math.nan]
     with pytest.raises(TrainingFailed, match="none of the 2 trials of the search can be used; trial 1: step 3: the"):
         Trainings(failures).search(tmp_path / "run")
@@ -113,12 +95,12 @@ def test_failures_are_told_and_where_all_fail_the_search_fails(tmp_path: Path) -
 @pytest.mark.parametrize(("minutes", "made"), [(0.1, 1), (10 / 60, 1), (0.2, 2), (0.5, 3), (5, 4)])
 def test_no_trial_begins_once_the_minutes_are_over(tmp_path: Path, minutes: float, made: int) -> None:
     trainings = Trainings([0.5, 0.6, 0.7, 0.8])
-    found = trainings.search(tmp_path, minutes=minutes)
-    assert len(trainings.made) == len(found.trials) == made
-    assert found.chosen == made
-    assert found.stopped_because == ("all trials are done" if made == 4 else f"{minutes:g} minutes were over")
+    record = trainings.search(tmp_path, minutes=minutes)
+    assert len(trainings.made) == len(record.trials) == made
+    assert record.chosen == made
+    assert record.stopped_because == ("all trials are done" if made == 4 else f"{minutes:g} minutes were over")
     # What it found is what it finds again, without another training.
-    assert trainings.search(tmp_path, minutes=minutes) == found
+    assert trainings.search(tmp_path, minutes=minutes) == record
     assert len(trainings.made) == made
 
 
@@ -136,10 +118,10 @@ def test_a_broken_search_repeats_no_finished_trial_and_ends_as_the_unbroken(tmp_
     assert (tmp_path / "broken/checkpoints/weights").read_text() == str(TRIALS[1])
 
 
-def remove_what_a_kill_leaves(home: Path) -> None:
-    """The stand-in cannot go on from its checkpoint as a training does."""
-    (home / "checkpoints" / "weights").unlink()
-    (home / "checkpoints").rmdir()
+def remove_what_a_kill_leaves(folder: Path) -> None:
+    """Remove the checkpoints of a trial: the stand-in cannot go on from them as a training does."""
+    (folder / "checkpoints" / "weights").unlink()
+    (folder / "checkpoints").rmdir()
 
 
 @pytest.mark.parametrize(
@@ -154,4 +136,74 @@ def remove_what_a_kill_leaves(home: Path) -> None:
 )
 def test_settings_that_search_nothing_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        recipe(**settings)
+        make_recipe({"data": "pairs.csv"}, **settings)
+
+
+SEARCH = {**FAST, "learning_rate": 1e-9, "search": 3, "search_rates": "1e-3,5e-3"}
+"""Settings whose own learning rate teaches nothing, and a search over some that do."""
+
+
+def test_a_search_finds_the_rate_that_the_recipe_lacks_and_asks_the_test_once(
+    pairs_csv: Path, encoder: Path, tmp_path: Path
+) -> None:
+    run = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "run"), **SEARCH)
+    search_record, scores = run.scores["search"], run.scores
+    chosen = search_record["trials"][search_record["chosen"] - 1]
+    assert search_record["chosen"] > 1 and search_record["metric"] == "validation/pearson"
+    assert search_record["trials"][0]["learning_rate"] == 1e-9
+    assert chosen["score"] == max(trial["score"] for trial in search_record["trials"])
+    assert scores["verdict"] == "HELPED"
+    assert scores["test_set"]["verdict_number"] == 1 and len(read_lines(tmp_path / "ledger.jsonl")) == 1
+    assert scores["training"]["learning_rate"] == chosen["learning_rate"]
+    assert scores["training"]["epochs"] == chosen["epochs"]
+    # What was kept is the training of the chosen trial; the recipe stays as it was.
+    rows = read_lines(run.folder / "metrics.jsonl")
+    measured = [row["validation/pearson"] for row in rows if "train/loss" not in row]
+    assert max(measured) == chosen["score"]
+    assert tomllib.loads((run.folder / "recipe.toml").read_text())["training"]["learning_rate"] == 1e-9
+    assert f"at most {chosen['learning_rate']:g}, chosen on validation among 3 trials" in (
+        run.model_folder / "README.md"
+    ).read_text(encoding="utf-8")
+    assert not list(run.folder.rglob("checkpoints"))
+    homeground.load(run)
+
+    # Broken in a trial, then in the last lines of the story: nothing that is finished is trained again.
+    out, events = str(tmp_path / "elsewhere" / "run"), list[str]()
+    for place in ("trial 2 of 3: learning", "measuring after"):
+        with pytest.raises(Broken):
+            homeground.adapt(pairs_csv, checkpoint=str(encoder), out=out, on_event=broken_at(place, events), **SEARCH)
+        events.append("again")
+    place = len(events)
+    again = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=out, on_event=recorder(events), **SEARCH)
+    assert sum(text.startswith("trial 1 of 3: learning") for text in events) == 1
+    assert "Step" not in events[place:]
+    assert again.scores["after"] == scores["after"]
+    untimed = [{**trial, "seconds": None} for trial in again.scores["search"]["trials"]]
+    assert untimed == [{**trial, "seconds": None} for trial in search_record["trials"]]
+
+
+def test_a_trial_that_diverges_gives_way_to_one_that_does_not(pairs_csv: Path, encoder: Path, tmp_path: Path) -> None:
+    settings = {**SEARCH, "learning_rate": 1e38, "epochs": 1, "search": 2}
+    run = homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "run"), **settings)
+    first, second = run.scores["search"]["trials"]
+    assert first["score"] is None and "the loss is nan" in first["failed"]
+    assert second["failed"] is None and run.scores["search"]["chosen"] == 2
+    assert "failed (step 2)" in run.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "settings", "message"),
+    [
+        (90, {}, "--search 3 chooses on a validation split, and these 90 examples are cross-fitted"),
+        (500, {"validation": 0}, "there is none; give --validation"),
+        (500, {"validation": 0, "keep": "last"}, "there is none; give --validation"),
+        (500, {"monitor": "train/epoch_loss"}, "--monitor train/epoch_loss is not"),
+    ],
+)
+def test_a_search_without_validation_is_refused_before_the_start(
+    pairs: int, settings: dict[str, Any], message: str, write_csv: Callable[..., Path], encoder: Path, tmp_path: Path
+) -> None:
+    data = write_csv("some.csv", PAIR_HEADER, topic_pairs(pairs))
+    with pytest.raises(UsageError, match=message):
+        homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "run"), **{**SEARCH, **settings})
+    assert not (tmp_path / "run").exists()

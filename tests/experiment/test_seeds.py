@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 from collections.abc import Callable
@@ -13,16 +12,13 @@ import numpy as np
 import pytest
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST, PAIR_HEADER, topic_pairs
-from tests.workflows.test_adapt import Broken
+from tests.runs import Broken, read_lines, recorder
 
 import homeground
+from homeground.cli import run as command
 from homeground.errors import Stopped, TrainingFailed, UsageError
 from homeground.evaluation.merging import WEIGHTS
-from homeground.experiment.estimate import estimate
-from homeground.experiment.preparation import prepare
-from homeground.experiment.training_run import Note
 from homeground.recipe.recipe import make_recipe
-from homeground.reports.terminal import estimate_lines, verdict_lines
 from homeground.results.run import Run
 from homeground.storage import read_array
 from homeground.training import train
@@ -30,10 +26,6 @@ from homeground.training import train
 ONE = {**FAST, "epochs": 1}
 SEEDS = {**ONE, "seeds": 5}
 T_4, Z = 2.7764451, 1.9599640
-
-
-def notes(told: list[str]) -> Callable[[object], None]:
-    return lambda event: told.append(event.text if isinstance(event, Note) else type(event).__name__)
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +37,31 @@ def both(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> tuple[Run, 
     data.write_text(",".join(PAIR_HEADER) + "\n" + rows, encoding="utf-8")
     plain = homeground.adapt(data, checkpoint=str(encoder), out=str(folder / "plain"), **ONE)
     settings: dict[str, Any] = {**SEEDS, "checkpoint": str(encoder), "out": str(folder / "run")}
-    told: list[str] = []
+    events: list[str] = []
 
     def interrupt(event: object) -> None:
-        notes(told)(event)
-        if told[-1] == "Step" and told[-4:-1] == ["Started", "Step", "Step"] and "training 3 of 5, with seed 2" in told:
+        recorder(events)(event)
+        third_step = events[-4:] == ["Started", "Step", "Step", "Step"]
+        if third_step and "training 3 of 5, with seed 2" in events:
             signal.raise_signal(signal.SIGINT)
 
     def kill(event: object) -> None:
-        notes(told)(event)
-        if told[-1].startswith("the model that is kept"):
+        recorder(events)(event)
+        if events[-1].startswith("the model that is kept"):
             raise Broken
 
     with pytest.raises(Stopped):
-        homeground.adapt(data, listen=interrupt, **settings)
+        homeground.adapt(data, on_event=interrupt, **settings)
     assert not (folder / "run/seeds/3/predictions.npy").exists()
     with pytest.raises(Broken):
-        homeground.adapt(data, listen=kill, **settings)
-    run = homeground.adapt(data, listen=notes(told), **settings)
-    assert [sum(text.startswith(f"training {number} of 5") for text in told) for number in (2, 3, 4, 5)] == [1, 2, 1, 1]
+        homeground.adapt(data, on_event=kill, **settings)
+    run = homeground.adapt(data, on_event=recorder(events), **settings)
+    assert [sum(text.startswith(f"training {number} of 5") for text in events) for number in (2, 3, 4, 5)] == [
+        1,
+        2,
+        1,
+        1,
+    ]
     return plain, run
 
 
@@ -87,7 +85,7 @@ def test_a_training_that_was_stopped_ends_as_the_unbroken_one(both: tuple[Run, R
     splits = make_split_files(run, data)
     alone = homeground.adapt(splits["train"], checkpoint=str(encoder), out=str(out), seed=2, **ONE,
                              validation=splits["validation"], test=splits["test"])  # fmt: skip
-    theirs = np.array([line["after"] for line in example_lines(alone)])
+    theirs = np.array([line["after"] for line in read_lines(alone.folder / "examples.jsonl")])
     mine = read_array(run.folder / "seeds/3/predictions.npy")
     assert np.abs(mine - theirs).max() < 1e-6
 
@@ -95,40 +93,38 @@ def test_a_training_that_was_stopped_ends_as_the_unbroken_one(both: tuple[Run, R
 def make_split_files(run: Run, data: Path) -> dict[str, str]:
     """Write the splits of a run as files and return their names."""
     lines = data.read_text(encoding="utf-8").splitlines()
-    found: dict[str, str] = {}
-    places = [json.loads(line) for line in (run.folder / "splits.jsonl").read_text("utf-8").splitlines()]
+    files: dict[str, str] = {}
+    places = read_lines(run.folder / "splits.jsonl")
     for split in ("train", "validation", "test"):
         rows = sorted(place["row"] for place in places if place["split"] == split)
         path = data.with_name(f"{split}.csv")
         path.write_text("\n".join([lines[0], *(lines[row] for row in rows)]) + "\n", encoding="utf-8")
-        found[split] = str(path)
-    return found
-
-
-def example_lines(run: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run.folder / "examples.jsonl").read_text("utf-8").splitlines()]
+        files[split] = str(path)
+    return files
 
 
 def test_the_verdict_rests_on_the_mean_and_on_both_sources_of_noise(both: tuple[Run, Run]) -> None:
     scores = both[1].scores
     seeds, difference = scores["seeds"], scores["difference"]
-    found = [each["score"] for each in seeds["trainings"]]
+    values = [each["score"] for each in seeds["trainings"]]
     assert [each["seed"] for each in seeds["trainings"]] == [0, 1, 2, 3, 4]
-    assert len(set(found)) == 5
-    assert found[0] == scores["after"]["pearson"]
-    assert seeds["mean"] == pytest.approx(np.mean(found))
-    assert seeds["standard_deviation"] == pytest.approx(np.std(found, ddof=1))
+    assert len(set(values)) == 5
+    assert values[0] == scores["after"]["pearson"]
+    assert seeds["mean"] == pytest.approx(np.mean(values))
+    assert seeds["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
     assert seeds["seeds_error"] == pytest.approx(seeds["standard_deviation"] / math.sqrt(5))
-    assert difference["value"] == pytest.approx(np.mean(found) - scores["before"]["pearson"])
+    assert difference["value"] == pytest.approx(np.mean(values) - scores["before"]["pearson"])
     assert difference["standard_error"] == pytest.approx(math.hypot(seeds["items_error"], seeds["seeds_error"]))
     half = (difference["high"] - difference["low"]) / 2
     assert half == pytest.approx(T_4 * difference["standard_error"], rel=0.2)
     assert scores["baseline_difference"]["value"] == pytest.approx(
-        np.mean(found) - scores["baselines"]["TF-IDF"]["pearson"]
+        np.mean(values) - scores["baselines"]["TF-IDF"]["pearson"]
     )
 
 
-def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(both: tuple[Run, Run]) -> None:
+def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(
+    both: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
     _, run = both
     scores = run.scores
     assert "the mean of 5 trainings that spread by" in scores["sentence"]
@@ -141,7 +137,8 @@ def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(both
     assert "covers test pairs and trainings" in page and "built-in" not in page
     card = (run.model_folder / "README.md").read_text(encoding="utf-8")
     assert "This model is the first of them, with seed 0" in card
-    lines = "\n".join(verdict_lines(scores, run))
+    assert command(["adapt", str(run.folder / "recipe.toml"), "--out", str(run.folder), "--quiet"]) == 0
+    lines = capsys.readouterr().out
     own = scores["seeds"]["saved_model"]
     assert f"{own['value']:+.3f} ({own['low']:+.3f} to {own['high']:+.3f})" in lines
     assert "(seed 4); mean" in lines
@@ -163,7 +160,7 @@ def test_a_run_with_one_training_says_that_its_interval_covers_test_items_only(f
 
 @pytest.mark.parametrize("number", [2, 3, 4])
 def test_too_few_trainings_are_refused_with_the_reason(number: int) -> None:
-    with pytest.raises(UsageError, match=rf"--seeds {number}: so few trainings .* expected 5 or more, or 0"):
+    with pytest.raises(UsageError, match=rf"--seeds {number}: (so|too) few trainings .* expected 5 or more, or 0"):
         make_recipe({}, data="pairs.csv", seeds=number)
     for fine in (0, 1, 5):
         assert make_recipe({}, data="pairs.csv", seeds=fine).evaluation.seeds == fine
@@ -179,7 +176,7 @@ def test_cross_fitted_every_seed_has_models_of_its_own_for_the_same_folds(
     assert len({each["score"] for each in scores["seeds"]["trainings"]}) == 5
     assert sorted(path.name for path in (run.folder / "seeds/5/folds").iterdir()) == ["1", "2"]
     # Whoever was held out is the same: before is the checkpoint, whatever the seed, and each fold's file says so.
-    first, other = (read_array(run.folder / home / "predictions.npy") for home in ("folds/1", "seeds/2/folds/1"))
+    first, other = (read_array(run.folder / folder / "predictions.npy") for folder in ("folds/1", "seeds/2/folds/1"))
     assert np.array_equal(first[0], other[0]) and not np.array_equal(first[1], other[1])
     assert "the first seed" in run.report.read_text(encoding="utf-8")
 
@@ -189,26 +186,26 @@ def test_a_search_chooses_once_and_every_training_is_merged_and_calibrated_on_it
 ) -> None:
     data = write_csv("texts.csv", ["text", "label"], topic_texts(400))
     general = write_csv("general.csv", PAIR_HEADER, topic_pairs(120, seed=9))
-    told: list[str] = []
+    events: list[str] = []
     totals: list[int] = []
 
     def listen(event: object) -> None:
-        notes(told)(event)
+        recorder(events)(event)
         totals.extend([event.total] if isinstance(event, train.Started) else [])
 
     settings = {**SEEDS, "search": 2, "primary_metric": "log_loss", "keep_general": str(general), "seed": 1}
-    run = homeground.adapt(data, checkpoint=str(lively(tmp_path / "tiny")), out=str(tmp_path / "run"), listen=listen,
+    run = homeground.adapt(data, checkpoint=str(lively(tmp_path / "tiny")), out=str(tmp_path / "run"), on_event=listen,
                            cross_fit=0, **settings)  # fmt: skip
     scores = run.scores
     trials = scores["search"]["trials"]
     chosen = trials[scores["search"]["chosen"] - 1]
     # Two trials, then five trainings with the settings of the better one.
     assert totals[2:] == [totals[scores["search"]["chosen"] - 1]] * 5
-    lines = (run.folder / "seeds/2/metrics.jsonl").read_text("utf-8").splitlines()
-    assert max(json.loads(line).get("train/learning_rate", 0) for line in lines) <= chosen["learning_rate"]
+    lines = read_lines(run.folder / "seeds/2/metrics.jsonl")
+    assert max(line.get("train/learning_rate", 0) for line in lines) <= chosen["learning_rate"]
     assert scores["training"]["learning_rate"] == chosen["learning_rate"]
-    assert sum(text.startswith("merge weight") for text in told) == 5 * len(WEIGHTS)
-    assert sum(text.startswith("temperature") for text in told) == 5
+    assert sum(text.startswith("merge weight") for text in events) == 5 * len(WEIGHTS)
+    assert sum(text.startswith("temperature") for text in events) == 5
     losses = [each["score"] for each in scores["seeds"]["trainings"]]
     assert scores["difference"]["value"] == pytest.approx(scores["before"]["log_loss"] - np.mean(losses))
 
@@ -219,16 +216,6 @@ def test_a_further_training_that_diverges_is_named_and_not_left_out(
     def diverge(*_: Any, **__: Any) -> None:
         raise TrainingFailed("step 3: the loss is nan")
 
-    monkeypatch.setattr("homeground.experiment.seeds.fit", diverge)
+    monkeypatch.setattr("homeground.experiment.seeds.train_one", diverge)
     with pytest.raises(TrainingFailed, match="training 2, with seed 8: step 3: the loss is nan"):
         homeground.adapt(pairs_csv, checkpoint=str(encoder), out=str(tmp_path / "run"), seed=7, **SEEDS)
-
-
-def test_an_estimate_counts_every_training(pairs_csv: Path, encoder: Path) -> None:
-    one, five = (
-        estimate(prepare(make_recipe({}, data=str(pairs_csv), checkpoint=str(encoder), **{**ONE, "seeds": seeds})))
-        for seeds in (0, 5)
-    )
-    assert five["steps"] == 5 * one["steps"]
-    assert "5 seeds counted in" in estimate_lines(five)[0]
-    assert "seeds" not in estimate_lines(one)[0]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from homeground.experiment.preparation import task_defaults
 from sklearn.metrics import accuracy_score, f1_score
 from tests.classifying import lively, topic_texts
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
@@ -23,6 +22,7 @@ from homeground.errors import CheckpointError, DataError, Stopped, UsageError
 from homeground.inference.files import predict_file
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
+from homeground.tasks.classification.spec import DEFAULTS
 from homeground.training import train
 from homeground.workflows.compare import compare, evaluate
 
@@ -75,7 +75,7 @@ def test_the_scores_are_those_of_scikit_learn_on_the_examples(classified: Run) -
 
 
 def test_the_suited_defaults_are_written_out(classified: Run) -> None:
-    recipe = make_recipe({}, data="a.csv").for_task("classification", task_defaults("classification", 100))
+    recipe = make_recipe({}, data="a.csv").for_task("classification", DEFAULTS)
     assert (recipe.training.epochs, recipe.training.learning_rate) == (3, 5e-5)
     assert 'task = "classification"' in (classified.folder / "recipe.toml").read_text()
 

@@ -1,6 +1,6 @@
 """Run folders of classifications to make reports from: two, five Chinese and seventy-seven classes, several labels.
 
-``classification_files(name)`` returns the files of a finished run, measured by the real metrics on simulated answers.
+``classification_files`` returns the files of a finished run, measured by the real metrics on simulated answers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from homeground.results import data, parts
+from homeground.results.scores import Scores
 from homeground.statistics import classification as formulas
 from homeground.statistics.bootstrap import own_interval, paired_difference
 
@@ -59,27 +61,36 @@ CLASSIFICATIONS = {
     ),
 }  # fmt: skip
 
+SIDES = ("before", "after")
 
-def classification_files(name: str) -> dict[str, Any]:
-    """Return what makes the sample a classification, by file name; what is not here is as in every other run."""
+
+def classification_files(
+    name: str, checkpoint: data.CheckpointRecord, general: parts.GeneralRecord | None
+) -> dict[str, Any]:
+    """Return the files of the run, by name."""
     sample = CLASSIFICATIONS[name]
     labels = _labels(sample)
-    sides = {side: _answers(sample, labels, clear, side) for side, clear in zip(_SIDES, sample.clearness, strict=True)}
+    sides = {side: _answers(sample, labels, clear, side) for side, clear in zip(SIDES, sample.clearness, strict=True)}
     lines = [
         {"row": place + 2, "unit": str(place // 2), "text": _text(sample, labels, place),
-         "label": _named(sample, label), **{side: _told(sample, given[place]) for side, given in sides.items()}}
+         "label": _named(sample, label), **{side: _answer(sample, given[place]) for side, given in sides.items()}}
         for place, label in enumerate(labels)
     ]  # fmt: skip
+    primary = "micro_f1" if sample.several else "macro_f1"
     return {
-        "scores.json": _scores(sample, labels, sides),
+        "scores.json": _scores(sample, primary, labels, sides, general).to_json(),
         "examples.jsonl": lines,
         "metrics.jsonl": _metrics(sample),
-        "data.json": _data(sample),
-        "recipe.toml": _RECIPE.format(data=sample.data, metric=_primary(sample)),
+        "data.json": data_record(
+            sample.data, sample.texts, columns={"text": "text", "label": "label"}, unit="text", checkpoint=checkpoint
+        ).to_json(),
+        "recipe.toml": {
+            "data": sample.data,
+            "task": "classification",
+            "training": {"loss": "cross_entropy", "epochs": 4.0, "batch_size": 32, "keep": "best"},
+            "evaluation": {"primary_metric": primary, "bootstrap_draws": 10000},
+        },
     }
-
-
-_SIDES = ("before", "after")
 
 
 def _labels(sample: Sample) -> np.ndarray:
@@ -122,7 +133,7 @@ def _named(sample: Sample, label: Any) -> Any:
     return sample.classes[label]
 
 
-def _told(sample: Sample, given: np.ndarray) -> dict[str, Any]:
+def _answer(sample: Sample, given: np.ndarray) -> dict[str, Any]:
     if sample.several:
         return {
             "label": _named(sample, given >= formulas.THRESHOLD),
@@ -131,19 +142,20 @@ def _told(sample: Sample, given: np.ndarray) -> dict[str, Any]:
     return {"label": sample.classes[int(given.argmax())], "probability": round(float(given.max()), 4)}
 
 
-def _primary(sample: Sample) -> str:
-    return "micro_f1" if sample.several else "macro_f1"
-
-
-def _scores(sample: Sample, labels: np.ndarray, sides: dict[str, np.ndarray]) -> dict[str, Any]:
-    primary, classes = _primary(sample), len(sample.classes)
-    metrics = formulas.metrics(classes, sample.several)
+def _scores(
+    sample: Sample,
+    primary: str,
+    labels: np.ndarray,
+    sides: dict[str, np.ndarray],
+    general: parts.GeneralRecord | None,
+) -> Scores:
+    metrics = formulas.metrics(len(sample.classes), sample.several)
     sums = {side: formulas.statistics(given, labels) for side, given in sides.items()}
-    measured = {
-        side: {name: float(metric(rows.sum(axis=0))) for name, metric in metrics.items()}
+    before, after = (
+        {name: float(metric(sums[side].sum(axis=0))) for name, metric in metrics.items()}
         | {"roc_auc": formulas.roc_auc(sides[side], labels)}
-        for side, rows in sums.items()
-    }
+        for side in SIDES
+    )
     differences = {
         name: paired_difference(
             sums["before"], sums["after"], metric, range(len(labels)), seed=0, draws=DRAWS,
@@ -151,76 +163,90 @@ def _scores(sample: Sample, labels: np.ndarray, sides: dict[str, np.ndarray]) ->
         ).record()
         for name, metric in metrics.items()
     }  # fmt: skip
-    deciding = differences.pop(primary)
-    before, after = (measured[side][primary] for side in _SIDES)
+    deciding = parts.DecidingDifference(metric=primary, **differences.pop(primary))
     name = primary.replace("_f1", " F1").replace("m", "M", 1)
-    scores: dict[str, Any] = {
-        "task": "classification",
-        "primary_metric": primary,
-        "verdict": sample.verdict,
-        "sentence": (
-            f"{sample.verdict}: {name} {before:.3f} → {after:.3f} ({deciding['value']:+.3f}, 95% interval "
-            f"{deciding['low']:+.3f} to {deciding['high']:+.3f}; {len(labels)} texts); best baseline "
-            f"TF-IDF {0.9 * before:.3f}; verdict no. 1 on this test set"
-        ),
-        **measured,
-        "baselines": {
-            name: {metric: value * share for metric, value in measured["before"].items()}
+    return Scores(
+        version=1,
+        task="classification",
+        primary_metric=primary,
+        verdict=sample.verdict,
+        sentence=f"{sample.verdict}: {name} {before[primary]:.3f} → {after[primary]:.3f} on {len(labels)} texts.",
+        before=before,
+        after=after,
+        baselines={
+            name: {metric: value * share for metric, value in before.items()}
             for name, share in (("majority class", 0.2), ("TF-IDF", 0.9), ("frozen embeddings", 0.97))
         },
-        "difference": deciding | {"metric": primary},
-        "differences": differences,
-        "baseline_difference": {"name": "TF-IDF", "value": 0.11, "low": 0.07, "high": 0.15},
-        "smallest_detectable": 1.4 * (deciding["high"] - deciding["value"]),
-        "test_examples": len(labels),
-        "test_units": len(labels),
-        "unit": "text",
-        "cross_fit": None,
-        "training": {"epochs": 4.0, "steps": 160, "best_step": 160, "seconds": 131.0, "device": "cpu", "keep": "best"},
-        "notes": ["One training run; the interval covers the choice of test texts only."],
-        "heat_map": None,
-        "classes": list(sample.classes),
-        "per_class": {side: _per_class(sample, labels, sides[side], sums[side]) for side in _SIDES},
-        "reliability": {side: formulas.reliability(sides[side], labels) for side in _SIDES},
-        "mcnemar": vars(formulas.mcnemar(*(formulas.correct(sides[side], labels) for side in _SIDES))),
-        "head": {
-            "variant": "first token", "C": 1.0, "steps": 41, "converged": True, "validation_loss": 0.61,
-            "variants": [
-                {"variant": variant, "C": 1.0, "steps": 41, "converged": True, "validation_loss": loss,
-                 "curve": [{"C": 10.0**power, "validation_loss": loss + 0.04 * abs(power)} for power in range(-3, 3)]}
-                for variant, loss in (("the checkpoint's own pooler", 0.64), ("first token", 0.61))
-            ],
-            "frozen_embeddings": {"C": 1.0, "steps": 40, "converged": True, "validation_loss": 0.6},
-        },
-        "search": {
-            "metric": "validation/accuracy", "chosen": 4, "stopped_because": "all trials are done",
-            "trials": [
-                {"learning_rate": rate, "epochs": epochs, "score": 0.7 + 0.02 * epochs - 900 * abs(rate - 3e-5),
-                 "failed": None, "seconds": 31.0 * epochs}
-                for rate in (1e-5, 3e-5, 5e-5)
-                for epochs in (2, 4)
-            ] + [{"learning_rate": 3e-4, "epochs": 4, "score": None, "seconds": 4.0,
-                  "failed": "step 9: the loss is nan, the gradient's norm nan; the step was not taken"}],
-        },
-    }  # fmt: skip
-    if not sample.several:
-        scores["confusion"] = {side: formulas.confusion(sides[side], labels, classes).tolist() for side in _SIDES}
-    return scores
+        difference=deciding,
+        differences=differences,
+        baseline_difference=parts.BaselineDifference(name="TF-IDF", value=0.11, low=0.07, high=0.15),
+        smallest_detectable=1.4 * (deciding.high - deciding.value),
+        test_examples=len(labels),
+        test_units=len(labels),
+        unit="text",
+        general=general,
+        training=parts.TrainingRecord(epochs=4.0, steps=160, best_step=160, seconds=131.0, device="cpu", keep="best"),
+        classes=sample.classes,
+        per_class=parts.PerClassRecord(**{side: _per_class(sample, labels, sides[side], sums[side]) for side in SIDES}),
+        reliability=parts.ReliabilityRecord(**{side: formulas.reliability(sides[side], labels) for side in SIDES}),
+        mcnemar=parts.McNemarRecord(
+            **vars(formulas.mcnemar(*(formulas.correct(sides[side], labels) for side in SIDES)))
+        ),
+        confusion=None
+        if sample.several
+        else parts.ConfusionRecord(
+            **{side: formulas.confusion(sides[side], labels, len(sample.classes)).tolist() for side in SIDES}
+        ),
+        head=_head(),
+        search=_search(),
+    )
 
 
-def _per_class(sample: Sample, labels: np.ndarray, given: np.ndarray, rows: np.ndarray) -> list[dict[str, Any]]:
+def _head() -> parts.ClassifierHeadRecord:
+    fit = {"C": 1.0, "steps": 41, "converged": True}
+    variants = [
+        parts.VariantFit(
+            variant=variant, validation_loss=loss, **fit,
+            curve=[parts.PenaltyPoint(C=10.0**x, validation_loss=loss + 0.04 * abs(x)) for x in range(-3, 3)],
+        )
+        for variant, loss in (("the checkpoint's own pooler", 0.64), ("first token", 0.61))
+    ]  # fmt: skip
+    frozen = parts.PenaltyFit(validation_loss=0.6, **fit)
+    return parts.ClassifierHeadRecord(
+        variant="first token", validation_loss=0.61, variants=variants, frozen_embeddings=frozen, **fit
+    )
+
+
+def _search() -> parts.SearchRecord:
+    trials = [
+        parts.SearchTrial(
+            learning_rate=rate, epochs=epochs, score=0.7 + 0.02 * epochs - 900 * abs(rate - 3e-5), seconds=31.0 * epochs
+        )
+        for rate in (1e-5, 3e-5, 5e-5)
+        for epochs in (2, 4)
+    ]
+    failed = parts.SearchTrial(
+        learning_rate=3e-4, epochs=4, seconds=4.0,
+        failed="step 9: the loss is nan, the gradient's norm nan; the step was not taken",
+    )  # fmt: skip
+    return parts.SearchRecord(
+        metric="validation/accuracy", chosen=4, stopped_because="all trials are done", trials=(*trials, failed)
+    )
+
+
+def _per_class(sample: Sample, labels: np.ndarray, given: np.ndarray, rows: np.ndarray) -> list[parts.ClassRecord]:
     classes = len(sample.classes)
-    found = formulas.per_class(given, labels)
-    lines: list[dict[str, Any]] = []
-    for place, label in enumerate(sample.classes):
-        f1 = formulas.f1_of_class(place, classes)
-        interval = own_interval(rows, f1, range(len(labels)), seed=0, draws=40 if classes > 12 else DRAWS)
-        lines.append(
-            {"label": label, "precision": float(found.precision[place]), "recall": float(found.recall[place]),
-             "f1": float(found.f1[place]), "support": int(found.support[place]),
-             "low": interval.low, "high": interval.high}
-        )  # fmt: skip
-    return lines
+    values = {name: each.tolist() for name, each in vars(formulas.per_class(given, labels)).items()}
+    draws = 40 if classes > 12 else DRAWS
+    return [
+        parts.ClassRecord(
+            label=label, low=interval.low, high=interval.high, **{name: each[place] for name, each in values.items()}
+        )
+        for place, label in enumerate(sample.classes)
+        for interval in [
+            own_interval(rows, formulas.f1_of_class(place, classes), range(len(labels)), seed=0, draws=draws)
+        ]
+    ]
 
 
 def _metrics(sample: Sample) -> list[dict[str, Any]]:
@@ -228,58 +254,33 @@ def _metrics(sample: Sample) -> list[dict[str, Any]]:
     names = ("micro_f1", "macro_f1") if sample.several else ("accuracy", "macro_f1")
     lines: list[dict[str, Any]] = []
     for step in range(1, 161):
+        loss = float(0.3 + 1.2 * np.exp(-step / 30) + random.gamma(2, 0.03))
         lines.append(
-            {"step": step, "epoch": step / 40, "wall_time": 1.7e9 + step,
-             "train/loss": float(0.3 + 1.2 * np.exp(-step / 30) + random.gamma(2, 0.03)),
-             "train/learning_rate": 3e-5 * min(step / 16, (160 - step) / 144)}
-        )  # fmt: skip
+            {"step": step, "train/loss": loss, "train/learning_rate": 3e-5 * min(step / 16, (160 - step) / 144)}
+        )
         if step % 40 == 0:
             epoch = step // 40
-            values = [0.7 + 0.04 * epoch, 0.66 + 0.045 * epoch]
-            lines.append(
-                {"step": step, "epoch": float(epoch), "wall_time": 1.7e9 + step, "train/epoch_loss": 1.1 / epoch,
-                 "validation/loss": 0.9 / epoch**0.5, "validation/log_loss": 0.9001 / epoch**0.5,
-                 **{f"validation/{name}": value for name, value in zip(names, values, strict=True)}}
-            )  # fmt: skip
+            values = {
+                f"validation/{name}": value + 0.04 * epoch for name, value in zip(names, (0.7, 0.66), strict=True)
+            }
+            losses = {"validation/loss": 0.9 / epoch**0.5, "validation/log_loss": 0.9001 / epoch**0.5}
+            lines.append({"step": step, "train/epoch_loss": 1.1 / epoch, **losses, **values})
     return lines
 
 
-def _data(sample: Sample) -> dict[str, Any]:
-    test = sample.texts
-    several = "several labels a text" if sample.several else "one label a text"
-    return {
-        "files": [{"path": sample.data, "sha256": "4b1d" * 16, "bytes": 90 * test, "format": "csv", "rows": 10 * test}],
-        "understood": f"Labelled texts: text, {several} in label, {len(sample.classes)} classes.",
-        "columns": {"text": "text", "label": "label"},
-        "counts": {"read": 10 * test, "used": 10 * test - 4, "train": 8 * test, "validation": test - 4, "test": test},
-        "set_aside": [{"reason": "empty text", "count": 4, "rows": [17, 20, 31, 90]}],
-        "duplicates": {"exact": 9, "conflicting_scores": 2, "rows": [12, 13, 40]},
-        "split": {"kind": "random", "unit": "text", "units": {"train": 8 * test, "test": test}, "version": 1},
-        "truncated": {"texts": 4, "max_length": 128},
-        "seen_in_training": 0,
-        "notes": [],
-    }
-
-
-_RECIPE = """\
-data = "{data}"
-task = "classification"
-checkpoint = "sentence-transformers/all-MiniLM-L6-v2"
-engine = "torch"
-seed = 0
-
-[columns]
-text = "text"
-label = "label"
-
-[training]
-loss = "cross_entropy"
-epochs = 4.0
-batch_size = 32
-learning_rate = 3e-05
-keep = "best"
-
-[evaluation]
-primary_metric = "{metric}"
-bootstrap_draws = 10000
-"""
+def data_record(
+    path: str, test: int, *, columns: dict[str, str], unit: str, checkpoint: data.CheckpointRecord
+) -> data.DataRecord:
+    """Return data.json of a file of which a tenth is the test."""
+    return data.DataRecord(
+        files=(data.FileRecord(path=path, sha256="4b1d" * 16, bytes=90 * test, format="csv", rows=10 * test + 4),),
+        understood=f"Examples with {', '.join(columns.values())}.",
+        columns=columns,
+        counts=data.DataCounts(read=10 * test + 4, used=10 * test, train=8 * test, validation=test, test=test),
+        set_aside=(parts.RowsSetAside(reason="empty text", count=3, rows=(17, 20, 31)),),
+        duplicates=data.DuplicatesRecord(exact=5, conflicting_scores=1, rows=(12, 13, 90, 91, 140)),
+        split=data.SplitRecord(kind="random", unit=unit, units={"train": 8 * test, "validation": test, "test": test}),
+        truncated=data.TruncatedRecord(texts=4, max_length=128),
+        seen_in_training=0,
+        checkpoint=checkpoint,
+    )

@@ -9,35 +9,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.reports.sample_classification import CLASSIFICATIONS, classification_files
+import tomli_w
+from tests.reports.sample_classification import CLASSIFICATIONS, classification_files, data_record
+
+from homeground.results import data, parts
+from homeground.results.scores import Scores
+from homeground.statistics.correlation import GREATER_IS_BETTER, METRICS, pair_statistics, rank_statistics
 
 ENGLISH = [
-    "data scientist",
-    "machine learning engineer",
-    "statistician",
-    "dairy farm manager",
-    "head chef",
-    "pastry cook",
-    "court reporter",
-    "employment lawyer",
-    "paralegal",
-]
+    "data scientist", "machine learning engineer", "statistician", "dairy farm manager", "head chef", "pastry cook",
+    "court reporter", "employment lawyer", "paralegal",
+]  # fmt: skip
 CHINESE = [
-    "数据科学家",
-    "机器学习工程师",
-    "统计分析师",
-    "奶牛场场长",
-    "行政总厨",
-    "糕点师傅",
-    "法庭书记员",
-    "劳动法律师",
+    "数据科学家", "机器学习工程师", "统计分析师", "奶牛场场长", "行政总厨", "糕点师傅", "法庭书记员", "劳动法律师",
     "律师助理",
-]
+]  # fmt: skip
 LEVELS = ["junior", "senior", "lead", "assistant", "interim", "freelance", "chief", "trainee"]
 GRADES = ["初级", "高级", "首席", "助理", "实习", "资深", "代理", "兼职"]
 
@@ -48,6 +39,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "hurt": {"noise": (0.11, 0.26), "groups": 70, "verdict": "HURT", "general": "FORGOT"},
     "too-few": {"noise": (0.12, 0.13), "groups": 14, "verdict": "TOO FEW", "general": None},
 }
+CHECKPOINT = data.CheckpointRecord(
+    name="sentence-transformers/all-MiniLM-L6-v2",
+    revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+    sha256="53aa" * 16,
+)
 
 Files = dict[str, Any]
 
@@ -69,6 +65,8 @@ def write_sample_run(
 def _as_text(name: str, content: Any) -> str:
     if isinstance(content, str):
         return content
+    if name.endswith(".toml"):
+        return tomli_w.dumps(content)
     if name.endswith(".jsonl"):
         return "".join(json.dumps(line) + "\n" for line in content)
     return json.dumps(content, indent=1)
@@ -77,17 +75,16 @@ def _as_text(name: str, content: Any) -> str:
 def sample_files(*, kind: str = "helped", chinese: bool = False) -> Files:
     """Return the contents of every file of a finished run, by file name."""
     if kind in CLASSIFICATIONS:
-        files, own = sample_files(), classification_files(kind)
-        general = None if kind == "topics" else files["scores.json"]["general"]
-        return files | own | {"scores.json": files["scores.json"] | own["scores.json"] | {"general": general}}
+        general = None if kind == "topics" else _general("KEPT")
+        return {"run.json": _run()} | classification_files(kind, CHECKPOINT, general)
     settings = KINDS[kind]
     examples = _examples(settings, chinese=chinese)
     return {
-        "run.json": _run(chinese=chinese),
-        "recipe.toml": _RECIPE.format(data="职位.csv" if chinese else "occupations.csv"),
-        "data.json": _data(examples, chinese=chinese),
-        "metrics.jsonl": _metrics(settings),
-        "scores.json": _scores(examples, settings, kind=kind, chinese=chinese),
+        "run.json": _run(),
+        "recipe.toml": _recipe("职位.csv" if chinese else "occupations.csv"),
+        "data.json": _data(len(examples), chinese=chinese).to_json(),
+        "metrics.jsonl": _metrics(),
+        "scores.json": _scores(examples, settings, kind=kind, chinese=chinese).to_json(),
         "examples.jsonl": examples,
     }
 
@@ -97,26 +94,27 @@ def unscored(files: Files) -> None:
     random = np.random.default_rng(5)
     for example in files["examples.jsonl"]:
         del example["similarity"]
-        example["before"] = 1 / int(1 + random.geometric(0.35))
-        example["after"] = 1 / int(random.geometric(0.55))
-    means = {side: float(np.mean([row[side] for row in files["examples.jsonl"]])) for side in ("before", "after")}
-    firsts = {side: float(np.mean([row[side] == 1 for row in files["examples.jsonl"]])) for side in means}
-    gain = means["after"] - means["before"]
+        example |= {"before": 1 / int(1 + random.geometric(0.35)), "after": 1 / int(random.geometric(0.55))}
+    ranks = {side: np.array([row[side] for row in files["examples.jsonl"]]) for side in ("before", "after")}
+    scores = {
+        side: {"mrr": float(each.mean()), "accuracy_at_1": float((each == 1).mean())} for side, each in ranks.items()
+    }
+    gain = scores["after"]["mrr"] - scores["before"]["mrr"]
     files["scores.json"] |= {
         "primary_metric": "mrr",
-        **{side: {"mrr": means[side], "accuracy_at_1": firsts[side]} for side in means},
+        **scores,
         "baselines": {"tf-idf cosine": {"mrr": 0.31, "accuracy_at_1": 0.2}},
-        "difference": {"metric": "mrr", "value": gain, "low": gain - 0.03, "high": gain + 0.03, "level": 0.95},
+        "difference": {"metric": "mrr", "value": gain, "low": gain - 0.03, "high": gain + 0.03},
         "differences": {},
         "baseline_difference": None,
-        "sentence": f"HELPED: mean reciprocal rank {means['before']:.3f} → {means['after']:.3f}",
+        "sentence": f"HELPED: mean reciprocal rank {scores['before']['mrr']:.3f} → {scores['after']['mrr']:.3f}",
     }
+    del files["data.json"]["columns"]["similarity"]
 
 
 def _examples(settings: dict[str, Any], *, chinese: bool) -> list[dict[str, Any]]:
     random = np.random.default_rng(20)
     titles, grades = (CHINESE, GRADES) if chinese else (ENGLISH, LEVELS)
-    join = "" if chinese else " "
     rows: list[dict[str, Any]] = []
     for group in range(settings["groups"]):
         for _ in range(int(random.integers(4, 12))):
@@ -124,243 +122,159 @@ def _examples(settings: dict[str, Any], *, chinese: bool) -> list[dict[str, Any]
             given = (0.95 if first == second else 0.6 if first // 3 == second // 3 else 0.2) + random.normal(0, 0.08)
             given = round(float(np.clip(given, 0, 1)), 2)
             before, after = (
-                float(np.clip(centre + slope * given + random.normal(0, noise), 0, 1))
+                round(float(np.clip(centre + slope * given + random.normal(0, noise), 0, 1)), 4)
                 for centre, slope, noise in zip((0.4, 0.18), (0.45, 0.75), settings["noise"], strict=True)
             )
-            texts = [grades[random.integers(8)] + join + titles[index] for index in (first, second)]
+            texts = [
+                f"{grades[random.integers(8)]}{'' if chinese else ' '}{titles[index]}" for index in (first, second)
+            ]
             rows.append(
                 {"row": len(rows) + 2, "unit": str(group), "text_1": texts[0], "text_2": texts[1],
-                 "similarity": given, "before": round(before, 4), "after": round(after, 4)}
+                 "similarity": given, "before": before, "after": after}
             )  # fmt: skip
     return rows
 
 
-def _measured(examples: list[dict[str, Any]], side: str) -> dict[str, float]:
-    given = np.array([row["similarity"] for row in examples])
-    scores = np.array([row[side] for row in examples])
-    ranks = [np.argsort(np.argsort(values)) for values in (given, scores)]
-    return {
-        "pearson": float(np.corrcoef(given, scores)[0, 1]),
-        "spearman": float(np.corrcoef(*ranks)[0, 1]),
-        "mse": float(np.mean((given - scores) ** 2)),
-        "mae": float(np.mean(np.abs(given - scores))),
-        "mape": float(np.mean(np.abs(given - scores) / np.maximum(given, 0.05))),
-    }
+def _measured(examples: list[dict[str, Any]], side: str) -> dict[str, float | None]:
+    given, scores = (np.array([row[name] for row in examples]) for name in ("similarity", side))
+    sums, ranks = pair_statistics(scores, given).sum(axis=0), rank_statistics(scores, given).sum(axis=0)
+    values = {name: float(metric(sums)) for name, metric in METRICS.items()}
+    return {"pearson": values.pop("pearson"), "spearman": float(METRICS["pearson"](ranks)), **values}
 
 
-def _scores(examples: list[dict[str, Any]], settings: dict[str, Any], *, kind: str, chinese: bool) -> dict[str, Any]:
+def interval(value: float, reach: float) -> parts.IntervalRecord:
+    return parts.IntervalRecord(value=value, low=value - reach, high=value + reach)
+
+
+def _scores(examples: list[dict[str, Any]], settings: dict[str, Any], *, kind: str, chinese: bool) -> Scores:
     before, after = _measured(examples, "before"), _measured(examples, "after")
-    differences = {
-        name: _difference(after[name] - before[name] if name in ("pearson", "spearman") else before[name] - after[name],
-                          spread=0.2 * abs(before[name]) / settings["groups"] ** 0.5)
-        for name in before
-    }  # fmt: skip
-    detectable = 2.8 / 1.96 * (differences["pearson"]["high"] - differences["pearson"]["value"])
-    deciding = differences.pop("pearson")
     verdict, units = settings["verdict"], settings["groups"]
-    sentence = (
-        f"{verdict}: Pearson {before['pearson']:.3f} → {after['pearson']:.3f} ({deciding['value']:+.3f}, 95% interval "
-        f"{deciding['low']:+.3f} to {deciding['high']:+.3f}; {len(examples)} pairs in {units} groups); best baseline "
-        "tf-idf cosine 0.412; verdict no. 1 on this test set"
-    )
-    titles = CHINESE if chinese else ENGLISH
-    return {
-        "version": 1,
-        "task": "similarity",
-        "primary_metric": "pearson",
-        "verdict": verdict,
-        "sentence": sentence,
-        "below_baseline": False,
-        "before": before,
-        "after": after,
-        "baselines": {"tf-idf cosine": {"pearson": 0.412, "spearman": 0.398, "mse": 0.118, "mae": 0.281}},
-        "difference": deciding
-        | {"metric": "pearson", "level": 0.95, "standard_error": 0.01, "method": "paired bootstrap over units"},
-        "differences": differences,
-        "baseline_difference": {"name": "tf-idf cosine", "value": 0.4, "low": 0.34, "high": 0.46},
-        "smallest_detectable": detectable,
-        "test_examples": len(examples),
-        "test_units": units,
-        "unit": "group",
-        "cross_fit": 5 if kind == "too-few" else None,
-        "general": _general(settings["general"]),
-        "test_set": {"hash": "9f2c" * 16, "verdict_number": 1},
-        "seen_in_training": 0,
-        "training": {
-            "epochs": 4.0, "steps": 256, "best_step": 192, "stopped_because": "all epochs were done",
-            "seconds": 212.4, "precision": "bf16", "device": "cpu", "keep": "best",
-        },
-        "heat_map": heat_map(titles, hurt=kind == "hurt"),
-        "notes": ["One training run; the interval covers the choice of test pairs only."],
-    }  # fmt: skip
+    differences = {
+        name: interval((after[name] - old) * (1 if GREATER_IS_BETTER[name] else -1), 0.2 * abs(old) / units**0.5)
+        for name, old in before.items()
+    }
+    deciding = differences.pop("pearson")
+    return Scores(
+        version=1,
+        task="similarity",
+        primary_metric="pearson",
+        verdict=verdict,
+        sentence=f"{verdict}: Pearson {before['pearson']:.3f} → {after['pearson']:.3f} on {len(examples)} pairs.",
+        before=before,
+        after=after,
+        baselines={"tf-idf cosine": {"pearson": 0.412, "spearman": 0.398, "mse": 0.118, "mae": 0.281}},
+        difference=parts.DecidingDifference(metric="pearson", method="paired bootstrap", **deciding.to_json()),
+        differences=differences,
+        baseline_difference=parts.BaselineDifference(name="tf-idf cosine", value=0.4, low=0.34, high=0.46),
+        smallest_detectable=2.8 / 1.96 * (deciding.high - deciding.value),
+        test_examples=len(examples),
+        test_units=units,
+        unit="group",
+        cross_fit=5 if kind == "too-few" else None,
+        general=_general(settings["general"]) if settings["general"] else None,
+        test_set=parts.TestSetRecord(hash="9f2c" * 16, verdict_number=1),
+        seen_in_training=0,
+        training=parts.TrainingRecord(
+            epochs=4.0, steps=256, best_step=192, stopped_because="all epochs were done", seconds=212.4,
+            precision="bf16", device="cpu", keep="best",
+        ),
+        heat_map=heat_map(CHINESE if chinese else ENGLISH, hurt=kind == "hurt"),
+    )  # fmt: skip
 
 
-def _difference(value: float, *, spread: float) -> dict[str, float]:
-    return {"value": value, "low": value - spread, "high": value + spread}
-
-
-def _general(word: str | None) -> dict[str, Any] | None:
-    if word is None:
-        return None
+def _general(word: str) -> parts.GeneralRecord:
     value, reach = {"KEPT": (-0.002, 0.005), "UNDECIDED": (-0.008, 0.011), "FORGOT": (-0.061, 0.02)}[word]
-    return {
-        "name": "stsb.csv", "metric": "pearson", "before": 0.871, "after": 0.871 + value,
-        "difference": _difference(value, spread=reach), "verdict": word,
-        "sentence": f"{word}: Pearson 0.871 → {0.871 + value:.3f} on stsb.csv; a loss of 0.010 is allowed",
-        "margin": 0.01, "examples": 1500, "units": 1400,
-    }  # fmt: skip
+    return parts.GeneralRecord(
+        name="stsb.csv", metric="pearson", before=0.871, after=0.871 + value, difference=interval(value, reach),
+        verdict=word, sentence=f"{word}: Pearson 0.871 → {0.871 + value:.3f} on stsb.csv; a loss of 0.010 is allowed",
+        margin=0.01, examples=1500, units=1400,
+    )  # fmt: skip
 
 
-def heat_map(titles: list[str], *, hurt: bool = False) -> dict[str, Any]:
+def heat_map(titles: Sequence[str], *, hurt: bool = False) -> parts.HeatMapRecord:
     """Return similarities of titles in threes that belong together, before and after."""
     random = np.random.default_rng(7)
     count = len(titles)
     together = np.equal.outer(np.arange(count) // 3, np.arange(count) // 3)
     before = np.where(together, 0.7, 0.58) + random.normal(0, 0.03, (count, count))
     after = np.where(together, 0.65 if hurt else 0.84, 0.6 if hurt else 0.47) + random.normal(0, 0.03, (count, count))
-    maps: list[list[list[float]]] = []
+    maps = []
     for values in (before, after):
         values = (values + values.T) / 2
         np.fill_diagonal(values, 1.0)
-        maps.append([[round(float(value), 4) for value in row] for row in values])
-    return {"titles": titles, "before": maps[0], "after": maps[1]}
+        maps.append(values.round(4).tolist())
+    return parts.HeatMapRecord(titles=tuple(titles), before=maps[0], after=maps[1])
 
 
-def _metrics(settings: dict[str, Any]) -> list[dict[str, Any]]:
+def _metrics() -> list[dict[str, Any]]:
     random = np.random.default_rng(11)
     lines: list[dict[str, Any]] = []
     for step in range(1, 257):
-        loss = 0.012 + 0.03 * np.exp(-step / 60) + random.normal(0, 0.003)
-        rate = 2e-5 * min(step / 26, (256 - step) / 230)
+        loss, norm = (start + (0.03 if start < 0.1 else 0.6) * np.exp(-step / 60) for start in (0.012, 0.3))
         lines.append(
-            {"step": step, "epoch": step / 64, "wall_time": 1.7e9 + step, "train/loss": max(float(loss), 0.002),
-             "train/learning_rate": rate,
-             "train/gradient_norm": float(0.3 + 0.6 * np.exp(-step / 50) + random.gamma(2, 0.04))}
+            {"step": step, "train/loss": max(float(loss + random.normal(0, 0.003)), 0.002),
+             "train/learning_rate": 2e-5 * min(step / 26, (256 - step) / 230), "train/gradient_norm": float(norm)}
         )  # fmt: skip
         if step % 64 == 0:
             epoch = step // 64
+            mse = [0.024, 0.019, 0.0171, 0.0176][epoch - 1]
             lines.append(
-                {"step": step, "epoch": float(epoch), "wall_time": 1.7e9 + step,
-                 "train/epoch_loss": [0.032, 0.021, 0.016, 0.013][epoch - 1],
-                 "validation/loss": [0.024, 0.019, 0.0171, 0.0176][epoch - 1],
-                 "validation/pearson": [0.802, 0.838, 0.851, 0.849][epoch - 1],
-                 "validation/spearman": [0.791, 0.826, 0.838, 0.837][epoch - 1],
-                 "validation/mse": [0.024, 0.019, 0.0171, 0.0176][epoch - 1],
-                 "validation/mae": [0.121, 0.107, 0.101, 0.103][epoch - 1]}
+                {"step": step, "train/epoch_loss": 0.04 / epoch, "validation/loss": mse, "validation/mse": mse,
+                 "validation/pearson": 0.87 - 2 * mse, "validation/spearman": 0.86 - 2 * mse, "validation/mae": 5 * mse}
             )  # fmt: skip
     return lines
 
 
-def _run(*, chinese: bool) -> dict[str, Any]:
-    data = "职位.csv" if chinese else "occupations.csv"
+def _run() -> dict[str, Any]:
     return {
         "version": 1,
         "state": "finished",
         "started": "2026-11-21T10:00:00+00:00",
         "finished": "2026-11-21T10:03:32+00:00",
         "homeground": "0.1.0",
-        "versions": {"Python": "3.11.7", "torch": "2.13.0", "transformers": "5.23.0"},
-        "identity": {
-            "task": "similarity",
-            "checkpoint": {
-                "name": "sentence-transformers/all-MiniLM-L6-v2",
-                "sha256": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-                "revision": "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
-            },
-            "data": {"train": {"path": data, "sha256": "4b1d" * 16}},
-        },
+        "identity": {"checkpoint": CHECKPOINT.sha256, "data": {"train": "4b1d" * 16}},
     }
 
 
-def _data(examples: list[dict[str, Any]], *, chinese: bool) -> dict[str, Any]:
-    test = len(examples)
-    path = "数据/职位.csv" if chinese else "data/occupations.csv"
+def _data(test: int, *, chinese: bool) -> data.DataRecord:
+    record = data_record(
+        "数据/职位.csv" if chinese else "data/occupations.csv",
+        test,
+        columns={"text_1": "职位" if chinese else "title", "text_2": "other", "similarity": "score", "group": "group"},
+        unit="group",
+        checkpoint=CHECKPOINT,
+    )
+    not_a_number = parts.RowsSetAside(reason="score is not a number", count=6, rows=(44, 45, 46, 47, 48, 49))
+    hubs = (
+        data.HubRecord(text=(CHINESE if chinese else ENGLISH)[0], pairs=45),
+        data.HubRecord(text="manager", pairs=31),
+    )
+    return record.model_copy(
+        update={
+            "set_aside": (*record.set_aside, not_a_number),
+            "hubs": hubs,
+            "recurring_text_2": 12,
+            "notes": ("Used.",),
+        }
+    )
+
+
+def _recipe(data: str) -> dict[str, Any]:
     return {
-        "files": [{"path": path, "sha256": "4b1d" * 16, "bytes": 90_331, "format": "csv", "rows": 10 * test + 9}],
-        "understood": "Scored pairs: title against other, the similarity in score, kept together by group.",
-        "columns": {
-            "text_1": "职位" if chinese else "title",
-            "text_2": "other",
-            "similarity": "score",
-            "group": "group",
-        },
-        "counts": {"read": 10 * test + 9, "used": 10 * test, "train": 8 * test, "validation": test, "test": test},
-        "set_aside": [
-            {"reason": "empty text", "count": 3, "rows": [17, 20, 31]},
-            {"reason": "score is not a number", "count": 6, "rows": [44, 45, 46, 47, 48, 49]},
-        ],
-        "duplicates": {"exact": 5, "conflicting_scores": 1, "rows": [12, 13, 90, 91, 140]},
-        "split": {
-            "kind": "random",
-            "unit": "group",
-            "units": {"train": 488, "validation": 61, "test": 61},
-            "version": 1,
-        },
-        "hubs": [{"text": (CHINESE if chinese else ENGLISH)[0], "pairs": 45}, {"text": "manager", "pairs": 31}],
-        "recurring_text_2": 12,
-        "truncated": {"texts": 4, "max_length": 128},
-        "seen_in_training": 0,
-        "notes": ["Scores lie between 0 and 1 and were used as given."],
+        "data": data,
+        "task": "similarity",
+        "checkpoint": CHECKPOINT.name,
+        "split": {"split": "random", "validation": 0.1, "test": 0.1},
+        "training": {"loss": "angular_mse", "epochs": 4.0, "batch_size": 32, "learning_rate": 2e-05, "keep": "best"},
+        "evaluation": {"general": "stsb.csv", "bootstrap_draws": 10000},
     }
-
-
-_RECIPE = """\
-data = "{data}"
-task = "similarity"
-checkpoint = "sentence-transformers/all-MiniLM-L6-v2"
-engine = "torch"
-seed = 0
-
-[columns]
-text_1 = "title"
-text_2 = "other"
-similarity = "score"
-group = "group"
-
-[reading]
-quoting = "minimal"
-encoding = "utf-8"
-header = true
-
-[split]
-split = "random"
-validation = 0.1
-test = 0.1
-split_version = 1
-
-[encoder]
-pooling = "auto"
-
-[training]
-loss = "angular_mse"
-epochs = 4.0
-batch_size = 32
-learning_rate = 2e-05
-optimizer = "adamw"
-adam_beta1 = 0.9
-adam_beta2 = 0.999
-adam_epsilon = 1e-08
-weight_decay = 0.01
-schedule = "linear"
-warmup_ratio = 0.1
-max_grad_norm = 1.0
-precision = "auto"
-keep = "best"
-
-[evaluation]
-primary_metric = "pearson"
-general = "stsb.csv"
-general_margin = 0.01
-bootstrap_draws = 10000
-"""
 
 
 if __name__ == "__main__":
-    for sample_kind in KINDS:
+    for sample in KINDS:
         for language in ("en", "zh"):
-            write_sample_run(
-                Path(sys.argv[1]) / f"occupations-{sample_kind}-{language}", kind=sample_kind, chinese=language == "zh"
-            )
+            path = Path(sys.argv[1]) / f"occupations-{sample}-{language}"
+            write_sample_run(path, kind=sample, chinese=language == "zh")
     write_sample_run(Path(sys.argv[1]) / "occupations-unscored", change=unscored)
-    for sample_kind in CLASSIFICATIONS:
-        write_sample_run(Path(sys.argv[1]) / sample_kind, kind=sample_kind)
+    for sample in CLASSIFICATIONS:
+        write_sample_run(Path(sys.argv[1]) / sample, kind=sample)

@@ -131,7 +131,7 @@ def test_a_moderate_number_of_classes_has_names_and_no_counts(tmp_path: Path) ->
 def test_a_confusion_matrix_that_does_not_fit_is_refused(tmp_path: Path, matrix: Any) -> None:
     change = {"confusion": {"before": [[1, 0], [0, 1]], "after": matrix}}
 
-    with pytest.raises(DataError, match="the confusion matrix"):
+    with pytest.raises(DataError, match=r"the confusion matrix|confusion\.after"):
         page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update(change))
 
 
@@ -239,15 +239,6 @@ def test_the_head_and_the_search_show_what_was_chosen(tmp_path: Path) -> None:
     assert "3e−4 failed (step 9) 4 4 s –" in text
 
 
-def test_a_head_may_be_told_as_plain_trials(tmp_path: Path) -> None:
-    trials = [{"c": c, "pooling": "mean", "validation_loss": loss} for c, loss in ((0.1, 0.5), (1.0, 0.4))]
-    change = {"head": {"c": 1.0, "pooling": "mean", "trials": trials}, "search": None}
-    text = page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update(change)).text
-
-    assert "C mean 0.1 0.5000 1 chosen 0.4000" in text
-    assert "The search" not in text
-
-
 def test_accuracy_and_macro_f1_share_a_chart(tmp_path: Path) -> None:
     text = page_of(tmp_path / "run", "reviews").text
 
@@ -272,7 +263,7 @@ SCORES = FILES["reviews"]["scores.json"]
 
 @pytest.mark.parametrize("key", sorted(set(SCORES) - {"version", "verdict", "primary_metric"}))
 def test_a_run_without_one_of_its_scores_still_has_a_report(tmp_path: Path, key: str) -> None:
-    page = page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update({key: None}))
+    page = page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].pop(key))
 
     assert is_inert(page)
     assert not re.search(r"\b(nan|inf|None)\b", page.text)
@@ -288,7 +279,6 @@ def test_a_run_without_one_of_its_files_still_has_a_report(tmp_path: Path, name:
 def test_text_from_outside_stays_text(tmp_path: Path, kind: str, payload: str) -> None:
     def change(files: Files) -> None:
         poisoned(payload)(files)
-        files["scores.json"]["task"] = "classification"
         files["examples.jsonl"] = files["examples.jsonl"][:50]
 
     page = page_of(tmp_path / "run", kind, change)

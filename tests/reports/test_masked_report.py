@@ -18,6 +18,7 @@ from homeground.reports.report import write_report
 from homeground.reports.terminal import score_lines
 from homeground.results.record import read_run
 from homeground.results.run import Run
+from homeground.results.scores import Scores
 from homeground.statistics.glossary import METRICS
 
 Change = Callable[[dict[str, Any]], Any]
@@ -109,7 +110,11 @@ def test_numbers_that_are_too_long_to_read_are_shortened(masked: Run, tmp_path: 
     assert "8.01e8" in page_of(masked, tmp_path / "run", change).text
     scores = dict(masked.scores)
     change(scores)
-    (line,) = [line for line in score_lines(scores) if line.startswith("word_perplexity (lower is better)")]
+    (line,) = [
+        line
+        for line in score_lines(Scores.model_validate(scores))
+        if line.startswith("word_perplexity (lower is better)")
+    ]
     assert "8.01e8" in line
     assert "+7.83e8 (+5.87e8 to +1.01e9)" in line
 

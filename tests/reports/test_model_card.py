@@ -26,7 +26,7 @@ def test_the_card_says_how_the_model_is_used_and_what_it_scores(tmp_path: Path) 
     assert made.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     scores = {result.metric_type: result.metric_value for result in made.data.eval_results or []}
     assert set(scores) == {"pearson", "spearman", "mse", "mae", "mape"}
-    assert scores["pearson"] == pytest.approx(read_run(tmp_path / "occupations").scores["after"]["pearson"], abs=1e-6)
+    assert scores["pearson"] == pytest.approx(read_run(tmp_path / "occupations").scores.after["pearson"], abs=1e-6)
 
 
 def test_the_card_tells_the_verdict_with_its_interval_and_how_to_load(tmp_path: Path) -> None:
@@ -51,8 +51,9 @@ def test_the_card_holds_no_text_of_the_data(tmp_path: Path) -> None:
 def test_a_local_checkpoint_is_not_named_as_a_model_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def named(name: str, revision: str | None = None) -> str | None:
         checkpoint = {"name": name, "sha256": "0" * 64, "revision": revision}
-        change = {"run.json": {"checkpoint": checkpoint}}
-        return hub_name(read_run(write_sample_run(tmp_path / "run", change=lambda files: files.update(change))))
+        change = {"checkpoint": checkpoint}
+        run = write_sample_run(tmp_path / "run", change=lambda files: files["data.json"].update(change))
+        return hub_name(read_run(run))
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "news").mkdir(parents=True)
@@ -66,7 +67,7 @@ def test_a_local_checkpoint_is_not_named_as_a_model_of_the_hub(tmp_path: Path, m
 def test_pairs_without_scores_have_a_card_that_speaks_of_no_angle(tmp_path: Path) -> None:
     def with_the_default_loss(files: Files) -> None:
         unscored(files)
-        files["recipe.toml"] = files["recipe.toml"].replace("angular_mse", "auto")
+        files["recipe.toml"]["training"]["loss"] = "auto"
 
     text = card(tmp_path / "run", change=with_the_default_loss).text
     assert "Mean reciprocal rank" in text
@@ -139,7 +140,7 @@ def test_the_card_of_a_classifier_of_pairs_shows_a_pair(tmp_path: Path) -> None:
 
 def test_the_card_says_where_the_pipeline_reads_less_than_was_learned(tmp_path: Path) -> None:
     def change(files: Files) -> None:
-        files["recipe.toml"] += '[encoder]\ntruncation = "head_and_tail"\n'
+        files["recipe.toml"]["encoder"] = {"truncation": "head_and_tail"}
 
     assert "the beginning only" in card(tmp_path / "run", kind="reviews", change=change).text
     assert "the beginning only" not in card(tmp_path / "plain", kind="reviews").text

@@ -13,6 +13,7 @@ import pytest
 from tests.reports.sample_run import CHINESE, KINDS, Files, heat_map, sample_files, unscored, write_sample_run
 
 from homeground.errors import DataError, DiskError
+from homeground.reports.model_card import model_card
 from homeground.reports.report import SECTIONS, render, write_heat_map_report, write_report
 from homeground.results.record import read_run
 
@@ -134,7 +135,7 @@ def poisoned(payload: str) -> Any:
         return payload + value if isinstance(value, str) else value
 
     def change(files: Files) -> None:
-        kept = {name: files["scores.json"][name] for name in ("primary_metric", "verdict")}
+        kept = {name: files["scores.json"][name] for name in ("task", "primary_metric", "verdict")}
         for name in ("run.json", "data.json", "scores.json", "examples.jsonl"):
             files[name] = everywhere(files[name])
         files["scores.json"] |= kept
@@ -143,8 +144,8 @@ def poisoned(payload: str) -> Any:
         files["data.json"]["columns"] = {payload: payload}
         for line in files["metrics.jsonl"]:
             line[f"validation/{payload}"] = line["step"] * 0.1
-        text = json.dumps(payload.replace("\x7f", "").encode("utf-8", "replace").decode())
-        files["recipe.toml"] = f"data = {text}\n[training]\nloss = {text}\n"
+        text = payload.encode("utf-8", "replace").decode()
+        files["recipe.toml"] = {"data": text, "training": {"loss": text}}
 
     return change
 
@@ -176,7 +177,7 @@ def test_nothing_in_the_sources_bypasses_the_escaping() -> None:
 
 def without(name: str, key: str) -> Any:
     def change(files: Files) -> None:
-        files[name][key] = None
+        del files[name][key]
 
     return change
 
@@ -229,13 +230,14 @@ def test_pairs_without_scores_are_reported_by_rank(tmp_path: Path) -> None:
 def test_numbers_that_are_not_finite_become_a_dash(tmp_path: Path) -> None:
     def change(files: Files) -> None:
         files["scores.json"]["before"]["spearman"] = float("nan")
-        files["scores.json"]["difference"] |= {"value": None, "low": None, "high": None}
+        files["scores.json"]["difference"] |= {"value": float("nan"), "low": None, "high": float("inf")}
+        files["scores.json"]["general"]["difference"]["low"] = float("nan")
         files["metrics.jsonl"][3]["train/loss"] = float("inf")
 
     page = report(tmp_path / "run", change=change)
 
     assert is_inert(page)
-    assert not re.search(r"\b(nan|inf|None)\b", page.text)
+    assert not re.search(r"\b(nan|inf|None)\b", page.text + str(page.tags))
 
 
 def test_the_examples_are_those_that_moved_furthest(tmp_path: Path) -> None:
@@ -287,7 +289,9 @@ def test_before_and_after_share_one_colour_scale_and_the_difference_is_symmetric
 
 def test_many_titles_are_drawn_without_values(tmp_path: Path) -> None:
     titles = [f"title {index}" for index in range(30)]
-    page = report(tmp_path / "run", change=lambda files: files["scores.json"].update(heat_map=heat_map(titles)))
+    page = report(
+        tmp_path / "run", change=lambda files: files["scores.json"].update(heat_map=heat_map(titles).to_json())
+    )
 
     assert is_inert(page)
     maps = [attributes for tag, attributes in page.tags if tag == "table" and "heat" in (attributes.get("class") or "")]
@@ -352,9 +356,11 @@ def test_every_setting_of_the_recipe_is_shown(tmp_path: Path) -> None:
             assert name in page.text
 
 
-def test_every_section_has_a_template_of_its_own() -> None:
+def test_every_section_has_a_macro_of_its_own() -> None:
     templates = Path(__file__).parents[2] / "src" / "homeground" / "reports" / "templates"
-    assert {f"{name}.html" for name in SECTIONS} <= {path.name for path in templates.iterdir()}
+    for section in SECTIONS:
+        template = templates / f"{section.__module__.rpartition('.')[2]}.html"
+        assert f"{{% macro {section.__name__}(section, record, page) %}}" in template.read_text(encoding="utf-8")
 
 
 def test_a_long_run_stays_a_small_file(tmp_path: Path) -> None:
@@ -381,6 +387,25 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
     folder = write_sample_run(tmp_path / "run", change=lambda files: files.update({"examples.jsonl": "{}\n[\n"}))
 
     with pytest.raises(DataError, match=r"examples\.jsonl, line 2: is not JSON"):
+        write_report(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("scores.json", {"test_units": "many"}, r'scores\.json: field "test_units": .* got \'many\''),
+        ("scores.json", {"difference": {"low": [0]}}, r'scores\.json: field "difference\.low"'),
+        ("scores.json", {"verdict": "GREAT"}, r'scores\.json: field "verdict": .*HELPED'),
+        ("data.json", {"files": [{"rows": 3}]}, r'data\.json: field "files\.0\.path"'),
+        ("data.json", {"counts": None}, r'data\.json: field "counts"'),
+    ],
+)
+def test_a_field_of_another_kind_is_named_with_its_file(
+    tmp_path: Path, name: str, change: dict[str, Any], message: str
+) -> None:
+    folder = write_sample_run(tmp_path / "run", change=lambda files: files[name].update(change))
+
+    with pytest.raises(DataError, match=message):
         write_report(folder)
 
 
@@ -468,8 +493,7 @@ def test_the_curves_say_what_chose_the_weights(
     tmp_path: Path, monitor: str, validated: bool, keep: str, said: str
 ) -> None:
     def change(files: Files) -> None:
-        if monitor:
-            files["recipe.toml"] = files["recipe.toml"].replace("[training]\n", f'[training]\nmonitor = "{monitor}"\n')
+        files["recipe.toml"]["training"] |= {"monitor": monitor} if monitor else {}
         if not validated:
             files["metrics.jsonl"] = [line for line in files["metrics.jsonl"] if "validation/loss" not in line]
         files["scores.json"]["training"] |= {"keep": keep, "best_step": 192 if keep == "best" else None}
@@ -496,3 +520,21 @@ def test_only_a_random_split_is_said_to_keep_together_what_belongs_together(tmp_
         change = {"kind": kind, "unit": "group", "units": {}}
         page = report(tmp_path / kind, change=lambda files, change=change: files["data.json"].update(split=change))
         assert ("rows that belong together (group) stay in one split" in page.text) == (kind == "random")
+
+
+def test_a_task_without_words_of_its_own_has_a_neutral_page_and_card(tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files["scores.json"]["task"] = "translation"
+        files["data.json"]["columns"] = {"source": "en", "target": "de"}
+        for line in files["examples.jsonl"]:
+            del line["text_1"], line["text_2"]
+
+    page = report(tmp_path / "run", change=change)
+    card = model_card(read_run(tmp_path / "run"))
+
+    assert is_inert(page)
+    assert re.search(r"\d+ test examples in 61 independent units", page.text)
+    for words in ("test pair", "document", "taken as true", "What got better", "contradict each other"):
+        assert words not in page.text
+    assert "pipeline_tag: feature-extraction" in card
+    assert 'homeground.load("path/to/this/model")' in card

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import topic_pairs
+from tests.evaluation_sets import pair_examples
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.data.examples import Example
 from homeground.data.tables import Row, Table
+from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.recipe.recipe import Recipe, make_recipe
-from homeground.tasks.similarity import PairRows, Similarity
+from homeground.tasks.similarity.similarity import PairRows, Similarity
+from homeground.tasks.similarity.spec import SimilaritySpec
 from homeground.training import train
 from homeground.training.loggers import MetricsLog
 from homeground.training.signals import Signals
@@ -42,7 +44,7 @@ class Training:
         return open_engine("torch").open_model(
             open_checkpoint(str(self.encoder)),
             head="encoder",
-            loss=self.task.loss,
+            loss=self.task.info.loss,
             encoder=recipe.encoder,
             training=recipe.training,
             seed=recipe.seed,
@@ -70,12 +72,12 @@ def make(encoder: Path, *, pairs: int = 60, **settings: Any) -> Training:
     recipe = make_recipe({"data": "pairs.csv"}, checkpoint=str(encoder), **chosen)
     columns = ("text_1", "text_2", "similarity")
     table = Table("pairs.csv", "csv", columns, [Row(1, dict.fromkeys(columns, "0"))], "", 0)
-    task = Similarity.for_table(table, recipe)
+    task = SimilaritySpec.for_table(table, recipe).with_splits({}, None)
     checkpoint = open_checkpoint(str(encoder))
     tokenizer = load_tokenizer(checkpoint, max_length=16)
-    examples = [Example(n, pair[:2], pair[2]) for n, pair in enumerate(topic_pairs(pairs + 24), start=1)]
-    learned, measured = examples[:pairs], examples[pairs:]
-    return Training(encoder, recipe, task, task.tokenize(learned, tokenizer, 0), task.tokenize(measured, tokenizer, 0))
+    examples = pair_examples(topic_pairs(pairs + 24))
+    rows, validation = (task.tokenize(part, TextTokens(tokenizer, 0)) for part in (examples[:pairs], examples[pairs:]))
+    return Training(encoder, recipe, task, rows, validation)
 
 
 @dataclass(frozen=True)

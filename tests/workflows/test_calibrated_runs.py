@@ -56,14 +56,14 @@ def noisy(count: int, *, seed: int = 0) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def adapted(tmp_path_factory: pytest.TempPathFactory, body: Path, data: Path) -> Runs:
     """Return a function that adapts to the same texts with other settings, once each."""
-    folder, known = tmp_path_factory.mktemp("runs"), dict[str, Run]()
+    folder, runs = tmp_path_factory.mktemp("runs"), dict[str, Run]()
 
     def run(**settings: Any) -> Run:
         name = "-".join(f"{key}-{value}" for key, value in settings.items()) or "plain"
-        if name not in known:
-            given = {**FAST, "validation": 0.2, **settings}
-            known[name] = homeground.adapt(data, checkpoint=str(body), out=str(folder / name), **given)
-        return known[name]
+        if name not in runs:
+            every = {**FAST, "validation": 0.2, **settings}
+            runs[name] = homeground.adapt(data, checkpoint=str(body), out=str(folder / name), **every)
+        return runs[name]
 
     return run
 
@@ -85,14 +85,14 @@ def logits_of(run: Run, texts: list[str]) -> np.ndarray:
 
 def test_the_weights_hold_the_temperature_that_is_best_on_validation(adapted: Runs, data: Path) -> None:
     calibrated, plain = adapted(), adapted(calibrate=False)
-    found = calibrated.scores["calibration"]
+    calibration = calibrated.scores["calibration"]
     texts, labels = texts_of(calibrated, "validation", data)
     truth = np.array([calibrated.scores["classes"].index(label) for label in labels])
     logits = logits_of(plain, texts)
-    assert found["temperature"] == pytest.approx(fit_temperature(logits, truth), rel=1e-4)
-    assert found["temperature"] > 1.05
-    assert (found["validation_examples"], found["remark"]) == (len(texts), None)
-    expected = softmax(logits / found["temperature"], axis=1)
+    assert calibration["temperature"] == pytest.approx(fit_temperature(logits, truth), rel=1e-4)
+    assert calibration["temperature"] > 1.05
+    assert (calibration["validation_examples"], calibration["remark"]) == (len(texts), None)
+    expected = softmax(logits / calibration["temperature"], axis=1)
     assert np.abs(homeground.load(calibrated).predict_proba(texts) - expected).max() < 1e-5
     assert np.abs(softmax(logits_of(calibrated, texts), axis=1) - expected).max() < 1e-5
     # What is folded into the weights is not fitted again.
@@ -102,14 +102,14 @@ def test_the_weights_hold_the_temperature_that_is_best_on_validation(adapted: Ru
 def test_the_labels_stay_and_the_probabilities_get_better(adapted: Runs) -> None:
     calibrated, plain = adapted().scores, adapted(calibrate=False).scores
     assert plain["calibration"] is None
-    found = calibrated["calibration"]
+    calibration = calibrated["calibration"]
     for name in ("accuracy", "macro_f1"):
         assert calibrated["after"][name] == plain["after"][name]
     assert calibrated["sentence"].split(";")[0] == plain["sentence"].split(";")[0]
     for name in ("log_loss", "ece"):
-        assert found[name]["uncalibrated"] == pytest.approx(plain["after"][name], abs=1e-5)
-        assert found[name]["calibrated"] == calibrated["after"][name]
-    assert found["log_loss"]["calibrated"] < found["log_loss"]["uncalibrated"]
+        assert calibration[name]["uncalibrated"] == pytest.approx(plain["after"][name], abs=1e-5)
+        assert calibration[name]["calibrated"] == calibrated["after"][name]
+    assert calibration["log_loss"]["calibrated"] < calibration["log_loss"]["uncalibrated"]
 
 
 def test_evaluate_and_compare_measure_the_calibrated_probabilities(
@@ -132,19 +132,21 @@ def test_a_target_precision_makes_the_model_abstain_wherever_it_is_asked(
     adapted: Runs, data: Path, write_csv: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = adapted(target_precision=0.8)
-    found = run.scores["calibration"]["abstain"]
+    abstaining = run.scores["calibration"]["abstain"]
     settings = json.loads((run.model_folder / "homeground.json").read_text())
-    assert settings["abstain"] == {"threshold": found["threshold"], "target_precision": 0.8}
+    assert settings["abstain"] == {"threshold": abstaining["threshold"], "target_precision": 0.8}
     model = homeground.load(run)
     texts, labels = texts_of(run, "test", data)
-    probabilities, said = model.predict_proba(texts), model.predict(texts)
-    answered = probabilities.max(1) >= found["threshold"]
-    assert [label is not None for label in said] == answered.tolist()
+    probabilities, answers = model.predict_proba(texts), model.predict(texts)
+    answered = probabilities.max(1) >= abstaining["threshold"]
+    assert [label is not None for label in answers] == answered.tolist()
     assert 0 < answered.sum() < len(texts)
-    assert found["test"]["answered"] == answered.sum()
-    assert found["test"]["right"] == sum(label == own for label, own in zip(said, labels, strict=True))
+    assert abstaining["test"]["answered"] == answered.sum()
+    assert abstaining["test"]["right"] == sum(label == own for label, own in zip(answers, labels, strict=True))
     for share in ("coverage", "precision"):
-        assert found["test"][share]["low"] <= found["test"][share]["value"] <= found["test"][share]["high"]
+        assert (
+            abstaining["test"][share]["low"] <= abstaining["test"][share]["value"] <= abstaining["test"][share]["high"]
+        )
 
     sure, unsure = texts[int(np.flatnonzero(answered)[0])], texts[int(np.flatnonzero(~answered)[0])]
     source = write_csv("texts.csv", ["text"], [(sure,), (unsure,), ("",)])
@@ -163,16 +165,16 @@ def test_a_target_precision_makes_the_model_abstain_wherever_it_is_asked(
     printed = capsys.readouterr().out.splitlines()
     assert [("abstain" in line) for line in printed] == [False, False, True, False]
     assert command(["predict", str(run.folder), sure, unsure, "--json"]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["abstained"] for line in told] == [False, True]
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["abstained"] for line in answers] == [False, True]
 
 
 def test_a_precision_that_is_not_shown_leaves_every_text_answered(adapted: Runs, data: Path) -> None:
     run = adapted(target_precision=0.999)
-    found = run.scores["calibration"]["abstain"]
-    assert (found["threshold"], found["validation"]) == (None, None)
-    assert found["needed"] is None or found["needed"] > run.scores["calibration"]["validation_examples"]
-    assert found["test"] is None
+    abstaining = run.scores["calibration"]["abstain"]
+    assert (abstaining["threshold"], abstaining["validation"]) == (None, None)
+    assert abstaining["needed"] is None or abstaining["needed"] > run.scores["calibration"]["validation_examples"]
+    assert abstaining["test"] is None
     texts, _ = texts_of(run, "test", data)
     assert None not in homeground.load(run).predict(texts)
     assert "abstain" not in json.loads((run.model_folder / "homeground.json").read_text())
@@ -181,35 +183,35 @@ def test_a_precision_that_is_not_shown_leaves_every_text_answered(adapted: Runs,
 
 def test_report_and_card_tell_of_the_temperature_and_the_threshold(adapted: Runs) -> None:
     run = adapted(target_precision=0.8)
-    found = run.scores["calibration"]
+    calibration = run.scores["calibration"]
     page, card = run.report.read_text(encoding="utf-8"), (run.model_folder / "README.md").read_text(encoding="utf-8")
-    assert f"temperature of {found['temperature']:.2f}" in page
-    assert f"{found['ece']['uncalibrated']:.3f}" in page
-    assert f"temperature of {found['temperature']:.2f}" in card
-    assert f"{found['abstain']['threshold']:.4f}" in page
-    assert f"{found['abstain']['threshold']:.4f}" in card
+    assert f"temperature of {calibration['temperature']:.2f}" in page
+    assert f"{calibration['ece']['uncalibrated']:.3f}" in page
+    assert f"temperature of {calibration['temperature']:.2f}" in card
+    assert f"{calibration['abstain']['threshold']:.4f}" in page
+    assert f"{calibration['abstain']['threshold']:.4f}" in card
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "remark"),
     [
         ({"validation": 0}, "no validation split"),
         ({"validation": 0.02}, "too few"),
     ],
 )
 def test_without_enough_validation_nothing_is_fitted_and_that_is_told(
-    settings: dict[str, Any], said: str, body: Path, data: Path, tmp_path: Path
+    settings: dict[str, Any], remark: str, body: Path, data: Path, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    events: list[str] = []
     run = homeground.adapt(
-        data, checkpoint=str(body), out=str(tmp_path / "run"), listen=lambda event: told.append(str(event)),
+        data, checkpoint=str(body), out=str(tmp_path / "run"), on_event=lambda event: events.append(str(event)),
         **{**FAST, "epochs": 1, **settings},
     )  # fmt: skip
-    found = run.scores["calibration"]
-    assert found["temperature"] == 1
-    assert said in found["remark"]
-    assert any("temperature 1: " in line for line in told)
-    assert found["ece"]["uncalibrated"] == found["ece"]["calibrated"] == run.scores["after"]["ece"]
+    calibration = run.scores["calibration"]
+    assert calibration["temperature"] == 1
+    assert remark in calibration["remark"]
+    assert any("temperature 1: " in line for line in events)
+    assert calibration["ece"]["uncalibrated"] == calibration["ece"]["calibrated"] == run.scores["after"]["ece"]
 
 
 def test_a_model_without_mistakes_on_validation_is_left_as_it_is(
@@ -219,9 +221,9 @@ def test_a_model_without_mistakes_on_validation_is_left_as_it_is(
         "easy.csv", HEADER, [(f"bank loan {n}" if n % 2 else f"court judge {n}", "xy"[n % 2]) for n in range(600)]
     )
     run = homeground.adapt(data, checkpoint=str(body), out=str(tmp_path / "run"), **FAST)
-    found = run.scores["calibration"]
-    assert found["temperature"] == 1
-    assert "no mistake" in found["remark"]
+    calibration = run.scores["calibration"]
+    assert calibration["temperature"] == 1
+    assert "no mistake" in calibration["remark"]
 
 
 def test_every_fold_is_calibrated_on_its_own_validation(
@@ -242,10 +244,10 @@ def test_every_fold_is_calibrated_on_its_own_validation(
     ratios = (np.log(raw[:, 0]) - np.log(raw[:, 1])) / (np.log(after[:, 0]) - np.log(after[:, 1]))
     assert np.ptp(ratios) < 1e-3 * abs(np.median(ratios))
     assert abs(np.median(ratios) - 1) > 1e-3
-    found = run.scores["calibration"]
-    assert found["log_loss"]["calibrated"] == run.scores["after"]["log_loss"]
-    assert found["log_loss"]["uncalibrated"] == pytest.approx(plain.scores["after"]["log_loss"], abs=1e-5)
-    assert found["abstain"]["test"]["answered"] > 0
+    calibration = run.scores["calibration"]
+    assert calibration["log_loss"]["calibrated"] == run.scores["after"]["log_loss"]
+    assert calibration["log_loss"]["uncalibrated"] == pytest.approx(plain.scores["after"]["log_loss"], abs=1e-5)
+    assert calibration["abstain"]["test"]["answered"] > 0
 
 
 def test_several_labels_keep_their_threshold_of_one_half_and_refuse_to_abstain(body: Path, tmp_path: Path) -> None:
@@ -259,13 +261,13 @@ def test_several_labels_keep_their_threshold_of_one_half_and_refuse_to_abstain(b
         homeground.adapt(path, checkpoint=str(body), out=str(tmp_path / str(on)), calibrate=on, **FAST)
         for on in (True, False)
     ]
-    found = runs[0].scores["calibration"]
-    assert found["temperature"] != 1
+    calibration = runs[0].scores["calibration"]
+    assert calibration["temperature"] != 1
     some = [row["text"] for row in rows[:60]]
-    given = [homeground.load(run).predict_proba(some) for run in runs]
-    logits = np.log(given[1]) - np.log1p(-given[1])
-    assert np.abs(given[0] - 1 / (1 + np.exp(-logits / found["temperature"]))).max() < 1e-5
-    assert np.array_equal(given[0] >= 0.5, given[1] >= 0.5)
+    probabilities = [homeground.load(run).predict_proba(some) for run in runs]
+    logits = np.log(probabilities[1]) - np.log1p(-probabilities[1])
+    assert np.abs(probabilities[0] - 1 / (1 + np.exp(-logits / calibration["temperature"]))).max() < 1e-5
+    assert np.array_equal(probabilities[0] >= 0.5, probabilities[1] >= 0.5)
     with pytest.raises(UsageError, match="is for texts with one label each"):
         homeground.adapt(path, checkpoint=str(body), out=str(tmp_path / "no"), target_precision=0.9, **FAST)
 
@@ -284,12 +286,12 @@ def test_a_run_killed_right_after_it_was_calibrated_ends_with_the_same_bytes(
     whole = adapted(target_precision=0.8)
 
     def interrupt(event: object) -> None:
-        if str(event).startswith("Note(text='temperature"):
+        if str(event).startswith("Notice(text='temperature"):
             raise KeyboardInterrupt
 
     settings = {**FAST, "validation": 0.2, "target_precision": 0.8, "checkpoint": str(body)}
     with pytest.raises(KeyboardInterrupt):
-        homeground.adapt(data, out=str(tmp_path / "halves"), listen=interrupt, **settings)
+        homeground.adapt(data, out=str(tmp_path / "halves"), on_event=interrupt, **settings)
     halves = homeground.adapt(data, out=str(tmp_path / "halves"), **settings)
     for name in ("model.safetensors", "config.json", "homeground.json"):
         assert (whole.model_folder / name).read_bytes() == (halves.model_folder / name).read_bytes()

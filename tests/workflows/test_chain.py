@@ -131,7 +131,7 @@ def test_the_same_chain_again_trains_nothing_and_says_the_same(
 ) -> None:
     folder, record = chained
     events: list[object] = []
-    again = homeground.adapt_chain(folder / "chain.toml", listen=events.append)
+    again = homeground.adapt_chain(folder / "chain.toml", on_event=events.append)
     assert again == record
     assert not [event for event in events if type(event).__name__ in ("Started", "Step")]
 
@@ -143,10 +143,10 @@ def test_a_chain_goes_on_after_the_steps_that_are_finished(
     shutil.copytree(chained[0] / "out/domain", tmp_path / "out/domain")
     shutil.copytree(chained[0] / "out/plain", tmp_path / "out/plain")
     (tmp_path / "out/chain.json").write_text('{"version": 1, "state": "running"}')
-    told: list[str] = []
-    record = homeground.adapt_chain(path, listen=lambda event: told.append(str(event)))
+    events: list[str] = []
+    record = homeground.adapt_chain(path, on_event=lambda event: events.append(str(event)))
     assert record["scores"] == chained[1]["scores"]
-    assert sum("Started" in line for line in told) == 1
+    assert sum("Started" in line for line in events) == 1
 
 
 def test_texts_of_the_test_that_are_kept_are_counted_and_said(
@@ -172,13 +172,13 @@ def test_cross_fitted_data_is_compared_by_what_each_fold_predicted(tmp_path: Pat
     assert record["test_examples"] == 60
     assert "2-fold cross-fitting" in record["sentence"]
     labels = sorted({label for _, label in rows})
-    given = np.array([labels.index(label) for _, label in rows])
+    right = np.array([labels.index(label) for _, label in rows])
     for name in ("plain", "adapted"):
         folds = [read_array(tmp_path / "out" / name / "folds" / fold / "predictions.npy")[1] for fold in ("1", "2")]
         lines = [json.loads(line) for line in (tmp_path / "out" / name / "splits.jsonl").read_text().splitlines()]
         fold_of = np.array([line["fold"] for line in lines if "fold" in line])
         predicted = np.where(fold_of[:, None] == 1, folds[0], folds[1]).argmax(1)
-        assert record["scores"][name]["accuracy"] == pytest.approx((predicted == given).mean())
+        assert record["scores"][name]["accuracy"] == pytest.approx((predicted == right).mean())
 
 
 def test_pairs_are_pooled_and_cut_after_the_domain_step_as_before(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_the_chain_of_the_guide_is_read_as_it_says(tmp_path: Path) -> None:
 
 
 def test_every_field_of_the_record_is_described(chained: tuple[Path, dict[str, Any]]) -> None:
-    guide = (Path(__file__).parents[2] / "docs/chain.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs/scores.md").read_text(encoding="utf-8")
     record = chained[1]
     named = {
         *record,

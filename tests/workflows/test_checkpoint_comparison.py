@@ -69,13 +69,13 @@ def test_frozen_features_are_scored_as_scikit_learn_scores_them(
     best, other = result["checkpoints"]
     ours = next(each for each in (best, other) if each["name"] == str(lively_bert))
     pooling = ["mean", "head"].index(ours["pooling"])
-    given, asked = (features([row[0] for row in part])[pooling] for part in (rows, chosen))
-    mean, scale = given.mean(0), np.sqrt(np.mean((given - given.mean(0)) ** 2))
+    inputs, unseen = (features([row[0] for row in part])[pooling] for part in (rows, chosen))
+    mean, scale = inputs.mean(0), np.sqrt(np.mean((inputs - inputs.mean(0)) ** 2))
     accuracies: list[float] = []
     for strength in STRENGTHS:
         fitted = LogisticRegression(C=strength, max_iter=2000)
-        fitted.fit((given - mean) / scale, [row[1] for row in rows])
-        accuracies.append(fitted.score((asked - mean) / scale, [row[1] for row in chosen]))
+        fitted.fit((inputs - mean) / scale, [row[1] for row in rows])
+        accuracies.append(fitted.score((unseen - mean) / scale, [row[1] for row in chosen]))
     # Which of them was chosen, inside the training examples, is not the business of this check.
     assert min(abs(ours["scores"]["accuracy"] - each) for each in accuracies) < 1.01 / len(chosen)
     assert best["scores"]["accuracy"] > 0.5
@@ -113,10 +113,10 @@ def test_pairs_are_scored_as_they_are(encoder: Path, dull_bert: Path, write_csv:
     test = write_csv("test.csv", PAIR_HEADER, topic_pairs(40, seed=2))
     result = homeground.compare_checkpoints([str(encoder), str(dull_bert)], data, test=str(test), **SETTINGS)
     assert result["examples"] == 150
-    found = {each["name"]: each["scores"]["pearson"] for each in result["checkpoints"]}
+    scores = {each["name"]: each["scores"]["pearson"] for each in result["checkpoints"]}
     for folder in (encoder, dull_bert):
-        given = homeground.load(folder).similarity([row[0] for row in rows], [row[1] for row in rows])
-        assert found[str(folder)] == pytest.approx(pearsonr(given, [row[2] for row in rows])[0], abs=1e-6)
+        similarities = homeground.load(folder).similarity([row[0] for row in rows], [row[1] for row in rows])
+        assert scores[str(folder)] == pytest.approx(pearsonr(similarities, [row[2] for row in rows])[0], abs=1e-6)
     assert result["baselines"][0]["name"] == "TF-IDF"
 
 
@@ -181,9 +181,9 @@ def test_one_checkpoint_under_two_names_is_refused(
     data = write_csv("texts.csv", ["text", "label"], topic_texts(60))
     copied = Path(shutil.copytree(lively_bert, tmp_path / "copied"))
     for other in (f"{lively_bert}/", str(copied)):
-        with pytest.raises(UsageError, match="are the same weights, settings and tokenizer") as told:
+        with pytest.raises(UsageError, match="are the same weights, settings and tokenizer") as caught:
             homeground.compare_checkpoints([str(lively_bert), other], data)
-        assert str(told.value).startswith(f"{lively_bert} and {other} ")
+        assert str(caught.value).startswith(f"{lively_bert} and {other} ")
 
 
 def test_one_that_cannot_be_opened_is_told_before_any_is_measured(
@@ -193,10 +193,10 @@ def test_one_that_cannot_be_opened_is_told_before_any_is_measured(
     broken = checkpoints.bert(tmp_path / "broken")
     for name in ("tokenizer.json", "vocab.txt"):
         (broken / name).unlink(missing_ok=True)
-    told: list[str] = []
+    events: list[object] = []
     with pytest.raises(CheckpointError, match="tokenizer"):
-        homeground.compare_checkpoints([str(lively_bert), str(broken)], data, say=told.append)
-    assert not told
+        homeground.compare_checkpoints([str(lively_bert), str(broken)], data, on_event=events.append)
+    assert not events
     with pytest.raises(UsageError, match="at least 2 checkpoints, each once"):
         homeground.compare_checkpoints([str(lively_bert), str(lively_bert)], data)
 

@@ -73,9 +73,9 @@ def test_a_lead_that_may_be_memory_is_not_held_against_the_other_model(
     data = str(write_csv("old.csv", PAIR_HEADER, rows))
     assert homeground.compare(str(finished.folder), str(encoder), data, bootstrap_draws=300)["verdict"] == "NO EVIDENCE"
     assert run(["compare", str(finished.folder), str(encoder), data]) == 0
-    told = capsys.readouterr().out
-    assert f"{finished.folder} learned from " in told and f"{encoder} learned from" not in told
-    assert "1 rows were set aside for empty text" in told
+    printed = capsys.readouterr().out
+    assert f"{finished.folder} learned from " in printed and f"{encoder} learned from" not in printed
+    assert "1 rows were set aside for empty text" in printed
     assert run(["evaluate", str(encoder), data]) == 0
     assert "1 rows were set aside for empty text" in capsys.readouterr().out
 

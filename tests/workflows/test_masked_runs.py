@@ -41,8 +41,8 @@ def texts(count: int, seed: int = 0) -> list[str]:
     ]
 
 
-def written(path: Path, given: list[str]) -> Path:
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in given), encoding="utf-8")
+def write(path: Path, lines: list[str]) -> Path:
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in lines), encoding="utf-8")
     return path
 
 
@@ -52,8 +52,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoints.bert(place / "bert", dropout=0.1)
     checkpoints.other(place / "headless", "bert")
     checkpoints.roberta(place / "roberta")
-    written(place / "texts.jsonl", texts(240))
-    written(place / "general.jsonl", [f"{text} !" for text in texts(120, seed=9)])
+    write(place / "texts.jsonl", texts(240))
+    write(place / "general.jsonl", [f"{text} !" for text in texts(120, seed=9)])
     return place
 
 
@@ -107,7 +107,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(place: Path, run: homeground.
             monkeypatch.setattr("homeground.training.signals.Signals.__call__", lambda self: 15)
 
     with pytest.raises(Stopped):
-        homeground.adapt(place / "texts.jsonl", out=str(place / "stopped"), listen=stop_at, **settings)
+        homeground.adapt(place / "texts.jsonl", out=str(place / "stopped"), on_event=stop_at, **settings)
     monkeypatch.undo()
     homeground.adapt(place / "texts.jsonl", out=str(place / "stopped"), **settings)
     first, second = (
@@ -134,7 +134,7 @@ def test_a_corpus_that_is_not_held_gives_the_same_run(place: Path, run: homegrou
     ).read_bytes()
 
 
-def test_a_missing_head_is_fitted_first_and_no_general_verdict_is_given(place: Path) -> None:
+def test_a_missing_head_is_fitted_first_and_there_is_no_general_verdict(place: Path) -> None:
     run = homeground.adapt(
         place / "texts.jsonl",
         checkpoint=str(place / "headless"),
@@ -176,7 +176,7 @@ def test_weights_are_merged_so_that_general_text_is_kept(place: Path) -> None:
 
 
 def test_small_data_is_cross_fitted(place: Path) -> None:
-    written(place / "few.jsonl", texts(60))
+    write(place / "few.jsonl", texts(60))
     settings = {name: value for name, value in FAST.items() if name != "cross_fit"} | {"epochs": 1}
     run = homeground.adapt(place / "few.jsonl", checkpoint=str(place / "bert"), out=str(place / "crossed"), **settings)
     scores = read_json(run.folder / "scores.json")
@@ -186,13 +186,13 @@ def test_small_data_is_cross_fitted(place: Path) -> None:
 
 
 def test_runs_of_one_tokenizer_are_compared_by_their_tokens(run: homeground.Run, place: Path) -> None:
-    written(place / "new.jsonl", texts(80, seed=5))
+    write(place / "new.jsonl", texts(80, seed=5))
     result = compare(str(place / "bert"), str(run.folder), str(place / "new.jsonl"), max_length=24)
     assert (result["verdict"], result["primary_metric"]) == ("HELPED", "masked_loss")
 
 
 def test_other_tokenizers_are_compared_by_whole_words_only(run: homeground.Run, place: Path) -> None:
-    written(place / "other.jsonl", texts(80, seed=6))
+    write(place / "other.jsonl", texts(80, seed=6))
     with pytest.raises(UsageError, match="--pll"):
         compare(str(place / "roberta"), str(run.folder), str(place / "other.jsonl"))
     result = compare(str(place / "roberta"), str(run.folder), str(place / "other.jsonl"), pll=100)

@@ -1,6 +1,6 @@
-"""What is typed: one short file a command, which parses and prints and never computes.
+"""The command line: one short file a command, which parses and prints and never computes.
 
-``homeground --help`` must answer at once, so a command's module is imported only when that command is given.
+``homeground --help`` must answer at once, so the module of a command is imported only when that command is called.
 """
 
 from __future__ import annotations
@@ -16,31 +16,37 @@ import click
 from homeground.errors import HomegroundError
 
 COMMANDS = {
-    "adapt": "adapt a checkpoint to your data and say whether it helped",
-    "evaluate": "what a run or checkpoint scores on a file of examples",
-    "compare": "which of two runs or checkpoints is better on a file, with an interval",
-    "predict": "labels, similarities or embeddings of texts, from arguments or file to file",
-    "report": "write the report of a run again, or a heat map of any checkpoint",
-    "publish": "the model of a run as a repository on the Hub, with its card",
-    "pairs": "scored pairs from a taxonomy, whole groups held out",
-    "demo": "the whole story on built-in data, in a few minutes",
-    "doctor": "versions, hardware, memory and where checkpoints are cached",
-    "convert": "turn a folder's older pickle weights into safetensors",
+    "adapt": "adapt a checkpoint to your data and report whether it helped",
+    "evaluate": "measure a run or a checkpoint on a file of examples",
+    "compare": "compare two runs or checkpoints on a file of examples",
+    "predict": "predict labels, masked words, similarities or embeddings",
+    "report": "write the report of a run again, or a heat map of texts",
+    "publish": "publish the model of a run on the Hub, with its card",
+    "pairs": "draw scored pairs from a taxonomy",
+    "demo": "adapt to built-in data, in a few minutes",
+    "doctor": "show versions, hardware, memory and the checkpoint cache",
+    "convert": "convert pickle weights to safetensors",
 }
 
 
 class Commands(click.Group):
-    """The commands, each imported when it is given."""
+    """The commands, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the story."""
+        """Return the names in the order in which a user meets them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f"homeground.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"homeground.cli.{cmd_name}"), cmd_name)
+        _word(command.get_help_option(ctx))
+        return command
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return the --help of the group."""
+        return _word(super().get_help_option(ctx))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -48,8 +54,15 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _word(option: click.Option | None) -> click.Option | None:
+    """Return a --help option with its own help in the style of the other options."""
+    if option is not None:
+        option.help = "show this help"
+    return option
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="homeground")
+@click.version_option(package_name="homeground", help="show the version")
 def homeground() -> None:
     """Adapt a pretrained language model to your domain and prove whether it helped.
 
@@ -57,6 +70,8 @@ def homeground() -> None:
       homeground demo
       homeground adapt pairs.csv
       homeground predict runs/pairs-similarity "data scientist" "statistician"
+
+    homeground COMMAND --help explains a command.
     """
 
 
@@ -67,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line and return its exit code; errors are one line on stderr, ``--debug`` adds the traceback."""
+    """Run the command line and return its exit code; an error is one line on stderr, after a traceback with --debug."""
     try:
         result: Any = homeground.main(arguments, prog_name="homeground", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -76,13 +91,13 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2, arguments)
     except (KeyboardInterrupt, click.Abort):
-        return _fail("stopped; nothing finished was lost, and the same command goes on", 130, arguments)
+        return _fail("stopped; what is finished is saved, and the same command continues from there", 130, arguments)
     except BrokenPipeError:
-        # The reader of our output went away, as head does; that is no error of ours.
+        # The reader of our output has closed it, as head does; that is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        message = f"unexpected {type(error).__name__}: {error}; give the command again with --debug and report it"
+        message = f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report it"
         return _fail(message, HomegroundError.exit_code, arguments)
 
 

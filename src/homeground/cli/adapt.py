@@ -1,4 +1,4 @@
-"""``homeground adapt``: the whole story on the user's data."""
+"""``homeground adapt``: adapt a checkpoint to the user's data and report whether it helped."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from homeground.workflows.adapt import adapt as adapt_to
 from homeground.workflows.adapt import resolve
 from homeground.workflows.chain import adapt_chain, estimate_chain
 
+MAIN_OPTIONS = {
+    "Data": ("text", "label", "test", "general"),
+    "Model and training": ("task", "checkpoint", "epochs", "learning_rate", "batch_size", "max_length", "seeds"),
+    "Run": ("out", "dry_run", "help_all"),
+}
+"""One screen of 80 columns and 24 lines."""
 
-@click.command(cls=GroupedCommand)
+
+@click.command(cls=GroupedCommand, main=MAIN_OPTIONS)
 @click.argument("data")
 @recipe_options
-@click.option("--dry-run", is_flag=True, help="Check everything, estimate time and memory, write nothing.")
-@click.option("--fresh", is_flag=True, help="Move an earlier run in the same folder aside.")
-@click.option(
-    "--gate",
-    is_flag=True,
-    help="Exit with 1 unless the verdict is HELPED and nothing was forgotten, or a chain's first step HELPED.",
-)
+@click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
+@click.option("--fresh", is_flag=True, help="move an earlier run in the same folder aside")
+@click.option("--gate", is_flag=True, help="exit with 1 unless HELPED, and neither FORGOT nor BELOW BASELINE")
 @common
 def adapt(
     data: str,
@@ -42,23 +45,18 @@ def adapt(
     as_json: bool,
     **values: Any,
 ) -> int:
-    """Adapt a checkpoint to DATA and say whether it helped.
-
-    DATA is a CSV, TSV, JSON or JSON Lines file (also .gz), or a recipe in TOML, also one of a chain: plain text of the
-    domain first, then the task. The task and the columns follow from the file; every setting below is also a field of
-    the recipe and a keyword of homeground.adapt.
-    """
-    chosen = given(values, assignments)
-    if chosen.get("titles") not in (None, "none"):
-        chosen["titles"] = read_titles(chosen["titles"])
+    """Adapt a checkpoint to DATA (CSV, TSV, JSON, JSON Lines, text or a TOML recipe) and report whether it helped."""
+    typed = given(values, assignments)
+    if typed.get("titles") not in (None, "none"):
+        typed["titles"] = read_titles(typed["titles"])
     progress = Progress(quiet=quiet)
     if is_chain(data):
-        return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, chosen=chosen)
+        return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
     if dry_run:
-        expected = estimate(prepare(resolve(data, **chosen), report=progress.line)).to_json()
+        expected = estimate(prepare(resolve(data, **typed), report=progress.line)).to_json()
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))
         return 0
-    run = adapt_to(data, fresh=fresh, on_event=progress, **chosen)
+    run = adapt_to(data, fresh=fresh, on_event=progress, **typed)
     scores = run.scores
     lines = verdict_lines(Scores.model_validate(scores), run)
     click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(lines))
@@ -66,20 +64,20 @@ def adapt(
 
 
 def _chain(
-    path: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, chosen: dict[str, Any]
+    path: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, typed: dict[str, Any]
 ) -> int:
     if dry_run:
-        expected = estimate_chain(path, on_event=progress, **chosen).to_json()
+        expected = estimate_chain(path, on_event=progress, **typed).to_json()
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(chain_estimate_lines(expected)))
         return 0
-    record = adapt_chain(path, fresh=fresh, on_event=progress, **chosen)
+    record = adapt_chain(path, fresh=fresh, on_event=progress, **typed)
     lines = chain_lines(ChainRecord.model_validate(record))
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
     return 0 if not gate or record["verdict"] == "HELPED" else 1
 
 
 def passes(scores: dict[str, Any]) -> bool:
-    """Tell whether a verdict opens the gate: it helped, beats the baseline, and general ability is not forgotten."""
+    """Tell whether a verdict passes the gate: HELPED, not below the baseline, and general ability not forgotten."""
     general = scores.get("general")
     forgotten = general is not None and general["verdict"] == "FORGOT"
     return scores["verdict"] == "HELPED" and not scores["below_baseline"] and not forgotten

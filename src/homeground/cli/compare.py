@@ -1,4 +1,4 @@
-"""``homeground compare``: which of two models is better on a file, or which of several checkpoints to begin with."""
+"""``homeground compare``: which of two models is better on a file, or which of several checkpoints to start from."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from homeground.results.scores import CheckpointComparison, Comparison
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
 from homeground.workflows.compare import compare as compare_on
 
-FEWEST_NAMES = 3
+FEWEST_ARGUMENTS = 3
 """Two checkpoints and the data."""
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("names", metavar="FIRST SECOND DATA", nargs=-1)
-@click.option("--checkpoints", is_flag=True, help="Compare two or more checkpoints before any of them is trained.")
+@click.option("--checkpoints", is_flag=True, help="compare two or more checkpoints before training")
 @sections("reading", "columns", "split", "max_length", "seed", "task", "pll", "mask_draws")
-@click.option("--gate", is_flag=True, help="Exit with 1 unless the second is better.")
+@click.option("--gate", is_flag=True, help="exit with 1 unless SECOND is better")
 @common
 def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: bool, as_json: bool, **values: Any) -> int:
-    """Compare two runs or checkpoints, FIRST as before and SECOND as after, on the examples of DATA.
+    """Compare two runs or checkpoints on the examples of DATA, with an interval and a verdict on SECOND.
 
-    With --checkpoints two or more of them are compared before any is trained: by a regression on what each says of
-    labelled texts, or by what each makes of pairs. The test split that adapt would keep is left alone.
+    With --checkpoints two or more checkpoints are compared before any of them is trained: by a logistic regression on
+    their embeddings for labelled texts, or by their similarities for pairs. The test split of adapt is not used.
 
     \b
       homeground compare minilm runs/pairs-similarity new.csv
       homeground compare --checkpoints minilm distilbert-base-uncased reviews.csv
     """
-    if len(names) < FEWEST_NAMES or (len(names) > FEWEST_NAMES and not checkpoints):
+    if len(names) < FEWEST_ARGUMENTS or (len(names) > FEWEST_ARGUMENTS and not checkpoints):
         form = "CHECKPOINT CHECKPOINT … DATA" if checkpoints else "FIRST SECOND DATA"
         raise UsageError(f"expected {form}; got {' '.join(names) or 'no names'}")
     if checkpoints:
@@ -52,7 +52,7 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
         click.echo("\n".join([*score_lines(Comparison.model_validate(result)), "", result["sentence"]]))
         for which, name in (("first", first), ("second", second)):
             if seen := result["seen_in_training"][which]:
-                click.echo(f"{name} learned from {seen} of these examples")
+                click.echo(f"{name} was trained on {seen} of these examples")
         for line in aside_lines(result["set_aside"]):
             click.echo(line)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
@@ -70,7 +70,7 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
 
 
 def _refuse_splits(values: dict[str, Any]) -> None:
-    """Refuse what would change nothing: without --checkpoints all examples of the file are measured."""
+    """Refuse settings of the split without --checkpoints: they would change nothing, as the whole file is measured."""
     for setting in settings():
         if setting.name in values and setting.section == "split":
-            raise UsageError(f"{setting.flag} goes with --checkpoints; else all of DATA is measured")
+            raise UsageError(f"{setting.flag} needs --checkpoints; without it all of DATA is measured")

@@ -14,8 +14,8 @@ from homeground.engines.torch.convert import convert_weights
 @click.argument("folder", type=click.Path(path_type=Path))
 @debug
 def convert(folder: Path) -> None:
-    """Turn the .bin, .pth or .pt weights of FOLDER into model.safetensors beside them.
+    """Convert the .bin, .pth or .pt weights of FOLDER to model.safetensors in the same folder.
 
-    The weights are read in a separate process that accepts tensors only.
+    The weights are read in a separate process that accepts nothing but tensors.
     """
     click.echo(f"wrote {convert_weights(folder)}")

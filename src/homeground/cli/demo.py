@@ -1,4 +1,4 @@
-"""``homeground demo``: the whole story on built-in data."""
+"""``homeground demo``: adapt to built-in data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from homeground.workflows.demo import run_demo
 
 
 @click.command()
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True, help="Run folder."
-)
-@click.option("--fresh", is_flag=True, help="Move an earlier demo aside.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="run folder [runs/demo]")
+@click.option("--fresh", is_flag=True, help="move an earlier demo aside")
 @common
 def demo(out: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
-    """Adapt the built-in encoder to a built-in occupation taxonomy, and say whether it helped.
+    """Adapt the built-in encoder to a built-in taxonomy of occupations and report whether it helped.
 
-    Nothing is fetched; it takes a few minutes on a laptop.
+    Nothing is downloaded. It takes a few minutes on a laptop.
     """
     run = run_demo(out, fresh=fresh, on_event=Progress(quiet=quiet))
     lines = verdict_lines(Scores.model_validate(run.scores), run)

@@ -1,4 +1,4 @@
-"""``homeground doctor``: what this machine offers."""
+"""``homeground doctor``: the versions and the hardware of this machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from homeground.workflows.doctor import examine
 @as_json
 @debug
 def doctor(*, as_json: bool) -> None:
-    """Show versions, hardware, memory and where checkpoints are cached."""
-    found = examine()
+    """Show versions, hardware, memory and the cache of checkpoints."""
+    facts = examine()
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(facts, indent=1))
         return
-    width = max(len(name) for name in found)
-    for name, value in found.items():
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
         click.echo(f"{name.ljust(width)}  {value}")

@@ -1,4 +1,4 @@
-"""``homeground evaluate``: what a run or checkpoint scores on a file."""
+"""``homeground evaluate``: the scores of a run or checkpoint on a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from homeground.workflows.compare import evaluate as evaluate_on
 @reading_options
 @common
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
-    """Measure a RUN or CHECKPOINT on the examples of DATA."""
+    """Measure a RUN or CHECKPOINT on the examples of DATA, with an interval."""
     result = evaluate_on(source, data, **given(values))
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
@@ -33,7 +33,7 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
     click.echo("\n".join(aligned(rows)))
     click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
     if result["seen_in_training"]:
-        click.echo(f"{result['seen_in_training']} of them were learned from: the scores are too good for new text")
+        click.echo(f"{result['seen_in_training']} of them were trained on: the scores are too good for new text")
     for line in aside_lines(result["set_aside"]):
         click.echo(line)
 

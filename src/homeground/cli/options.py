@@ -1,24 +1,27 @@
-"""The options commands share; those of ``adapt`` are made from the fields of the recipe."""
+"""The options that commands share, made from the fields of the recipe, and the two levels of help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import click
 
 from homeground.errors import UsageError
-from homeground.recipe.recipe import Recipe, Setting, settings
+from homeground.recipe.recipe import FILES, Setting, settings
+from homeground.tasks import TASKS
 
-FEW = 4
-"""Choices that still fit into the place of a flag's value; more are listed in its help."""
+LONGEST_METAVAR = 24
+"""Characters of choices that are shown in place of the value of a flag; longer ones are listed in its help."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Groups = Mapping[str, Sequence[str]]
+"""Parameters of a command by the title of their group in the help."""
 
-quiet = click.option("--quiet", is_flag=True, help="Say nothing but the result and errors.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+quiet = click.option("--quiet", is_flag=True, help="print only the result and errors")
+as_json = click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
+debug = click.option("--debug", is_flag=True, expose_value=False, help="show the traceback of an error")
 
 
 def common(command: Command) -> Command:
@@ -31,12 +34,12 @@ def recipe_options(command: Command) -> Command:
     for setting in reversed([setting for setting in settings() if setting.name != "data"]):
         command = _option(setting)(command)
     return click.option(
-        "assignments", "--set", multiple=True, metavar="SECTION.FIELD=VALUE", help="Any setting by its full name."
+        "assignments", "--set", multiple=True, metavar="SECTION.FIELD=VALUE", help="any setting by its full name"
     )(command)
 
 
 def sections(*names: str) -> Callable[[Command], Command]:
-    """Return what adds some settings of the recipe as flags: those of whole sections, and single ones by their name."""
+    """Return a decorator that adds settings of the recipe as flags, named by their section or their own name."""
 
     def add(command: Command) -> Command:
         for setting in reversed([setting for setting in settings() if {setting.section, setting.name} & set(names)]):
@@ -47,7 +50,7 @@ def sections(*names: str) -> Callable[[Command], Command]:
 
 
 reading_options = sections("reading", "columns")
-"""Adds the settings that say how a file is written and which column is which."""
+"""Adds the settings for the format of a file and the roles of its columns."""
 
 
 def given(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -74,22 +77,58 @@ def read_titles(titles: str) -> list[str]:
 
 
 class GroupedCommand(click.Command):
-    """A command whose help lists the settings section by section, with the full name of each section's fields."""
+    """A command with two levels of help: ``--help`` shows its main options, ``--help-all`` all of them.
+
+    ``main`` are the options of ``--help``; without it those that are no settings of the recipe. A setting is described
+    there up to the first semicolon. ``--help-all`` shows ``groups``; without it the command's own options, then the
+    settings by section of the recipe.
+    """
+
+    def __init__(self, *arguments: Any, main: Groups | None = None, groups: Groups | None = None, **options: Any):
+        super().__init__(*arguments, **options)
+        self._main, self._groups = main, groups
+        count = sum(isinstance(parameter, click.Option) for parameter in self.params) + 2
+        show_all = click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all)
+        show_all.help = f"show all {count} options"
+        self.params.append(show_all)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command's own options first, then the recipe's by section."""
-        sections = {setting.name: setting.section for setting in settings()}
-        rows: dict[str, list[tuple[str, str]]] = {}
+        """Write the options of the level that was asked for, group by group."""
+        every = ctx.meta.get(_SHOW_ALL, False)
+        short = {} if every else {_help(setting): _help(setting, short=True) for setting in settings()}
+        records: dict[str, tuple[str, str]] = {}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-            if record is not None:
-                section = sections.get(parameter.name or "")
-                rows.setdefault("Options" if section is None else section or "recipe", []).append(record)
-        order = ["Options", "recipe", *Recipe.model_fields]
-        for section in sorted(rows, key=order.index):
-            title = "Options" if section == "Options" else "Recipe" if section == "recipe" else f"Recipe, [{section}]"
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                name = max(parameter.opts, key=len).lstrip("-").replace("-", "_")
+                records[name] = (record[0], short.get(record[1], record[1]))
+        groups = (self._groups if every else self._main) or _by_section(records, with_settings=every)
+        shown = {title: [records[name] for name in names] for title, names in groups.items()}
+        # The short help is one table; in the long one each group is as narrow as its flags allow.
+        width = 0 if every else max(len(flag) for rows in shown.values() for flag, _ in rows)
+        for title, rows in shown.items():
             with formatter.section(title):
-                formatter.write_dl(rows[section])
+                formatter.write_dl([(flag.ljust(width), text) for flag, text in rows])
+
+
+_SHOW_ALL = "homeground.help_all"
+
+
+def _show_all(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_SHOW_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+def _by_section(names: Iterable[str], *, with_settings: bool) -> Groups:
+    """Return the command's own options, then the settings of the recipe by section."""
+    section_of = {setting.name: setting.section for setting in settings()}
+    groups: dict[str, list[str]] = {"Options": [name for name in names if name not in section_of]}
+    for name in names if with_settings else ():
+        if name in section_of:
+            section = section_of[name]
+            groups.setdefault(f"Recipe, [{section}]" if section else "Recipe", []).append(name)
+    return groups
 
 
 def _option(setting: Setting) -> Callable[[Command], Command]:
@@ -100,35 +139,43 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     return click.option(setting.flag, setting.name, default=None, metavar=_metavar(setting), help=text)
 
 
-def _help(setting: Setting) -> str:
-    default = setting.field.default
+def _help(setting: Setting, *, short: bool = False) -> str:
+    """Return the description of a setting with its choices and default; a short one ends at the first semicolon."""
+    what, semicolon, more = str(setting.field.description).partition(";")
+    choices, default = _choices(setting), setting.field.default
+    listed = f" ({', '.join(choices)})" if len("|".join(choices)) > LONGEST_METAVAR else ""
     shown = "" if default is None or setting.field.is_required() else f" [{_plain(default)}]"
-    choices = _choices(list(_leaves(setting.field.annotation)))
-    listed = f": {', '.join(choices)}" if len(choices) > FEW else ""
-    return f"{setting.field.description}{listed}{shown}"
+    return f"{what}{listed}{'' if short else semicolon + more}{shown}"
 
 
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(_plain(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _metavar(setting: Setting) -> str:
     leaves = list(_leaves(setting.field.annotation))
-    choices = _choices(leaves)
-    if choices:
-        return "|".join(choices) if len(choices) <= FEW else "NAME"
+    if choices := _choices(setting):
+        return joined if len(joined := "|".join(choices)) <= LONGEST_METAVAR else "NAME"
     if tuple in leaves:
-        return "A,B,…"
+        return "LOW,HIGH" if setting.name.endswith(("_range", "_rates")) else "A,B,…"
     if {float, str} <= set(leaves):
         return "X|FILE"
-    return {int: "N", float: "X"}.get(leaves[0], "NAME")
+    if (setting.section, setting.name) in FILES:
+        return "FILE"
+    is_column = str(setting.field.description).startswith("column ")
+    is_folder = str(setting.field.description).startswith("run folder")
+    return {int: "N", float: "X"}.get(leaves[0], "COLUMN" if is_column else "FOLDER" if is_folder else "NAME")
 
 
-def _choices(leaves: list[Any]) -> list[str]:
+def _choices(setting: Setting) -> list[str]:
     """Return the values a setting is limited to, if it is."""
-    return [str(leaf) for leaf in leaves if isinstance(leaf, str | int)]
+    if setting.name == "task":
+        return list(TASKS)
+    return [str(leaf) for leaf in _leaves(setting.field.annotation) if isinstance(leaf, str | int)]
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""``homeground predict``: labels, missing words, embeddings and similarities, from arguments or file to file."""
+"""``homeground predict``: labels, masked words, embeddings and similarities, of arguments or from file to file."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
 from homeground.wording import aligned
 
-FILLED = 5
-"""Tokens printed for a mask where --top says nothing."""
+TOKENS_PER_MASK = 5
+"""Tokens printed for a mask without --top."""
+
+MAIN_OPTIONS = {
+    "Texts from a file": ("input", "output", "text", "text_1", "text_2"),
+    "Output": ("top", "embeddings", "json", "quiet", "help_all", "help"),
+}
+FILE = click.Path(path_type=Path)
 
 
-@click.command(cls=GroupedCommand)
+@click.command(cls=GroupedCommand, main=MAIN_OPTIONS)
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.argument("texts", nargs=-1)
-@click.option("--input", "input_path", type=click.Path(path_type=Path), help="FILE of pairs or texts instead of TEXTS.")
-@click.option("--output", "output_path", type=click.Path(path_type=Path), help="FILE to write: .csv, .jsonl or .npy.")
-@click.option("--text", default=None, help="Column of FILE with the only text.")
-@click.option("--text-1", default=None, help="Column of FILE with the first text of a pair.")
-@click.option("--text-2", default=None, help="Column of FILE with the second text of a pair.")
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Print the K most probable labels only, or K tokens for a mask.",
-)
-@click.option("--embeddings", is_flag=True, help="Print the embeddings of TEXTS as JSON Lines.")
+@click.option("--input", "input_path", metavar="FILE", type=FILE, help="texts or pairs, instead of TEXTS")
+@click.option("--output", "output_path", metavar="FILE", type=FILE, help="file to write: .csv, .jsonl or .npy")
+@sections("text", "text_1", "text_2")
+@click.option("--top", metavar="K", type=click.IntRange(min=1), help="number of labels, or of tokens for a mask")
+@click.option("--embeddings", is_flag=True, help="print the embeddings of TEXTS as JSON Lines")
 @sections("reading")
 @common
 def predict(
@@ -54,31 +53,33 @@ def predict(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Label TEXTS, fill in their masks or compare them with each other, as the model does; or predict a file.
+    """Predict labels, masked words, similarities or embeddings of TEXTS or of a file, as the model was trained to.
 
     \b
-      homeground predict RUN "great film"                              label and probability of every label
-      homeground predict RUN "The [MASK] was benign."                  the five likeliest tokens for the mask
+    the probability of every label, the tokens of a mask, a similarity:
+      homeground predict RUN "great film"
+      homeground predict RUN "The [MASK] was benign."
       homeground predict RUN "data scientist" "statistician"
-      homeground predict RUN --input pairs.csv --output scored.csv     adds labels, or a column similarity
-      homeground predict RUN --input texts.csv --output vectors.npy    embeddings, a row each
-      homeground predict RUN --input new.csv --delimiter ";" --text body --output labelled.csv
+    \b
+    a copy of a file with predictions, and a matrix of embeddings:
+      homeground predict RUN --input new.csv --text body --output labelled.csv
+      homeground predict RUN --input texts.csv --output vectors.npy
     """
     if (input_path is None) != (output_path is None):
         raise UsageError("--input and --output go together: FILE to read and FILE to write")
     if bool(texts) == (input_path is not None):
         raise UsageError('give either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
-    if texts and (strange := given(values)):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in strange)
+    if texts and (unused := given(values)):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         raise UsageError(f"{flags}: for the FILE of --input only; texts on the command line are taken as they are")
     model = load(source)
     if input_path is not None and output_path is not None:
-        told = (lambda _done, _of: None) if quiet else Counting("rows")
-        done = predict_file(model, input_path, output_path, told=told, **given(values))
+        progress = (lambda _done, _of: None) if quiet else Counting("rows")
+        done = predict_file(model, input_path, output_path, told=progress, **given(values))
         if not quiet:
             click.echo(f"wrote {done.rows:,} rows to {output_path}", err=True)
             if done.empty:
-                click.echo(f"{done.empty:,} of them have an empty text, and so no prediction", err=True)
+                click.echo(f"{done.empty:,} of them have an empty text and no prediction", err=True)
     elif isinstance(model, Classifier):
         if embeddings:
             raise UsageError("--embeddings is for sentence encoders; this model gives labels")
@@ -87,7 +88,7 @@ def predict(
         for text, embedding in zip(texts, model.encode(texts), strict=True):
             click.echo(json.dumps({"text": text, "embedding": [round(float(x), 6) for x in embedding]}))
     elif isinstance(model, MaskedLM) and (len(texts) < 2 or any(model.has_mask(text) for text in texts)):
-        _print_filled(model, texts, count=top or FILLED, as_json=as_json)
+        _print_tokens(model, texts, count=top or TOKENS_PER_MASK, as_json=as_json)
     else:
         _print_similarities(model, texts, as_json=as_json)
     if model.truncated and not quiet:
@@ -95,24 +96,24 @@ def predict(
         click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens{read}", err=True)
 
 
-def _print_filled(model: MaskedLM, texts: tuple[str, ...], *, count: int, as_json: bool) -> None:
+def _print_tokens(model: MaskedLM, texts: tuple[str, ...], *, count: int, as_json: bool) -> None:
     for text, answers in zip(texts, model.fill_mask(texts, count), strict=True):
         if as_json:
-            told = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in answers]
-            click.echo(json.dumps({"text": text, "filled": told}, ensure_ascii=False))
+            rounded = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in answers]
+            click.echo(json.dumps({"text": text, "filled": rounded}, ensure_ascii=False))
             continue
         several = answers[-1].mask > 1
         for mask, group in itertools.groupby(answers, lambda answer: answer.mask):
-            own = list(group)
-            rows = aligned([[f"  {answer.token}", f"{answer.probability:.4f}"] for answer in own])
-            # The text stands behind its probability, so that it needs no width of its own.
-            lines = [f"{line}  {answer.text}" for line, answer in zip(rows, own, strict=True)]
+            of_mask = list(group)
+            rows = aligned([[f"  {answer.token}", f"{answer.probability:.4f}"] for answer in of_mask])
+            # The text comes last, so that it needs no column width.
+            lines = [f"{line}  {answer.text}" for line, answer in zip(rows, of_mask, strict=True)]
             click.echo("\n".join([f"{text}  (mask {mask})" if several else text, *lines]))
 
 
 def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
-    given = model.predict_proba(texts)
-    for text, probabilities, unsure in zip(texts, given, model.abstains(given).tolist(), strict=True):
+    matrix = model.predict_proba(texts)
+    for text, probabilities, unsure in zip(texts, matrix, model.abstains(matrix).tolist(), strict=True):
         order = np.argsort(-probabilities, kind="stable")[:top]
         ranked = {model.classes_[place]: float(probabilities[place]) for place in order}
         if as_json:

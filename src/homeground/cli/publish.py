@@ -1,4 +1,4 @@
-"""``homeground publish``: the model of a run as a repository on the Hub."""
+"""``homeground publish``: publish the model of a run on the Hub."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from homeground.workflows.publish import publish as publish_run
 @click.command()
 @click.argument("source", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("repository", metavar="USER/NAME")
-@click.option("--private", is_flag=True, help="Create the repository as a private one.")
-@click.option(
-    "--dry-run", is_flag=True, help="Check and show everything, send nothing; needs neither token nor network."
-)
-@click.option("--language", metavar="CODE", help="Language of the texts for the card, e.g. en, or several: en,de.")
-@click.option("--license", metavar="NAME", help="Licence for the card, e.g. apache-2.0; else the checkpoint's own.")
-@click.option("--include-examples", is_flag=True, help="Show some test examples in the card; else it holds no text.")
+@click.option("--private", is_flag=True, help="create a private repository")
+@click.option("--dry-run", is_flag=True, help="check and show everything, send nothing; needs no token or network")
+@click.option("--language", metavar="CODE", help="language of the texts, for the card, e.g. en, or en,de")
+@click.option("--license", metavar="NAME", help="licence, for the card, e.g. apache-2.0 [the checkpoint's]")
+@click.option("--include-examples", is_flag=True, help="show some test examples in the card, which has no text else")
 @common
 def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Publish the model of a finished RUN on the Hub as USER/NAME, with its card.
+    """Publish the model of a finished RUN on the Hub as USER/NAME, with a model card.
 
     \b
       homeground publish RUN alice/job-titles --dry-run

@@ -16,22 +16,22 @@ from homeground.results.run import Run
 
 @click.command()
 @click.argument("source", metavar="RUN|CHECKPOINT")
-@click.option("--titles", help="Texts to compare with each other: a,b,c or a FILE with one a line.")
-@click.option("--out", type=click.Path(path_type=Path), help="The HTML file to write.")
+@click.option("--titles", metavar="A,B,…|FILE", help="texts to compare with each other, or a FILE with one a line")
+@click.option("--out", type=click.Path(path_type=Path), help="HTML file to write, with --titles")
 @debug
 def report(source: str, *, titles: str | None, out: Path | None) -> None:
-    """Write the report of a RUN again, or with --titles the similarity heat map of any CHECKPOINT."""
+    """Write the report of a RUN again or, with --titles, the heat map of similarities of any CHECKPOINT."""
     if titles is None:
         run = Run(Path(source))
         if not run.finished:
             raise UsageError(f"{source} is no finished run; for a heat map of a checkpoint give --titles a,b,c")
         if out is not None:
-            raise UsageError("--out goes with --titles; the report of a run always lies in its folder")
+            raise UsageError("--out goes with --titles; the report of a run is always in its folder")
         click.echo(write_report(run.folder))
         return
     texts = read_titles(titles)
     loaded = load(source)
-    # A classifier has no similarities of its own; what is shown is how near its body puts the texts.
+    # A classifier has no similarities of its own; the heat map shows those of its encoder.
     model = loaded if isinstance(loaded, Encoder) else Encoder(loaded.checkpoint)
     path = out or Path(f"{Path(source).name}-titles.html")
     click.echo(write_heat_map_report(texts, model.similarities(texts).tolist(), checkpoint_name=source, path=path))

@@ -45,7 +45,9 @@ def find_columns(
     *,
     usual: Mapping[str, tuple[str, ...]] = USUAL_NAMES,
 ) -> dict[str, str]:
-    """Return role → column for every role that is named or has a usual name in the table; no column has two roles.
+    """Return role → column for every role that is named or has a usual name in the table.
+
+    A column that has a role gets no other by its usual name; two roles may name the same column.
 
     Raises:
         DataError: a named column is not in the table; the message has the nearest names.

@@ -79,6 +79,7 @@ class EvaluationSet:
             self.units.nodes,
             seed=self.resampling.seed,
             draws=self.resampling.draws,
+            level=self.resampling.level,
             greater_is_better=greater_is_better(self.primary_metric),
         )
 
@@ -90,14 +91,15 @@ class EvaluationSet:
             self.units.nodes,
             seed=self.resampling.seed,
             draws=self.resampling.draws,
+            level=self.resampling.level,
         )
 
     def score_intervals(
         self, measurement: Measurement, metrics: Sequence[Metric]
     ) -> list[tuple[float | None, float | None]]:
         """Return the ends of the intervals of one model's scores, all from the same resamples."""
-        seed, draws = self.resampling.seed, self.resampling.draws
-        return own_intervals(measurement.statistics, metrics, self.units.nodes, seed=seed, draws=draws)
+        seed, draws, level = self.resampling.seed, self.resampling.draws, self.resampling.level
+        return own_intervals(measurement.statistics, metrics, self.units.nodes, seed=seed, draws=draws, level=level)
 
     def rare_class(self, measurement: Measurement, metric: str | None = None) -> RareClass | None:
         """Return a class that too few units have for a metric that is a mean over classes; None for other metrics."""

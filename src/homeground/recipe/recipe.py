@@ -58,8 +58,8 @@ class Recipe(Section):
     """The settings of a run, section by section."""
 
     data: str = Field(description="file to adapt to")
-    task: str | None = Field(default=None, description="what to learn; by default it follows from the columns")
-    checkpoint: str = Field(default="minilm", description="pretrained weights: a Hub name, a folder, a run, or minilm")
+    task: str | None = Field(default=None, description="what to learn; default: it follows from the columns")
+    checkpoint: str = Field(default="minilm", description="pretrained weights, as Hub name, folder or run")
     revision: str | None = Field(default=None, description="commit, branch or tag of a checkpoint on the Hub")
     engine: Literal["torch"] = Field(default="torch", description="library that computes")
     seed: int = Field(default=0, ge=0, description="seed of every random choice")

@@ -1,4 +1,7 @@
-"""The sections of the recipe: every setting, with its range, its default and what it does."""
+"""The sections of the recipe: every setting, with its range, its default and its description.
+
+The descriptions are the help of the command line.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ def _split_commas(value: object) -> object:
 
 
 def _number_or_text(value: object) -> object:
-    """Read "0.2" as a fraction and anything else as a file name, however it was typed."""
+    """Read "0.2" as a fraction and any other text as the path of a file."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -26,25 +29,25 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 FEWEST_SEEDS = 5
-"""With so many trainings Student's t is 2.8; with 3 it would be 4.3, and the verdict hardly ever HELPED."""
+"""Trainings of --seeds: Student's t is 2.8 with 5 of them, but 4.3 with 3, so that hardly any verdict were HELPED."""
 
 FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
 
 
 def may_be_none(field: FieldInfo) -> bool:
-    """Tell whether a setting can be left without a value."""
+    """Tell whether a setting may be None."""
     return type(None) in getattr(field.annotation, "__args__", ())
 
 
 class Section(BaseModel):
-    """Settings that belong together; unknown names are refused and values cannot change once read."""
+    """Settings of one topic; unknown names are refused, and values cannot change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _read_none(cls, values: Any) -> Any:
-        """Read the word none as "not set" where that is possible: neither TOML nor a shell has a word for it."""
+        """Read the word none as None where a setting may be None: neither TOML nor a shell has a word for it."""
         if not isinstance(values, dict):
             return values
         read = cast(dict[str, Any], values)
@@ -53,9 +56,9 @@ class Section(BaseModel):
 
 
 class Columns(Section):
-    """Which column plays which part; what is not named is found by the usual names and said before the start."""
+    """The roles of the columns; roles that are not named here are found by the usual names of columns."""
 
-    text: str | None = Field(default=None, description="column with the text that has a label")
+    text: str | None = Field(default=None, description="column with the text")
     label: str | None = Field(default=None, description="column with the label, or with a list of labels")
     label_delimiter: str | None = Field(
         default=None, min_length=1, description="what separates several labels in one field, e.g. ';'"
@@ -64,81 +67,83 @@ class Columns(Section):
     text_2: str | None = Field(default=None, description="column with the second text of a pair")
     similarity: str | None = Field(default=None, description="column with the score of a pair")
     anchor: str | None = Field(default=None, description="column with the anchor, for pairs or triplets without scores")
-    positive: str | None = Field(default=None, description="column with the text that belongs to the anchor")
+    positive: str | None = Field(default=None, description="column with a text that belongs to the anchor")
     negative: str | None = Field(default=None, description="column with a text that does not belong to the anchor")
     group: str | None = Field(
-        default=None, description="column whose values stay together in one split and are resampled"
+        default=None, description="column of groups, whose rows stay in one split and are resampled together"
     )
     score_range: Range | None = Field(
-        default=None, description="LOW,HIGH of the scores when they are not in [0, 1]; LOW means unrelated"
+        default=None, description="range of the scores if it is not 0,1; LOW means unrelated"
     )
 
 
 class Reading(Section):
-    """How the file is written, where its name does not tell."""
+    """The format of the file, where its name does not determine it."""
 
     format: Literal["csv", "tsv", "json", "jsonl"] | None = Field(
-        default=None, description="file format, else by the suffix"
+        default=None, description="format of the file; default: by its suffix"
     )
     delimiter: str | None = Field(
-        default=None, description="character between the fields of a CSV file; tab can be written out"
+        default=None, description="character between the fields of a CSV file, or the word tab"
     )
     quoting: Literal["minimal", "none"] = Field(
         default="minimal", description="none: a quotation mark is an ordinary character"
     )
     encoding: str = Field(default="utf-8", description="character encoding of the file")
-    header: bool = Field(default=True, description="the first line names the columns")
-    columns: Names | None = Field(default=None, description="a,b,_,c: names for a file without a header; _ is not read")
+    header: bool = Field(default=True, description="the first line contains the names of the columns")
+    columns: Names | None = Field(
+        default=None, description="names for a file without a header, e.g. a,b,_,c; _ is not read"
+    )
 
 
 class Split(Section):
-    """What is learned from, what chooses, and what decides once."""
+    """Which examples are trained on, which select the weights, and which give the verdict."""
 
     split: Literal["random", "ordered"] = Field(
-        default="random", description="random by units, or the rows in their order"
+        default="random", description="random by groups or units, or by the order of the rows"
     )
     validation: FractionOrFile = Field(
-        default=0.1, description="fraction of the data, or a FILE, that chooses the weights"
+        default=0.1, description="fraction of the data or a FILE, to select the weights that are kept"
     )
-    test: FractionOrFile = Field(default=0.1, description="fraction of the data, or a FILE, that decides once")
+    test: FractionOrFile = Field(default=0.1, description="fraction of the data or a FILE, for the verdict")
     train_size: int | None = Field(
-        default=None, ge=1, description="with --split ordered: this many first rows are for training"
+        default=None, ge=1, description="number of rows for training, from the first on, with --split ordered"
     )
     cross_fit: int | None = Field(
         default=None,
         ge=0,
-        description="folds for small data, each tested by a model that never saw it; 0 never, else as needed",
+        description="folds, each tested by a model that was not trained on it; 0: none; default: 5 where the data is "
+        "small",
     )
     leave_out: str | None = Field(
-        default=None,
-        description="FILE of texts that must not be learned from, as those of a later test; rows that hold one are set "
-        "aside",
+        default=None, description="texts, e.g. of a later test, that must not be trained on; rows with one are skipped"
     )
     split_version: Literal[1] = Field(default=1, description="version of the split algorithm")
 
 
 class Encoder(Section):
-    """The encoder: how token vectors become one embedding, and how much text it sees."""
+    """The encoder: how token vectors become one embedding, and how much of a text it reads."""
 
     pooling: Literal["auto", "mean", "cls", "max"] = Field(
-        default="auto", description="auto: as the checkpoint says, mean otherwise"
+        default="auto", description="how token vectors become one; auto: as in the checkpoint, else mean"
     )
     max_length: int | None = Field(
         default=None,
         ge=4,
-        description="tokens a text is cut to, else the checkpoint's own length; of a block of plain text, else 128",
+        description="tokens to which a text is cut; default: the checkpoint's limit, or 128 for blocks of plain text",
     )
     truncation: Literal["head", "head_and_tail"] = Field(
         default="head",
-        description="what is kept of a longer text: its head, or a quarter from its head and the rest from its tail",
+        description="part of a longer text that is kept: its head, or a quarter from its head and the rest from its "
+        "tail",
     )
     dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="dropout while training, else the checkpoint's own"
+        default=None, ge=0, lt=1, description="dropout in training; default: the checkpoint's own"
     )
 
 
 class Training(Section):
-    """The loop: loss, optimizer, schedule, early stopping, and what is kept."""
+    """The training loop: loss, optimizer, schedule, early stopping, and the weights to keep."""
 
     loss: Literal[
         "auto",
@@ -151,27 +156,28 @@ class Training(Section):
         "masked_cross_entropy",
     ] = Field(
         default="auto",
-        description="what is minimized; auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs "
-        "without scores, cross_entropy for one label, binary_cross_entropy for several, masked_cross_entropy for texts",
+        description="loss to minimize; auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs "
+        "without scores, cross_entropy for one label a text, binary_cross_entropy for several, masked_cross_entropy "
+        "for plain text",
     )
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: every class weighs alike in the loss, however rare"
+        default="none", description="balanced: every class has the same weight in the loss, however rare it is"
     )
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of each label that is spread over all classes"
     )
-    epochs: float = Field(default=2, gt=0, description="passes over the training data (classification: 3)")
-    batch_size: int = Field(default=32, ge=1, description="examples a step learns from, over all processes")
+    epochs: float = Field(default=2, gt=0, description="passes over the data (labels, plain text: 3)")
+    batch_size: int = Field(default=32, ge=1, description="examples of one step (plain text: 16)")
     microbatch_size: int | None = Field(
-        default=None, ge=1, description="examples held in memory at once; without dropout the result is the same"
+        default=None, ge=1, description="examples in memory at once; without dropout the result is the same"
     )
-    learning_rate: float = Field(default=2e-5, ge=0, description="highest learning rate (classification: 5e-05)")
+    learning_rate: float = Field(default=2e-5, ge=0, description="peak learning rate (labels, plain text: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
-        default="adamw", description="adamw decouples weight decay, adam has none"
+        default="adamw", description="adamw: with decoupled weight decay, adam: without weight decay"
     )
-    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the gradient's running mean")
-    adam_beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the squared gradient's running mean")
-    adam_epsilon: float = Field(default=1e-8, gt=0, description="added to Adam's denominator")
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the running mean of the gradient")
+    adam_beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the running mean of its square")
+    adam_epsilon: float = Field(default=1e-8, gt=0, description="constant in the denominator of Adam")
     weight_decay: float = Field(default=0.01, ge=0, description="decoupled weight decay (adamw only)")
     schedule: Literal["linear", "constant", "cosine"] = Field(
         default="linear", description="learning rate after the warm-up"
@@ -180,127 +186,126 @@ class Training(Section):
         default=0.1, ge=0, le=1, description="share of the steps in which the learning rate rises"
     )
     max_grad_norm: float | None = Field(
-        default=1.0, gt=0, description="clip the global norm of the gradient; none: never"
+        default=1.0, gt=0, description="largest global norm of the gradient; none: no clipping"
     )
     max_grad_norm_per_weight: float | None = Field(
-        default=None, gt=0, description="clip the norm of each weight's own gradient (the clipnorm of Keras)"
+        default=None, gt=0, description="largest norm of the gradient of each weight (clipnorm in Keras)"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
-        description="arithmetic of training; auto: bf16 where the hardware computes it; measuring is always fp32",
+        description="arithmetic of training; auto: bf16 where the hardware supports it; evaluation is always fp32",
     )
     group_by_length: bool | None = Field(
         default=None,
-        description="batches of like length inside shuffled windows; else on, but off for in-batch negatives",
+        description="put texts of similar length into one batch; default: yes, but no with in-batch negatives",
     )
     monitor: str | None = Field(
         default=None,
-        description="value that early stopping and the best weights go by, e.g. train/epoch_loss; else the metric",
+        description="value that selects the best weights and stops training, e.g. train/epoch_loss; default: the "
+        "metric of the verdict, on validation",
     )
     patience: int | None = Field(
-        default=None, ge=1, description="epochs without improvement before stopping; none: never"
+        default=None, ge=1, description="epochs without improvement after which training stops; default: never"
     )
     min_delta: float = Field(default=0.0, ge=0, description="smallest change of the monitored value that counts")
-    keep: Literal["best", "last"] = Field(default="best", description="weights that are kept at the end")
+    keep: Literal["best", "last"] = Field(default="best", description="weights to keep")
     checkpoint_minutes: float = Field(
-        default=10.0, gt=0, description="save at least this often, besides after every epoch"
+        default=10.0, gt=0, description="most minutes between two snapshots; every epoch ends with one, too"
     )
 
 
 class Masking(Section):
-    """Masked language modelling: how plain texts are cut, and which of their tokens are hidden while learning."""
+    """Masked language modelling: how plain texts are cut into blocks, and which tokens are masked in training."""
 
     mlm_probability: float = Field(
-        default=0.15, gt=0, lt=1, description="share of the tokens that are masked in training; measured is always 0.15"
+        default=0.15, gt=0, lt=1, description="share of the tokens masked in training; evaluation always masks 0.15"
     )
     whole_word: bool = Field(
-        default=False, description="mask all tokens of a word together; words of Chinese need the segmentation extra"
+        default=False, description="mask all tokens of a word together; Chinese words need the segmentation extra"
     )
     line_by_line: bool = Field(
-        default=False, description="one block a text, its end cut off; else a long text is cut into several blocks"
+        default=False, description="one block a text, cut at its end, instead of several blocks for a long text"
     )
 
 
 class Search(Section):
-    """The search: other learning rates and lengths, tried on the validation split before the final training."""
+    """The search: learning rates and numbers of epochs that are tried on the validation split first."""
 
     search: int = Field(
         default=0,
         ge=0,
-        description="trials of learning rate and epochs, the first the recipe's own; the best on validation is kept; "
-        "0: none",
+        description="trials of learning rate and epochs, the first with those of the recipe; the best on validation "
+        "is used; 0: no search",
     )
     search_minutes: float | None = Field(
-        default=None, gt=0, description="begin no further trial after so many minutes of trials; none: make them all"
+        default=None, gt=0, description="minutes after which no further trial begins; default: no limit"
     )
-    search_rates: Range = Field(default=(1e-5, 3e-4), description="LOW,HIGH of the learning rates that are drawn")
+    search_rates: Range = Field(default=(1e-5, 3e-4), description="range of the learning rates that are tried")
 
 
 class Evaluation(Section):
-    """The proof: what decides, how often it is resampled, and what must not be lost."""
+    """The proof: the metric of the verdict, its interval, and the test of general ability."""
 
     primary_metric: str | None = Field(
-        default=None, description="metric that decides, fixed before training; else the task's"
+        default=None, description="metric of the verdict, fixed before training; default: that of the task"
     )
     general: str | None = Field(
         default=None,
-        description="FILE of scored pairs, or of texts with the same labels, from outside the domain, to see what was "
-        "lost; or sts-benchmark, which is fetched from the Hub",
+        description="data from outside the domain, to measure forgetting; scored pairs, texts with the same labels, "
+        "or sts-benchmark, from the Hub",
     )
     keep_general: str | None = Field(
         default=None,
-        description="FILE like --general, or sts-benchmark; the adapted weights are merged back towards the checkpoint "
-        "as far as keeps its score within half the margin",
+        description="as --general; the adapted weights are merged with those of the checkpoint until its score has "
+        "lost at most half the margin",
     )
     general_score_range: Range | None = Field(
-        default=None, description="LOW,HIGH of the general set's scores, else 0,1"
+        default=None, description="range of the scores of the general set if it is not 0,1"
     )
     general_margin: float | None = Field(
         default=None,
         gt=0,
-        description="loss of general ability that still counts as KEPT, else 0.01, or 0.05 nats a masked token",
+        description="loss of general ability that still counts as KEPT; default: 0.01, or 0.05 nats a masked token",
     )
-    mask_draws: int = Field(
-        default=3, ge=1, description="times that every test text is masked anew for measuring (mlm)"
-    )
+    mask_draws: int = Field(default=3, ge=1, description="number of times that every test text is masked (plain text)")
     pll: int = Field(
         default=0,
         ge=0,
-        description="words of the test texts that are filled in piece by piece, a loss that may be compared across "
-        "tokenizers (mlm); 0: none",
+        description="words of the test texts that are predicted token by token, for a loss that is comparable across "
+        "tokenizers (plain text); 0: none",
     )
-    bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples behind every interval")
+    bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples of the test for every interval")
     seeds: int = Field(
         default=0,
         ge=0,
-        description="trainings, 5 or more, each with a seed of its own from --seed on, so that the interval covers the "
-        "luck of training too; 0: one, and test items only",
+        description="trainings that differ in their seed, 5 or more; the interval then covers the variance between "
+        "trainings; 0: one training",
     )
-    evaluation_batch_size: int = Field(default=64, ge=1, description="texts measured at once; the result is the same")
+    evaluation_batch_size: int = Field(default=64, ge=1, description="texts evaluated at once; the result is the same")
     calibrate: bool = Field(
-        default=True, description="classifiers: fit a temperature on validation, so that probabilities can be believed"
+        default=True, description="fit a temperature on validation, so that probabilities are reliable (labels)"
     )
     target_precision: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="classifiers with one label a text: abstain where less than this share of the answers is shown to "
-        "be right, e.g. 0.95",
+        description="abstain from a label where less than this share of the answers is shown to be right, e.g. 0.95 "
+        "(one label a text)",
     )
     titles: Names | None = Field(
         default=None,
-        description="a,b,c, or as a flag a FILE with one a line: texts of the heat map, else picked",
+        description="texts of the heat map, or a FILE with one a line; default: selected from the data",
     )
 
 
 class Annotation(Section):
-    """The data itself: whether more of it would help, and which texts to label next."""
+    """The data: whether more of it would help, and which texts to label next."""
 
     learning_curve: bool = Field(
         default=False,
         description="train on 5, 10, 25 and 50% of the training data, too, to see whether more data would help",
     )
     unlabelled: str | None = Field(
-        default=None, description="FILE of texts without labels, of which next_to_label.csv lists those to label next"
+        default=None, description="texts without labels; next_to_label.csv lists those to label next"
     )
-    label_next: int = Field(default=200, ge=1, description="texts listed in next_to_label.csv")
+    label_next: int = Field(default=200, ge=1, description="number of texts in next_to_label.csv")

@@ -45,7 +45,7 @@ class Axis:
     def ticks(self) -> tuple[tuple[float, str], ...]:
         """Round numbers along the axis: the position and the label of each."""
         marks = log_ticks(self.low, self.high) if self.logarithmic else ticks(self.low, self.high)
-        named = [(mark, self.label(mark)) for mark in marks] if self.label else labelled(marks)
+        named = [(mark, self.label(mark)) for mark in marks] if self.label else with_labels(marks)
         return tuple((self.place(mark), text) for mark, text in named)
 
 
@@ -113,10 +113,10 @@ def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_ste
     steps = [step for _, points in series.values() for step, _ in points]
     values = [value for _, points in series.values() for _, value in points]
     x = Axis(min(0.0, *steps), max(*steps, 1.0), *across)
-    y = Axis(*padded(values), *up)
+    y = Axis(*with_padding(values), *up)
     lines: list[Line] = []
     for name, (style, points) in series.items():
-        dots = tuple(Dot(x.place(step), y.place(value), style=style) for step, value in thinned(points))
+        dots = tuple(Dot(x.place(step), y.place(value), style=style) for step, value in thin(points))
         lines.append(Line(name, f"line {style}", dots, dotted=len(dots) <= MOST_DOTS))
     return Chart(
         title, f"{title} over training steps", width, height, x, y, tuple(lines),
@@ -137,7 +137,7 @@ def search_chart(trials: Sequence[tuple[SearchTrial, str]], *, chosen: int, titl
         return None
     margin = max((max(rates) / min(rates)) ** 0.07, 1.2)
     x = Axis(min(rates) / margin, max(rates) * margin, *across, logarithmic=True, label=setting)
-    y = Axis(*padded(scores), *up)
+    y = Axis(*with_padding(scores), *up)
     dots: list[Dot] = []
     for number_of_trial, (trial, text) in enumerate(trials, start=1):
         if trial.score is not None:
@@ -160,12 +160,12 @@ def share_chart(points: Sequence[CurvePoint], baselines: Sequence[str], *, title
     curves = {side: [getattr(point, side) for point in points] for side in SHIFTS}
     cheap = {name: [CurveScore(score=point.baselines.get(name)) for point in points] for name in baselines}
     scores = [score for series in (*curves.values(), *cheap.values()) for score in series]
-    known = [end for score in scores for end in (score.score, score.low, score.high) if end is not None]
-    if not known:
+    values = [end for score in scores for end in (score.score, score.low, score.high) if end is not None]
+    if not values:
         return None
     examples = [point.examples for point in points]
     x = Axis(min(examples) / 1.15, max(examples) * 1.15, *across, logarithmic=True, label=count)
-    y = Axis(*padded(known), *up)
+    y = Axis(*with_padding(values), *up)
 
     def line(name: str, style: str, series: Sequence[CurveScore], shift: float | None) -> Line:
         dots: list[Dot] = []
@@ -209,8 +209,8 @@ def trade_off_chart(
     ``limit`` marks a change to the right.
     """
     (width, height), across, up = TRADE_OFF
-    x = Axis(*padded([v for trade in trades for v in trade.across] + ([] if limit is None else [limit])), *across)
-    y = Axis(*padded([v for trade in trades for v in trade.up]), *up)
+    x = Axis(*with_padding([v for trade in trades for v in trade.across] + ([] if limit is None else [limit])), *across)
+    y = Axis(*with_padding([v for trade in trades for v in trade.up]), *up)
     dots: list[Dot] = []
     for trade in trades:
         (at, left, right), (height_at, bottom, top) = map(x.place, trade.across), map(y.place, trade.up)
@@ -278,10 +278,10 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [mark for mark in marks if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9)]
 
 
-def labelled(marks: Sequence[float]) -> list[tuple[float, str]]:
+def with_labels(marks: Sequence[float]) -> list[tuple[float, str]]:
     """Return each mark with its label, all with the same decimals, or as powers of ten where they are tiny.
 
-    >>> labelled([0.8, 0.85]), labelled([0.0, 1.5e-05])
+    >>> with_labels([0.8, 0.85]), with_labels([0.0, 1.5e-05])
     ([(0.8, '0.80'), (0.85, '0.85')], [(0.0, '0'), (1.5e-05, '1.5e−5')])
     """
     if 0 < max(abs(mark) for mark in marks) < 0.001:
@@ -290,7 +290,7 @@ def labelled(marks: Sequence[float]) -> list[tuple[float, str]]:
     return [(mark, number(mark, decimals)) for mark in marks]
 
 
-def padded(values: Sequence[float]) -> tuple[float, float]:
+def with_padding(values: Sequence[float]) -> tuple[float, float]:
     """Return the ends of an axis with some room around the values it shows."""
     low, high = min(values), max(values)
     # Over a range that is tiny beside its values the labels of the axis would need more digits than there is room for.
@@ -300,10 +300,10 @@ def padded(values: Sequence[float]) -> tuple[float, float]:
     return low - 0.06 * span, high + 0.06 * span
 
 
-def thinned(points: Points, *, most: int = MOST_POINTS) -> list[tuple[float, float]]:
+def thin(points: Points, *, most: int = MOST_POINTS) -> list[tuple[float, float]]:
     """Return at most ``most`` points, each the mean of its neighbours, so that a long run stays a small file.
 
-    >>> thinned([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], most=2)
+    >>> thin([(1, 1.0), (2, 3.0), (3, 5.0), (4, 7.0)], most=2)
     [(1.5, 2.0), (3.5, 6.0)]
     """
     if len(points) <= most:

@@ -114,7 +114,7 @@ def _results(record: RunRecord) -> list[Any]:
             task_type=page.hub_task,
             task_name=page.task_name,
             dataset_type="custom",
-            dataset_name=_tested(record),
+            dataset_name=_test_set(record),
             dataset_split="cross-fitted" if record.scores.cross_fit else "test",
             metric_type=name,
             metric_name=metric(name).label,
@@ -125,7 +125,7 @@ def _results(record: RunRecord) -> list[Any]:
     ]
 
 
-def _tested(record: RunRecord) -> str:
+def _test_set(record: RunRecord) -> str:
     """Return what was measured on, and whether that was held out of the training."""
     items = f"{task_page(record).item}s of the domain"
     if record.scores.cross_fit:
@@ -143,12 +143,12 @@ def _body(record: RunRecord, published: Publication | None) -> str:
         level=percent(scores.difference.level),
         rows="\n".join(_row(name, scores) for name in scores.after),
         test=count(scores.test_examples, f"test {page.item}"),
-        seen=_seen(scores),
+        seen=_contamination(scores),
         meaning=as_markdown(f"{primary.label} decides. {primary.meaning}"),
         general=_general(scores.general),
-        trained=_trained(record) + _calibrated(scores),
+        trained=_training(record) + _calibration(scores),
         use=page.use(record).replace(PLACE, published.repository if published else PLACE),
-        covered=_covered(scores),
+        covered=_coverage(scores),
         data=_data(record) if published else "",
         examples=_examples(record) if published and published.examples else "",
     )
@@ -172,7 +172,7 @@ def _row(name: str, scores: Scores) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _seen(scores: Scores) -> str:
+def _contamination(scores: Scores) -> str:
     if scores.cross_fit:
         return (
             f"each scored by one of {scores.cross_fit} sister models that did not learn from it; this model learned "
@@ -191,7 +191,7 @@ def _general(general: GeneralRecord | None) -> str:
     return f"\nGeneral ability: {as_markdown(shown)}\n"
 
 
-def _trained(record: RunRecord) -> str:
+def _training(record: RunRecord) -> str:
     """Return the settings that the weights were trained with, which a search may have chosen."""
     scores, training = record.scores, record.scores.training
     if training.learning_rate is None or training.epochs is None:
@@ -216,7 +216,7 @@ def _trained(record: RunRecord) -> str:
     )
 
 
-def _calibrated(scores: Scores) -> str:
+def _calibration(scores: Scores) -> str:
     """Return what the probabilities were divided by, and below which confidence Homeground abstains."""
     calibration = scores.calibration
     if calibration is None:
@@ -273,7 +273,7 @@ def _as_text(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def _covered(scores: Scores) -> str:
+def _coverage(scores: Scores) -> str:
     """Return what the intervals hold, and which of several trainings this model is."""
     if not scores.trainings:
         return (

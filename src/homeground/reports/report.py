@@ -37,7 +37,7 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     classes.reliability,
     classes.predictions,
     training.curves,
-    training.tried,
+    training.trials,
     training.learning_curve,
     pairs.distributions,
     pairs.examples,

@@ -143,10 +143,10 @@ def _use_encoder(record: RunRecord) -> str:
 def _use_classifier(record: RunRecord) -> str:
     scores, paired = record.scores, "text_1" in record.data.columns
     names = [as_markdown(name) for name in scores.classes]
-    listed = f": {', '.join(names)}" if names and len(names) <= MOST_CLASSES else ""
+    classes = f": {', '.join(names)}" if names and len(names) <= MOST_CLASSES else ""
     texts = '["a text", "another text"]'
     return USE_CLASSIFIER.format(
-        classes=f"It knows {count(len(names), 'class', 'classes')}{listed}.\n\n" if names else "",
+        classes=f"It knows {count(len(names), 'class', 'classes')}{classes}.\n\n" if names else "",
         texts='[("a text", "another text")]' if paired else texts,
         piped='[{"text": "a text", "text_pair": "another text"}]' if paired else texts,
         options="top_k=None, truncation=True" if scores.several_labels else "truncation=True",

@@ -47,8 +47,8 @@ def verdict_lines(scores: Scores, run: Run) -> list[str]:
     if scores.general:
         lines.append(f"General ability {scores.general.sentence}")
     lines += ["", f"report  {run.report}", f"model   {run.model_folder}"]
-    listed = run.folder / "next_to_label.csv"
-    return [*lines, f"to label  {listed}"] if listed.is_file() else lines
+    listing = run.folder / "next_to_label.csv"
+    return [*lines, f"to label  {listing}"] if listing.is_file() else lines
 
 
 def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list[str]:
@@ -64,7 +64,7 @@ def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list
             difference = scores.saved_difference if name == primary else scores.differences.get(name)
             sides = [side.get(name) for side in (scores.before, scores.after)]
             others = [in_terminal(each.get(name)) for each in scores.baselines.values()]
-            rows.append([_named(name), *map(in_terminal, sides), _difference(difference), *others])
+            rows.append([_with_direction(name), *map(in_terminal, sides), _difference(difference), *others])
     if general:
         sides = [in_terminal(general.before), in_terminal(general.after)]
         empty = [""] * len(scores.baselines)
@@ -106,7 +106,7 @@ def chain_lines(record: ChainRecord) -> list[str]:
     judgements = [f"{text}: {getattr(comparisons, key).sentence}" for key, text in CHAIN_COMPARISONS.items()]
     adapted = Path(record.folder) / "adapted"
     return [
-        *aligned([["", _named(name)], *stages]),
+        *aligned([["", _with_direction(name)], *stages]),
         "",
         *judgements,
         *_test_text_lines(record),
@@ -204,5 +204,5 @@ def _score(value: float | None, ends: Ends) -> str:
     return f"{in_terminal(value)} ({in_terminal(ends.low)} to {in_terminal(ends.high)})"
 
 
-def _named(name: str) -> str:
+def _with_direction(name: str) -> str:
     return f"{name} (lower is better)" if metric(name).greater_is_better is False else name

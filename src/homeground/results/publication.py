@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from homeground.results.parts import Record
+from homeground.results.parts import Record, field
 
 PUBLICATION_VERSION = 1
 
@@ -12,19 +10,17 @@ PUBLICATION_VERSION = 1
 class PublishedFile(Record):
     """One file of the repository."""
 
-    sha256: str = Field(description="hash of its bytes")
-    size: int = Field(description="bytes")
+    sha256: str = field("hash of its bytes")
+    size: int = field("bytes")
 
 
 class PublicationRecord(Record):
     """publish.json of a run."""
 
-    version: int = Field(default=PUBLICATION_VERSION, description=f"{PUBLICATION_VERSION}")
-    repository: str = Field(description="`USER/NAME`")
-    url: str = Field(default="", description="its address")
-    commit: str = Field(default="", description="the commit")
-    private: bool = Field(default=False, description="whether it is private")
-    time: str = Field(default="", description="when it was published (UTC)")
-    files: dict[str, PublishedFile] = Field(
-        default_factory=dict[str, PublishedFile], description="path → `size` and `sha256`"
-    )
+    version: int = field(f"{PUBLICATION_VERSION}", PUBLICATION_VERSION)
+    repository: str = field("`USER/NAME`")
+    url: str = field("its address", "")
+    commit: str = field("the commit", "")
+    private: bool = field("whether it is private", False)
+    time: str = field("when it was published (UTC)", "")
+    files: dict[str, PublishedFile] = field("path → `size` and `sha256`", {})

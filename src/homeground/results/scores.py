@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from homeground.results.parts import (
     BaselineDifference,
     BlankRecord,
@@ -36,6 +34,7 @@ from homeground.results.parts import (
     TestSetRecord,
     TrainingRecord,
     WordsRecord,
+    field,
 )
 
 SCORES_VERSION = 1
@@ -44,45 +43,41 @@ SCORES_VERSION = 1
 class Judgement(Record):
     """Two measurements on the same examples, and what may be said about the difference."""
 
-    version: int = Field(default=SCORES_VERSION, description=f"{SCORES_VERSION}")
-    task: str = Field(default="", description="`similarity`, `classification` or `mlm`")
-    primary_metric: str = Field(default="", description="the metric that decides")
-    verdict: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = Field(
-        default="TOO FEW", description="`HELPED`, `NO EVIDENCE`, `HURT` or `TOO FEW`"
+    version: int = field(f"{SCORES_VERSION}", SCORES_VERSION)
+    task: str = field("`similarity`, `classification` or `mlm`", "")
+    primary_metric: str = field(
+        "the metric that decides: `pearson`, or `mrr` for pairs without scores; `accuracy`, or "
+        "`macro_f1` where a text may have several labels; `masked_loss` of plain texts; or what "
+        "`--primary-metric` named",
+        "",
     )
-    sentence: str = Field(default="", description="the verdict with the figures it rests on")
-    below_baseline: bool = Field(
-        default=False, description="`true` where the adapted model is not shown to beat the cheap baseline"
+    verdict: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = field(
+        "`HELPED`, `NO EVIDENCE`, `HURT` or `TOO FEW`", "TOO FEW"
     )
-    before: MetricValues = Field(
-        default_factory=dict[str, float | None], description="metric → value before, on the test examples"
+    sentence: str = field("the verdict with the figures it rests on", "")
+    below_baseline: bool = field("`true` where the adapted model is not shown to beat the cheap baseline", False)
+    before: MetricValues = field("metric → value before, on the test examples", {})
+    after: MetricValues = field("the same after", {})
+    baselines: dict[str, MetricValues] = field(
+        "name → the same metrics; for cross-fitted runs each example is predicted from the other folds", {}
     )
-    after: MetricValues = Field(default_factory=dict[str, float | None], description="the same after")
-    baselines: dict[str, MetricValues] = Field(
-        default_factory=dict[str, MetricValues],
-        description="name → the same metrics; cross-fitted, each example is predicted from the other folds",
+    difference: DecidingDifference = field(
+        "the interval of the deciding metric; with `--seeds` that of the mean over the trainings, "
+        "which covers test items and trainings",
+        DecidingDifference(),
     )
-    difference: DecidingDifference = Field(
-        default_factory=lambda: DecidingDifference(),
-        description="the interval of the deciding metric; with `--seeds` that of the mean over the trainings",
+    differences: dict[str, IntervalRecord] = field(
+        "metric → interval, for the other metrics; they describe and decide nothing", {}
     )
-    differences: dict[str, IntervalRecord] = Field(
-        default_factory=dict[str, IntervalRecord],
-        description="metric → interval, for the other metrics; they describe and decide nothing",
+    seeds: SeedsRecord | None = field("the trainings of `--seeds`, or null", None)
+    baseline_difference: BaselineDifference | None = field(
+        "the interval of after minus the best baseline, with `--seeds` over the trainings, too; or null", None
     )
-    seeds: SeedsRecord | None = Field(default=None, description="the trainings of `--seeds`")
-    baseline_difference: BaselineDifference | None = Field(
-        default=None, description="the interval of after minus the best baseline"
-    )
-    smallest_detectable: float | None = Field(
-        default=None, description="the true difference that would be found four times in five"
-    )
-    units_needed: int | None = Field(default=None, description="for `TOO FEW`, how many units there should be")
-    test_examples: int = Field(default=0, description="examples that were tested")
-    test_units: int = Field(default=0, description="independent units they make")
-    unit: str = Field(
-        default="", description='what a unit is: `"group"`, `"text"` (the same text), `"shared text"` or `"text_1"`'
-    )
+    smallest_detectable: float | None = field("the true difference that would be found four times in five", None)
+    units_needed: int | None = field("for `TOO FEW`, how many units there should be; else null", None)
+    test_examples: int = field("examples that were tested", 0)
+    test_units: int = field("independent units they make", 0)
+    unit: str = field('what a unit is: `"group"`, `"text"` (the same text), `"shared text"` or `"text_1"`', "")
 
     @property
     def trainings(self) -> tuple[SeedTraining, ...]:
@@ -98,33 +93,40 @@ class Judgement(Record):
 class Scores(Judgement):
     """scores.json of a run."""
 
-    test_set: TestSetRecord = Field(default_factory=lambda: TestSetRecord(), description="the test set in the ledger")
-    seen_in_training: int = Field(
-        default=0,
-        description="test examples that were learned from or chose the weights, in this run or an earlier one; any "
-        "blocks `HELPED`",
+    test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
+    seen_in_training: int = field(
+        "test examples that were learned from or chose the weights, in this run or an earlier one; any blocks `HELPED`",
+        0,
     )
-    cross_fit: int | None = Field(default=None, description="folds of a cross-fitted run")
-    general: GeneralRecord | None = Field(default=None, description="general ability")
-    heat_map: HeatMapRecord | None = Field(default=None, description="similarity: titles compared with each other")
-    words: WordsRecord | None = Field(default=None, description="whole words (`--pll`)")
-    head: ClassifierHeadRecord | MaskedHeadRecord | None = Field(
-        default=None, description="how a new head was fitted before it was compared"
+    cross_fit: int | None = field("folds of a cross-fitted run, else null", None)
+    general: GeneralRecord | None = field("general ability, or null", None)
+    heat_map: HeatMapRecord | None = field("similarity: titles compared with each other, or null", None)
+    words: WordsRecord | None = field("whole words, with `--pll`", None)
+    head: ClassifierHeadRecord | MaskedHeadRecord | None = field(
+        "how a new head was fitted before it was compared; for cross-fitted runs the head of the "
+        "model that is kept; else null",
+        None,
     )
-    calibration: CalibrationRecord | None = Field(default=None, description="temperature and abstaining")
-    merging: MergingRecord | None = Field(default=None, description="the merge weights of `--keep-general`")
-    search: SearchRecord | None = Field(default=None, description="the trials of `--search`")
-    learning_curve: LearningCurveRecord | None = Field(default=None, description="shares of the training data")
-    training: TrainingRecord = Field(default_factory=lambda: TrainingRecord(), description="how the model was trained")
-    classes: tuple[str, ...] = Field(default=(), description="classification: the classes in their order")
-    confusion: ConfusionRecord | None = Field(
-        default=None, description="classification: which class was taken for which"
+    calibration: CalibrationRecord | None = field(
+        "the temperature, and when the model abstains; null without labels and with `--no-calibrate` alone", None
     )
-    per_class: PerClassRecord | None = Field(default=None, description="classification: every class by itself")
-    reliability: ReliabilityRecord | None = Field(default=None, description="classification: confidence and accuracy")
-    mcnemar: McNemarRecord | None = Field(default=None, description="classification: McNemar's test")
-    blanks: tuple[BlankRecord, ...] = Field(default=(), description="mlm: test sentences with one word hidden")
-    improved_words: ImprovedWords | None = Field(default=None, description="mlm: words whose prediction changed most")
+    merging: MergingRecord | None = field("the merge weights of `--keep-general`, or null", None)
+    search: SearchRecord | None = field("the trials of `--search`, or null", None)
+    learning_curve: LearningCurveRecord | None = field("the scores of shares of the training data, or null", None)
+    training: TrainingRecord = field("how the model was trained", TrainingRecord())
+    classes: tuple[str, ...] = field("classification: the classes in their order", ())
+    confusion: ConfusionRecord | None = field(
+        "classification: which class was taken for which; null where a text may have several labels", None
+    )
+    per_class: PerClassRecord | None = field("classification: every class by itself", None)
+    reliability: ReliabilityRecord | None = field("classification: confidence and accuracy", None)
+    mcnemar: McNemarRecord | None = field("classification: McNemar's test; shown, not decisive", None)
+    blanks: tuple[BlankRecord, ...] = field(
+        "mlm: test sentences with one word hidden, those whose prediction changed most, by the model that is kept", ()
+    )
+    improved_words: ImprovedWords | None = field(
+        "mlm: words whose prediction changed most, by the model that is kept", None
+    )
 
     @property
     def several_labels(self) -> bool:
@@ -135,86 +137,98 @@ class Scores(Judgement):
 class Comparison(Judgement):
     """What ``homeground compare`` prints with ``--json``."""
 
-    first: str = Field(default="", description="the run or checkpoint that is before")
-    second: str = Field(default="", description="the one that is after")
-    data: str = Field(default="", description="the file of examples")
-    understood: str = Field(default="", description="how the file was read")
-    set_aside: dict[str, int] = Field(default_factory=dict[str, int], description="reason → rows")
-    seen_in_training: dict[str, int] = Field(
-        default_factory=dict[str, int], description="examples that each side (`first`, `second`) learned from"
-    )
-    test_set: TestSetRecord = Field(default_factory=lambda: TestSetRecord(), description="the test set in the ledger")
+    first: str = field("the run or checkpoint that is before", "")
+    second: str = field("the one that is after", "")
+    data: str = field("the file of examples", "")
+    understood: str = field("how the file was read", "")
+    set_aside: dict[str, int] = field("reason → rows", {})
+    seen_in_training: dict[str, int] = field("examples that each side (`first`, `second`) learned from", {})
+    test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
 
 
 class ScoreInterval(IntervalRecord):
-    """A score of one model with its own interval."""
+    """A score of one model, as ``value``, with its own interval."""
 
-    metric: str = Field(default="", description="the metric")
+    metric: str = field("the metric", "")
 
 
 class EvaluationRecord(Record):
     """What ``homeground evaluate`` prints with ``--json``."""
 
-    version: int = Field(default=SCORES_VERSION, description=f"{SCORES_VERSION}")
-    checkpoint: str = Field(default="", description="the run or checkpoint")
-    data: str = Field(default="", description="the file of examples")
-    understood: str = Field(default="", description="how the file was read")
-    primary_metric: str = Field(default="", description="the metric that decides")
-    scores: MetricValues = Field(default_factory=dict[str, float | None], description="metric → value")
-    interval: ScoreInterval = Field(default_factory=lambda: ScoreInterval(), description="of the deciding score")
-    test_examples: int = Field(default=0, description="examples")
-    test_units: int = Field(default=0, description="independent units they make")
-    unit: str = Field(default="", description="what a unit is, as in scores.json")
-    seen_in_training: int = Field(default=0, description="examples that the run learned from")
-    set_aside: dict[str, int] = Field(default_factory=dict[str, int], description="reason → rows")
+    version: int = field(f"{SCORES_VERSION}", SCORES_VERSION)
+    checkpoint: str = field("the run or checkpoint", "")
+    data: str = field("the file of examples", "")
+    understood: str = field("how the file was read", "")
+    primary_metric: str = field("the metric that decides", "")
+    scores: MetricValues = field("metric → value", {})
+    interval: ScoreInterval = field("of the deciding score", ScoreInterval())
+    test_examples: int = field("examples", 0)
+    test_units: int = field("independent units they make", 0)
+    unit: str = field("what a unit is, as in scores.json", "")
+    seen_in_training: int = field("examples that the run learned from", 0)
+    set_aside: dict[str, int] = field("reason → rows", {})
 
 
 class MethodStanding(Record):
     """A cheap baseline, and where it stands against the best checkpoint."""
 
-    name: str = Field(default="", description="its name")
-    scores: MetricValues = Field(default_factory=dict[str, float | None], description="metric → value")
-    interval: IntervalRecord = Field(default_factory=lambda: IntervalRecord(), description="of the deciding score")
-    difference: IntervalRecord | None = Field(default=None, description="this one minus the best")
-    standing: str = Field(
-        default="", description="`BEST`, `NOT TOLD APART`, `WORSE`, `BETTER` (only of a baseline), `TOO FEW` or `SEEN`"
+    name: str = field("its name", "")
+    scores: MetricValues = field("metric → value", {})
+    interval: IntervalRecord = field("of the deciding score", IntervalRecord())
+    difference: IntervalRecord | None = field(
+        "the interval of this one minus the best; null for the best, and where `standing` is `SEEN`", None
+    )
+    standing: str = field(
+        "`BEST`, `NOT TOLD APART`, `WORSE`, `BETTER` (only of a baseline), `TOO FEW`, or `SEEN`: it "
+        "learned from some of the examples, so its score says nothing here, it cannot be the best and"
+        " nothing is compared with it",
+        "",
     )
 
 
 class CheckpointStanding(MethodStanding):
     """A checkpoint before any training, and where it stands against the best."""
 
-    sha256: str = Field(default="", description="hash over weights, settings and tokenizer")
-    parameters: int = Field(default=0, description="numbers in its weights, heads included")
-    dimensions: int = Field(default=0, description="dimensions of its vectors")
-    max_length: int = Field(default=0, description="tokens it reads")
-    pooling: str | None = Field(
-        default=None,
-        description="`mean` of the tokens' vectors, or what the architecture's own `head` reads; null for pairs",
+    sha256: str = field("hash over weights, settings and tokenizer", "")
+    parameters: int = field("numbers in its weights, heads included", 0)
+    dimensions: int = field("dimensions of its vectors", 0)
+    max_length: int = field("tokens it reads", 0)
+    pooling: str | None = field(
+        "`mean` of the tokens' vectors, or what the architecture's own `head` reads, whichever was "
+        "chosen in more folds; null for pairs",
+        None,
     )
-    truncated: int = Field(default=0, description="texts that were cut")
-    seen_in_training: int = Field(default=0, description="examples that a run trained it on")
-    seconds: float = Field(default=0.0, description="seconds it took")
+    truncated: int = field("texts that were cut", 0)
+    seen_in_training: int = field("examples that a run trained it on", 0)
+    seconds: float = field("seconds it took", 0.0)
 
 
 class CheckpointComparison(Record):
     """What ``homeground compare --checkpoints`` prints with ``--json``."""
 
-    version: int = Field(default=SCORES_VERSION, description=f"{SCORES_VERSION}")
-    task: str = Field(default="", description="the task")
-    data: str = Field(default="", description="the file of examples")
-    understood: str = Field(default="", description="how the file was read")
-    primary_metric: str = Field(default="", description="the metric that decides")
-    best: str = Field(default="", description="the best checkpoint that learned from none of the examples")
-    sentence: str = Field(default="", description="what can be said of the others")
-    checkpoints: tuple[CheckpointStanding, ...] = Field(default=(), description="the best first")
-    baselines: tuple[MethodStanding, ...] = Field(default=(), description="the cheap baselines")
-    examples: int = Field(default=0, description="examples that were scored")
-    units: int = Field(default=0, description="independent units they make")
-    unit: str = Field(default="", description="what a unit is")
-    folds: int | None = Field(default=None, description="folds where labelled texts were cross-fitted")
-    test_examples_unasked: int = Field(
-        default=0, description="examples of the test split that `adapt` would keep, none of which was looked at"
+    version: int = field(f"{SCORES_VERSION}", SCORES_VERSION)
+    task: str = field("the task", "")
+    data: str = field("the file of examples", "")
+    understood: str = field("how the file was read", "")
+    primary_metric: str = field("the metric that decides", "")
+    best: str = field(
+        "the checkpoint with the best score of those that learned from none of the examples; where "
+        "every one has, the command refuses",
+        "",
     )
-    set_aside: tuple[RowsSetAside, ...] = Field(default=(), description="as in data.json")
-    notes: tuple[str, ...] = Field(default=(), description="what to know about the comparison")
+    sentence: str = field("what can be said of the others", "")
+    checkpoints: tuple[CheckpointStanding, ...] = field(
+        "one each, the best first, those that learned from the examples last", ()
+    )
+    baselines: tuple[MethodStanding, ...] = field("the cheap baselines", ())
+    examples: int = field("examples that were scored", 0)
+    units: int = field("independent units they make", 0)
+    unit: str = field("what a unit is", "")
+    folds: int | None = field("the number of folds where labelled texts were cross-fitted; else null", None)
+    test_examples_unasked: int = field(
+        "examples of the test split that `adapt` would keep, none of which was looked at; 0 where "
+        "`adapt` would cross-fit everything",
+        0,
+    )
+    set_aside: tuple[RowsSetAside, ...] = field("as in data.json", ())
+    notes: tuple[str, ...] = field("what to know about the comparison", ())

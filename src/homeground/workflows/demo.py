@@ -1,4 +1,4 @@
-"""The demo: the built-in encoder adapted to a built-in occupation taxonomy, the whole story on data of our own."""
+"""The demo: the built-in encoder adapted to a built-in taxonomy of occupations."""
 
 from __future__ import annotations
 
@@ -16,21 +16,10 @@ from homeground.taxonomy.taxonomy import Taxonomy
 from homeground.workflows.adapt import adapt
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
-"""Shares of the groups; a generous test split, because its groups are what the verdict counts."""
+"""Shares of the groups; the test split is large because the verdict counts its groups."""
 
 PAIRING = Pairing(depth=2, counts={"alternative": 4, "sibling": 2, "stranger": 2}, scores={**SCORES, "sibling": 0.7})
-"""Every name the built-in concepts have, and scores as plain as their tree of two levels."""
-
-TITLES = (
-    "ward nurse",
-    "scrub nurse",
-    "RGN",
-    "pastry chef",
-    "patissier",
-    "electrician",
-    "sparky",
-    "data scientist",
-)
+"""All names of the built-in concepts; a tree of two levels needs few scores."""
 
 
 def run_demo(out: Path, *, fresh: bool = False, on_event: OnEvent = ignore) -> Run:
@@ -56,7 +45,7 @@ def run_demo(out: Path, *, fresh: bool = False, on_event: OnEvent = ignore) -> R
 
 
 def demo_pairs() -> dict[str, list[ScoredPair]]:
-    """Return the pairs of every split of the built-in taxonomy."""
+    """Return the pairs of the built-in taxonomy, split by split."""
     taxonomy = read_occupations()
     splits = split_concepts(taxonomy, depth=PAIRING.depth, seed=0, shares=SHARES)
     return {split: draw_pairs(taxonomy, concepts, PAIRING, seed=0).pairs for split, concepts in splits.concepts.items()}

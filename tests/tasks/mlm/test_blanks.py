@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.checkpoints import VOCABULARY, bert
-from tests.masking import Knowing, documents
+from tests.evaluation_sets import NOTHING
+from tests.masking import TableModel, documents
 
-from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, padding_id
+from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.tables import Row, Table
+from homeground.data.tokenized import TextTokens
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks.mlm import blanks
-from homeground.tasks.mlm.mlm import MaskedLanguageModelling
-from homeground.tasks.task import Measured, Side, Split
+from homeground.tasks.mlm.spec import MaskedLMSpec
+from homeground.tasks.task import MeasuredModel, TokenizedExamples
 
 IDS = {token: number for number, token in enumerate(VOCABULARY)}
 
@@ -26,31 +28,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bert(tmp_path_factory.mktemp("blanks") / "bert")
 
 
-def exhibits(folder: Path, texts: list[str], before: Any, after: Any, **changes: Any) -> dict[str, Any]:
-    """Return what the task shows of two models on some texts."""
+def details(folder: Path, texts: list[str], before: TableModel, after: TableModel, **changes: Any) -> dict[str, Any]:
+    """Return what the report shows of two models on some texts; ``changes`` are those of the task."""
     rows = [Row(number, {"text": text}) for number, text in enumerate(texts, 1)]
     table = Table("texts.csv", "csv", ("text",), rows, "0" * 64, 1)
     checkpoint = open_checkpoint(str(folder))
     tokenizer = load_tokenizer(checkpoint, max_length=64)
-    task = replace(
-        MaskedLanguageModelling.for_table(table, make_recipe({"data": "texts.csv"})),
-        mask=mask_id(checkpoint),
-        **changes,
+    spec = MaskedLMSpec.for_table(table, make_recipe({"data": "texts.csv"}))
+    task = replace(spec.with_splits({}, checkpoint), **changes)
+    examples = spec.read(table).examples
+    test = TokenizedExamples(
+        examples, task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
     )
-    examples = task.read(table).examples
-    test = Split(examples, lambda: task.tokenize(examples, tokenizer, padding_id(checkpoint, tokenizer)))
-    nothing = Measured(np.zeros(0), np.zeros(0), {})
-    sides = [
-        Side(nothing, model, lambda _: np.zeros((0, 0), np.float32), lambda _: [], np.zeros(0, np.int64))
-        for model in (before, after)
-    ]
-    return task.exhibits(test, None, *sides)
+    one, other = (
+        MeasuredModel(NOTHING, model.predict, model.fill, NOTHING, NOTHING, NOTHING) for model in (before, after)
+    )
+    return task.report_details(test, None, one, other)
 
 
 def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(folder: Path) -> None:
     after = {IDS[word]: -1.0 for word in ("court", "judge", "bank", "loan")}
     after[IDS["nurse"]] = -9.0
-    shown = exhibits(folder, documents(60), Knowing({IDS["the"]: -0.5}), Knowing(after))["blanks"]
+    shown = details(folder, documents(60), TableModel({IDS["the"]: -0.5}), TableModel(after))["blanks"]
     assert 1 < len(shown) <= blanks.BLANKS
     words = [blank["word"].lower() for blank in shown]
     assert len({blank["row"] for blank in shown}) == len(set(words)) == len(shown)
@@ -65,38 +64,38 @@ def test_addresses_tables_and_code_are_no_sentences(folder: Path) -> None:
     addresses = [
         f"the court: https://bank.org/{number}/judge-of-law_{number}?loan={number}&bank" for number in range(40)
     ]
-    assert exhibits(folder, addresses, Knowing({}), Knowing({IDS["court"]: -1.0}))["blanks"] == []
+    assert details(folder, addresses, TableModel({}), TableModel({IDS["court"]: -1.0}))["blanks"] == []
 
 
 def test_a_blank_and_what_stands_around_it_are_the_sentence_of_the_document(folder: Path) -> None:
     texts = documents(40)
-    asked = Knowing({})
-    for blank in exhibits(folder, texts, asked, Knowing({IDS["court"]: -1.0}))["blanks"]:
+    before = TableModel({})
+    for blank in details(folder, texts, before, TableModel({IDS["court"]: -1.0}))["blanks"]:
         assert blank["left"] + blank["word"] + blank["right"] in texts[blank["row"] - 1]
         assert len(blank["word"]) >= 4
-    alone = [batch for batch in asked.batches if (batch["labels"] != -100).sum(1).max() == 1]
+    alone = [batch for batch in before.batches if (batch["labels"] != -100).sum(1).max() == 1]
     masked = alone[0]["labels"] != -100
     assert set(alone[0]["input_ids"][masked].tolist()) == {IDS["[MASK]"]}
 
 
 def test_the_same_seed_shows_the_same_and_another_others(folder: Path) -> None:
     texts = documents(300)
-    sides = (Knowing({}), Knowing({IDS["bank"]: -1.0, IDS["judge"]: -2.0}))
-    first = exhibits(folder, texts, *sides)
-    assert exhibits(folder, texts, *sides) == first
-    assert exhibits(folder, texts, *sides, seed=1)["blanks"] != first["blanks"]
+    sides = (TableModel({}), TableModel({IDS["bank"]: -1.0, IDS["judge"]: -2.0}))
+    first = details(folder, texts, *sides)
+    assert details(folder, texts, *sides) == first
+    assert details(folder, texts, *sides, seed=1)["blanks"] != first["blanks"]
 
 
 def test_words_of_several_tokens_are_no_blanks(folder: Path) -> None:
     text = "Zebras and the judge saw giraffes in my den today."
-    assert [blank["word"] for blank in exhibits(folder, [text], Knowing({}), Knowing({}))["blanks"]] == ["judge"]
-    assert exhibits(folder, ["The judge saw me."], Knowing({}), Knowing({}))["blanks"] == []
+    assert [blank["word"] for blank in details(folder, [text], TableModel({}), TableModel({}))["blanks"]] == ["judge"]
+    assert details(folder, ["The judge saw me."], TableModel({}), TableModel({}))["blanks"] == []
 
 
 def test_words_are_ranked_by_how_much_their_mean_loss_changed(folder: Path) -> None:
-    before = Knowing({IDS["nurse"]: -1.0})
-    after = Knowing({IDS["court"]: -1.0, IDS["bank"]: -3.0, IDS["nurse"]: -2.0})
-    words = exhibits(folder, documents(120), before, after)["improved_words"]
+    before = TableModel({IDS["nurse"]: -1.0})
+    after = TableModel({IDS["court"]: -1.0, IDS["bank"]: -3.0, IDS["nurse"]: -2.0})
+    words = details(folder, documents(120), before, after)["improved_words"]
     assert [each["word"] for each in words["improved"]] == ["court", "bank"]
     assert words["improved"][0] | {"count": 0} == {"word": "court", "count": 0, "before": 5.0, "after": 1.0}
     assert [(each["word"], each["before"], each["after"]) for each in words["worse"]] == [("nurse", 1.0, 2.0)]
@@ -105,17 +104,17 @@ def test_words_are_ranked_by_how_much_their_mean_loss_changed(folder: Path) -> N
 
 def test_a_masked_token_counts_for_its_whole_word(folder: Path) -> None:
     texts = ["the zebra played " * 4] * 20
-    words = exhibits(folder, texts, Knowing({}), Knowing({IDS["##e"]: -1.0, IDS["##ed"]: -1.0}))["improved_words"]
+    words = details(folder, texts, TableModel({}), TableModel({IDS["##e"]: -1.0, IDS["##ed"]: -1.0}))["improved_words"]
     assert {each["word"] for each in words["improved"]} == {"zebra", "played"}
 
 
 def test_words_seen_less_than_three_times_are_not_listed(folder: Path) -> None:
-    assert exhibits(folder, ["the judge"], Knowing({}), Knowing({}), draws=1)["improved_words"]["words"] == 0
+    assert details(folder, ["the judge"], TableModel({}), TableModel({}), draws=1)["improved_words"]["words"] == 0
 
 
 def test_only_so_many_blocks_are_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blanks, "BLOCKS", 7)
-    asked = Knowing({})
-    words = exhibits(folder, documents(50), asked, Knowing({}), draws=2)["improved_words"]
+    before = TableModel({})
+    words = details(folder, documents(50), before, TableModel({}), draws=2)["improved_words"]
     assert words["blocks"] == 7
-    assert words["masked"] == sum(int((batch["labels"] != -100).sum()) for batch in asked.batches[:2])
+    assert words["masked"] == sum(int((batch["labels"] != -100).sum()) for batch in before.batches[:2])

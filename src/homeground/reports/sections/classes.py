@@ -50,7 +50,7 @@ def per_class(record: RunRecord) -> dict[str, Any] | None:
 def reliability(record: RunRecord) -> dict[str, Any] | None:
     """Return the stated confidence against the share that is right, or None where the run measured no confidence."""
     values, scores = record.scores.reliability, record.scores
-    sides = {side: _known(getattr(values, side) if values else ()) for side in ("before", "after")}
+    sides = {side: _filled(getattr(values, side) if values else ()) for side in ("before", "after")}
     if not sides["after"]:
         return None
     calibration = scores.calibration
@@ -73,7 +73,7 @@ Bins = Sequence[tuple[float, float, float]]
 """Bins that hold something: their mean confidence, the share that is right, and how many answers they hold."""
 
 
-def _known(bins: Sequence[ReliabilityBin]) -> Bins:
+def _filled(bins: Sequence[ReliabilityBin]) -> Bins:
     return [
         (each.confidence, each.accuracy, each.count)
         for each in bins
@@ -121,11 +121,11 @@ def temperature_sentence(calibration: CalibrationRecord) -> str:
 def _abstaining(abstain: AbstainRecord, *, crossed: bool) -> str:
     target = abstain.target_precision
     each = " Each fold's model was measured with a threshold of its own." if crossed else ""
-    if (seen := abstain.validation) is None:
+    if (counts := abstain.validation) is None:
         needed = f"about {count(abstain.needed, 'example')} would be needed" if abstain.needed else ""
         shown = f"no confidence is shown to reach a precision of {target} on validation"
         return f"It never abstains: {shown}; {needed or 'more examples would not help'}.{each}"
-    answered = f"{count(seen.right)} of {count(seen.answered)} answers"
+    answered = f"{count(counts.right)} of {count(counts.answered)} answers"
     return (
         f"It abstains below a confidence of {number(abstain.threshold, 4)}, chosen on validation for a "
         f"precision of {target}: there {answered} are right.{each}"
@@ -208,17 +208,17 @@ def _example(row: Row) -> dict[str, Any]:
 
 def _answer(row: Row, side: str) -> dict[str, Any]:
     """Return the predicted labels, each with its probability where it has one of its own, and those that are missed."""
-    labels, given = ([shorten(name, LONGEST_LABEL) for name in _labels(each.get("label"))] for each in (row[side], row))
+    labels, gold = ([shorten(name, LONGEST_LABEL) for name in _labels(each.get("label"))] for each in (row[side], row))
     value = row[side].get("probability")
     values = cast(list[Any], value) if isinstance(value, list) else []
     if len(values) != len(labels):
         values = [None] * len(labels)
     return {
         "labels": [
-            (label, number(p, 2) if is_number(p) else "", label in given)
+            (label, number(p, 2) if is_number(p) else "", label in gold)
             for label, p in zip(labels, values, strict=True)
         ],
-        "missed": [label for label in given if label not in labels] if isinstance(row.get("label"), list) else [],
-        "none_right": not given,
+        "missed": [label for label in gold if label not in labels] if isinstance(row.get("label"), list) else [],
+        "none_right": not gold,
         "sure": number(value, 2) if is_number(value) else "",
     }

@@ -33,20 +33,20 @@ class Pair:
 
     row: Any
     texts: tuple[str, str]
-    given: float | None
+    gold: float | None
     before: float
     after: float
 
     @property
     def gain(self) -> float:
         """By how much the pair got better: its absolute error shrank, or its reciprocal rank rose."""
-        if self.given is None:
+        if self.gold is None:
             return self.after - self.before
-        return abs(self.before - self.given) - abs(self.after - self.given)
+        return abs(self.before - self.gold) - abs(self.after - self.gold)
 
     def places(self) -> dict[str, float | None]:
         """Return where its numbers stand, in per cent with a little room at both ends."""
-        sides = {"given": self.given, "before": self.before, "after": self.after}
+        sides = {"given": self.gold, "before": self.before, "after": self.after}
         return {
             name: None if value is None else round(4 + 92 * min(max(value, 0.0), 1.0), 2)
             for name, value in sides.items()
@@ -54,7 +54,7 @@ class Pair:
 
     def shown(self, side: float) -> str:
         """Return a similarity with two decimals, or the rank that a reciprocal rank stands for."""
-        if self.given is not None:
+        if self.gold is not None:
             return number(side, 2)
         return count(round(1 / side)) if side > 0 else MISSING
 
@@ -66,11 +66,11 @@ def pairs_of(record: RunRecord) -> list[Pair]:
 
 def _pair(line: Mapping[str, Any]) -> Pair | None:
     first, second = line.get("text_1", line.get("anchor")), line.get("text_2", line.get("positive"))
-    before, after, given = line.get("before"), line.get("after"), line.get("similarity")
+    before, after, gold = line.get("before"), line.get("after"), line.get("similarity")
     if first is None or second is None or not is_number(before) or not is_number(after):
         return None
     texts = (shorten(first, LONGEST_TEXT), shorten(second, LONGEST_TEXT))
-    return Pair(line.get("row", ""), texts, given if is_number(given) else None, before, after)
+    return Pair(line.get("row", ""), texts, gold if is_number(gold) else None, before, after)
 
 
 def distributions(record: RunRecord) -> dict[str, Any] | None:
@@ -78,7 +78,7 @@ def distributions(record: RunRecord) -> dict[str, Any] | None:
     pairs = pairs_of(record)
     if not pairs:
         return None
-    scored = [(pair.given, pair) for pair in pairs if pair.given is not None]
+    scored = [(pair.gold, pair) for pair in pairs if pair.gold is not None]
     return {
         "levels": [_level(name, level) for name, level in _levels(scored)],
         "ranks": [] if scored else [_rank(pairs, *rank) for rank in RANKS],
@@ -90,7 +90,7 @@ Scored = Sequence[tuple[float, Pair]]
 
 def _levels(scored: Scored) -> list[tuple[str, Scored]]:
     """Return the levels of given similarity, the highest first, each with its name and pairs; none is empty."""
-    values = sorted({given for given, _ in scored}, reverse=True)
+    values = sorted({gold for gold, _ in scored}, reverse=True)
     if len(values) <= MOST_LEVELS:
         return [(f"{value:.2f}", [each for each in scored if each[0] == value]) for value in values]
     bands = [
@@ -108,7 +108,7 @@ def _level(name: str, scored: Scored) -> dict[str, Any]:
     return {
         "name": name,
         "pairs": len(scored),
-        "given": per_cent(float(np.mean([given for given, _ in scored]))),
+        "given": per_cent(float(np.mean([gold for gold, _ in scored]))),
         "spreads": [spread(values) for values in sides],
         "medians": [float(np.median(values)) for values in sides],
     }
@@ -133,7 +133,7 @@ def examples(record: RunRecord) -> dict[str, Any] | None:
         return None
     return {
         "count": len(pairs),
-        "scored": pairs[0].given is not None,
+        "scored": pairs[0].gold is not None,
         "better_count": sum(pair.gain > 0 for pair in pairs),
         "worse_count": sum(pair.gain < 0 for pair in pairs),
         "lists": [

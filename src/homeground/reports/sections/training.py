@@ -100,8 +100,8 @@ def _validation(lines: Lines) -> list[tuple[str, Series]]:
 def _are_alike(first: Points, second: Points) -> bool:
     """Return whether two curves are the same but for rounding."""
     return len(first) == len(second) and all(
-        step == other and math.isclose(value, known, rel_tol=1e-3, abs_tol=1e-9)
-        for (step, value), (other, known) in zip(first, second, strict=True)
+        step == other and math.isclose(value, same, rel_tol=1e-3, abs_tol=1e-9)
+        for (step, value), (other, same) in zip(first, second, strict=True)
     )
 
 
@@ -123,7 +123,7 @@ def _summary(training: TrainingRecord, criterion: str) -> str:
     return " ".join(part for part in [", ".join(facts) + ".", stopped, kept] if part)
 
 
-def tried(record: RunRecord) -> dict[str, Any] | None:
+def trials(record: RunRecord) -> dict[str, Any] | None:
     """Return the fits of a new head and the trials of a search, or None where nothing was tried."""
     head, search = record.scores.head, record.scores.search
     if head is None and search is None:
@@ -167,13 +167,13 @@ def _search(search: SearchRecord) -> dict[str, Any]:
         f"{number(trial.score, words.decimals)}"
         for place, trial in enumerate(search.trials, start=1)
     ]
-    trials = list(zip(search.trials, titles, strict=True))
+    pairs = list(zip(search.trials, titles, strict=True))
     title = f"{words.label} on validation"
     return {
         "metric": words,
         # The place is enough here; what the loss was stands in scores.json.
         "rows": [(trial, (trial.failed or "").partition(":")[0]) for trial in search.trials],
-        "chart": search_chart(trials, chosen=search.chosen, title=title) if len(trials) > 1 else None,
+        "chart": search_chart(pairs, chosen=search.chosen, title=title) if len(pairs) > 1 else None,
     }
 
 

@@ -68,7 +68,7 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "general_look": look(general),
         "general_metric": metric(scores.general.metric if scores.general else ""),
         "why": why(scores, item),
-        "surer": surer(scores, item),
+        "surer": stronger_evidence(scores, item),
         "advice": advice(record),
     }
 
@@ -101,9 +101,9 @@ def units_of(scores: Scores, item: str) -> str:
 
 def why(scores: Scores, item: str) -> str:
     """Return in one or two sentences how sure the verdict is and what it rests on."""
-    level, several = percent(scores.difference.level), scores.trainings
+    level, trainings = percent(scores.difference.level), scores.trainings
     crossed = f"; each was scored by one of {scores.cross_fit} models that had not seen it" if scores.cross_fit else ""
-    basis = f"It rests on {units_of(scores, item)}{crossed}. {_covered(scores, item)}"
+    basis = f"It rests on {units_of(scores, item)}{crossed}. {_coverage(scores, item)}"
     if scores.verdict == "TOO FEW":
         few = f"With fewer than {FEWEST_UNITS} independent units"
         if scores.test_units >= FEWEST_UNITS:
@@ -116,14 +116,14 @@ def why(scores: Scores, item: str) -> str:
         side, change = ("above", "gain") if scores.verdict == "HELPED" else ("below", "loss")
         return (
             f"Sure at the {level} level: the whole interval lies {side} 0, so chance in the choice of test "
-            f"{item}s{' and in training' if several else ''} is an unlikely reason for the {change}. {basis}"
+            f"{item}s{' and in training' if trainings else ''} is an unlikely reason for the {change}. {basis}"
         )
-    if gained(scores):
+    if shows_gain(scores):
         return f"The interval lies above 0, but the gain cannot be counted: {_objection(scores, item)} {basis}"
     return f"Not sure: the {level} interval contains 0, so the change may be chance. {basis}"
 
 
-def _covered(scores: Scores, item: str) -> str:
+def _coverage(scores: Scores, item: str) -> str:
     """Return what the interval covers."""
     if scores.trainings:
         return (
@@ -141,7 +141,7 @@ def _objection(scores: Scores, item: str) -> str:
     return "see the notes on the scores."
 
 
-def surer(scores: Scores, item: str) -> str:
+def stronger_evidence(scores: Scores, item: str) -> str:
     """Return what would make the verdict surer."""
     sentences: list[str] = []
     word, units, trainings = scores.verdict, scores.test_units, len(scores.trainings)
@@ -150,13 +150,13 @@ def surer(scores: Scores, item: str) -> str:
         fewest = scores.units_needed if units >= FEWEST_UNITS else FEWEST_UNITS
         wanted = "More" if fewest is None else f"At least {count(fewest)}"
         sentences.append(f"{wanted} independent units in the test{missing}; 100 or more give narrow intervals.")
-    elif word == "NO EVIDENCE" and not gained(scores) and trainings:
+    elif word == "NO EVIDENCE" and not shows_gain(scores) and trainings:
         share = seeds_share(scores.seeds)
         sentences.append(
             f"A larger test, or more trainings (--seeds {2 * trainings})"
             + (f": {share} of the variance comes from the trainings." if share else ".")
         )
-    elif word == "NO EVIDENCE" and not gained(scores):
+    elif word == "NO EVIDENCE" and not shows_gain(scores):
         sentences.append(larger_test(scores))
     if scores.seen_in_training:
         sentences.append(f"A test without the {item}s that were seen in training.")
@@ -176,7 +176,7 @@ def seeds_share(seeds: SeedsRecord | None) -> str:
     return percent(seeds.seeds_error**2 / whole) if whole else ""
 
 
-def gained(scores: Scores) -> bool:
+def shows_gain(scores: Scores) -> bool:
     """Return whether the interval lies above 0, which examples seen in training may keep from being counted."""
     return scores.difference.low is not None and scores.difference.low > 0
 
@@ -213,7 +213,7 @@ def advice(record: RunRecord) -> str:
     if word == "TOO FEW":
         more = page.more.format(item=page.item)
         return f"Do not decide on this test. Gather more {more}, or split them with a larger test share (--test 0.3)."
-    if word != "HELPED" and gained(scores):
+    if word != "HELPED" and shows_gain(scores):
         items = f"{page.item}s that the model did not learn from" if scores.seen_in_training else f"more {page.item}s"
         return f"Test again with {items}; until then keep using the checkpoint."
     if word != "HELPED" and scores.head:

@@ -11,20 +11,13 @@ from tests.conftest import PAIR_HEADER, topic_pairs
 
 import homeground
 from homeground.errors import DataError, HomegroundError, UsageError
-from homeground.evaluation.general import GeneralSet
-from homeground.experiment.preparation import Prepared, notes, prepare
+from homeground.experiment.data_record import data_notes
+from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 
 WriteCsv = Callable[..., Path]
-
-
-@pytest.fixture
-def ready(encoder: Path) -> Callable[..., Prepared]:
-    def prepared(data: Path, **settings: Any) -> Prepared:
-        return prepare(make_recipe({"data": str(data), "checkpoint": str(encoder)}, **settings))
-
-    return prepared
+SetUp = Callable[..., Setup]
 
 
 @pytest.mark.parametrize(
@@ -59,77 +52,57 @@ def test_a_run_is_not_written_over_the_run_it_starts_from(finished: Run, write_c
     assert (finished.folder / "scores.json").read_bytes() == before
 
 
-def test_folds_that_a_validation_file_chose_for_have_seen_it(
-    write_csv: WriteCsv, ready: Callable[..., Prepared]
-) -> None:
-    rows = topic_pairs(90)
-    data = write_csv("pairs.csv", PAIR_HEADER, rows)
-    validation = write_csv("validation.csv", PAIR_HEADER, [*topic_pairs(20, seed=1), *rows[:3]])
-    crossed = ready(data, validation=str(validation))
-    assert crossed.record["split"]["folds"] == 5
-    assert crossed.seen_in_training == [1, 2, 3]
-    assert ready(data).seen_in_training == []
-
-
-def test_a_test_pair_that_chose_the_weights_counts_as_seen(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
-    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(60))
-    choosing, deciding = topic_pairs(20, seed=1), topic_pairs(40, seed=2)
-    files = {
-        "validation": str(write_csv("validation.csv", PAIR_HEADER, choosing)),
-        "test": str(write_csv("test.csv", PAIR_HEADER, [*deciding, choosing[5]])),
-    }
-    assert ready(data, **files).seen_in_training == [41]
-
-
-def test_texts_alike_but_for_case_and_order_are_not_called_exact_copies(
-    write_csv: WriteCsv, ready: Callable[..., Prepared]
-) -> None:
+def test_texts_alike_but_for_case_and_order_are_not_called_exact_copies(write_csv: WriteCsv, set_up: SetUp) -> None:
     rows = topic_pairs(60)
     rows[7] = (rows[3][0].upper() + "!", " ".join(rows[3][1].split()[::-1]), rows[3][2])
-    said = notes(ready(write_csv("pairs.csv", PAIR_HEADER, rows)).record)
+    sentences = data_notes(set_up(write_csv("pairs.csv", PAIR_HEADER, rows)).record)
     alike = "1 examples have the texts of an earlier one, up to case, punctuation and word order (rows 8); all are kept"
-    assert alike in said
+    assert alike in sentences
 
 
-def test_an_ordered_split_says_what_stands_on_both_sides(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+def test_an_ordered_split_says_what_stands_on_both_sides(write_csv: WriteCsv, set_up: SetUp) -> None:
     rows = [(*row, f"group {n // 8}") for n, row in enumerate(topic_pairs(100))]
     data = write_csv("pairs.csv", [*PAIR_HEADER, "group"], rows)
-    said = "1 groups of the test stand in train or validation too, so it may be easier than new text"
-    assert said in notes(ready(data, split="ordered", train_size=70).record)
-    assert not any("stand in train" in note for note in notes(ready(data).record))
-
-
-def test_general_pairs_that_are_learned_from_are_counted(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
-    rows = topic_pairs(60)
-    general = write_csv("general.csv", PAIR_HEADER, [*topic_pairs(20, seed=3), *rows[:4]])
-    prepared = ready(write_csv("pairs.csv", PAIR_HEADER, rows), general=str(general))
-    found = GeneralSet.of(prepared, prepared.general)
-    assert found is not None and found.seen == 4
+    sentence = "1 groups of the test stand in train or validation too, so it may be easier than new text"
+    assert sentence in data_notes(set_up(data, split="ordered", train_size=70).record)
+    assert not any("stand in train" in note for note in data_notes(set_up(data).record))
 
 
 @pytest.mark.parametrize("cross_fit", [0, 5])
 def test_texts_that_are_cut_are_counted_once_wherever_they_go(
-    write_csv: WriteCsv, ready: Callable[..., Prepared], cross_fit: int
+    write_csv: WriteCsv, set_up: SetUp, cross_fit: int
 ) -> None:
     # The encoder reads 32 tokens; every second pair has one long text, different each time.
     rows = [
         (f"{one} {'bank ' * 40}" if n % 2 else one, two, score) for n, (one, two, score) in enumerate(topic_pairs(80))
     ]
-    record = ready(write_csv("pairs.csv", PAIR_HEADER, rows), cross_fit=cross_fit).record
-    assert record["counts"]["validation"] > 0
-    assert record["truncated"] == {"texts": 40, "max_length": 32}
+    record = set_up(write_csv("pairs.csv", PAIR_HEADER, rows), cross_fit=cross_fit).record
+    assert record.counts.validation > 0
+    assert record.to_json()["truncated"] == {"texts": 40, "max_length": 32}
 
 
-def test_a_test_too_small_for_a_verdict_is_told_before_the_start(
-    write_csv: WriteCsv, ready: Callable[..., Prepared]
-) -> None:
+def test_a_test_too_small_for_a_verdict_is_told_before_the_start(write_csv: WriteCsv, set_up: SetUp) -> None:
     small, enough = (write_csv(f"{count}.csv", PAIR_HEADER, topic_pairs(count)) for count in (24, 40))
-    said = "there will be no verdict: the test has 24 independent units by shared text, and at least 30 are needed"
-    assert said in notes(ready(small).record)
-    assert not any("no verdict" in note for note in notes(ready(enough).record))
+    sentence = "there will be no verdict: the test has 24 independent units by shared text, and at least 30 are needed"
+    assert sentence in data_notes(set_up(small).record)
+    assert not any("no verdict" in note for note in data_notes(set_up(enough).record))
 
 
-def test_why_nothing_can_be_used_is_told(write_csv: WriteCsv, ready: Callable[..., Prepared]) -> None:
+def test_why_nothing_can_be_used_is_told(write_csv: WriteCsv, set_up: SetUp) -> None:
     path = write_csv("empty.csv", PAIR_HEADER, [("a", "", 0.5)] * 12)
     with pytest.raises(DataError, match=r"0 rows can be used of 12, the others were set aside \(12 for empty text\)"):
-        ready(path)
+        set_up(path)
+
+
+def test_rows_of_the_general_set_that_are_set_aside_are_counted_and_named(
+    pairs_csv: Path, encoder: Path, write_csv: Callable[..., Path]
+) -> None:
+    general = write_csv("general.csv", PAIR_HEADER, [*topic_pairs(40, seed=9), ("", "bank", 0.5), ("loan", " ", 0.5)])
+    sentences: list[str] = []
+    setup = prepare(
+        make_recipe({}, data=str(pairs_csv), checkpoint=str(encoder), general=str(general)), report=sentences.append
+    )
+    assert f"{general}: 2 rows set aside for empty text (rows 41, 42)" in sentences
+    assert {"file": str(general), "reason": "empty text", "count": 2, "rows": [41, 42]} in (
+        setup.record.to_json()["set_aside"]
+    )

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import checkpoints
 
+from homeground.checkpoint import open_checkpoint
 from homeground.data.examples import Example
 from homeground.errors import DataError
-from homeground.experiment.general import SHARED, general_sets, is_sts_benchmark, read_general, script_remarks
-from homeground.recipe.recipe import Recipe, make_recipe
+from homeground.experiment.general_sets import (
+    SHARED_TEXTS,
+    Domain,
+    is_sts_benchmark,
+    read_general,
+    read_general_sets,
+    script_notes,
+)
+from homeground.recipe.recipe import make_recipe
 from homeground.tasks.classification.classification import Classification
-from homeground.tasks.mlm.mlm import MaskedLanguageModelling
-from homeground.tasks.similarity import Similarity
+from homeground.tasks.classification.spec import ClassificationSpec
+from homeground.tasks.mlm.masking import Masking
+from homeground.tasks.mlm.spec import MaskedLMSpec
+from homeground.tasks.similarity.similarity import Similarity
+from homeground.tasks.similarity.spec import SimilaritySpec
+from homeground.tasks.task import Task, TaskSpec
 
 STS = [
     "main-captions\tMSRvid\t2012test\t0001\t5.000\tA boat is on the river.\tA boat lies on the river.",
@@ -24,18 +37,23 @@ STS = [
 REAL = Path(__file__).parents[3] / "shared" / "data" / "sts-benchmark-en" / "sts-dev.csv"
 
 
-def recipe(**settings: Any) -> Recipe:
-    return make_recipe({"data": "pairs.csv"}, **settings)
+def pairs(loss: str = "cosine_mse", *, examples: Sequence[Example] = (), **settings: Any) -> Domain:
+    """Return a domain of pairs that are learned by a loss; ``settings`` are those of the recipe."""
+    spec = SimilaritySpec({"text_1": "a", "text_2": "b", "similarity": "c"}, loss, "pearson")
+    return domain(spec, spec.with_splits({}, None), examples, **settings)
 
 
-def measured_with(loss: str) -> Similarity:
-    return Similarity({"text_1": "a", "text_2": "b", "similarity": "c"}, loss, "pearson")
+def reviews(loss: str = "cross_entropy", metric: str = "accuracy", **settings: Any) -> Domain:
+    """Return a domain whose texts are called "review" and are good or bad."""
+    spec = ClassificationSpec({"text": "review", "label": "is_good"}, loss, metric)
+    examples = [Example(1, ("x",), labels=("bad",)), Example(2, ("y",), labels=("good",))]
+    return domain(spec, spec.for_labels(("bad", "good"), examples), **settings)
 
 
-def reviews(**settings: Any) -> Classification:
-    """Return the task of a domain whose texts are called "review" and are good or bad."""
-    settings = {"loss": "cross_entropy", "primary_metric": "accuracy", **settings}
-    return Classification({"text": "review", "label": "is_good"}, labels=("bad", "good"), **settings)
+def domain(spec: TaskSpec, task: Task, examples: Sequence[Example] = (), **settings: Any) -> Domain:
+    # Only masked words are measured with something of the checkpoint, its mask token.
+    unused: Any = None
+    return Domain(make_recipe({"data": "pairs.csv"}, **settings), spec, task, unused, examples)
 
 
 @pytest.fixture
@@ -46,18 +64,21 @@ def sts(tmp_path: Path) -> Path:
 
 
 def test_plain_texts_are_measured_by_the_loss_and_need_two(tmp_path: Path) -> None:
-    domain = MaskedLanguageModelling({"text": "text"}, primary_metric="perplexity")
+    spec = MaskedLMSpec({"text": "text"}, "perplexity", 0, Masking(), line_by_line=False, draws=1)
+    checkpoint = open_checkpoint(str(checkpoints.bert(tmp_path / "bert")))
+    task = spec.with_splits({}, checkpoint)
+    domain = Domain(make_recipe({"data": "texts.csv"}), spec, task, checkpoint)
     path = tmp_path / "general.csv"
     path.write_text("text,number\none text,1\nanother,2\n")
-    assert read_general(str(path), recipe(), domain)[0].primary_metric == "masked_loss"
+    assert read_general(str(path), domain)[0].info.primary_metric == "masked_loss"
     path.write_text("text,number\n ,1\n ,2\n")
     with pytest.raises(DataError, match="0 rows can be measured of 2"):
-        read_general(str(path), recipe(), domain)
+        read_general(str(path), domain)
 
 
 def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None:
     assert is_sts_benchmark(str(sts))
-    task, read = read_general(str(sts), recipe(), measured_with("cosent"))
+    task, read = read_general(str(sts), pairs("cosent"))
     assert [example.texts for example in read.examples] == [
         ("A boat is on the river.", "A boat lies on the river."),
         ('He said "yes.', 'He said "no".'),
@@ -65,7 +86,7 @@ def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None
     ]
     assert [example.score for example in read.examples] == [1.0, 0.5, 0.0]
     assert isinstance(task, Similarity)
-    assert (task.kind, task.primary_metric) == ("cosine", "pearson")
+    assert (task.kind, task.info.primary_metric) == ("cosine", "pearson")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +98,7 @@ def test_the_benchmarks_own_format_is_known_by_its_first_line(sts: Path) -> None
     ],
 )
 def test_it_is_measured_by_the_similarity_of_the_domain(sts: Path, loss: str, kind: str, scores: list[float]) -> None:
-    task, read = read_general(str(sts), recipe(), measured_with(loss))
+    task, read = read_general(str(sts), pairs(loss))
     assert isinstance(task, Similarity)
     assert task.kind == kind
     assert [example.score for example in read.examples] == scores
@@ -88,26 +109,26 @@ def test_any_other_file_is_read_by_the_usual_names_whatever_the_domain_is_called
 ) -> None:
     path = write_csv("general.csv", ["sentence1", "sentence2", "score"], [["a", "b", "0.25"], ["c", "d", "1"]])
     assert not is_sts_benchmark(str(path))
-    domain = recipe(text_1="left", text_2="right", similarity="grade", score_range="1,7", primary_metric="mae")
-    task, read = read_general(str(path), domain, measured_with("cosine_mse"))
+    domain = pairs(text_1="left", text_2="right", similarity="grade", score_range="1,7", primary_metric="mae")
+    task, read = read_general(str(path), domain)
     assert [example.score for example in read.examples] == [0.25, 1.0]
-    assert task.primary_metric == "pearson"
+    assert task.info.primary_metric == "pearson"
 
 
 def test_its_scores_have_a_range_of_their_own(write_csv: Callable[..., Path]) -> None:
     path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["c", "d", "3"]])
     with pytest.raises(DataError, match=r"row 2: .* holds 3; expected a number from 0 to 1"):
-        read_general(str(path), recipe(score_range="1,5"), measured_with("cosine_mse"))
+        read_general(str(path), pairs(score_range="1,5"))
     with pytest.raises(DataError, match="add --general-score-range LOW,HIGH"):
-        read_general(str(path), recipe(), measured_with("cosine_mse"))
-    _, read = read_general(str(path), recipe(general_score_range="1,5"), measured_with("cosine_mse"))
+        read_general(str(path), pairs())
+    _, read = read_general(str(path), pairs(general_score_range="1,5"))
     assert [example.score for example in read.examples] == [0.0, 0.5]
 
 
 def test_pairs_without_scores_are_refused(write_csv: Callable[..., Path]) -> None:
     path = write_csv("general.csv", ["anchor", "positive"], [["a", "b"], ["c", "d"]])
     with pytest.raises(DataError, match=r"general\.csv: holds pairs without scores"):
-        read_general(str(path), recipe(), measured_with("multiple_negatives_ranking"))
+        read_general(str(path), pairs("multiple_negatives_ranking"))
 
 
 @pytest.mark.parametrize("header", [["review", "is_good"], ["text", "label"]])
@@ -115,23 +136,23 @@ def test_a_classifier_may_be_measured_on_texts_with_its_own_labels(
     write_csv: Callable[..., Path], header: list[str]
 ) -> None:
     path = write_csv("general.csv", header, [["a fine film", "good"], ["a dull one", "bad"], ["", "bad"]])
-    task, read = read_general(str(path), recipe(text="review", label="is_good"), reviews())
+    task, read = read_general(str(path), reviews(text="review", label="is_good"))
     assert [(example.texts, example.labels) for example in read.examples] == [
         (("a fine film",), ("good",)),
         (("a dull one",), ("bad",)),
     ]
-    assert (task.primary_metric, tuple(task.labels)) == ("accuracy", ("bad", "good"))
+    assert (task.info.primary_metric, tuple(task.labels)) == ("accuracy", ("bad", "good"))
 
 
 def test_a_classifier_may_be_measured_on_pairs_too(sts: Path) -> None:
-    task, _ = read_general(str(sts), recipe(), reviews())
-    assert (task.head, task.primary_metric) == ("encoder", "pearson")
+    task, _ = read_general(str(sts), reviews())
+    assert (task.info.head, task.info.primary_metric) == ("encoder", "pearson")
 
 
 def test_labels_that_the_domain_has_not_are_refused(write_csv: Callable[..., Path]) -> None:
     path = write_csv("general.csv", ["text", "label"], [["a", "good"], ["b", "mixed"]])
     with pytest.raises(DataError, match=r'general\.csv: holds the labels "mixed", which the domain has not'):
-        read_general(str(path), recipe(), reviews())
+        read_general(str(path), reviews())
 
 
 def pairs_file(write_csv: Callable[..., Path], name: str, count: int, first: int = 0) -> str:
@@ -143,21 +164,20 @@ def test_one_file_that_chooses_and_decides_is_cut_into_halves_that_share_no_text
     write_csv: Callable[..., Path],
 ) -> None:
     path = pairs_file(write_csv, "general.csv", 101)
-    decides, chooses = general_sets(recipe(keep_general=path), measured_with("cosine_mse"))
+    decides, chooses = read_general_sets(pairs(keep_general=path))
     assert decides is not None and chooses is not None
     assert abs(len(decides.examples) - len(chooses.examples)) <= 2
     assert len(decides.examples) + len(chooses.examples) == 101
     texts = [{text for example in part.examples for text in example.texts} for part in (decides, chooses)]
     assert not texts[0] & texts[1]
-    assert general_sets(recipe(keep_general=path), measured_with("cosine_mse")) == (decides, chooses)
+    assert read_general_sets(pairs(keep_general=path)) == (decides, chooses)
 
 
 def test_of_two_files_the_one_that_chooses_gives_up_what_they_share(write_csv: Callable[..., Path]) -> None:
-    decides, chooses = general_sets(
-        recipe(
+    decides, chooses = read_general_sets(
+        pairs(
             general=pairs_file(write_csv, "decides.csv", 20), keep_general=pairs_file(write_csv, "chooses.csv", 20, 10)
-        ),
-        measured_with("cosine_mse"),
+        )
     )
     assert decides is not None and chooses is not None
     assert (len(decides.examples), len(chooses.examples)) == (20, 10)
@@ -168,16 +188,16 @@ def test_a_file_too_small_to_be_cut_is_refused(write_csv: Callable[..., Path]) -
     with pytest.raises(
         DataError, match=r"small\.csv: [01] examples are left to choose by, of those that share no text"
     ):
-        general_sets(recipe(keep_general=pairs_file(write_csv, "small.csv", 3)), measured_with("cosine_mse"))
+        read_general_sets(pairs(keep_general=pairs_file(write_csv, "small.csv", 3)))
 
 
 def test_what_chooses_shares_no_text_with_the_data_and_it_is_told(write_csv: Callable[..., Path]) -> None:
     path = pairs_file(write_csv, "chooses.csv", 40)
     decides = pairs_file(write_csv, "decides.csv", 10, 100)
-    known = [Example(1, ("text 3", "elsewhere"), score=0.5), Example(2, ("elsewhere", "other 20"), score=0.5)]
-    _, chooses = general_sets(recipe(keep_general=path, general=decides), measured_with("cosine_mse"), known)
+    learned = [Example(1, ("text 3", "elsewhere"), score=0.5), Example(2, ("elsewhere", "other 20"), score=0.5)]
+    _, chooses = read_general_sets(pairs(examples=learned, keep_general=path, general=decides))
     assert chooses is not None
-    assert chooses.set_aside[SHARED] == [7, 8, 21]
+    assert chooses.skipped[SHARED_TEXTS] == [7, 8, 21]
     assert len(chooses.examples) == 37
 
 
@@ -187,38 +207,37 @@ def test_a_half_of_one_score_is_refused(write_csv: Callable[..., Path]) -> None:
     with pytest.raises(
         DataError, match=r"examples to (choose|decide) by have the score 0.5, so nothing can be measured"
     ):
-        general_sets(recipe(keep_general=str(path)), measured_with("cosine_mse"))
+        read_general_sets(pairs(keep_general=str(path)))
 
 
 def test_the_labels_of_each_half_are_its_own(write_csv: Callable[..., Path]) -> None:
     rows = [[f"text {n}", "good" if n == 1 else "bad"] for n in range(12)]
     path = write_csv("general.csv", ["text", "label"], rows)
-    domain = reviews(loss="binary_cross_entropy", primary_metric="macro_f1")
     tested: list[Any] = []
-    for half in general_sets(recipe(keep_general=str(path)), domain):
+    for half in read_general_sets(reviews("binary_cross_entropy", "macro_f1", keep_general=str(path))):
         assert half is not None and isinstance(half.task, Classification)
         tested.append(half.task.tested)
     assert sorted(tested, key=str) == [(0, 1), (0,)]
 
 
 def test_without_a_file_there_is_no_general_set() -> None:
-    assert general_sets(recipe(), measured_with("cosine_mse")) == (None, None)
+    assert read_general_sets(pairs()) == (None, None)
 
 
 def test_a_single_pair_measures_nothing_and_is_refused(write_csv: Callable[..., Path]) -> None:
     path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [["a", "b", "1"], ["", "d", "0.3"]])
     with pytest.raises(DataError, match=r"general\.csv: 1 rows can be measured of 2; expected at least 2"):
-        read_general(str(path), recipe(), measured_with("cosine_mse"))
+        read_general(str(path), pairs())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.csv"):
-        read_general(str(tmp_path / "nowhere.csv"), recipe(), measured_with("cosine_mse"))
+        read_general(str(tmp_path / "nowhere.csv"), pairs())
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real data is not here")
 def test_the_real_benchmark_is_read_whole() -> None:
-    _, read = read_general(str(REAL), recipe(), measured_with("cosine_mse"))
+    _, read = read_general(str(REAL), pairs())
     assert len(read.examples) == 1500
     scores = [example.score or 0.0 for example in read.examples]
     assert (min(scores), max(scores)) == (0.0, 1.0)
@@ -239,7 +258,7 @@ def test_a_general_set_in_another_script_is_remarked_on(
     write_csv: Callable[..., Path], texts: tuple[str, ...], general: tuple[str, ...], says: str
 ) -> None:
     path = write_csv("general.csv", ["text_1", "text_2", "similarity"], [(*general, 1), (*general[::-1], 0)])
-    decides, _ = general_sets(make_recipe({"data": "pairs.csv"}, general=str(path)), measured_with("cosine_mse"))
+    decides, _ = read_general_sets(pairs(general=str(path)))
     assert decides is not None
-    remarks = script_remarks(decides, [Example(row, (text,)) for row, text in enumerate(texts)])
-    assert [says in remark for remark in remarks] == ([True] if says else [])
+    notes = script_notes(decides, [Example(row, (text,)) for row, text in enumerate(texts)])
+    assert [says in note for note in notes] == ([True] if says else [])

@@ -1,0 +1,41 @@
+"""What tests of whole runs share: listeners for the events of a run, and readers of what it leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from homeground.experiment.events import Notice
+
+
+class Broken(Exception):
+    """Stands for whatever ends a process at once."""
+
+
+def recorder(events: list[str]) -> Callable[[object], None]:
+    """Return a listener that appends the text of a notice, and the type's name of any other event."""
+    return lambda event: events.append(event.text if isinstance(event, Notice) else type(event).__name__)
+
+
+def notices(events: list[str]) -> Callable[[object], None]:
+    """Return a listener that appends the text of every notice."""
+    return lambda event: events.append(event.text) if isinstance(event, Notice) else None
+
+
+def broken_at(place: str, events: list[str]) -> Callable[[object], None]:
+    """Return a listener that records events, and breaks at the notice of a place or at the first step after it."""
+    listen = recorder(events)
+
+    def break_there(event: object) -> None:
+        listen(event)
+        if place in events[-1] or (events[-1] == "Step" and any(text.startswith(place) for text in events)):
+            raise Broken
+
+    return break_there
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of JSON Lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

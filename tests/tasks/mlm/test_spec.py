@@ -1,0 +1,84 @@
+"""What a file of plain texts is: its documents, its notes, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests import checkpoints
+from tests.masking import TEXTS, write_texts
+from tests.reading import read, spec_of, write_lines
+
+from homeground.checkpoint import open_checkpoint
+from homeground.data.examples import digest
+from homeground.errors import CheckpointError, DataError, UsageError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.bert(tmp_path_factory.mktemp("bert"))
+
+
+def test_every_text_is_a_document_known_by_the_hash_of_its_text(tmp_path: Path) -> None:
+    examples = read(write_texts(tmp_path / "texts.jsonl", TEXTS)).examples
+    assert [example.digest for example in examples] == [digest([text]) for text in TEXTS]
+
+
+def test_a_folder_of_text_files_has_a_document_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "texts"
+    (place / "below").mkdir(parents=True)
+    for number, text in enumerate(TEXTS):
+        (place / ("below" if number % 2 else "") / f"{number}.txt").write_text(text + "\nsecond line\n")
+    examples = read(place).examples
+    assert len(examples) == 4
+    assert {example.digest for example in examples} == {digest([text + "\nsecond line\n"]) for text in TEXTS}
+
+
+def test_a_text_file_has_a_document_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("\n\n".join(TEXTS) + "\n")
+    assert [example.row for example in read(path).examples] == [1, 3, 5, 7]
+
+
+def test_an_empty_folder_or_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"without \.txt"):
+        read(tmp_path)
+    path = tmp_path / "texts.txt"
+    path.write_text("\n \n")
+    with pytest.raises(DataError, match="holds no text"):
+        read(path)
+
+
+def test_rows_without_text_are_named(tmp_path: Path) -> None:
+    examples = read(write_texts(tmp_path / "texts.jsonl", ["one two", " ", "three"]))
+    assert examples.set_aside == {"empty text": [2]}
+    assert [example.row for example in examples.examples] == [1, 3]
+
+
+def test_columns_that_are_not_read_are_named_unless_the_task_was(tmp_path: Path, folder: Path) -> None:
+    lines = [{"text": f"text {number}", "kind": "ab"[number % 2], "lang": "de"} for number in range(20)]
+    path, checkpoint = write_lines(tmp_path / "texts.jsonl", lines), open_checkpoint(str(folder))
+    (note,) = spec_of(path).with_splits({}, checkpoint).info.notes
+    assert 'not read: "kind", "lang"' in note
+    assert spec_of(path, task="mlm").with_splits({}, checkpoint).info.notes == ()
+
+
+def test_a_tokenizer_without_a_mask_token_is_refused(tmp_path: Path) -> None:
+    folder = checkpoints.bert(tmp_path / "bert")
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).is_file():
+            path = folder / name
+            path.write_text(path.read_text().replace("[MASK]", "[COVER]").replace('"mask_token"', '"cover_token"'))
+    spec = spec_of(write_texts(tmp_path / "texts.jsonl", TEXTS))
+    with pytest.raises(CheckpointError, match="no mask token"):
+        spec.with_splits({}, open_checkpoint(str(folder)))
+    with pytest.raises(CheckpointError, match="no mask token"):
+        spec.for_model(open_checkpoint(str(folder)), [])
+
+
+def test_another_loss_or_metric_is_refused(tmp_path: Path) -> None:
+    path = write_texts(tmp_path / "texts.jsonl", TEXTS)
+    with pytest.raises(UsageError, match="not for plain texts"):
+        spec_of(path, task="mlm", loss="cosent")
+    with pytest.raises(UsageError, match="masked_loss"):
+        spec_of(path, task="mlm", primary_metric="accuracy")

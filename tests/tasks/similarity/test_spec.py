@@ -1,0 +1,189 @@
+"""What a file of pairs is: which columns it finds, what it refuses, and how its scores are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import PAIR_HEADER
+from tests.reading import read, spec_of
+
+from homeground.errors import DataError, UsageError
+
+WriteCsv = Callable[..., Path]
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (["text_1", "text_2", "similarity"], ("text_1", "text_2", "similarity")),
+        (["sentence1", "sentence2", "score"], ("sentence1", "sentence2", "score")),
+        (["Sentence_A", "Sentence_B", "Relatedness_Score"], ("Sentence_A", "Sentence_B", "Relatedness_Score")),
+        (["id", "score", "ref", "base"], ("base", "ref", "score")),
+    ],
+)
+def test_columns_are_found_by_their_usual_names(
+    write_csv: WriteCsv, header: list[str], expected: tuple[str, ...]
+) -> None:
+    path = write_csv("pairs.csv", header, [["0.5"] * len(header)])
+    assert spec_of(path).columns == dict(zip(PAIR_HEADER, expected, strict=True))
+
+
+def test_named_columns_come_first_and_play_one_part_only(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["sentence1", "sentence2", "score", "mean"], [["a", "b", "0.1", "0.2"]])
+    columns = spec_of(path, text_1="sentence2", text_2="sentence1", similarity="mean").columns
+    assert columns == {"text_1": "sentence2", "text_2": "sentence1", "similarity": "mean"}
+    with pytest.raises(DataError, match="no column is called text_2 or a usual name"):
+        spec_of(path, text_1="sentence2")
+
+
+@pytest.mark.parametrize(
+    ("header", "loss", "parts"),
+    [
+        (["anchor", "positive"], "multiple_negatives_ranking", 2),
+        (["query", "pos", "neg"], "multiple_negatives_ranking", 3),
+        (["text_1", "text_2", "similarity"], "angular_mse", 2),
+    ],
+)
+def test_the_loss_follows_from_the_columns(write_csv: WriteCsv, header: list[str], loss: str, parts: int) -> None:
+    spec = spec_of(write_csv("pairs.csv", header, [["0.5"] * len(header)]))
+    assert (spec.loss, len(spec.text_columns)) == (loss, parts)
+    assert spec.info.in_batch_negatives == (loss == "multiple_negatives_ranking")
+
+
+def test_a_name_that_is_not_there_meets_the_nearest(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    with pytest.raises(DataError, match=r'has no column "similarty"; did you mean "similarity"\?'):
+        spec_of(path, similarity="similarty")
+
+
+def test_a_column_close_to_a_usual_name_is_offered(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["text_1", "text_2", "similarty"], [["a", "b", "0.5"]])
+    with pytest.raises(DataError, match=r'called similarity or .*; did you mean "similarty"\?; the columns are'):
+        spec_of(path)
+
+
+def test_a_named_part_that_plays_no_role_is_refused(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["anchor", "positive", "title"], [["a", "b", "c"]])
+    with pytest.raises(UsageError, match=r"^--text-1: pairs are either scored .* or belong together"):
+        spec_of(path, text_1="title")
+    both = write_csv("both.csv", [*PAIR_HEADER, "other"], [["a", "b", "0.5", "c"]])
+    with pytest.raises(UsageError, match=r"^--negative: pairs are either scored"):
+        spec_of(both, negative="other")
+
+
+def test_one_column_cannot_be_two_parts(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    with pytest.raises(UsageError, match=r"is named for two parts: text_1, text_1, similarity"):
+        spec_of(path, text_1="text_1", text_2="text_1")
+
+
+def test_columns_without_a_part_are_listed_with_the_flags_that_name_them(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["left", "right", "grade"], [["a", "b", "0.5"]])
+    with pytest.raises(DataError, match=r'the columns are "left", "right", "grade"; name the parts with --text-1'):
+        spec_of(path)
+
+
+def test_a_loss_that_needs_other_columns_is_refused(write_csv: WriteCsv) -> None:
+    scored = write_csv("scored.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    with pytest.raises(UsageError, match="multiple_negatives_ranking learns from pairs without scores"):
+        spec_of(scored, loss="multiple_negatives_ranking")
+    unscored = write_csv("unscored.csv", ["anchor", "positive"], [["a", "b"]])
+    with pytest.raises(UsageError, match=r"cosent learns from scored pairs \(--similarity\)"):
+        spec_of(unscored, loss="cosent")
+
+
+def test_a_loss_that_holds_the_pairs_of_a_batch_against_each_other_needs_two_of_them(write_csv: WriteCsv) -> None:
+    scored = write_csv("scored.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    unscored = write_csv("unscored.csv", ["anchor", "positive"], [["a", "b"]])
+    with pytest.raises(UsageError, match=r"cosent learns from the other pairs of a batch; use --batch-size 2"):
+        spec_of(scored, loss="cosent", batch_size=1)
+    with pytest.raises(UsageError, match=r"multiple_negatives_ranking learns from the other pairs of a batch"):
+        spec_of(unscored, batch_size=1)
+    assert spec_of(scored, batch_size=1).loss == "angular_mse"
+
+
+def test_a_metric_that_is_not_measured_is_refused(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    assert spec_of(path, primary_metric="mse").primary_metric == "mse"
+    with pytest.raises(UsageError, match=r'"pearsn" is not measured on this data; did you mean "pearson"'):
+        spec_of(path, primary_metric="pearsn")
+
+
+def test_spearman_describes_and_does_not_decide(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
+    with pytest.raises(UsageError, match="--primary-metric spearman: its ranks are not drawn anew"):
+        spec_of(path, primary_metric="spearman")
+
+
+# Rows
+
+
+def scored_file(write_csv: WriteCsv, scores: list[Any]) -> Path:
+    return write_csv("pairs.csv", PAIR_HEADER, [[f"a{n}", f"b{n}", score] for n, score in enumerate(scores)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [0.5, 0.75, 1.0]),  # the angular loss: an unrelated pair scores 0.5
+        ({"loss": "cosine_mse"}, [0.0, 0.5, 1.0]),
+        ({"loss": "cosent"}, [0.0, 0.5, 1.0]),
+    ],
+)
+def test_a_score_range_is_mapped_to_the_scale_of_the_similarity(
+    write_csv: WriteCsv, settings: dict[str, Any], expected: list[float]
+) -> None:
+    examples = read(scored_file(write_csv, [1, 3, 5]), score_range="1,5", **settings).examples
+    assert [example.score for example in examples] == expected
+
+
+def test_scores_from_0_to_1_are_taken_as_they_are(write_csv: WriteCsv) -> None:
+    examples = read(scored_file(write_csv, [0, 0.3, 1])).examples
+    assert [example.score for example in examples] == [0.0, 0.3, 1.0]
+
+
+def test_a_score_out_of_range_is_named_with_file_row_and_column(write_csv: WriteCsv) -> None:
+    path = scored_file(write_csv, [0.5, 4.2])
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f'{path}, row 2: column "similarity" holds 4.2; expected a number from 0 to 1; '
+        "for another scale add --score-range LOW,HIGH, LOW meaning unrelated"
+    )
+    with pytest.raises(DataError, match=r"row 2: .* holds 4\.2; expected a number from 1 to 4$"):
+        read(scored_file(write_csv, [2, 4.2]), score_range="1,4")
+
+
+def test_scores_that_are_all_the_same_are_refused(write_csv: WriteCsv) -> None:
+    with pytest.raises(DataError, match=r'column "similarity" holds 0\.5 in every row'):
+        read(scored_file(write_csv, [0.5, 0.5, 0.5]))
+
+
+def test_rows_with_an_empty_text_are_skipped_and_named(write_csv: WriteCsv) -> None:
+    rows = [["a", "b", 0.1], ["", "b", 0.2], ["a", " \t", 0.3], ["c", "d", 0.4]]
+    examples = read(write_csv("pairs.csv", PAIR_HEADER, rows))
+    assert [example.row for example in examples.examples] == [1, 4]
+    assert examples.set_aside == {"empty text": [2, 3]}
+
+
+def test_a_row_without_its_group_is_refused(write_csv: WriteCsv) -> None:
+    rows = [["a", "b", 0.1, "x"], ["c", "d", 0.2, ""]]
+    path = write_csv("pairs.csv", [*PAIR_HEADER, "group"], rows)
+    with pytest.raises(DataError, match=r'row 2: column "group" holds nothing'):
+        read(path)
+
+
+def test_one_sentence_describes_how_the_file_was_read(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", [*PAIR_HEADER, "group"], [["a", "b", 1, "x"]])
+    assert spec_of(path, score_range="0,5").info.description == (
+        'scored pairs of texts, "text_1" and "text_2", similarity in "similarity" from 0 to 5, kept together by "group"'
+    )
+    path = write_csv("triplets.csv", ["anchor", "positive", "negative"], [["a", "b", "c"]])
+    assert spec_of(path).info.description == (
+        'pairs of texts that belong together, "anchor" and "positive", with a text that does not in "negative"'
+    )

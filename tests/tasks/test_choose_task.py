@@ -1,0 +1,62 @@
+"""Which task a file is for where nobody names one, and which settings a task does not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.reading import spec_of, write_lines
+
+from homeground.recipe.recipe import make_recipe
+from homeground.tasks import unread_settings
+
+
+def test_a_score_means_similarity(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("pairs.csv", ["text_1", "text_2", "similarity"], [("a", "b", 0.5), ("c", "d", 0.1)])
+    assert spec_of(path).info.name == "similarity"
+
+
+def test_texts_alone_are_masked_language_modelling(tmp_path: Path) -> None:
+    info = spec_of(write_lines(tmp_path / "texts.jsonl", [{"text": "the bank"}, {"text": "bad news"}])).info
+    assert (info.name, info.columns["text"]) == ("mlm", "text")
+
+
+def test_a_number_for_every_row_is_no_label(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("texts.csv", ["id", "text"], [(number, f"text {number}") for number in range(4)])
+    assert spec_of(path).info.name == "mlm"
+
+
+def test_a_column_of_labels_beside_the_text_is_classification_unless_the_task_is_named(tmp_path: Path) -> None:
+    lines = [{"text": f"text {number}", "kind": "ab"[number % 2]} for number in range(20)]
+    path = write_lines(tmp_path / "texts.jsonl", lines)
+    assert spec_of(path).info.name == "classification"
+    assert spec_of(path, task="mlm").info.name == "mlm"
+
+
+@pytest.mark.parametrize("labels", [{"label_name": "abcd"}, {"tags": [["a", str(number)] for number in range(12)]}])
+def test_few_labels_and_lists_of_labels_beside_the_text_are_labels_still(
+    tmp_path: Path, labels: dict[str, Any]
+) -> None:
+    ((column, values),) = labels.items()
+    lines = [{"text": f"text {number}", column: values[number % len(values)]} for number in range(12)]
+    assert spec_of(write_lines(tmp_path / "texts.jsonl", lines)).info.name == "classification"
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "notes"),
+    [
+        (
+            "mlm",
+            {"truncation": "head_and_tail", "class_weights": "balanced"},
+            ["of no effect on mlm: --truncation, --class-weights"],
+        ),
+        ("classification", {"mlm_probability": 0.3}, ["of no effect on classification: --mlm-probability"]),
+        ("mlm", {"mlm_probability": 0.3, "text": "text", "truncation": "head"}, []),
+    ],
+)
+def test_changed_settings_that_a_task_does_not_read_are_named(
+    task: str, settings: dict[str, object], notes: list[str]
+) -> None:
+    assert unread_settings(make_recipe({}, data="texts.jsonl", **settings), task) == notes

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import homeground
-from homeground.experiment.events import Notice
+from homeground.training.events import Notice
 from homeground.training.train import Evaluated
 
 TITLES = (

@@ -60,9 +60,9 @@ def ours(task_name: str, precision: str = "auto") -> Callable[[Path, int], float
     """Return what times steps of this library's loop."""
 
     def measure(folder: Path, steps: int) -> float:
-        from homeground.data.tokenized import TextTokens
-from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
+        from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
         from homeground.data.corpus import read_file
+        from homeground.data.tokenized import TextTokens
         from homeground.engines import open_engine
         from homeground.recipe.recipe import make_recipe
         from homeground.tasks import choose_task
@@ -72,9 +72,9 @@ from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
         recipe = make_recipe({}, data=str(data), task=task_name, batch_size=size, precision=precision)
         checkpoint = open_checkpoint(checkpoint_in(folder))
         table = read_file(str(data), recipe)
-        task = choose_task(table, recipe)
-        examples = task.read(table).examples
-        task = task.settled({"train": examples, "validation": [], "test": []}, checkpoint)
+        spec = choose_task(table, recipe)
+        examples = spec.read(table).examples
+        task = spec.with_splits({"train": examples, "validation": [], "test": []}, checkpoint)
         longest = checkpoint.max_length if task_name == "similarity" else LENGTH
         tokenizer = load_tokenizer(checkpoint, max_length=longest)
         rows = task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))

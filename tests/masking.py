@@ -10,7 +10,7 @@ import numpy as np
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.tokenized import TextTokens
-from homeground.tasks.mlm.blocks import IGNORED, MaskedRows
+from homeground.tasks.mlm.blocks import IGNORED_LABEL, MaskedRows
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.task import Batch
 from tests.conftest import TOPICS
@@ -79,12 +79,12 @@ class TableModel:
     def predict(self, batch: Batch) -> Batch:
         """Return the table's log probability of every label."""
         self.batches.append(batch)
-        labels = batch["labels"][batch["labels"] != IGNORED].tolist()
+        labels = batch["labels"][batch["labels"] != IGNORED_LABEL].tolist()
         return {"log_probabilities": np.array([self.log_probabilities.get(label, self.default) for label in labels])}
 
     def fill(self, batch: Batch, count: int) -> Batch:
         """Return the table's likeliest tokens for every masked place."""
-        places = int((batch["labels"] != IGNORED).sum())
+        places = int((batch["labels"] != IGNORED_LABEL).sum())
         best = sorted(self.log_probabilities, key=lambda token: -self.log_probabilities[token])[:count]
         sure = np.array([[self.log_probabilities[token] for token in best]] * places)
         return {"ids": np.array([best] * places), "log_probabilities": sure}

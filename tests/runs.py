@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from homeground.experiment.events import Notice
+from homeground.training.events import Notice
 
 
 class Broken(Exception):

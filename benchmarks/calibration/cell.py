@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from homeground.evaluation.verdict import Figures, domain_verdict
 from homeground.randomness import generator
 from homeground.statistics.bootstrap import Interval, differences
-from homeground.statistics.classification import FOUND
+from homeground.statistics.classification import FIRST_CLASS_COLUMN
 from homeground.statistics.resampling import Layout
 from homeground.tasks.classification.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1
 from homeground.tasks.task import RareClass
@@ -183,7 +183,7 @@ def _judged(
     """Return the interval as it is shown, the smallest detectable effect and the word of the verdict."""
     own = None if sample.units_of is None else sample.units_of[set_]
     if scored.of_class is not None and own is not None:
-        sums = sample.after[set_].sum(axis=0)[FOUND : FOUND + 3 * len(own)].reshape(3, -1)
+        sums = sample.after[set_].sum(axis=0)[FIRST_CLASS_COLUMN : FIRST_CLASS_COLUMN + 3 * len(own)].reshape(3, -1)
         found, true, said = sums[:, scored.of_class].astype(int).tolist()
         low, high = interval_of_f1(found, true + said - 2 * found, (interval.low, interval.high))
         enough = own[scored.of_class] >= FEWEST_OF_A_CLASS

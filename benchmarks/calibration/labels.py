@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from homeground.statistics import classification as formulas
-from homeground.statistics.classification import FOUND
+from homeground.statistics.classification import FIRST_CLASS_COLUMN
 
 P = np.geomspace(0.5, 0.02, 8)
 """How often a label is given."""
@@ -30,7 +30,7 @@ FOUND_AT, SPARED_AT = 0.5, 1.8
 OF_TEXT = 0.3
 """The share of hardness that the labels of a text have in common."""
 
-LAST = FOUND + 3 * len(P)
+LAST = FIRST_CLASS_COLUMN + 3 * len(P)
 
 
 def simulate(design: Design, sets: int, effect: float, random: np.random.Generator) -> Sample:
@@ -50,11 +50,15 @@ def simulate(design: Design, sets: int, effect: float, random: np.random.Generat
             right = common[model] + each + own + skill + np.where(true, FOUND_AT, SPARED_AT) > 0
             all_right[model] &= right
             for part, values in enumerate((true & right, true, true == right)):
-                sides[model, ..., FOUND + part * len(P) + place] = total(layout, values)
+                sides[model, ..., FIRST_CLASS_COLUMN + part * len(P) + place] = total(layout, values)
     for model in (0, 1):
         sides[model, ..., 1] = total(layout, all_right[model])
     sides[..., LAST] = sides[..., 0] * (len(P) / np.maximum(tested.sum(axis=1), 1))[:, None]
-    return Sample(sides[0], sides[1], units_of=units_with(sides[0, ..., FOUND + len(P) : FOUND + 2 * len(P)]))
+    return Sample(
+        sides[0],
+        sides[1],
+        units_of=units_with(sides[0, ..., FIRST_CLASS_COLUMN + len(P) : FIRST_CLASS_COLUMN + 2 * len(P)]),
+    )
 
 
 def truth(metric: str, effect: float, tested: NDArray[np.bool_] | None = None) -> Floats:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from homeground.statistics import classification as formulas
-from homeground.statistics.classification import BINS, FOUND
+from homeground.statistics.classification import BINS, FIRST_CLASS_COLUMN
 
 Ints = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
     """Return the world of classes with these shares; ``spread`` is by how much the rarest is harder than the first."""
     p = np.asarray(shares) / np.sum(shares)
     classes, shift = len(p), np.linspace(spread / 2, -spread / 2, len(p))
-    last = FOUND + 3 * classes
+    last = FIRST_CLASS_COLUMN + 3 * classes
 
     def macro(sums: Floats) -> Floats:
         # The mean over tested classes only: the columns of others are 0, and the last column makes up for their count.
@@ -55,9 +55,9 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
         tested = np.stack([np.bincount(own, minlength=classes) > 0 for own in labels])
         sides = [_statistics(design, labels, _said(p, labels, right[m], random), margin[m], classes) for m in (0, 1)]
         for side in sides:
-            side[..., FOUND:last] *= np.tile(tested, 3)[:, None]
+            side[..., FIRST_CLASS_COLUMN:last] *= np.tile(tested, 3)[:, None]
             side[..., last + BINS] = side[..., 0] * (classes / tested.sum(axis=1))[:, None]
-        units_of = units_with(sides[0][..., FOUND + classes : FOUND + 2 * classes])
+        units_of = units_with(sides[0][..., FIRST_CLASS_COLUMN + classes : FIRST_CLASS_COLUMN + 2 * classes])
         return Sample(sides[0], sides[1], (right[0] != right[1]).sum(axis=1), units_of)
 
     def truth(metric: str, effect: float, tested: NDArray[np.bool_] | None = None) -> Floats:
@@ -99,17 +99,17 @@ def _said(p: Floats, labels: Ints, right: NDArray[np.bool_], random: np.random.G
 def _statistics(design: Design, labels: Ints, said: Ints, margin: Floats, classes: int) -> Floats:
     """Return the columns of ``classification.statistics`` summed by cell, and one column left for a scale."""
     layout, right = design.layout, margin > 0
-    found = np.empty((len(labels), len(layout.nodes), FOUND + 3 * classes + BINS + 1))
+    found = np.empty((len(labels), len(layout.nodes), FIRST_CLASS_COLUMN + 3 * classes + BINS + 1))
     found[..., 0], found[..., 1] = total(layout, np.ones(labels.shape)), total(layout, right)
     loss = np.minimum(np.logaddexp(0, -SHARPNESS * margin), -np.log(formulas.SMALLEST_PROBABILITY))
     found[..., 2] = total(layout, loss)
     # A said class that differs from the label is wrong even where the margin rounds to 0.
     for part, (values, chosen) in enumerate([(labels, said == labels), (labels, None), (said, None)]):
-        start = FOUND + part * classes
+        start = FIRST_CLASS_COLUMN + part * classes
         found[..., start : start + classes] = tally(layout, values, classes, chosen)
     confidence = expit(SHARPNESS * np.abs(margin))
     bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    start = FOUND + 3 * classes
+    start = FIRST_CLASS_COLUMN + 3 * classes
     for place in range(BINS):
         # Confidence lies above 0.5, so that the lower bins are empty.
         inside = bin_of == place

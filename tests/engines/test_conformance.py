@@ -34,7 +34,7 @@ TEXTS = [
     "court paper",
 ]
 LABELS = ("good", "bad", "odd")
-IGNORED = -100
+IGNORED_LABEL = -100
 RATE = 1e-2
 
 
@@ -59,7 +59,7 @@ def masked_texts(folder: Path) -> dict[str, np.ndarray]:
     batch = texts(folder)
     input_ids, mask = batch["input_ids"], batch["attention_mask"]
     masked = (np.arange(input_ids.shape[1]) % 5 == 1) & (mask > 0)
-    labels = np.where(masked, input_ids, IGNORED)
+    labels = np.where(masked, input_ids, IGNORED_LABEL)
     input_ids = np.where(masked, mask_id(open_checkpoint(str(folder))), input_ids)
     return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
 
@@ -463,7 +463,7 @@ def test_masks_are_filled_with_the_likeliest_tokens_first(masked: Subject) -> No
     assert isinstance(model.head, MaskedHead)
     masked.train(model, range(4))
     outputs = model.predict(masked.batch)
-    labels = masked.batch["labels"][masked.batch["labels"] != IGNORED]
+    labels = masked.batch["labels"][masked.batch["labels"] != IGNORED_LABEL]
     size = len(checkpoints.VOCABULARY)
     everything = model.head.fill(masked.batch, size + 1)
     assert everything["ids"].shape == everything["log_probabilities"].shape == (len(labels), size)

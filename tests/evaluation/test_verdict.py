@@ -46,7 +46,7 @@ def test_an_end_close_to_nothing_does_not_read_as_nothing():
 def test_no_evidence_names_what_would_have_been_found():
     verdict = domain_verdict(interval(-0.0196, 0.0196, units=1000), ALONE)
     assert verdict.smallest_detectable == pytest.approx(0.02804, abs=1e-4)
-    assert "the interval holds 0; a true difference of 0.028 would be found 4 times in 5" in verdict.sentence
+    assert "the interval contains 0; a true difference of 0.028 would be found 4 times in 5" in verdict.sentence
 
 
 def test_fewer_than_thirty_units_are_too_few_whatever_the_interval():
@@ -94,7 +94,7 @@ def test_five_discordant_examples_show_nothing_and_six_may():
 def test_a_leak_blocks_helped_but_not_hurt():
     leaked = domain_verdict(interval(0.07, 0.1), GROUPS, overlap=3)
     assert leaked.word == "NO EVIDENCE"
-    assert "3 test pairs with their labels stand in the training texts too" in leaked.sentence
+    assert "3 test pairs with their labels are in the training data too" in leaked.sentence
     assert domain_verdict(interval(-0.1, -0.07), GROUPS, overlap=3).word == "HURT"
 
 
@@ -107,7 +107,7 @@ def test_a_model_that_is_the_checkpoint_did_not_help_whatever_its_sisters_did():
 def test_what_the_first_model_learned_from_blocks_hurt_but_not_helped():
     leaked = domain_verdict(interval(-0.1, -0.07), GROUPS, overlap_before=2)
     assert leaked.word == "NO EVIDENCE"
-    assert "2 test pairs stand in what the first model learned from" in leaked.sentence
+    assert "2 test pairs are in the training data of the first model" in leaked.sentence
     assert domain_verdict(interval(0.07, 0.1), GROUPS, overlap_before=2).word == "HELPED"
 
 
@@ -192,7 +192,7 @@ def test_a_class_that_counts_like_the_others_must_be_there_often_enough() -> Non
     rare = replace(alone, too_rare=RareClass("sport", units=2, needed=3))
     verdict = domain_verdict(interval(0.07, 0.1), rare)
     assert (verdict.word, verdict.needed) == ("TOO FEW", 92)
-    assert 'the class "sport" counts as much as any other and stands in 2 test texts only' in verdict.sentence
+    assert 'the class "sport" counts as much as any other and occurs in 2 test texts only' in verdict.sentence
     assert "every class needs 3, so about 92 test texts of this kind" in verdict.sentence
     assert domain_verdict(interval(0.07, 0.1), alone).word == "HELPED"
     assert general_verdict(interval(0.0, 0.01), 0.01, rare, name="reviews.csv").word == "TOO FEW"

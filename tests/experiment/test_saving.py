@@ -18,11 +18,11 @@ from transformers import AutoTokenizer
 import homeground
 from homeground.engines.model import Model
 from homeground.errors import HomegroundError
-from homeground.experiment.events import ignore
 from homeground.experiment.saving import save_model
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import open_baseline_model, open_model
 from homeground.storage import manifest_problem
+from homeground.training.events import ignore
 
 WriteCsv = Callable[..., Path]
 SetUp = Callable[..., Setup]

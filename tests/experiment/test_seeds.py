@@ -21,7 +21,6 @@ from homeground.evaluation.merging import WEIGHTS
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.storage import read_array
-from homeground.training import train
 
 ONE = {**FAST, "epochs": 1}
 SEEDS = {**ONE, "seeds": 5}
@@ -191,7 +190,7 @@ def test_a_search_chooses_once_and_every_training_is_merged_and_calibrated_on_it
 
     def listen(event: object) -> None:
         recorder(events)(event)
-        totals.extend([event.total] if isinstance(event, train.Started) else [])
+        totals.extend([event.total] if isinstance(event, events.Started) else [])
 
     settings = {**SEEDS, "search": 2, "primary_metric": "log_loss", "keep_general": str(general), "seed": 1}
     run = homeground.adapt(data, checkpoint=str(lively(tmp_path / "tiny")), out=str(tmp_path / "run"), on_event=listen,

@@ -17,11 +17,11 @@ from transformers import AutoModel
 
 import homeground
 from homeground.errors import UsageError
-from homeground.experiment.events import ignore
 from homeground.experiment.plan import Trial, plan
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import open_baseline_model, train_one
 from homeground.results.run import Run
+from homeground.training.events import ignore
 
 MARGIN = 0.2
 

@@ -23,7 +23,7 @@ from homeground.inference.files import predict_file
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.tasks.classification.spec import DEFAULTS
-from homeground.training import train
+from homeground.training import events
 from homeground.workflows.compare import compare, evaluate
 
 HEADER = ["text", "label"]
@@ -235,7 +235,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(write_csv: Callable[..., Path], body:
     whole = homeground.adapt(data, out=str(tmp_path / "whole"), **settings)
 
     def interrupt(event: object) -> None:
-        if isinstance(event, train.Step) and event.step == 5:
+        if isinstance(event, events.Step) and event.step == 5:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Stopped):

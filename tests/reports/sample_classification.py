@@ -136,7 +136,7 @@ def _named(sample: Sample, label: Any) -> Any:
 def _answer(sample: Sample, given: np.ndarray) -> dict[str, Any]:
     if sample.several:
         return {
-            "label": _named(sample, given >= formulas.THRESHOLD),
+            "label": _named(sample, given >= formulas.DECISION_THRESHOLD),
             "probability": round(float(np.maximum(given, 1 - given).prod()), 4),
         }
     return {"label": sample.classes[int(given.argmax())], "probability": round(float(given.max()), 4)}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeground.training.batching import WINDOW, epoch_batches, steps_per_epoch, total_steps
+from homeground.training.batching import BATCHES_A_WINDOW, epoch_batches, steps_per_epoch, total_steps
 
 
 def batches(lengths: list[int], size: int, *, seed: int = 0, epoch: int = 0, grouped: bool = True) -> list[list[int]]:
@@ -53,11 +53,11 @@ def test_grouping_by_length_leaves_little_padding() -> None:
 def test_lengths_are_sorted_only_inside_shuffled_windows() -> None:
     # Twice as many items as a window holds; were all sorted at once, the short ones would fill whole batches.
     size = 4
-    lengths = [1] * size * WINDOW + [9] * size * WINDOW
+    lengths = [1] * size * BATCHES_A_WINDOW + [9] * size * BATCHES_A_WINDOW
     window_of = {}
     shuffled = [item for batch in batches(lengths, size, grouped=False) for item in batch]
     for place, item in enumerate(shuffled):
-        window_of[item] = place // (size * WINDOW)
+        window_of[item] = place // (size * BATCHES_A_WINDOW)
     for batch in batches(lengths, size):
         assert len({window_of[item] for item in batch}) == 1
 

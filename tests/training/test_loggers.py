@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from homeground.training.events import Evaluated, Saved, Started, Step, TrainingEvent
 from homeground.training.loggers import MetricsLog
-from homeground.training.train import Evaluated, Event, Saved, Started, Step
 
 Points = dict[str, list[tuple[int, float, float]]]
 
 
-def steps(first: int, last: int) -> list[Event]:
+def steps(first: int, last: int) -> list[TrainingEvent]:
     return [Step(n, 9, n / 4, 1.0 / n, 1e-5 * n, 0.5 + n) for n in range(first, last + 1)]
 
 
-def log(home: Path, events: list[Event]) -> None:
+def log(home: Path, events: list[TrainingEvent]) -> None:
     metrics = MetricsLog(home)
     for event in events:
         metrics(event)

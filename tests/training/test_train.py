@@ -19,7 +19,7 @@ from tests.training.trainings import PER_EPOCH, STEPS, finish, make, stop_after
 
 from homeground.engines.model import StepResult
 from homeground.errors import TrainingFailed, UsageError
-from homeground.training import train
+from homeground.training import events, train
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def unbroken(training: trainings.Training, home: Path) -> trainings.Outcome:
 
 def stop(training: trainings.Training, home: Path, step: int, **options: Any) -> None:
     last = list(training.events(home, stop=stop_after(step), **options))[-1]
-    assert last == train.Interrupted(step, signal.SIGINT)
+    assert last == events.Interrupted(step, signal.SIGINT)
 
 
 def steps_on_disk(home: Path) -> list[int]:
@@ -61,7 +61,7 @@ def test_stopped_after_every_step_it_ends_as_the_unbroken_training(
 ) -> None:
     for step in range(1, STEPS):
         last = list(training.events(tmp_path, stop=lambda: signal.SIGTERM))[-1]
-        assert last == train.Interrupted(step, signal.SIGTERM)
+        assert last == events.Interrupted(step, signal.SIGTERM)
     assert finish(training, tmp_path) == unbroken
 
 
@@ -91,7 +91,7 @@ def test_another_seed_is_another_training(encoder: Path, unbroken: trainings.Out
 def test_a_signal_at_the_end_of_an_epoch_saves_once(training: trainings.Training, tmp_path: Path) -> None:
     events = list(training.events(tmp_path, stop=stop_after(PER_EPOCH)))
     kinds = [type(event) for event in events[-4:]]
-    assert kinds == [train.Step, train.Evaluated, train.Saved, train.Interrupted]
+    assert kinds == [events.Step, events.Evaluated, events.Saved, events.Interrupted]
 
 
 def test_a_finished_training_given_again_returns_the_kept_weights_at_once(
@@ -99,20 +99,20 @@ def test_a_finished_training_given_again_returns_the_kept_weights_at_once(
 ) -> None:
     model = training.open_model()
     kinds = [type(event) for event in training.events(home, model=model)]
-    assert kinds == [train.Started, train.Finished]
+    assert kinds == [events.Started, events.Finished]
     assert trainings.weights(model) == unbroken.weights
     assert trainings.lines(home) == unbroken.lines
 
 
 def run_judged(
     training: trainings.Training, home: Path, values: list[float], name: str, *, model: Any = None
-) -> train.Finished:
+) -> events.Finished:
     """Train as if these values had been measured, an epoch each."""
     given = iter(values)
     model = model or training.open_model()
     measure = lambda _: {name: next(given)}  # noqa: E731
     last = list(train.train(model, training.task, training.rows, training.recipe, home=home, evaluate=measure))[-1]
-    assert isinstance(last, train.Finished)
+    assert isinstance(last, events.Finished)
     return last
 
 
@@ -150,28 +150,28 @@ def test_a_monitored_loss_improves_downwards(encoder: Path, tmp_path: Path) -> N
 def test_without_validation_the_epochs_own_loss_is_monitored(encoder: Path, tmp_path: Path) -> None:
     training = make(encoder, patience=1, min_delta=1e-3, learning_rate=0.0, dropout=0.0)
     done = list(training.events(tmp_path, validated=False))[-1]
-    assert done == train.Finished(2 * PER_EPOCH, 2.0, PER_EPOCH, "train/epoch_loss did not improve for 1 evaluations")
+    assert done == events.Finished(2 * PER_EPOCH, 2.0, PER_EPOCH, "train/epoch_loss did not improve for 1 evaluations")
 
 
 def test_the_epoch_loss_is_the_mean_over_the_pairs_of_that_epoch(encoder: Path, tmp_path: Path) -> None:
     training = make(encoder, pairs=12, epochs=2, learning_rate=0.0, group_by_length=False)
     events = list(training.events(tmp_path, validated=False))
-    losses = [event.loss for event in events if isinstance(event, train.Step)]
-    means = [event.values["train/epoch_loss"] for event in events if isinstance(event, train.Evaluated)]
+    losses = [event.loss for event in events if isinstance(event, events.Step)]
+    means = [event.values["train/epoch_loss"] for event in events if isinstance(event, events.Evaluated)]
     expected = [(8 * first + 4 * last) / 12 for first, last in (losses[:2], losses[2:])]
     assert means == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_fraction_of_an_epoch_ends_in_its_midst_and_is_evaluated_there(encoder: Path, tmp_path: Path) -> None:
     events = list(make(encoder, epochs=1.2).events(tmp_path))
-    assert [event.step for event in events if isinstance(event, train.Evaluated)] == [8, 10]
-    assert [event.epoch for event in events if isinstance(event, train.Step)] == [n / 8 for n in range(1, 11)]
-    assert events[-1] == train.Finished(10, 1.25, events[-1].best_step, "all epochs are done")
+    assert [event.step for event in events if isinstance(event, events.Evaluated)] == [8, 10]
+    assert [event.epoch for event in events if isinstance(event, events.Step)] == [n / 8 for n in range(1, 11)]
+    assert events[-1] == events.Finished(10, 1.25, events[-1].best_step, "all epochs are done")
 
 
 def test_checkpoints_are_written_between_epochs_too_when_time_has_passed(encoder: Path, tmp_path: Path) -> None:
     events = list(make(encoder, epochs=1, checkpoint_minutes=1e-9).events(tmp_path))
-    assert [event.step for event in events if isinstance(event, train.Saved)] == list(range(1, PER_EPOCH + 1))
+    assert [event.step for event in events if isinstance(event, events.Saved)] == list(range(1, PER_EPOCH + 1))
 
 
 def test_an_unknown_monitor_is_refused_before_the_first_step(encoder: Path, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(
     model = training.open_model()
     events = training.events(home, model=model)
     started = next(events)
-    assert isinstance(started, train.Started)
+    assert isinstance(started, events.Started)
     assert (started.step, len(started.warnings)) == (16, 1)
     assert started.warnings[0].startswith("step-00000019 ")
     assert "passed over" in started.warnings[0]
@@ -281,7 +281,7 @@ def test_without_a_whole_checkpoint_it_begins_anew_and_says_so(
     stop(training, tmp_path, 7)
     damage(tmp_path / "checkpoints" / "step-00000007" / "model.safetensors", "one bit")
     started = next(training.events(tmp_path))
-    assert started == train.Started(0, STEPS, ("step-00000007 has a damaged model.safetensors; it is passed over",))
+    assert started == events.Started(0, STEPS, ("step-00000007 has a damaged model.safetensors; it is passed over",))
     assert finish(training, tmp_path) == unbroken
 
 

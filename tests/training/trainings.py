@@ -22,7 +22,7 @@ from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.tasks.similarity.similarity import PairRows, Similarity
 from homeground.tasks.similarity.spec import SimilaritySpec
-from homeground.training import train
+from homeground.training import events, train
 from homeground.training.loggers import MetricsLog
 from homeground.training.signals import Signals
 
@@ -55,7 +55,9 @@ class Training:
         loss = mean_loss(model, self.task, self.validation, batch_size=8)
         return {"validation/loss": loss} | {f"validation/{name}": value for name, value in scores.items()}
 
-    def events(self, home: Path, *, model: Any = None, validated: bool = True, **options: Any) -> Iterator[train.Event]:
+    def events(
+        self, home: Path, *, model: Any = None, validated: bool = True, **options: Any
+    ) -> Iterator[events.TrainingEvent]:
         """Train, log, and yield what happens."""
         log = MetricsLog(home)
         measure = self.measure if validated else None
@@ -95,7 +97,7 @@ def finish(training: Training, home: Path, **options: Any) -> Outcome:
     """Train to the end and return what came out."""
     model = training.open_model()
     last = list(training.events(home, model=model, **options))[-1]
-    assert isinstance(last, train.Finished)
+    assert isinstance(last, events.Finished)
     return Outcome(weights(model), lines(home), last.best_step, last.step, last.reason)
 
 
@@ -122,9 +124,9 @@ def in_a_process(encoder: str, home: str, settings: dict[str, Any], dies_at: int
         _die_at(dies_at)
     with Signals() as stop:
         for event in make(Path(encoder), **settings).events(Path(home), stop=stop):
-            if isinstance(event, train.Step) and event.step == 3:
+            if isinstance(event, events.Step) and event.step == 3:
                 ready.set()
-            if isinstance(event, train.Interrupted):
+            if isinstance(event, events.Interrupted):
                 sys.exit(128 + event.signal_number)
 
 

@@ -18,7 +18,7 @@ from homeground.data import documents, streams
 from homeground.engines import open_engine
 from homeground.errors import CheckpointError, Stopped, UsageError
 from homeground.storage import read_json
-from homeground.training import train
+from homeground.training import events
 from homeground.workflows.compare import compare, evaluate
 
 FAST = {"epochs": 2, "learning_rate": 3e-3, "max_length": 24, "batch_size": 8, "bootstrap_draws": 400, "cross_fit": 0}
@@ -103,7 +103,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(place: Path, run: homeground.
     settings = {"checkpoint": str(place / "bert"), "general": str(place / "general.jsonl"), "pll": 60, **FAST}
 
     def stop_at(event: object) -> None:
-        if isinstance(event, train.Step) and event.step == 13:
+        if isinstance(event, events.Step) and event.step == 13:
             monkeypatch.setattr("homeground.training.signals.Signals.__call__", lambda self: 15)
 
     with pytest.raises(Stopped):

@@ -6,8 +6,8 @@ import sys
 import time
 
 from homeground.cli.counting import PLAIN_SECONDS
-from homeground.experiment.events import Event, Notice
-from homeground.training import train
+from homeground.training import events
+from homeground.training.events import Event, Notice
 from homeground.wording import duration
 
 BAR_WIDTH = 24
@@ -37,7 +37,7 @@ class Progress:
             return
         if isinstance(event, Notice):
             self.line(event.text)
-        elif isinstance(event, train.Started):
+        elif isinstance(event, events.Started):
             self._first = (event.step, time.monotonic())
             self._printed = time.monotonic()
             for warning in event.warnings:
@@ -45,13 +45,13 @@ class Progress:
             if event.done is None:
                 resumed = f"resuming after step {event.step} of {event.total}"
                 self.line(resumed if event.step else f"training for {event.total} steps")
-        elif isinstance(event, train.Step):
+        elif isinstance(event, events.Step):
             self._step(event)
-        elif isinstance(event, train.Evaluated):
+        elif isinstance(event, events.Evaluated):
             values = ", ".join(f"{name} {value:.4f}" for name, value in event.values.items() if name in PRINTED)
             self.line(f"epoch {event.epoch:.3g}: {values}{' (best so far)' if event.best else ''}")
 
-    def _step(self, event: train.Step) -> None:
+    def _step(self, event: events.Step) -> None:
         assert self._first is not None
         first, began = self._first
         now = time.monotonic()

@@ -23,12 +23,12 @@ from homeground.statistics.calibration import (
     fit_temperature,
     without_mistake,
 )
-from homeground.statistics.classification import RIGHT
+from homeground.statistics.classification import RIGHT_COLUMN
 from homeground.tasks.task import Measurement
 
 Floats = NDArray[np.float64]
 
-DECIMALS = 1_000_000
+CONFIDENCE_PARTS = 1_000_000
 """Confidences are cut to so many parts before a threshold is chosen, so that what is stored is what was chosen."""
 
 
@@ -114,7 +114,7 @@ def measure_calibrated(model: Model, test: EvaluationSet, calibration: Calibrati
 
 def confidences(measured: Measurement) -> Floats:
     """Return the probability of the predicted label of every example, cut to six decimals."""
-    return np.floor(measured.predictions.max(axis=1) * DECIMALS) / DECIMALS
+    return np.floor(measured.predictions.max(axis=1) * CONFIDENCE_PARTS) / CONFIDENCE_PARTS
 
 
 def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple[float, str | None]:
@@ -137,7 +137,7 @@ def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple
 
 
 def _abstaining(measured: Measurement, target: float) -> Abstaining:
-    sure, right = confidences(measured), measured.statistics[:, RIGHT]
+    sure, right = confidences(measured), measured.statistics[:, RIGHT_COLUMN]
     found = find_threshold(sure, right, target)
     return Abstaining(target, found, None if found else examples_needed(sure, right, target))
 

@@ -28,11 +28,15 @@ UNDEFINED_DRAWS = 0.01
 """The share of draws without a metric above which the interval rests on too little."""
 
 
+DomainWord = Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"]
+GeneralWord = Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is said about the domain. ``needed`` is the number of units wanted where they are too few."""
 
-    word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"]
+    word: DomainWord
     sentence: str
     below_baseline: bool
     smallest_detectable: float
@@ -43,7 +47,7 @@ class Verdict:
 class GeneralVerdict:
     """What is said about general ability. ``needed`` is the number of units that would decide it."""
 
-    word: Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"]
+    word: GeneralWord
     sentence: str
     needed: int | None
 
@@ -81,7 +85,7 @@ class Baseline:
 
 def domain_verdict(
     interval: Interval,
-    measured: Figures,
+    figures: Figures,
     *,
     baseline: Baseline | None = None,
     discordant: int | None = None,
@@ -95,64 +99,84 @@ def domain_verdict(
     """Return whether adapting helped.
 
     ``discordant`` counts the examples that only one of the models got right, for accuracy; fewer than
-    ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that stand in the training texts with their
+    ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that are in the training data with their
     label; any blocks HELPED. ``overlap_before`` counts those that the model before learned from; any blocks HURT.
-    ``unchanged`` says that the model that is kept is the checkpoint itself, though its sister models of a cross-fitting
+    ``unchanged`` says that the model that is kept is the checkpoint itself, though the models of the other folds
     are not; that blocks HELPED, too. ``verdict_number`` counts verdicts on this test set, ``folds`` those of a
     cross-fitting. ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the
     interval of after minus baseline does not lie above 0.
     """
-    several = measured.trainings > 1
+    several = figures.trainings > 1
     # Student's t of the interval: over several trainings that of their number.
-    counted = min(interval.effective_units, measured.trainings) if several else interval.effective_units
+    counted = min(interval.effective_units, figures.trainings) if several else interval.effective_units
     detectable = smallest_detectable(interval.standard_error, counted, degrees=interval.degrees, level=interval.level)
     below = baseline is not None and not baseline.difference.low > 0
-    shortage, needed = _shortage(interval, measured)
-    word: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = "NO EVIDENCE"
+    shortage, needed = _shortage(interval, figures)
+    objection = _objection(
+        interval, figures, discordant=discordant, overlap=overlap, overlap_before=overlap_before, unchanged=unchanged
+    )
+    word: DomainWord = "NO EVIDENCE"
     if shortage:
         word, reason = "TOO FEW", shortage
-    elif not math.isfinite(interval.value):
-        reason = f"{measured.metric} could not be computed, as where all scores are the same"
-    elif discordant is not None and discordant < FEWEST_DISCORDANT:
-        reason = (
-            f"the two models differ on {_count(discordant, measured.example)} only{' on average' if several else ''}, "
-            f"and fewer than {FEWEST_DISCORDANT} show nothing"
-        )
-    elif interval.low > 0 and overlap:
-        reason = (
-            f"{_count(overlap, measured.example)} with their labels stand in the training texts too, so the gain "
-            "may be memory; take them out of either side"
-        )
-    elif interval.low > 0 and unchanged:
-        reason = (
-            "nothing was kept of what was learned, so the model is the checkpoint, and its sister models alone gained"
-        )
-    elif interval.high < 0 and overlap_before:
-        reason = (
-            f"{_count(overlap_before, measured.example)} stand in what the first model learned from, so its lead may "
-            "be memory; take them out"
-        )
+    elif objection:
+        reason = objection
     elif interval.low > 0 or interval.high < 0:
         word, reason = ("HELPED" if interval.low > 0 else "HURT"), ""
+    elif interval.standard_error == 0:
+        reason = "the two models answer alike"
     else:
-        reason = f"the interval holds 0; a true difference of {_plain(detectable)} would be found 4 times in 5"
-        if interval.standard_error == 0:
-            reason = "the two models answer alike"
-    asides = _asides(verdict_number, folds, measured.trainings)
-    parts = [_figures(interval, measured), reason, _below(baseline, measured, below), *asides]
+        reason = f"the interval contains 0; a true difference of {_plain(detectable)} would be found 4 times in 5"
+    asides = _asides(verdict_number, folds, figures.trainings)
+    parts = [_figures(interval, figures), reason, _below(baseline, figures, below), *asides]
     narrowed = f"{word} {at}" if at and word in ("HELPED", "HURT") else word
     return Verdict(word, f"{narrowed}: {'; '.join(filter(None, parts))}.", below, detectable, needed)
 
 
-def general_verdict(interval: Interval, margin: float, measured: Figures, *, name: str) -> GeneralVerdict:
+def _objection(
+    interval: Interval,
+    figures: Figures,
+    *,
+    discordant: int | None,
+    overlap: int,
+    overlap_before: int,
+    unchanged: bool,
+) -> str:
+    """Return why a difference must not be counted though the units are enough; empty where nothing is against it."""
+    if not math.isfinite(interval.value):
+        return f"{figures.metric} could not be computed, as where all scores are the same"
+    if discordant is not None and discordant < FEWEST_DISCORDANT:
+        average = " on average" if figures.trainings > 1 else ""
+        return (
+            f"the two models differ on {_count(discordant, figures.example)} only{average}, and fewer than "
+            f"{FEWEST_DISCORDANT} show nothing"
+        )
+    if interval.low > 0 and overlap:
+        return (
+            f"{_count(overlap, figures.example)} with their labels are in the training data too, so the gain "
+            "may be memory; take them out of either side"
+        )
+    if interval.low > 0 and unchanged:
+        return (
+            "nothing was kept of what was learned, so the model is the checkpoint, and only the models of the other "
+            "folds improved"
+        )
+    if interval.high < 0 and overlap_before:
+        return (
+            f"{_count(overlap_before, figures.example)} are in the training data of the first model, so its lead may "
+            "be memory; take them out"
+        )
+    return ""
+
+
+def general_verdict(interval: Interval, margin: float, figures: Figures, *, name: str) -> GeneralVerdict:
     """Return whether general ability, measured on the data called ``name``, stayed within the margin (0 or more).
 
     A non-inferiority test, so "no difference found" is not enough for KEPT: the interval must exclude a loss of the
     margin. For UNDECIDED ``needed`` is the size at which a model that lost nothing would be KEPT 4 times in 5 or, where
     the test set has that size already, the size that tells the measured difference from the margin.
     """
-    shortage, needed = _shortage(interval, measured)
-    word: Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"] = "UNDECIDED"
+    shortage, needed = _shortage(interval, figures)
+    word: GeneralWord = "UNDECIDED"
     if shortage:
         word, reason = "TOO FEW", shortage
     elif interval.low > -margin:
@@ -161,34 +185,34 @@ def general_verdict(interval: Interval, margin: float, measured: Figures, *, nam
         word, reason = "FORGOT", f"the loss is more than the margin of {_plain(margin)}"
     else:
         needed = _to_decide(interval, margin)
-        size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, measured)}"
+        size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, figures)}"
         reason = f"a loss of {_plain(margin)} is neither shown nor excluded; {size} would decide"
-    return GeneralVerdict(word, f"{word}: on {name}, {_figures(interval, measured)}; {reason}.", needed)
+    return GeneralVerdict(word, f"{word}: on {name}, {_figures(interval, figures)}; {reason}.", needed)
 
 
-def _shortage(interval: Interval, measured: Figures) -> tuple[str, int | None]:
+def _shortage(interval: Interval, figures: Figures) -> tuple[str, int | None]:
     """Return why the interval cannot be trusted, empty where it can, and the units needed."""
     if interval.units < FEWEST_UNITS:
-        have = _count(interval.units, f"independent {measured.unit}", "is", "are")
-        return f"there {have}; at least {_size(FEWEST_UNITS, interval, measured)} are needed", FEWEST_UNITS
+        have = _count(interval.units, f"independent {figures.unit}", "is", "are")
+        return f"there {have}; at least {_size(FEWEST_UNITS, interval, figures)} are needed", FEWEST_UNITS
     if interval.effective_units == 0:
-        return f"there is nothing in the {measured.example}s that {measured.metric} could be measured on", None
+        return f"there is nothing in the {figures.example}s that {figures.metric} could be measured on", None
     if interval.effective_units < FEWEST_EFFECTIVE_UNITS:
         ratio = FEWEST_EFFECTIVE_UNITS / interval.effective_units
         return (
-            f"a few of the {_count(interval.units, measured.unit)} hold most of the {measured.example}s, so that they "
+            f"a few of the {_count(interval.units, figures.unit)} hold most of the {figures.example}s, so that they "
             f"say no more than {interval.effective_units:.0f} of equal size would; at least "
             f"{FEWEST_EFFECTIVE_UNITS} are needed"
         ), math.ceil(interval.units * ratio)
-    if (rare := measured.too_rare) is not None:
+    if (rare := figures.too_rare) is not None:
         needed = math.ceil(interval.units * rare.needed / rare.units)
         return (
-            f'the class "{rare.label}" counts as much as any other and stands in {_count(rare.units, measured.unit)} '
-            f"only; every class needs {rare.needed}, so about {_size(needed, interval, measured)} of this kind"
+            f'the class "{rare.label}" counts as much as any other and occurs in {_count(rare.units, figures.unit)} '
+            f"only; every class needs {rare.needed}, so about {_size(needed, interval, figures)} of this kind"
         ), needed
     if interval.undefined > UNDEFINED_DRAWS * interval.draws and math.isfinite(interval.value):
         share = interval.undefined / interval.draws
-        return f"in {share:.0%} of the resamples {measured.metric} could not be computed", None
+        return f"in {share:.0%} of the resamples {figures.metric} could not be computed", None
     return "", None
 
 
@@ -200,33 +224,33 @@ def _to_decide(interval: Interval, margin: float) -> int | None:
     return needed
 
 
-def _figures(interval: Interval, measured: Figures) -> str:
+def _figures(interval: Interval, figures: Figures) -> str:
     places = _places(interval)
-    before, after = (f"{score:.{places}f}" for score in (measured.before, measured.after))
+    before, after = (f"{score:.{places}f}" for score in (figures.before, figures.after))
     low, value, high = (f"{end:+.{places}f}" for end in (interval.low, interval.value, interval.high))
-    on = _count(measured.examples, measured.example)
-    if measured.unit != measured.example or interval.units != measured.examples:
-        on += f" from {_count(interval.units, f'independent {measured.unit}')}"
+    on = _count(figures.examples, figures.example)
+    if figures.unit != figures.example or interval.units != figures.examples:
+        on += f" from {_count(interval.units, f'independent {figures.unit}')}"
     over = ""
-    if measured.trainings > 1:
-        spread = f"{measured.spread:.{places}f}"
-        after += f" {measured.sides[1]}, the mean of {measured.trainings} trainings that spread by {spread},"
-        over = f" over {measured.example}s and trainings"
+    if figures.trainings > 1:
+        spread = f"{figures.spread:.{places}f}"
+        after += f" {figures.sides[1]}, the mean of {figures.trainings} trainings that spread by {spread},"
+        over = f" over {figures.example}s and trainings"
     else:
-        after += f" {measured.sides[1]}"
+        after += f" {figures.sides[1]}"
     return (
-        f"{measured.metric} {before} {measured.sides[0]} and {after} on {on}, a difference of {value} "
+        f"{figures.metric} {before} {figures.sides[0]} and {after} on {on}, a difference of {value} "
         f"({100 * interval.level:.3g}% interval{over} {low} to {high}, positive is better)"
     )
 
 
-def _below(baseline: Baseline | None, measured: Figures, below: bool) -> str:
+def _below(baseline: Baseline | None, figures: Figures, below: bool) -> str:
     if baseline is None or not below:
         return ""
     places = _places(baseline.difference)
     low, high = (f"{end:+.{places}f}" for end in (baseline.difference.low, baseline.difference.high))
     return (
-        f"BELOW BASELINE: {baseline.name} alone has {measured.metric} {baseline.score:.{places}f}, and the interval of "
+        f"BELOW BASELINE: {baseline.name} alone has {figures.metric} {baseline.score:.{places}f}, and the interval of "
         f"after against it, {low} to {high}, does not lie above 0"
     )
 
@@ -238,12 +262,12 @@ def _asides(verdict_number: int, folds: int | None, trainings: int) -> list[str]
     return (recipe if trainings > 1 else []) + (crossed if folds else []) + (reused if verdict_number > 1 else [])
 
 
-def _size(units: int, interval: Interval, measured: Figures) -> str:
+def _size(units: int, interval: Interval, figures: Figures) -> str:
     """Return so many units in words, with the examples they would come to at the present size of a unit."""
-    if measured.unit == measured.example:
-        return _count(units, measured.unit)
-    examples = math.ceil(units * measured.examples / interval.units)
-    return f"{_count(units, measured.unit)} (about {_count(examples, measured.example)})"
+    if figures.unit == figures.example:
+        return _count(units, figures.unit)
+    examples = math.ceil(units * figures.examples / interval.units)
+    return f"{_count(units, figures.unit)} (about {_count(examples, figures.example)})"
 
 
 def _count(number: int, noun: str, one: str = "", many: str = "") -> str:

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.evaluation.calibration import TestedModel
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.head import frozen_predictions
 from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
-from homeground.experiment.training_run import open_baseline_model, train_one
+from homeground.experiment.training_run import BaselineModel, open_baseline_model, train_one
 from homeground.results.run import Run
 from homeground.storage import read_array, read_json, write_array, write_json
-from homeground.tasks.task import Measurement
+from homeground.tasks.task import Floats, Measurement
+from homeground.training.events import Notice, OnEvent
 
 PREDICTIONS, UNCALIBRATED, ANSWERED, FROZEN = "predictions.npy", "uncalibrated.npy", "answered.npy", "frozen.npy"
 """In the folder of a fold: what its models predict, before and after; after, without the temperature; which texts are
@@ -94,3 +94,20 @@ def fold_weights(run: Run, setup: Setup) -> list[float] | None:
 def fold_folder(folder: Path, fold: int) -> Path:
     """Return the folder of a fold, which counts from 0; the folders count from 1."""
     return folder / "folds" / str(fold + 1)
+
+
+def baseline_predictions(run: Run, setup: Setup, before: BaselineModel) -> dict[str, Floats]:
+    """Return what cheap methods predict for the test examples, fold by fold where these are cross-fitted."""
+    corpus, task, test = setup.corpus, setup.task, setup.test_examples
+    if corpus.folds is None:
+        return task.baselines(setup.splits.kept.train, test) | frozen_predictions(setup.test, before.model, before.head)
+    assembled: dict[str, Floats] = {}
+    for fold in range(corpus.number_of_folds):
+        predictions = task.baselines(setup.splits.fold(fold).train, test)
+        frozen = fold_folder(run.folder, fold) / FROZEN
+        if frozen.is_file():
+            predictions["frozen embeddings"] = read_array(frozen)
+        held_out = corpus.folds == fold
+        for name, values in predictions.items():
+            assembled.setdefault(name, np.full_like(values, np.nan))[held_out] = values[held_out]
+    return assembled

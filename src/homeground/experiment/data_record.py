@@ -12,7 +12,7 @@ from homeground.data.leakage import Contamination
 from homeground.data.summary import MAX_ROWS_LISTED
 from homeground.data.units import MIN_UNITS
 from homeground.evaluation.evaluation_set import EvaluationSet
-from homeground.experiment.general_sets import GeneralExamples, script_notes
+from homeground.evaluation.general_sets import GeneralExamples, script_notes
 from homeground.experiment.splits import TrainingSplits
 from homeground.recipe.recipe import Recipe
 from homeground.results.data import DataRecord, SharedRecord

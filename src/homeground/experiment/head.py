@@ -35,14 +35,14 @@ Ints = NDArray[np.int64]
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Values of C on vectors that deviate from their mean by 1 (root mean square)."""
 
-MOST_STEPS = 2000
-PATIENCE = 2
+MAX_STEPS = 2000
+PATIENCE_IN_STRENGTHS = 2
 """Values of C without a lower validation loss after which a path ends."""
 
 HELD_OUT = 0.2
 """The share of the training examples that chooses C where there is no validation split."""
 
-ABSENT = 10.0
+ABSENT_LOGIT_GAP = 10.0
 """How far below all others the logit of a class starts that the training examples lack, as in a fold."""
 
 
@@ -219,7 +219,7 @@ class Choice:
             curve.append(PenaltyPoint(C=strength, validation_loss=round(loss, 6), steps=steps))
             tried.append(Fit(linear, strength, steps, converged, loss, curve))
             best = min(range(len(tried)), key=lambda place: tried[place].loss)
-            if len(tried) - 1 - best >= PATIENCE:
+            if len(tried) - 1 - best >= PATIENCE_IN_STRENGTHS:
                 break
         return min(tried, key=lambda fit: fit.loss)
 
@@ -235,7 +235,7 @@ class Regression:
         self._classes, self._several = classes, several
         weight = "balanced" if balanced else None
         self._models = [
-            LogisticRegression(max_iter=MOST_STEPS, warm_start=True, class_weight=weight) for _ in self._targets
+            LogisticRegression(max_iter=MAX_STEPS, warm_start=True, class_weight=weight) for _ in self._targets
         ]
 
     def fit(self, features: Floats, strength: float) -> tuple[Linear, int, bool]:
@@ -256,7 +256,7 @@ class Regression:
             linear = Linear(np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]))
         else:
             linear = _all_classes(*rows[0], present=np.unique(self._targets[0]), classes=self._classes)
-        return linear, steps, steps < MOST_STEPS
+        return linear, steps, steps < MAX_STEPS
 
 
 def mean_loss(logits: Floats, labels: Ints, *, several: bool) -> float:
@@ -274,8 +274,8 @@ def mean_loss(logits: Floats, labels: Ints, *, several: bool) -> float:
 def _constant(value: int, dimensions: int, classes: int, *, several: bool) -> tuple[Floats, Floats]:
     """Return the map of a target that is the same everywhere: no weights, and a bias that says so."""
     if several:
-        return np.zeros((1, dimensions)), np.array([ABSENT if value else -ABSENT])
-    bias = np.full(classes, -ABSENT)
+        return np.zeros((1, dimensions)), np.array([ABSENT_LOGIT_GAP if value else -ABSENT_LOGIT_GAP])
+    bias = np.full(classes, -ABSENT_LOGIT_GAP)
     bias[value] = 0.0
     return np.zeros((classes, dimensions)), bias
 
@@ -286,6 +286,6 @@ def _all_classes(weight: Floats, bias: Floats, *, present: Ints, classes: int) -
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     if len(bias) == classes:
         return Linear(weight, bias)
-    full = Linear(np.zeros((classes, weight.shape[1])), np.full(classes, bias.min() - ABSENT))
+    full = Linear(np.zeros((classes, weight.shape[1])), np.full(classes, bias.min() - ABSENT_LOGIT_GAP))
     full.weight[present], full.bias[present] = weight, bias
     return full

@@ -2,7 +2,7 @@
 
     read     the file, a piece at a time; what was learned from, tested on or found already is passed over
     doubt    the margin between the two likeliest labels (Settles 2009, Active learning literature survey, 3.1)
-    pool     the texts of least margin, ``POOL`` times as many as are wanted
+    pool     the texts of least margin, ``POOL_FACTOR`` times as many as are wanted
     choice   as many clusters of their embeddings as texts are wanted, weighted by doubt, and of each cluster the text
              nearest to its centre (Zhdanov 2019, Diverse mini-batch active learning)
 
@@ -27,15 +27,16 @@ from homeground.data.examples import digest
 from homeground.data.formats import csv_field
 from homeground.data.leakage import text_hashes
 from homeground.data.streams import NumberedTexts, text_chunks
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.setup import Setup
-from homeground.inference.classifier import THRESHOLD, Classifier, Text, joined
+from homeground.inference.classifier import Classifier, Text, joined
 from homeground.randomness import key
 from homeground.results.run import Run
+from homeground.statistics.classification import DECISION_THRESHOLD
 from homeground.storage import write_text
+from homeground.training.events import Notice, OnEvent
 
 FILE = "next_to_label.csv"
-POOL = 10
+POOL_FACTOR = 10
 """How many texts are held for one that is chosen."""
 
 
@@ -60,7 +61,7 @@ def label_next(run: Run, setup: Setup, on_event: OnEvent) -> None:
     model = Classifier(open_checkpoint(str(run.model_folder)), engine=setup.recipe.engine)
     known = set(np.union1d(setup.training_hashes.hashes, text_hashes(setup.corpus.test.examples)).tolist())
     chunks = text_chunks(path, setup.recipe, setup.task.info.columns)
-    pool = most_doubtful(model, chunks, known=known, count=POOL * wanted)
+    pool = most_doubtful(model, chunks, known=known, count=POOL_FACTOR * wanted)
     chosen = choose(pool, _vectors(model, pool), wanted, seed=setup.recipe.seed)
     write_text(run.folder / FILE, _csv(chosen))
     on_event(Notice(f"{len(chosen)} texts worth labelling are listed in {run.folder / FILE}"))
@@ -122,8 +123,8 @@ def _doubts(model: Classifier, fresh: dict[int, NumberedTexts]) -> list[Doubt]:
 def _doubt(model: Classifier, given: NDArray[np.float64]) -> tuple[str | list[str], float, float]:
     """Return the label predicted, its probability, and the margin, from 0 for a toss-up to 1."""
     if model.several:
-        names = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
-        unsure = float(given[np.abs(given - THRESHOLD).argmin()])
+        names = [model.classes_[place] for place in np.flatnonzero(given >= DECISION_THRESHOLD)]
+        unsure = float(given[np.abs(given - DECISION_THRESHOLD).argmin()])
         return joined(names, model.classes_), unsure, abs(2 * unsure - 1)
     second, first = np.sort(given)[-2:]
     return model.classes_[int(given.argmax())], float(first), float(first - second)

@@ -24,7 +24,6 @@ from homeground.errors import TrainingFailed
 from homeground.evaluation.evaluation_set import count_discordant
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
 from homeground.experiment.cross_fitting import FROZEN, PREDICTIONS
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.head import frozen_predictions
 from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
@@ -36,6 +35,7 @@ from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import metric as metric_words
 from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement, RareClass
+from homeground.training.events import Notice, OnEvent
 
 RESULT = "result.json"
 

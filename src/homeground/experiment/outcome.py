@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from homeground.evaluation.calibration import TestedModel, measure_calibrated
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.experiment.cross_fitting import cross_fit
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.learning_curve import ShareOutcome, train_shares
 from homeground.experiment.plan import PlannedTraining, Trial, plan
 from homeground.experiment.search import best_settings, search_settings
@@ -18,6 +17,7 @@ from homeground.experiment.training_run import BaselineModel, Trained, open_base
 from homeground.results.parts import SearchRecord
 from homeground.results.run import Run
 from homeground.tasks.task import Measurement, MeasuresWords
+from homeground.training.events import Notice, OnEvent
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from homeground.engines.model import MaskedHead, Model
 from homeground.evaluation.comparison import Circumstances, judge, judge_general
 from homeground.evaluation.evaluate import embed
-from homeground.experiment.baselines import baseline_predictions
-from homeground.experiment.cross_fitting import fold_weights
+from homeground.experiment.cross_fitting import baseline_predictions, fold_weights
 from homeground.experiment.learning_curve import learning_curve
 from homeground.experiment.outcome import BeforeAndAfter, Outcome
 from homeground.experiment.setup import Setup

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from homeground.errors import TrainingFailed
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.plan import PlannedTraining, Trial
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, train_one, validate
@@ -23,6 +22,7 @@ from homeground.results.parts import SearchRecord, SearchTrial
 from homeground.results.run import Run
 from homeground.storage import read_json, write_bytes, write_json, written_to
 from homeground.training import train
+from homeground.training.events import Notice, OnEvent
 
 Attempt = Callable[[PlannedTraining, Path], float]
 """Carries out a planned training in a folder, and returns what the weights it keeps score on validation."""

@@ -15,13 +15,13 @@ from itertools import groupby
 
 from homeground.errors import TrainingFailed
 from homeground.experiment.cross_fitting import PREDICTIONS, cross_fit
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, train_one
 from homeground.results.run import Run
 from homeground.storage import read_array, write_array
 from homeground.tasks.task import Measurement
+from homeground.training.events import Notice, OnEvent
 
 FOLDER = "seeds"
 

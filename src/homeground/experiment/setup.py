@@ -20,13 +20,14 @@ from homeground.data.corpus import Corpus, link, read_corpus, read_file
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes
 from homeground.data.tokenized import TextTokens
+from homeground.data.units import PairUnits
 from homeground.errors import UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
+from homeground.evaluation.general_sets import Domain, GeneralExamples, read_general_sets
 from homeground.evaluation.merging import MERGE_DRAWS
 from homeground.experiment.data_record import data_notes, data_record
-from homeground.experiment.general_sets import Domain, GeneralExamples, read_general_sets
 from homeground.experiment.refusals import refuse_before_start, refuse_missing, refuse_new_head
-from homeground.experiment.splits import TrainingSplits
+from homeground.experiment.splits import Tokenize, TrainingSplits
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark
 from homeground.results.data import DataRecord
 from homeground.tasks import choose_task
@@ -110,16 +111,7 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
 
     domain_examples = [example for part in parts.values() for example in part.examples]
     decides, chooses = read_general_sets(Domain(recipe, spec, task, checkpoint, domain_examples))
-    size, draws = recipe.evaluation.evaluation_batch_size, recipe.evaluation.bootstrap_draws
-
-    def general_set(examples: GeneralExamples | None, draws: int) -> EvaluationSet | None:
-        if examples is None:
-            return None
-        rows, units = tokenize(examples.task, examples.examples), link(examples.examples)
-        return EvaluationSet(examples.name, examples.task, rows, units, size, Resampling(recipe.seed, draws))
-
-    resampling = Resampling(recipe.seed, draws)
-    test = EvaluationSet("test", task, tokenize(task, corpus.test.examples), corpus.test.units, size, resampling)
+    test = _evaluation_set("test", task, tokenize(task, corpus.test.examples), corpus.test.units, recipe)
     splits = TrainingSplits(recipe, corpus, task, tokenize)
     training_hashes, contamination = _contamination(checkpoint, corpus, chooses)
     record = data_record(
@@ -134,8 +126,8 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
         max_length,
         test,
         splits,
-        general_set(decides, draws),
-        general_set(chooses, MERGE_DRAWS),
+        _general_set(decides, tokenize, recipe, recipe.evaluation.bootstrap_draws),
+        _general_set(chooses, tokenize, recipe, MERGE_DRAWS),
         training_hashes,
         contamination,
         0 if decides is None else int(training_hashes.seen(decides.examples).sum()),
@@ -146,6 +138,23 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
     for line in data_notes(record):
         report(line)
     return setup
+
+
+def _evaluation_set(
+    name: str, task: Task, rows: Any, units: PairUnits, recipe: Recipe, draws: int | None = None
+) -> EvaluationSet:
+    evaluation = recipe.evaluation
+    resampling = Resampling(recipe.seed, draws or evaluation.bootstrap_draws)
+    return EvaluationSet(name, task, rows, units, evaluation.evaluation_batch_size, resampling)
+
+
+def _general_set(
+    general: GeneralExamples | None, tokenize: Tokenize, recipe: Recipe, draws: int
+) -> EvaluationSet | None:
+    if general is None:
+        return None
+    rows = tokenize(general.task, general.examples)
+    return _evaluation_set(general.name, general.task, rows, link(general.examples), recipe, draws)
 
 
 def run_folder(recipe: Recipe, task: str) -> Path:

@@ -19,7 +19,6 @@ from homeground.errors import Stopped
 from homeground.evaluation.calibration import Calibration, TestedModel, calibrate, measure_calibrated
 from homeground.evaluation.evaluate import mean_loss
 from homeground.evaluation.merging import Merged, merge
-from homeground.experiment.events import Notice, OnEvent
 from homeground.experiment.head import NewHead, TrainedMaskedHead, fit_head
 from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
@@ -28,7 +27,8 @@ from homeground.recipe.recipe import Recipe
 from homeground.results.parts import MaskedHeadRecord
 from homeground.storage import new_folder, read_json, write_json
 from homeground.tasks.task import Measurement, TokenizedExamples
-from homeground.training import signals, train
+from homeground.training import events, signals, train
+from homeground.training.events import Notice, OnEvent
 from homeground.training.loggers import MetricsLog, logged
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
@@ -67,7 +67,7 @@ class Trained:
     tested: TestedModel | None
     merged: Merged | None
     calibration: Calibration | None
-    finished: train.Finished
+    finished: events.Finished
     seconds: float
 
     @property
@@ -174,7 +174,7 @@ def _train(
     on_event: OnEvent,
     *,
     before: Measurement | None,
-) -> train.Finished:
+) -> events.Finished:
     """Train a model to the end of its recipe, and log what happens."""
     log = MetricsLog(folder)
     try:
@@ -191,9 +191,9 @@ def _train(
             ):
                 log(event)
                 on_event(event)
-                if isinstance(event, train.Finished):
+                if isinstance(event, events.Finished):
                     return event
-                if isinstance(event, train.Interrupted):
+                if isinstance(event, events.Interrupted):
                     raise Stopped(
                         f"stopped after step {event.step}, and saved; the same command goes on from there",
                         signal_number=event.signal_number,

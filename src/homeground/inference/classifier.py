@@ -17,7 +17,7 @@ from homeground.engines import open_engine
 from homeground.engines.model import Model, classifier_head
 from homeground.errors import UsageError
 from homeground.inference.encoder import BATCH_SIZE
-from homeground.statistics.classification import THRESHOLD
+from homeground.statistics.classification import DECISION_THRESHOLD
 
 SEPARATORS = (";", "|", ",")
 """Separators of the labels of one text in a file, the preferred one first."""
@@ -86,7 +86,9 @@ class Classifier:
         """
         probabilities = self.predict_proba(texts, batch_size=batch_size)
         if self.several:
-            return [[self.classes_[index] for index in np.flatnonzero(row >= THRESHOLD)] for row in probabilities]
+            return [
+                [self.classes_[index] for index in np.flatnonzero(row >= DECISION_THRESHOLD)] for row in probabilities
+            ]
         best = zip(probabilities.argmax(1), self.abstains(probabilities), strict=True)
         return [None if abstains else self.classes_[index] for index, abstains in best]
 

@@ -27,10 +27,11 @@ from homeground.data.columns import find_columns
 from homeground.data.formats import csv_field
 from homeground.data.tables import Origin, Row, open_table, text
 from homeground.errors import DataError, UsageError, nearest
-from homeground.inference.classifier import THRESHOLD, Classifier, joined
+from homeground.inference.classifier import Classifier, joined
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
 from homeground.recipe.recipe import Recipe, make_recipe
+from homeground.statistics.classification import DECISION_THRESHOLD
 from homeground.storage import written_to
 
 CHUNK = 4096
@@ -212,7 +213,7 @@ def _labels(model: Classifier, texts: Texts) -> list[list[Any]]:
     answers: list[list[Any]] = []
     probabilities = model.predict_proba([own[0] if len(own) == 1 else (own[0], own[1]) for own in texts])
     for given, unsure in zip(probabilities, model.abstains(probabilities).tolist(), strict=True):
-        chosen = [model.classes_[place] for place in np.flatnonzero(given >= THRESHOLD)]
+        chosen = [model.classes_[place] for place in np.flatnonzero(given >= DECISION_THRESHOLD)]
         label = joined(chosen, model.classes_) if model.several else model.classes_[int(given.argmax())]
         said = [label] if model.threshold is None else [None if unsure else label, unsure]
         answers.append([*said, *(_rounded(value) for value in given)])

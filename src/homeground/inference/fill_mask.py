@@ -18,7 +18,7 @@ from homeground.engines import open_engine
 from homeground.engines.model import MaskedHead
 from homeground.errors import UsageError
 from homeground.inference.encoder import BATCH_SIZE, Encoder
-from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
+from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
 
 ANYWHERE = "[MASK]"
 """The mark of a missing word for every model, whatever its own mask token is."""
@@ -183,7 +183,7 @@ class MaskedLM(Encoder):
 
     def _batch(self, windows: Sequence[_Window]) -> dict[str, NDArray[np.int64]]:
         contents = [np.array(window.ids, np.int64) for window in windows]
-        labels = [np.full(len(window.ids), IGNORED, np.int64) for window in windows]
+        labels = [np.full(len(window.ids), IGNORED_LABEL, np.int64) for window in windows]
         for window, row in zip(windows, labels, strict=True):
             row[window.positions] = ANY_LABEL
         return self._vocabulary.batch(contents, labels)

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 from homeground.errors import RunLocked
 from homeground.storage import now, written_to
 
-NAME = "ledger.jsonl"
-VERSION = 1
+LEDGER_NAME = "ledger.jsonl"
+LEDGER_VERSION = 1
 SECONDS_TO_WAIT = 60.0
 
 
@@ -42,12 +42,12 @@ def count_verdict(folder: Path, *, test_hash: str, run: str, fingerprint: str) -
 
     Raises RunLocked where another process keeps the ledger for a minute, DiskError where it cannot be written.
     """
-    path = folder / NAME
-    verdict = {"version": VERSION, "test_hash": test_hash, "run": run, "fingerprint": fingerprint}
+    path = folder / LEDGER_NAME
+    verdict = {"version": LEDGER_VERSION, "test_hash": test_hash, "run": run, "fingerprint": fingerprint}
     with written_to(path):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / f".{NAME}.lock", timeout=SECONDS_TO_WAIT):
+            with FileLock(folder / f".{LEDGER_NAME}.lock", timeout=SECONDS_TO_WAIT):
                 return _number(path, verdict)
         except Timeout:
             message = f"{path} is being written by another process; wait for it, then give the same command again"
@@ -56,7 +56,7 @@ def count_verdict(folder: Path, *, test_hash: str, run: str, fingerprint: str) -
 
 def read_ledger(folder: Path) -> Ledger:
     """Return the ledger of a folder of runs; one that does not exist is empty."""
-    path = folder / NAME
+    path = folder / LEDGER_NAME
     content = path.read_bytes() if path.is_file() else b""
     # Not splitlines(), which also breaks at separators that a name may hold.
     entries = [_entry(line) for line in content.removesuffix(b"\n").split(b"\n")] if content else []

@@ -30,7 +30,7 @@ from homeground.results.parts import (
 )
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.calibration import exact_interval
-from homeground.statistics.classification import RIGHT
+from homeground.statistics.classification import RIGHT_COLUMN
 from homeground.tasks.task import RareClass
 
 
@@ -163,7 +163,7 @@ def _abstain(abstaining: Abstaining, tested: TestedModel) -> AbstainRecord:
     test = None
     if answered is not None and (threshold is not None or answered.any()):
         count = int(answered.sum())
-        right = int((answered & (tested.after.statistics[:, RIGHT] > 0)).sum())
+        right = int((answered & (tested.after.statistics[:, RIGHT_COLUMN] > 0)).sum())
         coverage, precision = _share(count, len(answered)), _share(right, count)
         test = AbstainTest(answered=count, right=right, coverage=coverage, precision=precision)
     return AbstainRecord(

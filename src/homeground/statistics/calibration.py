@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 TEMPERATURES = (0.05, 20.0)
 """The lowest and the highest temperature that is fitted."""
 
-ALPHA = 0.05
+ERROR_RATE = 0.05
 """The probability that a one-sided bound is on the wrong side of the true value."""
 
 MOST_GROWTH = 10_000
@@ -88,7 +88,7 @@ def without_mistake(logits: ArrayLike, labels: ArrayLike) -> bool:
     return bool((values[true] > np.where(true, -np.inf, values).max(axis=1)).all())
 
 
-def lower_bound(right: ArrayLike, answered: ArrayLike, alpha: float = ALPHA) -> Floats:
+def lower_bound(right: ArrayLike, answered: ArrayLike, alpha: float = ERROR_RATE) -> Floats:
     """Return the one-sided lower confidence bound of the share right / answered, in [0, 1].
 
     The ``alpha`` quantile of Beta(right, answered - right + 1). It is exact: at most ``alpha`` of all samples give a

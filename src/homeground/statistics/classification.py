@@ -2,7 +2,7 @@
 
 ``probabilities`` have shape ``(texts, classes)``. ``labels`` are class numbers ``(texts,)``, or 0 and 1 of shape
 ``(texts, classes)`` where a text may have several labels. The predicted class is the most probable one (the first of
-equals); with several labels every label of probability ``THRESHOLD`` or more is predicted.
+equals); with several labels every label of probability ``DECISION_THRESHOLD`` or more is predicted.
 
 Every metric but ``roc_auc`` is a function of sums over texts, so that a bootstrap draw needs no model:
 ``metrics(classes)["accuracy"](statistics(probabilities, labels).sum(axis=0))``. The sums may have leading axes, one
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Metric = Callable[[Floats], Floats]
 
-THRESHOLD = 0.5
+DECISION_THRESHOLD = 0.5
 """The probability from which a label is predicted, where a text may have several."""
 
 BINS = 15
@@ -35,8 +35,8 @@ BINS = 15
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 """Probabilities are clipped to [this, 1 - this] before their logarithm: a float32 softmax resolves nothing finer."""
 
-COUNT, RIGHT, LOSS, FOUND = 0, 1, 2, 3
-"""Columns of the statistics. From ``FOUND`` on there are three blocks with one column a class (true positives, texts
+COUNT, RIGHT_COLUMN, LOSS, FIRST_CLASS_COLUMN = 0, 1, 2, 3
+"""Columns of the statistics. From ``FIRST_CLASS_COLUMN`` on there are three blocks with one column a class (true positives, texts
 that have the class, texts that are predicted to have it), then one column a bin of confidence."""
 
 GREATER_IS_BETTER = directions(
@@ -126,7 +126,7 @@ def accuracy(sums: Floats) -> Floats:
     >>> float(accuracy(statistics([[0.9, 0.1], [0.8, 0.2]], [0, 1]).sum(axis=0)))
     0.5
     """
-    return _ratio(sums[..., RIGHT], sums[..., COUNT])
+    return _ratio(sums[..., RIGHT_COLUMN], sums[..., COUNT])
 
 
 def hamming_accuracy(sums: Floats, classes: int) -> Floats:
@@ -194,7 +194,7 @@ def ece(sums: Floats, classes: int, multi_label: bool = False) -> Floats:
     >>> float(ece(statistics([[0.75, 0.25]] * 4, [0, 0, 0, 1]).sum(axis=0), 2))
     0.0
     """
-    gaps = np.abs(sums[..., FOUND + 3 * classes :]).sum(axis=-1)
+    gaps = np.abs(sums[..., FIRST_CLASS_COLUMN + 3 * classes :]).sum(axis=-1)
     return _ratio(gaps, (classes if multi_label else 1) * sums[..., COUNT])
 
 
@@ -219,7 +219,7 @@ def per_class(probabilities: ArrayLike, labels: ArrayLike) -> PerClass:
     [1.0, 0.0]
     """
     sums = statistics(probabilities, labels).sum(axis=0)
-    hits, actual, predicted = _counts(sums, (len(sums) - FOUND - BINS) // 3)
+    hits, actual, predicted = _counts(sums, (len(sums) - FIRST_CLASS_COLUMN - BINS) // 3)
     f1 = _share(2 * hits, actual + predicted)
     return PerClass(_share(hits, predicted), _share(hits, actual), f1, actual.astype(np.int64))
 
@@ -343,13 +343,17 @@ def _indicators(truth: Ints, classes: int) -> Floats:
 
 def _predicted(scores: Floats, multi_label: bool) -> Floats:
     """Return the predicted classes as 0 and 1, shape ``(texts, classes)``."""
-    return (scores >= THRESHOLD).astype(np.float64) if multi_label else np.eye(scores.shape[1])[scores.argmax(axis=1)]
+    return (
+        (scores >= DECISION_THRESHOLD).astype(np.float64)
+        if multi_label
+        else np.eye(scores.shape[1])[scores.argmax(axis=1)]
+    )
 
 
 def _decisions(scores: Floats, truth: Ints) -> tuple[Floats, Floats]:
     """Return the confidence of every decision and whether it is right, each of shape ``(texts, decisions)``."""
     if truth.ndim == 2:
-        return np.maximum(scores, 1 - scores), ((scores >= THRESHOLD) == (truth > 0)).astype(np.float64)
+        return np.maximum(scores, 1 - scores), ((scores >= DECISION_THRESHOLD) == (truth > 0)).astype(np.float64)
     return scores.max(axis=1, keepdims=True), (scores.argmax(axis=1) == truth)[:, None].astype(np.float64)
 
 
@@ -370,7 +374,9 @@ def _gaps(confidence: Floats, right: Floats) -> Floats:
 
 def _counts(sums: Floats, classes: int) -> tuple[Floats, Floats, Floats]:
     """Return, each ``(..., classes)``, the true positives, the texts that have a class and the texts that get it."""
-    hits, actual, predicted = (sums[..., FOUND + part * classes : FOUND + (part + 1) * classes] for part in range(3))
+    hits, actual, predicted = (
+        sums[..., FIRST_CLASS_COLUMN + part * classes : FIRST_CLASS_COLUMN + (part + 1) * classes] for part in range(3)
+    )
     return hits, actual, predicted
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 Comparison = TypeVar("Comparison")
 
-ERROR = 0.05
+FAMILYWISE_ERROR = 0.05
 """The probability that any of the comparisons is called an effect although none of them is one."""
 
 EFFECTS = ("HELPED", "HURT")
@@ -35,7 +35,7 @@ def judge_together(
     """
     left, done = list(names), dict[str, Comparison]()
     while left:
-        comparisons = {name: judge(name, 1 - ERROR / len(left)) for name in left}
+        comparisons = {name: judge(name, 1 - FAMILYWISE_ERROR / len(left)) for name in left}
         effects = [name for name in left if word(comparisons[name]) in EFFECTS]
         done |= {name: comparisons[name] for name in effects or left}
         left = [name for name in left if name not in effects] if effects else []

@@ -16,10 +16,10 @@ from homeground.statistics.glossary import directions
 
 Floats = NDArray[np.float64]
 
-MASKED, LOSS, FIRST, TUTORIAL_MASKED, TUTORIAL_LOSS, TOKENS, WORDS, CHARACTERS = range(8)
+MASKED_COLUMN, LOSS_COLUMN, FIRST, TUTORIAL_MASKED, TUTORIAL_LOSS, TOKENS, WORDS, CHARACTERS = range(8)
 """The columns of the statistics."""
 
-PREDICTED = 5
+PREDICTED_COLUMNS = 5
 """The number of columns that come from a model's predictions; the others come from the text."""
 
 
@@ -29,7 +29,7 @@ def masked_loss(sums: Floats) -> Floats:
     >>> float(masked_loss(np.array([3.0, 6, 1, 0, 0, 9, 8, 40])))
     2.0
     """
-    return ratio(sums[..., LOSS], sums[..., MASKED])
+    return ratio(sums[..., LOSS_COLUMN], sums[..., MASKED_COLUMN])
 
 
 def perplexity(sums: Floats) -> Floats:
@@ -45,7 +45,7 @@ def perplexity(sums: Floats) -> Floats:
 
 def masked_accuracy(sums: Floats) -> Floats:
     """Return the share of the masked tokens that the model predicts right, in [0, 1]; greater is better."""
-    return ratio(sums[..., FIRST], sums[..., MASKED])
+    return ratio(sums[..., FIRST], sums[..., MASKED_COLUMN])
 
 
 def tutorial_perplexity(sums: Floats) -> Floats:

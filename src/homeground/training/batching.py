@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from homeground.randomness import generator
 
-WINDOW = 50
+BATCHES_A_WINDOW = 50
 """Global batches in a window inside which examples are sorted by length."""
 
 
@@ -27,8 +27,8 @@ def epoch_batches(
     if not group_by_length:
         return _cut(order, batch_size)
     batches: list[NDArray[np.int64]] = []
-    for start in range(0, len(order), WINDOW * batch_size):
-        window = order[start : start + WINDOW * batch_size]
+    for start in range(0, len(order), BATCHES_A_WINDOW * batch_size):
+        window = order[start : start + BATCHES_A_WINDOW * batch_size]
         batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
     return [batches[place] for place in random.permutation(len(batches))]
 

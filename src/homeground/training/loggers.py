@@ -12,7 +12,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from homeground.storage import write_json_lines, written_to
-from homeground.training.train import Evaluated, Event, Started, Step
+from homeground.training.events import Evaluated, Started, Step, TrainingEvent
 
 # The classes of compiled protocol buffers are made at run time, where no type checker sees them.
 TensorBoardEvent: Any = event_pb2.__dict__["Event"]
@@ -31,7 +31,7 @@ class MetricsLog:
         self._lines: TextIO | None = None
         self._events: BinaryIO | None = None
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: TrainingEvent) -> None:
         """Log one event of the loop."""
         if isinstance(event, Started):
             self._open(event.step)

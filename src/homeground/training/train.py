@@ -4,7 +4,7 @@
         learn                                           -> Step
         at the end of an epoch, evaluate, judge, save   -> Evaluated, Saved
         every ten minutes, or when a signal came, save  -> Saved
-    until the steps are done, patience is used up or a signal came   -> Finished or Stopped
+    until the steps are done, patience is used up or a signal came   -> Finished or Interrupted
 
 The state after any step, with weights and optimizer, is all that is needed to go on bit for bit.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,72 +28,10 @@ from homeground.statistics.glossary import greater_is_better
 from homeground.tasks.task import Rows, Task
 from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
 from homeground.training.early_stopping import judge
+from homeground.training.events import Evaluated, Finished, Interrupted, Saved, Started, Step, TrainingEvent
 from homeground.training.schedules import learning_rate
 from homeground.training.snapshots import State, best_checkpoint, newest_checkpoint, remove_passed_over, save_checkpoint
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged checkpoints passed over.
-
-    ``done`` says why no step is left where the training was finished before.
-    """
-
-    step: int
-    total: int
-    warnings: tuple[str, ...] = ()
-    done: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One optimizer step; ``step`` counts those done, ``epoch`` is in epochs, ``loss`` per item."""
-
-    step: int
-    total: int
-    epoch: float
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """What was measured on the validation split, and whether it is the best so far."""
-
-    step: int
-    epoch: float
-    values: Mapping[str, float]
-    best: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A checkpoint was written."""
-
-    step: int
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """A signal ended the loop early; everything is saved."""
-
-    step: int
-    signal_number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The loop is over and the model holds the weights to keep."""
-
-    step: int
-    epoch: float
-    best_step: int | None
-    reason: str
-
-
-Event = Started | Step | Evaluated | Saved | Interrupted | Finished
 Evaluate = Callable[[Model], dict[str, float]]
 
 
@@ -107,7 +45,7 @@ def train(
     evaluate: Evaluate | None,
     stop: Callable[[], int | None] = lambda: None,
     fingerprint: Mapping[str, Any] | None = None,
-) -> Iterator[Event]:
+) -> Iterator[TrainingEvent]:
     """Train a model in place, going on from the newest whole checkpoint under ``home`` where there is one.
 
     ``evaluate`` measures the validation split after every epoch; ``stop`` returns the number of a signal that came.

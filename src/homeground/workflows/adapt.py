@@ -9,7 +9,6 @@ import numpy as np
 
 from homeground.data.corpus import splits_lines
 from homeground.experiment.cross_fitting import PREDICTIONS
-from homeground.experiment.events import Notice, OnEvent, ignore
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
 from homeground.experiment.saving import save_model
@@ -21,6 +20,7 @@ from homeground.reports.report import write_report
 from homeground.results.record import read_run
 from homeground.results.run import Run, open_run
 from homeground.storage import now, write_array, write_json, write_json_lines, write_text
+from homeground.training.events import Notice, OnEvent, ignore
 
 
 def adapt(

@@ -24,7 +24,6 @@ from homeground.errors import RunConflict, UsageError
 from homeground.evaluation.comparison import Circumstances, PairedComparison, judge
 from homeground.experiment.cross_fitting import PREDICTIONS
 from homeground.experiment.estimate import Estimate, estimate
-from homeground.experiment.events import Notice, OnEvent, ignore
 from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.chain import TEST_TEXTS, Chain, naming, read_chain
 from homeground.recipe.recipe import Recipe
@@ -46,6 +45,7 @@ from homeground.results.writing import judgement_fields
 from homeground.statistics.holm import judge_together
 from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measurement
+from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.adapt import resume_or_run
 
 RECORD = "chain.json"

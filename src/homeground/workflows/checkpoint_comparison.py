@@ -44,7 +44,6 @@ from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling, count_discordant
 from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
-from homeground.experiment.events import Notice, OnEvent, ignore
 from homeground.experiment.head import Choice, probabilities, vectors_of
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
@@ -54,8 +53,9 @@ from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.glossary import metric as metric_words
 from homeground.tasks import choose_task
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
+from homeground.training.events import Notice, OnEvent, ignore
 
-FOLDS = 5
+COMPARISON_FOLDS = 5
 """Parts of the labelled examples, each of which is predicted by a regression that learned from the others."""
 
 
@@ -205,7 +205,7 @@ def _comparison_set(recipe: Recipe) -> ComparisonSet:
         if not chosen.any():
             raise DataError(f"{recipe.data}: no validation examples to choose a checkpoint by; give --validation")
     else:
-        folds = cross_fit_folds(link(examples).units, FOLDS, seed=recipe.seed)
+        folds = cross_fit_folds(link(examples).units, COMPARISON_FOLDS, seed=recipe.seed)
         rounds = [folds == fold for fold in range(int(folds.max()) + 1)]
     train = corpus.train.examples if fixed else examples
     validation = corpus.validation.examples if fixed else []

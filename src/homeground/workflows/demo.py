@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from homeground.experiment.events import OnEvent, ignore
 from homeground.results.run import Run
 from homeground.storage import write_text, written_to
 from homeground.taxonomy.draws import SCORES, Pairing, ScoredPair, draw_pairs
@@ -13,6 +12,7 @@ from homeground.taxonomy.files import read_taxonomy
 from homeground.taxonomy.pairs import write_pairs
 from homeground.taxonomy.splits import split_concepts
 from homeground.taxonomy.taxonomy import Taxonomy
+from homeground.training.events import OnEvent, ignore
 from homeground.workflows.adapt import adapt
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}

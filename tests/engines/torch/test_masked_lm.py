@@ -18,7 +18,7 @@ KINDS = (
     *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"),
     *("roberta", "xlm-roberta"),
 )
-IGNORED = -100
+IGNORED_LABEL = -100
 
 
 def folder_of(place: Path, kind: str) -> Path:
@@ -47,7 +47,7 @@ def batch_of(random: np.random.Generator) -> dict[str, np.ndarray]:
     return {
         "input_ids": np.where(mask, np.where(asked, 4, ids), 0),
         "attention_mask": mask.astype(np.int64),
-        "labels": np.where(asked, ids, IGNORED),
+        "labels": np.where(asked, ids, IGNORED_LABEL),
     }
 
 
@@ -58,7 +58,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_loss_and_gradients_are_those_of_the_whole_head(folder: Path) -> None:
     batch = batch_of(np.random.default_rng(0))
-    count = int((batch["labels"] != IGNORED).sum())
+    count = int((batch["labels"] != IGNORED_LABEL).sum())
     own = open_model(
         open_checkpoint(str(folder)), head="masked_lm", loss="masked_cross_entropy", training=Training(precision="fp32")
     )
@@ -84,7 +84,7 @@ def test_answers_are_the_log_probabilities_of_the_labels(folder: Path) -> None:
     with torch.no_grad():
         inputs = {name: torch.from_numpy(batch[name]) for name in ("input_ids", "attention_mask")}
         given = torch.log_softmax(whole(**inputs).logits, -1).numpy()
-    asked = batch["labels"] != IGNORED
+    asked = batch["labels"] != IGNORED_LABEL
     answers = own.predict(batch)
     expected = given[asked][np.arange(asked.sum()), batch["labels"][asked]]
     assert answers["log_probabilities"] == pytest.approx(expected, abs=1e-5)
@@ -118,7 +118,9 @@ def test_a_head_that_mixes_positions_sees_all_of_them(tmp_path: Path, monkeypatc
     batch = batch_of(np.random.default_rng(3))
     whole = AutoModelForMaskedLM.from_pretrained(folder).eval()
     expected = whole(**{name: torch.from_numpy(values) for name, values in batch.items()}).loss
-    assert own.loss(batch, int((batch["labels"] != IGNORED).sum())) == pytest.approx(float(expected.detach()), abs=1e-5)
+    assert own.loss(batch, int((batch["labels"] != IGNORED_LABEL).sum())) == pytest.approx(
+        float(expected.detach()), abs=1e-5
+    )
 
 
 def test_a_checkpoint_without_the_head_says_so_and_learns_that_alone(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(folder
     after = {IDS[word]: -1.0 for word in ("court", "judge", "bank", "loan")}
     after[IDS["nurse"]] = -9.0
     shown = details(folder, documents(60), TableModel({IDS["the"]: -0.5}), TableModel(after))["blanks"]
-    assert 1 < len(shown) <= blanks.BLANKS
+    assert 1 < len(shown) <= blanks.MAX_BLANKS
     words = [blank["word"].lower() for blank in shown]
     assert len({blank["row"] for blank in shown}) == len(set(words)) == len(shown)
     # Both what got better and what got worse, and first what moved most: by 4 nats here.
@@ -99,7 +99,7 @@ def test_words_are_ranked_by_how_much_their_mean_loss_changed(folder: Path) -> N
     assert [each["word"] for each in words["improved"]] == ["court", "bank"]
     assert words["improved"][0] | {"count": 0} == {"word": "court", "count": 0, "before": 5.0, "after": 1.0}
     assert [(each["word"], each["before"], each["after"]) for each in words["worse"]] == [("nurse", 1.0, 2.0)]
-    assert min(each["count"] for each in (*words["improved"], *words["worse"])) >= blanks.FEWEST
+    assert min(each["count"] for each in (*words["improved"], *words["worse"])) >= blanks.MIN_MASKED_TOKENS
 
 
 def test_a_masked_token_counts_for_its_whole_word(folder: Path) -> None:

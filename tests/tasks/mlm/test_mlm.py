@@ -12,7 +12,7 @@ from tests.reading import open_task
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.tokenized import TextTokens
-from homeground.tasks.mlm.blocks import IGNORED
+from homeground.tasks.mlm.blocks import IGNORED_LABEL
 from homeground.tasks.task import TokenizedExamples
 
 
@@ -53,12 +53,12 @@ def test_measuring_hides_with_the_mask_token_and_the_last_pass_as_tutorials_do(t
     task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS * 20), folder)
     count = len(rows.blocks)
     batch, denominator = task.collate(rows, np.arange(task.draws * count), "measuring")
-    masked = batch["labels"] != IGNORED
+    masked = batch["labels"] != IGNORED_LABEL
     assert denominator == masked.sum()
     assert set(batch["input_ids"][masked]) == {rows.vocabulary.mask}
     assert not (batch["input_ids"][~masked] == rows.vocabulary.mask).any()
     tutorial, _ = task.collate(rows, np.arange(task.draws * count, (task.draws + 1) * count), "measuring")
-    hidden = tutorial["input_ids"][tutorial["labels"] != IGNORED] == rows.vocabulary.mask
+    hidden = tutorial["input_ids"][tutorial["labels"] != IGNORED_LABEL] == rows.vocabulary.mask
     assert 0.6 < hidden.mean() < 0.95
 
 
@@ -66,7 +66,7 @@ def test_sums_of_documents_are_those_of_their_masked_tokens(texts: Path, folder:
     task, rows = masked_rows(texts, folder, length=8)
     items = np.arange(len(rows.lengths("measuring")))
     batch, _ = task.collate(rows, items, "measuring")
-    line = np.nonzero(batch["labels"] != IGNORED)[0]
+    line = np.nonzero(batch["labels"] != IGNORED_LABEL)[0]
     random = np.random.default_rng(0)
     outputs = {"log_probabilities": -random.random(len(line)), "first": random.random(len(line)) < 0.5}
     measured = task.measure(rows, task.score(rows, task.reduce(batch, outputs)))

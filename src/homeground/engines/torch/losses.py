@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similar
 COSINE_LIMIT = 1 - 1e-5
 """Cosines are clipped to ±this before arccos, whose gradient is infinite at ±1."""
 
-IGNORED = -100
+IGNORED_LABEL = -100
 """The label of a token that is not to be predicted."""
 
 INVERSE_TEMPERATURE = 20.0
@@ -94,7 +94,7 @@ def binary_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
 def masked_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Return the summed cross-entropy of logits ``(masked, vocabulary)`` against the labels of the masked tokens."""
     labels = batch["labels"]
-    return torch.nn.functional.cross_entropy(logits, labels[labels != IGNORED], reduction="sum")
+    return torch.nn.functional.cross_entropy(logits, labels[labels != IGNORED_LABEL], reduction="sum")
 
 
 LOSSES = {

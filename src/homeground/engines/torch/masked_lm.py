@@ -18,7 +18,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from homeground.engines.model import Batch, Outputs
 from homeground.engines.torch.encoder import TorchHead
-from homeground.engines.torch.losses import IGNORED
+from homeground.engines.torch.losses import IGNORED_LABEL
 from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler
 
@@ -44,7 +44,7 @@ class MaskedLMNetwork(Network):
 
     def forward(self, batch: Tensors) -> Tensor:
         """Return the logits ``(masked, vocabulary)`` in float32 where ``labels (items, length)`` are not ignored."""
-        masked = batch["labels"] != IGNORED
+        masked = batch["labels"] != IGNORED_LABEL
         self._masked = masked if self.gathers else None
         try:
             logits = self.body(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
@@ -74,7 +74,7 @@ class MaskedLMNetwork(Network):
     def parts(self, batch: Tensors) -> Iterator[Tensors]:
         """Yield parts of a batch, each of as many items as keep their logits within ``MAX_LOGITS_AT_ONCE``."""
         limit = max(1, MAX_LOGITS_AT_ONCE // int(self.body.config.vocab_size))
-        masked = (batch["labels"] != IGNORED).sum(1).cumsum(0).tolist()
+        masked = (batch["labels"] != IGNORED_LABEL).sum(1).cumsum(0).tolist()
         start = before = 0
         for item in range(1, len(masked) + 1):
             if item == len(masked) or masked[item] - before > limit:
@@ -89,7 +89,7 @@ class MaskedLMNetwork(Network):
         vocabulary = int(self.body.config.vocab_size)
         ids = torch.arange(16).reshape(2, 8) % max(vocabulary - 8, 1) + min(7, vocabulary - 1)
         batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        labels = torch.where(ids % 3 == 0, ids, IGNORED)
+        labels = torch.where(ids % 3 == 0, ids, IGNORED_LABEL)
         outcomes: list[Tensor | None] = []
         for self.gathers in (True, False):
             try:
@@ -127,6 +127,6 @@ class TorchMaskedHead(TorchHead):
 
 def _judge(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Return the log probability of the labels that are not ignored, and whether each was the first choice."""
-    expected = labels[labels != IGNORED]
+    expected = labels[labels != IGNORED_LABEL]
     log_probabilities = log_softmax(logits, dim=-1).gather(1, expected[:, None])[:, 0]
     return {"log_probabilities": log_probabilities, "first": logits.argmax(-1) == expected}

@@ -21,9 +21,9 @@ Ints = NDArray[np.int64]
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C, the inverse strength of the L2 penalty, tried by cross-validation."""
 
-FOLDS = 3
+FOLDS_FOR_C = 3
 WORD = r"(?u)\b\w+\b"
-MOST_TRIED = 10_000
+MAX_TEXTS_FOR_C = 10_000
 """Texts that C is chosen on; all of them are learned from afterwards."""
 
 UNSPACED_SHARE = 0.3
@@ -43,7 +43,7 @@ def tf_idf(train: Sequence[str], truth: Ints, test: Sequence[str], *, several: b
     """
     vectorizer = _vectorizer(train)
     vectors, asked = vectorizer.fit_transform(train), vectorizer.transform(test)
-    tried = np.random.default_rng(0).permutation(len(train))[:MOST_TRIED]
+    tried = np.random.default_rng(0).permutation(len(train))[:MAX_TEXTS_FOR_C]
     best = max(STRENGTHS, key=lambda strength: _cross_validated(vectors[tried], truth[tried], strength, several))
     return _fitted(vectors, truth, asked, best, several)
 
@@ -66,7 +66,7 @@ def _vectorizer(texts: Sequence[str]) -> TfidfVectorizer:
 
 def _cross_validated(vectors: object, truth: Ints, strength: float, several: bool) -> float:
     right: list[float] = []
-    for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(truth):
+    for train, test in KFold(FOLDS_FOR_C, shuffle=True, random_state=0).split(truth):
         given = _fitted(vectors[train], truth[train], vectors[test], strength, several)  # pyright: ignore[reportIndexIssue]
         if several:
             sums = formulas.statistics(given, truth[test]).sum(axis=0)

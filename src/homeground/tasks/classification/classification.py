@@ -140,7 +140,7 @@ class Classification:
         scores = {name: float(metric(sums)) for name, metric in self.metrics.items()}
         area = formulas.roc_auc(probabilities, rows.labels)
         scores |= {} if area is None else {"roc_auc": area}
-        right = statistics[:, formulas.RIGHT] > 0 if self.info.primary_metric == "accuracy" else None
+        right = statistics[:, formulas.RIGHT_COLUMN] > 0 if self.info.primary_metric == "accuracy" else None
         scores = {name: value for name, value in scores.items() if np.isfinite(value)}
         return Measurement(predictions, statistics, scores, right)
 
@@ -149,7 +149,7 @@ class Classification:
         classes = (*self.labels, *self.unseen)
         if metric != "macro_f1":
             return None
-        first = formulas.FOUND + len(classes)
+        first = formulas.FIRST_CLASS_COLUMN + len(classes)
         return too_rare(classes, measurement.statistics[:, first : first + len(classes)], units)
 
     def example_line(self, example: Example, before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class Classification:
         found, classes = formulas.per_class(given, truth), given.shape[1]
         intervals = side.intervals([formulas.f1_of_class(place, classes) for place in range(classes)])
         held = units_of_classes(np.eye(classes)[truth] if truth.ndim == 1 else truth, side.units)
-        sums = side.measurement.statistics.sum(0)[formulas.FOUND :][: 3 * classes].reshape(3, classes)
+        sums = side.measurement.statistics.sum(0)[formulas.FIRST_CLASS_COLUMN :][: 3 * classes].reshape(3, classes)
         wrong = sums[1] + sums[2] - 2 * sums[0]
         intervals = [
             interval_of_f1(int(sums[0, place]), int(wrong[place]), each)
@@ -236,7 +236,7 @@ class Classification:
         if not self.several:
             best = int(probabilities.argmax())
             return {"label": self.labels[best], "probability": round(float(probabilities[best]), 6)}
-        chosen = probabilities >= formulas.THRESHOLD
+        chosen = probabilities >= formulas.DECISION_THRESHOLD
         sure = float(np.where(chosen, probabilities, 1 - probabilities).prod())
         names = [name for name, given in zip(self.labels, chosen, strict=True) if given]
         return {"label": names, "probability": round(sure, 6)}

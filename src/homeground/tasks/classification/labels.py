@@ -23,7 +23,7 @@ FEWEST_TO_JUDGE = 10
 LABELS_REPEAT = 5
 """How often a label occurs on average, at least, in a column that nobody named."""
 
-LISTED = 5
+MAX_LABELS_LISTED = 5
 
 
 def find_label_columns(table: Table, recipe: Recipe) -> dict[str, str]:
@@ -215,4 +215,6 @@ def notes_on_labels(counts: Mapping[str, Counter[str]], labels: Sequence[str]) -
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return ", ".join(names[:MAX_LABELS_LISTED]) + (
+        f" and {len(names) - MAX_LABELS_LISTED} more" if len(names) > MAX_LABELS_LISTED else ""
+    )

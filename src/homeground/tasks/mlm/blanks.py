@@ -14,50 +14,50 @@ from tokenizers import Tokenizer
 from homeground.data.documents import Source
 from homeground.data.segmentation import word_spans
 from homeground.randomness import generator
-from homeground.tasks.mlm.blocks import IGNORED, MaskedRows, Vocabulary
+from homeground.tasks.mlm.blocks import IGNORED_LABEL, MaskedRows, Vocabulary
 from homeground.tasks.task import Batch, MeasuredModel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-BLANKS = 8
+MAX_BLANKS = 8
 """Sentences shown."""
 
-LIKELIEST = 5
+TOKENS_SHOWN = 5
 """Tokens shown for a blank, of either side."""
 
-DOCUMENTS = 200
+MAX_DOCUMENTS = 200
 """Documents that sentences are taken from."""
 
-SENTENCES = 120
-"""Sentences tried, at most ``A_DOCUMENT`` from one document."""
+MAX_SENTENCES = 120
+"""Sentences tried, at most ``SENTENCES_A_DOCUMENT`` from one document."""
 
-A_DOCUMENT = 3
+SENTENCES_A_DOCUMENT = 3
 WORDS_TRIED = 4
 """Words tried in a sentence."""
 
-SHORTEST, LONGEST = 6, 30
+MIN_WORDS, MAX_WORDS = 6, 30
 """Words of a sentence, so that there is something to tell from and little to read."""
 
-PROSE = 0.85
+LETTERS_OF_PROSE = 0.85
 """The share of letters, spaces left out, from which a line is a sentence."""
 
-READ = 20_000
+CHARACTERS_READ = 20_000
 """Characters of a document in which sentences are looked for."""
 
-LETTERS = 4
+MIN_LETTERS = 4
 """Letters of a word that may be a blank: shorter ones are words of every domain. Not asked of other scripts."""
 
-BLOCKS = 300
+MAX_BLOCKS = 300
 """Blocks in which words are looked at."""
 
-FEWEST = 3
+MIN_MASKED_TOKENS = 3
 """Masked tokens of a word from which it is listed."""
 
-IMPROVED, WORSE = 20, 10
+MAX_IMPROVED, MAX_WORSE = 20, 10
 """Words listed."""
 
-AT_ONCE = 32
+BLOCKS_AT_ONCE = 32
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
 
@@ -92,8 +92,8 @@ def find_blanks(source: Source, numbers: Sequence[int], rows: MaskedRows, *, see
 
     ``numbers`` are the rows of the documents in their file; a bounded sample of them is read, keyed by the seed.
     """
-    sample = set(generator(seed, "blanks").permutation(np.array(numbers, np.int64))[:DOCUMENTS].tolist())
-    texts = [(row, text[:READ]) for row, text in source.texts() if row in sample]
+    sample = set(generator(seed, "blanks").permutation(np.array(numbers, np.int64))[:MAX_DOCUMENTS].tolist())
+    texts = [(row, text[:CHARACTERS_READ]) for row, text in source.texts() if row in sample]
     tokenizer = Tokenizer.from_str(rows.tokenizer.to_str())
     tokenizer.no_truncation()
     blanks: list[Blank] = []
@@ -105,7 +105,7 @@ def find_blanks(source: Source, numbers: Sequence[int], rows: MaskedRows, *, see
             order = random.permutation(len(found))[:WORDS_TRIED]
             blanks += [found[place] for place in order.tolist()]
             sentences += 1
-        if sentences >= SENTENCES:
+        if sentences >= MAX_SENTENCES:
             break
     return blanks
 
@@ -124,12 +124,12 @@ def show_blanks(
     used: set[Any] = set()
     for place in order.tolist():
         own = {blanks[place].row, blanks[place].word.lower()}
-        if len(chosen) < BLANKS and not own & used:
+        if len(chosen) < MAX_BLANKS and not own & used:
             chosen.append(place)
             used |= own
     picked = [blanks[place] for place in chosen]
     batch = _batch(picked, vocabulary)
-    likeliest = {name: model.fill(batch, LIKELIEST) for name, model in sides.items()}
+    likeliest = {name: model.fill(batch, TOKENS_SHOWN) for name, model in sides.items()}
     return [
         {
             "row": blank.row,
@@ -155,12 +155,12 @@ def compare_words(
 
     A masked token counts for the whole word that it is a part of.
     """
-    blocks = np.sort(generator(seed, "words").permutation(len(rows.blocks))[:BLOCKS])
+    blocks = np.sort(generator(seed, "words").permutation(len(rows.blocks))[:MAX_BLOCKS])
     sums: dict[str, Floats] = {}
     masked = 0
     for draw in range(rows.draws):
-        for start in range(0, len(blocks), AT_ONCE):
-            some = blocks[start : start + AT_ONCE]
+        for start in range(0, len(blocks), BLOCKS_AT_ONCE):
+            some = blocks[start : start + BLOCKS_AT_ONCE]
             batch = collate(some + draw * len(rows.blocks))
             losses = [-model.predict(batch)["log_probabilities"].astype(np.float64) for model in (before, after)]
             words = _masked_words(rows, some, batch["labels"])
@@ -172,10 +172,10 @@ def compare_words(
 
 
 def _ranked(sums: Mapping[str, Floats]) -> dict[str, Any]:
-    means = {word: (int(n), one / n, other / n) for word, (n, one, other) in sums.items() if n >= FEWEST}
+    means = {word: (int(n), one / n, other / n) for word, (n, one, other) in sums.items() if n >= MIN_MASKED_TOKENS}
     order = sorted(means, key=lambda word: (means[word][2] - means[word][1], word))
-    improved = [word for word in order if means[word][2] < means[word][1]][:IMPROVED]
-    worse = [word for word in reversed(order) if means[word][2] > means[word][1]][:WORSE]
+    improved = [word for word in order if means[word][2] < means[word][1]][:MAX_IMPROVED]
+    worse = [word for word in reversed(order) if means[word][2] > means[word][1]][:MAX_WORSE]
 
     def told(word: str) -> dict[str, Any]:
         count, one, other = means[word]
@@ -193,7 +193,7 @@ def _masked_words(rows: MaskedRows, blocks: Ints, labels: Ints) -> list[str]:
         begins = np.flatnonzero(marks)
         number = np.cumsum(marks) - 1
         bounds = np.append(begins, len(ids))
-        for place in (np.flatnonzero(own != IGNORED) - first).tolist():
+        for place in (np.flatnonzero(own != IGNORED_LABEL) - first).tolist():
             start, end = bounds[number[place]], bounds[number[place] + 1]
             words.append(_shown(rows.tokenizer.decode(ids[start:end].tolist(), skip_special_tokens=False)))
     return words
@@ -209,13 +209,13 @@ def _shown(word: str) -> str:
 def _sentences(text: str, random: np.random.Generator) -> list[str]:
     """Return a few sentences of a text, in a random order, none too short or too long."""
     found = [sentence.strip() for sentence in SENTENCE_END.split(text)]
-    fitting = [each for each in found if 2 * SHORTEST <= len(each) <= 12 * LONGEST and _prose(each)]
+    fitting = [each for each in found if 2 * MIN_WORDS <= len(each) <= 12 * MAX_WORDS and _prose(each)]
     chosen: list[str] = []
     for place in random.permutation(len(fitting)).tolist():
         words = sum(fitting[place][start].isalnum() for start, _ in word_spans(fitting[place]))
-        if SHORTEST <= words <= LONGEST:
+        if MIN_WORDS <= words <= MAX_WORDS:
             chosen.append(fitting[place])
-        if len(chosen) == A_DOCUMENT:
+        if len(chosen) == SENTENCES_A_DOCUMENT:
             break
     return chosen
 
@@ -223,7 +223,7 @@ def _sentences(text: str, random: np.random.Generator) -> list[str]:
 def _prose(sentence: str) -> bool:
     """Tell a sentence from an address, a table or code, by the share of letters in what is not space."""
     marks = [letter for letter in sentence if not letter.isspace()]
-    return sum(letter.isalpha() for letter in marks) >= PROSE * len(marks)
+    return sum(letter.isalpha() for letter in marks) >= LETTERS_OF_PROSE * len(marks)
 
 
 def _words(row: int, sentence: str, tokenizer: Tokenizer, room: int) -> list[Blank]:
@@ -244,12 +244,12 @@ def _words(row: int, sentence: str, tokenizer: Tokenizer, room: int) -> list[Bla
 
 
 def _may_be_blank(word: str) -> bool:
-    return word.isalpha() and (len(word) >= LETTERS or not word.isascii())
+    return word.isalpha() and (len(word) >= MIN_LETTERS or not word.isascii())
 
 
 def _batch(blanks: Sequence[Blank], vocabulary: Vocabulary) -> dict[str, Ints]:
     contents = [blank.ids.copy() for blank in blanks]
-    labels = [np.full(len(blank.ids), IGNORED, np.int64) for blank in blanks]
+    labels = [np.full(len(blank.ids), IGNORED_LABEL, np.int64) for blank in blanks]
     for blank, ids, own in zip(blanks, contents, labels, strict=True):
         own[blank.place] = ids[blank.place]
         ids[blank.place] = vocabulary.mask
@@ -259,8 +259,8 @@ def _batch(blanks: Sequence[Blank], vocabulary: Vocabulary) -> dict[str, Ints]:
 def _sure(model: MeasuredModel, blanks: Sequence[Blank], vocabulary: Vocabulary) -> Floats:
     """Return the log probability of the missing word of every blank."""
     parts = [
-        model.predict(_batch(blanks[start : start + AT_ONCE], vocabulary))["log_probabilities"]
-        for start in range(0, len(blanks), AT_ONCE)
+        model.predict(_batch(blanks[start : start + BLOCKS_AT_ONCE], vocabulary))["log_probabilities"]
+        for start in range(0, len(blanks), BLOCKS_AT_ONCE)
     ]
     return np.concatenate(parts).astype(np.float64)
 

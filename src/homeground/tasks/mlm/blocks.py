@@ -16,10 +16,10 @@ from homeground.tasks.task import Occasion
 
 Ints = NDArray[np.int64]
 
-IGNORED = -100
+IGNORED_LABEL = -100
 """The label of a token that is not to be predicted, as the Hub writes it."""
 
-SHORT = 8
+SHORT_TEXT_TOKENS = 8
 """A text of fewer tokens says little about a word that is missing in it."""
 
 
@@ -47,7 +47,7 @@ class Vocabulary:
         prefix = len(self.prefix)
         longest = max(len(ids) for ids in contents) + prefix + len(self.suffix)
         input_ids = np.full((len(contents), longest), self.padding, np.int64)
-        attention, targets = np.zeros_like(input_ids), np.full_like(input_ids, IGNORED)
+        attention, targets = np.zeros_like(input_ids), np.full_like(input_ids, IGNORED_LABEL)
         for line, (ids, own) in enumerate(zip(contents, labels, strict=True)):
             whole = (*self.prefix, *ids.tolist(), *self.suffix)
             input_ids[line, : len(whole)] = whole
@@ -105,7 +105,7 @@ class MaskedRows:
     @cached_property
     def short(self) -> int:
         """Documents of fewer tokens than can say much."""
-        return int((self.lengths_of_documents < SHORT).sum())
+        return int((self.lengths_of_documents < SHORT_TEXT_TOKENS).sum())
 
     @property
     def bounds(self) -> tuple[Ints, Ints]:

@@ -15,7 +15,7 @@ from homeground.data.tokenized import TextTokens
 from homeground.randomness import generator
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.blanks import compare_words, find_blanks, show_blanks
-from homeground.tasks.mlm.blocks import IGNORED, SHORT, MaskedRows, Vocabulary, cut
+from homeground.tasks.mlm.blocks import IGNORED_LABEL, SHORT_TEXT_TOKENS, MaskedRows, Vocabulary, cut
 from homeground.tasks.mlm.masking import Masking, choose, corrupt
 from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, WordRows, draw_words
 from homeground.tasks.task import (
@@ -102,13 +102,13 @@ class MaskedLanguageModelling:
                 ids, chosen, random, masking=masking, mask_id=vocabulary.mask, replacements=vocabulary.replacements
             )
             contents.append(hidden)
-            labels.append(np.where(chosen, ids, IGNORED))
+            labels.append(np.where(chosen, ids, IGNORED_LABEL))
         batch = rows.vocabulary.batch(contents, labels)
-        return batch, max(float((batch["labels"] != IGNORED).sum()), 1.0)
+        return batch, max(float((batch["labels"] != IGNORED_LABEL).sum()), 1.0)
 
     def reduce(self, batch: Batch, outputs: Batch) -> Floats:
         """Return of every item the number of its masked tokens, their summed loss and how many came first."""
-        item = np.nonzero(batch["labels"] != IGNORED)[0]
+        item = np.nonzero(batch["labels"] != IGNORED_LABEL)[0]
         count = len(batch["labels"])
         columns = (np.ones(len(item)), -outputs["log_probabilities"].astype(np.float64), outputs["first"])
         return np.stack([np.bincount(item, column, count) for column in columns], axis=1).astype(np.float64)
@@ -118,7 +118,7 @@ class MaskedLanguageModelling:
         passes = reduced.reshape(rows.passes, len(rows.blocks), -1)
         measured = passes[: rows.draws].sum(0)
         tutorial = passes[rows.draws :, :, :2].sum(0)
-        sums = np.zeros((rows.documents, formulas.PREDICTED))
+        sums = np.zeros((rows.documents, formulas.PREDICTED_COLUMNS))
         np.add.at(sums, rows.owner, np.hstack([measured, tutorial]))
         return sums
 
@@ -135,10 +135,10 @@ class MaskedLanguageModelling:
 
     def example_line(self, example: Example, before: Floats, after: Floats) -> dict[str, Any]:
         """Return how many tokens of a document were masked, over all draws, and the mean loss of either side."""
-        masked = max(float(before[formulas.MASKED]), 1.0)
+        masked = max(float(before[formulas.MASKED_COLUMN]), 1.0)
         sides = {"before": before, "after": after}
-        means = {name: round(float(side[formulas.LOSS]) / masked, 6) for name, side in sides.items()}
-        return {"masked": int(before[formulas.MASKED]), **means}
+        means = {name: round(float(side[formulas.LOSS_COLUMN]) / masked, 6) for name, side in sides.items()}
+        return {"masked": int(before[formulas.MASKED_COLUMN]), **means}
 
     def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, Floats]:
         """Return what the frequencies of the training tokens predict for the masked tokens of the test documents."""
@@ -161,7 +161,11 @@ class MaskedLanguageModelling:
     def short_notes(self, splits: Sequence[MaskedRows]) -> list[str]:
         """Return a sentence that counts the documents of fewer tokens than say much about a missing word, or none."""
         short = sum(rows.short for rows in splits)
-        return [f"{short} texts have fewer than {SHORT} tokens, little to tell a missing word by"] if short else []
+        return (
+            [f"{short} texts have fewer than {SHORT_TEXT_TOKENS} tokens, little to tell a missing word by"]
+            if short
+            else []
+        )
 
     def word_rows(
         self, documents: Sequence[Example], count: int, tokens: TextTokens, *, max_length: int
@@ -189,7 +193,7 @@ class MaskedLanguageModelling:
         parts: list[Floats] = []
         for item in range(len(rows.blocks) * rows.passes):
             batch, _ = self.collate(rows, np.array([item]), "measuring")
-            targets = batch["labels"][batch["labels"] != IGNORED]
+            targets = batch["labels"][batch["labels"] != IGNORED_LABEL]
             parts.append(
                 self.reduce(batch, {"log_probabilities": log_probabilities[targets], "first": targets == first})
             )

@@ -20,13 +20,13 @@ from homeground.data.documents import Document
 from homeground.data.segmentation import word_spans
 from homeground.randomness import generator
 from homeground.statistics.masked import ratio
-from homeground.tasks.mlm.blocks import IGNORED, Vocabulary
+from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
 from homeground.tasks.task import Batch, Measurement, Metric, Occasion, TaskInfo
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-AROUND = 120
+CONTEXT_CHARACTERS = 120
 """Characters of the text that are shown before and after a word, to the next end of a word."""
 
 
@@ -68,8 +68,8 @@ def _number(drawn: tuple[int, Word]) -> int:
 
 def _word(text: str, spans: list[tuple[int, int]], place: int, document: int) -> Word:
     start, end = spans[place]
-    first = next((one for one, _ in spans if one >= start - AROUND), start)
-    last = next((other for _, other in reversed(spans) if other <= end + AROUND), end)
+    first = next((one for one, _ in spans if one >= start - CONTEXT_CHARACTERS), start)
+    last = next((other for _, other in reversed(spans) if other <= end + CONTEXT_CHARACTERS), end)
     return Word(document, text[first:last], start - first, end - first)
 
 
@@ -176,7 +176,7 @@ class PseudoLikelihood:
         longest = max(len(rows.ids[word]) for word in chosen[:, 0])
         input_ids = np.full((len(items), longest), rows.vocabulary.padding, np.int64)
         attention = np.zeros((len(items), longest), np.int64)
-        labels = np.full((len(items), longest), IGNORED, np.int64)
+        labels = np.full((len(items), longest), IGNORED_LABEL, np.int64)
         for line, (word, piece) in enumerate(chosen.tolist()):
             own = rows.ids[word]
             input_ids[line, : len(own)] = own

@@ -32,7 +32,7 @@ PAIR_STATISTICS = 10
 MOST_TITLES, LONGEST_TITLE = 8, 40
 """Texts a heat map is given when the user names none, and the characters each may have."""
 
-CHUNK = 1024
+ANCHORS_AT_ONCE = 1024
 """Anchors ranked at once, so that memory does not grow with their number."""
 
 SCORED_METRICS: dict[str, Metric] = {
@@ -229,8 +229,8 @@ def _reciprocal_ranks(embeddings: Any, sides: NDArray[np.int64]) -> NDArray[np.f
         belongs.setdefault(anchor, itself).add(positive)
     vectors: Any = sklearn_normalize(embeddings)
     ranks: list[NDArray[np.float64]] = []
-    for start in range(0, len(sides), CHUNK):
-        anchors, own = sides[start : start + CHUNK, 0], positives[start : start + CHUNK]
+    for start in range(0, len(sides), ANCHORS_AT_ONCE):
+        anchors, own = sides[start : start + ANCHORS_AT_ONCE, 0], positives[start : start + ANCHORS_AT_ONCE]
         product = vectors[anchors] @ vectors[candidates].T
         similarities = np.asarray(product.todense() if issparse(product) else product, np.float64)
         for place, (anchor, positive) in enumerate(zip(anchors.tolist(), own.tolist(), strict=True)):

@@ -18,7 +18,7 @@ import homeground
 from homeground.cli import run as typed
 from homeground.data.examples import Example
 from homeground.errors import HubError
-from homeground.experiment.general_sets import BENCHMARK_SETS, Domain, read_general_sets
+from homeground.evaluation.general_sets import BENCHMARK_SETS, Domain, read_general_sets
 from homeground.recipe.recipe import make_recipe, names_benchmark, read_recipe
 from homeground.results.run import Run
 from homeground.storage import read_json

@@ -12,7 +12,7 @@ from tests import checkpoints
 from homeground.checkpoint import open_checkpoint
 from homeground.data.examples import Example
 from homeground.errors import DataError
-from homeground.experiment.general_sets import (
+from homeground.evaluation.general_sets import (
     SHARED_TEXTS,
     Domain,
     is_sts_benchmark,

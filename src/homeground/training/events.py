@@ -1,0 +1,84 @@
+"""What is reported while a run goes on: the events of its trainings, and notices in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged checkpoints passed over.
+
+    ``done`` says why no step is left where the training was finished before.
+    """
+
+    step: int
+    total: int
+    warnings: tuple[str, ...] = ()
+    done: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One optimizer step; ``step`` counts those done, ``epoch`` is in epochs, ``loss`` per item."""
+
+    step: int
+    total: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What was measured on the validation split, and whether it is the best so far."""
+
+    step: int
+    epoch: float
+    values: Mapping[str, float]
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint was written."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A signal ended the loop early; everything is saved."""
+
+    step: int
+    signal_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The loop is over and the model holds the weights to keep."""
+
+    step: int
+    epoch: float
+    best_step: int | None
+    reason: str
+
+
+TrainingEvent = Started | Step | Evaluated | Saved | Interrupted | Finished
+Event = Notice | TrainingEvent
+OnEvent = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """Do nothing with an event."""

@@ -46,8 +46,8 @@ def characters(texts: Iterator[str], folder: Path) -> str:
     if (folder / "config.json").is_file():
         return str(folder)
     counted = Counter(letter for line in texts for letter in line.lower() if not letter.isspace())
-    known = [*SPECIAL, *sorted(letter for letter, count in counted.items() if count > 1)]
-    vocabulary = {token: place for place, token in enumerate(known)}
+    tokens = [*SPECIAL, *sorted(letter for letter, count in counted.items() if count > 1)]
+    vocabulary = {token: place for place, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, SPECIAL[1]))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), "")])
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
@@ -59,7 +59,7 @@ def characters(texts: Iterator[str], folder: Path) -> str:
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=256, **names).save_pretrained(folder)
     small = {"hidden_size": 192, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 768}
-    config = BertConfig(vocab_size=len(known), max_position_embeddings=256, **small)
+    config = BertConfig(vocab_size=len(tokens), max_position_embeddings=256, **small)
     BertModel(config).save_pretrained(folder)
     return str(folder)
 
@@ -72,7 +72,7 @@ def chinese(data: Path, out: Path) -> dict[str, Any]:
 
 def sentences_of_abstracts(data: Path, out: Path) -> dict[str, Any]:
     """Write a file a split with a sentence, its role and its abstract a line."""
-    given: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     for split, published in (("data", "train"), ("validation", "dev"), ("test", "test")):
         target = out / f"csabstruct-{published}.jsonl"
         with target.open("w", encoding="utf-8") as file:
@@ -82,8 +82,8 @@ def sentences_of_abstracts(data: Path, out: Path) -> dict[str, Any]:
                 for sentence, role in zip(abstract["sentences"], abstract["labels"], strict=True):
                     row = {"text": sentence, "label": role, "group": f"{published} {number}"}
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        given[split] = str(target)
-    return given
+        files[split] = str(target)
+    return files
 
 
 def after_takeaway(_data: Path, out: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python benchmarks/seed_coverage.py --replications 2000 --draws 400
 
 A model before and N trainings of one recipe answer the same test items. A training is a little better or worse as a
-whole (its own luck, with a known distribution over seeds), and shares part of its errors with the other trainings. The
+whole (its luck, of a distribution that is set here), and shares part of its errors with the other trainings. The
 truth is the mean over all seeds and all items of the kind, by formula for accuracy and by quadrature for Pearson's
 correlation. "Noise" is the standard deviation between trainings over the standard error that the test items give.
 
@@ -30,20 +30,20 @@ from homeground.statistics.over_seeds import OverSeeds, over_seeds
 
 Floats = NDArray[np.float64]
 
-OWN = 0.3
+UNSHARED = 0.3
 """The share of the variance of a training's errors that it does not share with the others, where there is any luck."""
 
 ERROR = 0.8
 """The standard deviation of an error against 1 for the gold score, before and, at the median, after."""
 
 HARDNESS = 1.0
-"""The standard deviation of how hard an item is, against 1 for what is a model's own."""
+"""The standard deviation of how hard an item is, against 1 for what is particular to a model."""
 
 
 def errors(units: int, luck: float, random: np.random.Generator) -> Callable[[], Floats]:
     """Return what draws the errors of one training after the other, of variance 1, partly shared."""
-    own, shared = (OWN if luck else 0.0), random.normal(size=units)
-    return lambda: np.sqrt(1 - own) * shared + np.sqrt(own) * random.normal(size=units)
+    part, shared = (UNSHARED if luck else 0.0), random.normal(size=units)
+    return lambda: np.sqrt(1 - part) * shared + np.sqrt(part) * random.normal(size=units)
 
 
 def correlated(units: int, count: int, luck: float, random: np.random.Generator) -> tuple[Floats, list[Floats], float]:
@@ -80,37 +80,37 @@ def accuracy(sums: Floats) -> Floats:
 DESIGNS = {"Pearson": (correlated, pearson), "accuracy": (right, accuracy)}
 
 
-def satterthwaite(found: OverSeeds, units: int) -> tuple[float, float]:
+def satterthwaite(over: OverSeeds, units: int) -> tuple[float, float]:
     """Return the ends with the degrees of freedom of a sum of two variances (Satterthwaite 1946, Biometrics 2(6))."""
-    items, seeds = found.items.standard_error**2, found.seeds_error**2
-    degrees = (items + seeds) ** 2 / (items**2 / (units - 1) + seeds**2 / (len(found.values) - 1))
+    items, seeds = over.items.standard_error**2, over.seeds_error**2
+    degrees = (items + seeds) ** 2 / (items**2 / (units - 1) + seeds**2 / (len(over.values) - 1))
     reach = float(stdtrit(degrees, 0.975)) * np.sqrt(items + seeds)
-    return found.interval.value - reach, found.interval.value + reach
+    return over.interval.value - reach, over.interval.value + reach
 
 
-def bootstrapped(found: OverSeeds, draws: int, random: np.random.Generator) -> tuple[float, float]:
+def bootstrapped(over: OverSeeds, draws: int, random: np.random.Generator) -> tuple[float, float]:
     """Return the percentile interval of the mean over trainings that are drawn with replacement."""
-    values = np.array(found.values)
+    values = np.array(over.values)
     means = values[random.integers(len(values), size=(draws, len(values)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
-def row(design: str, units: int, count: int, luck: float, asked: argparse.Namespace) -> str:
+def row(design: str, units: int, count: int, luck: float, arguments: argparse.Namespace) -> str:
     """Return one line of the table."""
     simulate, metric = DESIGNS[design]
-    ends, others = np.empty((asked.replications, 3)), np.empty((asked.replications, 3))
-    noise = np.empty((asked.replications, 2))
-    for number in range(asked.replications):
+    ends, others = np.empty((arguments.replications, 3)), np.empty((arguments.replications, 3))
+    noise = np.empty((arguments.replications, 2))
+    for number in range(arguments.replications):
         random = generator(number, "seed coverage", design, units, count, str(luck))
         before, afters, truth = simulate(units, count, luck, random)
-        found = over_seeds(before, afters, metric, np.arange(units), seed=number, draws=asked.draws)
-        ends[number] = np.array([found.interval.value, found.interval.low, found.interval.high]) - truth
-        noise[number] = found.spread**2, found.items.standard_error**2
+        over = over_seeds(before, afters, metric, np.arange(units), seed=number, draws=arguments.draws)
+        ends[number] = np.array([over.interval.value, over.interval.low, over.interval.high]) - truth
+        noise[number] = over.spread**2, over.items.standard_error**2
         rivals = [
-            satterthwaite(found, units),
-            bootstrapped(found, asked.draws, random),
-            first(before, afters, metric, number, asked),
+            satterthwaite(over, units),
+            bootstrapped(over, arguments.draws, random),
+            first(before, afters, metric, number, arguments),
         ]
         others[number] = [low <= truth <= high for low, high in rivals]
     value, low, high = ends.T
@@ -122,11 +122,11 @@ def row(design: str, units: int, count: int, luck: float, asked: argparse.Namesp
 
 
 def first(
-    before: Floats, afters: list[Floats], metric: Metric, number: int, asked: argparse.Namespace
+    before: Floats, afters: list[Floats], metric: Metric, number: int, arguments: argparse.Namespace
 ) -> tuple[float, float]:
     """Return the interval of the first training alone."""
     units = np.arange(len(before))
-    interval = paired_difference(before, afters[0], metric, units, seed=number, draws=asked.draws)
+    interval = paired_difference(before, afters[0], metric, units, seed=number, draws=arguments.draws)
     return interval.low, interval.high
 
 
@@ -139,18 +139,21 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--luck", type=float, nargs="+", default=[0.0, 0.02, 0.15, 0.5, 1.5])
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=list(DESIGNS))
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     started = time.perf_counter()
     names = ["metric", "units", "trainings", "noise", "coverage", "width", "above", "below"]
     print(f"| {' | '.join([*names, 'Satterthwaite', 'trainings bootstrapped', 'first alone'])} |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for design in asked.designs:
-        for units in asked.units:
-            for count in asked.trainings:
-                for luck in asked.luck:
-                    print(row(design, units, count, luck, asked), flush=True)
-    error = 1.96 * np.sqrt(0.95 * 0.05 / asked.replications)
-    print(f"\n{asked.replications} replications, {asked.draws} draws each; coverage is exact to ±{error:.3f}; ", end="")
+    for design in arguments.designs:
+        for units in arguments.units:
+            for count in arguments.trainings:
+                for luck in arguments.luck:
+                    print(row(design, units, count, luck, arguments), flush=True)
+    error = 1.96 * np.sqrt(0.95 * 0.05 / arguments.replications)
+    print(
+        f"\n{arguments.replications} replications, {arguments.draws} draws each; coverage is exact to ±{error:.3f}; ",
+        end="",
+    )
     print(f"{time.perf_counter() - started:.0f} s.")
 
 

@@ -201,32 +201,32 @@ def taxonomy_pairs(_: argparse.Namespace, folder: Path) -> None:
     write(folder, [{"text_1": pair.text_1, "text_2": pair.text_2, "similarity": pair.similarity} for pair in pairs])
 
 
-def labelled_texts(asked: argparse.Namespace, folder: Path) -> None:
+def labelled_texts(arguments: argparse.Namespace, folder: Path) -> None:
     """Write the labelled texts of a file."""
-    write(folder, [{"text": text, "label": label} for text, label in read_texts(asked, "classification")])
+    write(folder, [{"text": text, "label": label} for text, label in read_texts(arguments, "classification")])
 
 
-def one_long_text(asked: argparse.Namespace, folder: Path) -> None:
+def one_long_text(arguments: argparse.Namespace, folder: Path) -> None:
     """Write all texts of a file as one document, repeated until it is long enough, and a model of random weights."""
     from transformers import AutoTokenizer, DistilBertConfig, DistilBertForMaskedLM
 
-    text = " ".join(text for text, _ in read_texts(asked, "mlm"))
-    tokens = (asked.steps + 3) * COMPARISONS["mlm"].batch * LENGTH
+    text = " ".join(text for text, _ in read_texts(arguments, "mlm"))
+    tokens = (arguments.steps + 3) * COMPARISONS["mlm"].batch * LENGTH
     write(folder, [{"text": " ".join([text] * (1 + 6 * tokens // len(text)))}])
     DistilBertForMaskedLM(DistilBertConfig()).save_pretrained(folder)
     AutoTokenizer.from_pretrained(minilm()).save_pretrained(folder)
 
 
-def read_texts(asked: argparse.Namespace, task_name: str) -> list[tuple[str, str]]:
+def read_texts(arguments: argparse.Namespace, task_name: str) -> list[tuple[str, str]]:
     """Return the texts of a file with their labels, "" where they have none."""
     from homeground.data.corpus import read_file
     from homeground.recipe.recipe import make_recipe
     from homeground.tasks import choose_task
 
-    if asked.data is None:
+    if arguments.data is None:
         raise SystemExit(f"{task_name}: give a file with texts, e.g. examples/complaints.csv")
-    recipe = make_recipe({}, data=asked.data, task=task_name, text=asked.text, label=asked.label)
-    table = read_file(asked.data, recipe)
+    recipe = make_recipe({}, data=arguments.data, task=task_name, text=arguments.text, label=arguments.label)
+    table = read_file(arguments.data, recipe)
     task = choose_task(table, recipe)
     if task_name == "mlm":
         column = task.columns["text"]
@@ -291,27 +291,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--candidate", nargs=2, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    comparison = COMPARISONS[asked.task]
-    asked.steps = asked.steps or comparison.steps
-    if asked.candidate:
-        name, folder = asked.candidate
+    arguments = parser.parse_args()
+    comparison = COMPARISONS[arguments.task]
+    arguments.steps = arguments.steps or comparison.steps
+    if arguments.candidate:
+        name, folder = arguments.candidate
         speed = (
-            asked.steps * comparison.batch * comparison.items / comparison.candidates[name](Path(folder), asked.steps)
+            arguments.steps
+            * comparison.batch
+            * comparison.items
+            / comparison.candidates[name](Path(folder), arguments.steps)
         )
         print(json.dumps([speed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
         return
     measured: dict[str, list[list[float]]] = {name: [] for name in comparison.candidates}
     with tempfile.TemporaryDirectory() as folder:
-        comparison.prepare(asked, Path(folder))
-        for _ in range(asked.rounds):
+        comparison.prepare(arguments, Path(folder))
+        for _ in range(arguments.rounds):
             for name, runs in measured.items():
                 command = [
                     sys.executable,
                     __file__,
-                    asked.task,
+                    arguments.task,
                     "--steps",
-                    str(asked.steps),
+                    str(arguments.steps),
                     "--candidate",
                     name,
                     folder,

@@ -173,8 +173,11 @@ class _Writing(_Handler):
             self.take("/".join(parts[2:4]), [json.loads(line) for line in body.splitlines()])
 
     def mode(self, repository: str, path: str) -> dict[str, Any]:
-        held = self.owner.repositories[repository] / path
-        oid = blob_id(held) if held.is_file() and not path.endswith(LARGE) else None
+        """Say how a file is to be sent, and the hash that the repository has of it: of a large file the sha256."""
+        stored = self.owner.repositories[repository] / path
+        oid = None
+        if stored.is_file():
+            oid = hashlib.sha256(stored.read_bytes()).hexdigest() if path.endswith(LARGE) else blob_id(stored)
         return {
             "path": path,
             "uploadMode": "lfs" if path.endswith(LARGE) else "regular",

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks.calibration import counts, labels, pairs, texts
-from benchmarks.calibration.cell import Asked, Cell, measure
+from benchmarks.calibration.cell import Budget, Cell, measure
 
 WORLDS = {**pairs.WORLDS, **counts.WORLDS, **labels.WORLDS, **texts.WORLDS}
 HEADS = (
@@ -20,7 +20,9 @@ HEADS = (
 UNITS = (30, 50, 100, 300, 1000, 5000)
 
 
-def cells(worlds: list[str], designs: list[str] | None, units: list[int], asked: Asked, workers: int) -> Iterator[Cell]:
+def cells(
+    worlds: list[str], designs: list[str] | None, units: list[int], budget: Budget, workers: int
+) -> Iterator[Cell]:
     """Yield the cells of worlds, the longest first where several processes share the work."""
     jobs = [
         (name, WORLDS[name], design, size)
@@ -31,16 +33,16 @@ def cells(worlds: list[str], designs: list[str] | None, units: list[int], asked:
     ]
     if workers == 1:
         for job in jobs:
-            yield from measure(*job, asked)
+            yield from measure(*job, budget)
         return
     with ProcessPoolExecutor(workers) as pool:
-        for found in pool.map(_measured, [(name, design, size, asked) for name, _, design, size in jobs]):
-            yield from found
+        for of_job in pool.map(_measure, [(name, design, size, budget) for name, _, design, size in jobs]):
+            yield from of_job
 
 
-def _measured(job: tuple[str, str, int, Asked]) -> list[Cell]:
-    name, design, size, asked = job
-    return measure(name, WORLDS[name], design, size, asked)
+def _measure(job: tuple[str, str, int, Budget]) -> list[Cell]:
+    name, design, size, budget = job
+    return measure(name, WORLDS[name], design, size, budget)
 
 
 def row(cell: Cell) -> str:
@@ -61,18 +63,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="20 replications of 30 and 100 units, in seconds")
     parser.add_argument("--json", type=Path, help="write every cell to this file, too")
-    given = parser.parse_args()
-    asked = Asked(20, 200) if given.quick else Asked(given.replications, given.draws)
-    units = [30, 100] if given.quick else given.units
+    arguments = parser.parse_args()
+    budget = Budget(20, 200) if arguments.quick else Budget(arguments.replications, arguments.draws)
+    units = [30, 100] if arguments.quick else arguments.units
     started = time.perf_counter()
     print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}")
-    found: list[Cell] = []
-    for cell in cells(given.worlds, given.designs, units, asked, given.workers):
-        found.append(cell)
+    measured: list[Cell] = []
+    for cell in cells(arguments.worlds, arguments.designs, units, budget, arguments.workers):
+        measured.append(cell)
         print(row(cell), flush=True)
-    print(f"\n{asked.replications} test sets a cell, {asked.draws} draws each; {time.perf_counter() - started:.0f} s.")
-    if given.json:
-        given.json.write_text(json.dumps([cell.record() for cell in found], indent=1), encoding="utf-8")
+    print(
+        f"\n{budget.replications} test sets a cell, {budget.draws} draws each; {time.perf_counter() - started:.0f} s."
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps([cell.record() for cell in measured], indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,22 +22,22 @@ from homeground.tasks.classification.rare_classes import FEWEST_OF_A_CLASS, inte
 from homeground.tasks.task import RareClass
 
 NUMBERS_AT_ONCE = 60_000_000
-"""How many numbers are held at once, about 480 MB."""
+"""Numbers in memory at once, about 480 MB."""
 
 FEWEST_BLOCKS, FEWEST_SETS = 10, 20
-"""Designs that are drawn at random, and the draws of the bootstrap, are drawn anew for every block of test sets;
-a block has as many sets at least."""
+"""Random designs and the draws of the bootstrap are new for every block of test sets; there are at least so many blocks
+of at least so many sets."""
 
 FEWEST_ANSWERS = 200
-"""Fewer answers than this, and their shares are not told."""
+"""With fewer answers than this their shares are not reported."""
 
 LARGEST = 0.5
-"""The share of all that a model could gain up to which true differences are tried."""
+"""True differences are tried up to this share of what a model could gain at most."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How much is simulated."""
+class Budget:
+    """How much is simulated: test sets of a cell, and draws of an interval."""
 
     replications: int
     draws: int
@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came out of many test sets of one true difference, each of shape ``(replications,)``."""
+    """The outcomes of many test sets of one true difference, each of shape ``(replications,)``."""
 
     block: NDArray[np.int64]
     truth: Floats
@@ -59,9 +59,9 @@ class Outcomes:
         return self.word != "TOO FEW"
 
     def coverage(self) -> float | None:
-        """Return how often the interval holds the truth where there is a verdict."""
-        held = ((self.low <= self.truth) & (self.truth <= self.high))[self.answered]
-        return float(held.mean()) if len(held) >= min(FEWEST_ANSWERS, len(self.word)) else None
+        """Return how often the interval contains the true value where there is a verdict."""
+        inside = ((self.low <= self.truth) & (self.truth <= self.high))[self.answered]
+        return float(inside.mean()) if len(inside) >= min(FEWEST_ANSWERS, len(self.word)) else None
 
     def share(self, word: str) -> float:
         return float((self.word == word).mean())
@@ -71,9 +71,9 @@ class Outcomes:
 class Cell:
     """The shares of one cell; ``coverage`` is that at equal models, None where nearly all is TOO FEW.
 
-    ``promised`` is the median smallest detectable effect of test sets with equal models, and ``kept`` how often a true
-    difference as large as test sets of the same design promise came out HELPED; None
-    where that is more than is tried, and ``coverage_different`` is that at the largest difference.
+    ``promised`` is the median smallest detectable effect of test sets with equal models, and ``kept`` how often the
+    verdict was HELPED at a true difference of that size; None where that is larger than what is tried, and
+    ``coverage_different`` is then that at the largest difference tried.
     """
 
     world: str
@@ -92,20 +92,20 @@ class Cell:
         return asdict(self)
 
 
-def measure(name: str, world: World, design: str, units: int, asked: Asked) -> list[Cell]:
+def measure(name: str, world: World, design: str, units: int, budget: Budget) -> list[Cell]:
     """Return the cells of every metric of a world."""
     place = (name, design, units)
-    equal = outcomes(world, place, [0.0], list(world.metrics), asked)
-    return [_cell(world, place, metric, equal[metric], asked) for metric in world.metrics]
+    equal = outcomes(world, place, [0.0], list(world.metrics), budget)
+    return [_cell(world, place, metric, equal[metric], budget) for metric in world.metrics]
 
 
-def _cell(world: World, place: tuple[str, str, int], metric: str, equal: Outcomes, asked: Asked) -> Cell:
-    if world.metrics[metric].own:
+def _cell(world: World, place: tuple[str, str, int], metric: str, equal: Outcomes, budget: Budget) -> Cell:
+    if world.metrics[metric].single:
         return Cell(place[0], place[1], metric, place[2], equal.coverage(), *[None] * 6)
     promised = [_median(equal.detectable[equal.block == block]) for block in np.unique(equal.block)]
     most = LARGEST * float(world.truth(metric, world.largest, None))
     effects = [_effect(world, metric, min(promise, most)) for promise in promised]
-    different = outcomes(world, place, effects, [metric], asked)[metric]
+    different = outcomes(world, place, effects, [metric], budget)[metric]
     return Cell(
         *(place[0], place[1], metric, place[2]),
         coverage=equal.coverage(),
@@ -123,29 +123,31 @@ def _median(values: Floats) -> float:
 
 
 def _effect(world: World, metric: str, wanted: float) -> float:
-    """Return the effect that makes a true difference as large as wanted."""
+    """Return the effect that gives the true difference ``wanted``."""
     return float(brentq(lambda effect: float(world.truth(metric, effect, None)) - wanted, 0.0, world.largest))
 
 
 def outcomes(
-    world: World, place: tuple[str, str, int], effects: Sequence[float], metrics: list[str], asked: Asked
+    world: World, place: tuple[str, str, int], effects: Sequence[float], metrics: list[str], budget: Budget
 ) -> dict[str, Outcomes]:
-    """Return what comes out of ``asked.replications`` test sets, every block of them at its own true effect."""
+    """Return the outcomes of ``budget.replications`` test sets, every block of them at its own true effect."""
     columns: dict[str, list[tuple[Any, ...]]] = {metric: [] for metric in metrics}
     _, kind, units = place
     block = done = 0
-    while done < asked.replications:
-        # The design of a block is the same whatever the effect: what a test set promises is what that one must keep.
+    while done < budget.replications:
+        # The design of a block is the same for every effect: what a test set promises it must keep itself.
         design = DESIGNS[kind](units, generator(block, "design", kind, units))
         effect = effects[block % len(effects)]
         random = generator(block, "calibration", *place, f"{effect:.9f}", " ".join(metrics))
-        sets = min(_sets_at_once(world, len(design.nodes), len(design.layout.nodes), asked), asked.replications - done)
+        sets = min(
+            _sets_at_once(world, len(design.nodes), len(design.layout.nodes), budget), budget.replications - done
+        )
         sample = world.simulate(design, sets, effect, random)
-        for metric, intervals in intervals_of(world, metrics, sample, design.layout, seed=block, draws=asked.draws):
+        for metric, intervals in intervals_of(world, metrics, sample, design.layout, seed=block, draws=budget.draws):
             scored = world.metrics[metric]
             truth = np.broadcast_to(world.truth(metric, effect, sample.tested), sets)
             columns[metric] += [
-                (block, truth[set_], *_judged(interval, metric, scored, sample, set_))
+                (block, truth[set_], *_judge(interval, metric, scored, sample, set_))
                 for set_, interval in enumerate(intervals)
             ]
         done, block = done + sets, block + 1
@@ -158,49 +160,52 @@ def intervals_of(
     world: World, metrics: list[str], sample: Sample, layout: Layout, *, seed: int, draws: int
 ) -> Iterator[tuple[str, list[Interval]]]:
     """Yield the intervals of the library for every test set of a sample, metric by metric."""
-    for own in (False, True):
-        names = [metric for metric in metrics if world.metrics[metric].own is own]
+    for single in (False, True):
+        names = [metric for metric in metrics if world.metrics[metric].single is single]
         if not names:
             continue
         chosen = [world.metrics[metric] for metric in names]
         width = max(scored.width for scored in chosen)
         before, after = (np.ascontiguousarray(side[..., :width]) for side in (sample.before, sample.after))
-        found = differences(
+        intervals = differences(
             layout,
-            None if own else before,
+            None if single else before,
             after,
             [scored.metric for scored in chosen],
             seed=seed,
             draws=draws,
             greater_is_better=[scored.greater_is_better for scored in chosen],
         )
-        yield from zip(names, found, strict=True)
+        yield from zip(names, intervals, strict=True)
 
 
-def _judged(
+def _judge(
     interval: Interval, metric: str, scored: Scored, sample: Sample, set_: int
 ) -> tuple[float, float, float, str]:
-    """Return the interval as it is shown, the smallest detectable effect and the word of the verdict."""
-    own = None if sample.units_of is None else sample.units_of[set_]
-    if scored.of_class is not None and own is not None:
-        sums = sample.after[set_].sum(axis=0)[FIRST_CLASS_COLUMN : FIRST_CLASS_COLUMN + 3 * len(own)].reshape(3, -1)
-        found, true, said = sums[:, scored.of_class].astype(int).tolist()
-        low, high = interval_of_f1(found, true + said - 2 * found, (interval.low, interval.high))
-        enough = own[scored.of_class] >= FEWEST_OF_A_CLASS
+    """Return the ends of the reported interval, the smallest detectable effect and the word of the verdict."""
+    units_of = None if sample.units_of is None else sample.units_of[set_]
+    if scored.of_class is not None and units_of is not None:
+        sums = (
+            sample.after[set_].sum(axis=0)[FIRST_CLASS_COLUMN : FIRST_CLASS_COLUMN + 3 * len(units_of)].reshape(3, -1)
+        )
+        hits, actual, predicted = sums[:, scored.of_class].astype(int).tolist()
+        low, high = interval_of_f1(hits, actual + predicted - 2 * hits, (interval.low, interval.high))
+        enough = units_of[scored.of_class] >= FEWEST_OF_A_CLASS
         return float(low or 0.0), float(high or 0.0), math.nan, "-" if enough else "TOO FEW"
     if not scored.decides:
         return interval.low, interval.high, math.nan, "-"
     discordant = rare = None
     if metric == "accuracy" and sample.discordant is not None:
         discordant = int(sample.discordant[set_])
-    if metric == "macro_f1" and own is not None and (fewest := int(own[own > 0].min())) < FEWEST_OF_A_CLASS:
-        rare = RareClass("the rarest", fewest, FEWEST_OF_A_CLASS)
+    if metric == "macro_f1" and units_of is not None:
+        fewest = int(units_of[units_of > 0].min())
+        rare = RareClass("the rarest", fewest, FEWEST_OF_A_CLASS) if fewest < FEWEST_OF_A_CLASS else None
     figures = Figures(metric, 0.0, 0.0, interval.units, too_rare=rare)
     verdict = domain_verdict(interval, figures, discordant=discordant)
     return interval.low, interval.high, verdict.smallest_detectable, verdict.word
 
 
-def _sets_at_once(world: World, examples: int, cells: int, asked: Asked) -> int:
+def _sets_at_once(world: World, examples: int, cells: int, budget: Budget) -> int:
     width = max(scored.width for scored in world.metrics.values())
-    room = NUMBERS_AT_ONCE // max(10 * examples, 2 * width * cells, 2 * width * asked.draws)
-    return max(1, min(room, max(FEWEST_SETS, -(-asked.replications // FEWEST_BLOCKS))))
+    room = NUMBERS_AT_ONCE // max(10 * examples, 2 * width * cells, 2 * width * budget.draws)
+    return max(1, min(room, max(FEWEST_SETS, -(-budget.replications // FEWEST_BLOCKS))))

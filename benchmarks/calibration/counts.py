@@ -22,7 +22,7 @@ def anchors(design: Design, sets: int, effect: float, random: np.random.Generato
     """Return the ranks of the right text among about three thousand."""
     margin = hardness(design, sets, random)
     margin[1] += effect
-    sides = [correlation.retrieval_statistics((1 / _ranks(own - 0.3)).ravel()).reshape(sets, -1, 3) for own in margin]
+    sides = [correlation.retrieval_statistics((1 / _ranks(each - 0.3)).ravel()).reshape(sets, -1, 3) for each in margin]
     return Sample(*(design.layout.sum(side) for side in sides))
 
 
@@ -35,36 +35,36 @@ def truth_of_anchors(metric: str, effect: float, _: NDArray[np.bool_] | None = N
 
 
 def entities(mean: float) -> World:
-    """Return the world of sentences with so many entities on average; statistics are given, found and said."""
+    """Return the world of sentences with so many entities on average; statistics are true, hit and predicted."""
 
     def simulate(design: Design, sets: int, effect: float, random: np.random.Generator) -> Sample:
         shape = (sets, len(design.nodes))
-        given = random.poisson(mean, shape)
-        # Half the variance of hardness is the sentence's, the other that of the single entity.
+        actual = random.poisson(mean, shape)
+        # Half the variance of hardness is that of the sentence, the other half that of the single entity.
         easy = ndtr(
             np.sqrt(2) * (SKILL + np.array([0, effect])[:, None, None] + np.sqrt(0.5) * hardness(design, sets, random))
         )
-        found = random.binomial(given, easy)
+        hits = random.binomial(actual, easy)
         tempting = random.gamma(0.5, 2.0, shape)
         wrong = random.poisson(0.3 * mean * np.exp(-np.array([0, effect]))[:, None, None] * tempting)
         sides = [
-            np.stack([total(design.layout, part) for part in (given, found[m], found[m] + wrong[m])], axis=-1)
+            np.stack([total(design.layout, part) for part in (actual, hits[m], hits[m] + wrong[m])], axis=-1)
             for m in (0, 1)
         ]
         return Sample(*sides)
 
     def truth(_: str, effect: float, __: NDArray[np.bool_] | None = None) -> Floats:
-        found, wrong = ndtr(SKILL + np.array([0, effect])), 0.3 * np.exp(-np.array([0, effect]))
-        score = 2 * found / (found + wrong + 1)
+        hits, wrong = ndtr(SKILL + np.array([0, effect])), 0.3 * np.exp(-np.array([0, effect]))
+        score = 2 * hits / (hits + wrong + 1)
         return score[1] - score[0]
 
     return World({"entity micro_f1": Scored(micro_f1, 3)}, simulate, truth)
 
 
 def micro_f1(sums: Floats) -> Floats:
-    """Return 2 found / (given + said), 0 where there is none of them."""
-    given, found, said = (sums[..., part] for part in range(3))
-    return np.where(given + said > 0, 2 * found / np.maximum(given + said, 1), 0.0)
+    """Return 2 hits / (true + predicted), 0 where there is none of them."""
+    actual, hits, predicted = (sums[..., part] for part in range(3))
+    return np.where(actual + predicted > 0, 2 * hits / np.maximum(actual + predicted, 1), 0.0)
 
 
 def documents(spread: float) -> World:
@@ -82,8 +82,8 @@ def documents(spread: float) -> World:
         common = np.exp(of_document * random.standard_normal(drawn)) * random.gamma(shape * tokens)
         sides: list[Floats] = []
         for factor in (1.0, 1.0 - effect):
-            own = of_document * (0.5 * size + np.sqrt(0.75) * random.standard_normal(drawn))
-            loss = common + factor * np.exp(own) * random.gamma(shape * tokens)
+            shift = of_document * (0.5 * size + np.sqrt(0.75) * random.standard_normal(drawn))
+            loss = common + factor * np.exp(shift) * random.gamma(shape * tokens)
             sides.append(np.stack([total(design.layout, tokens), total(design.layout, 5 * loss)], axis=-1))
         return Sample(*sides)
 

@@ -1,4 +1,4 @@
-"""Which examples depend on each other: the nodes that they depend on, and those that the interval is told of."""
+"""Which examples depend on each other: the nodes they depend on, and the layout of which the interval knows."""
 
 from __future__ import annotations
 
@@ -14,43 +14,41 @@ from homeground.statistics.resampling import Layout, arrange
 Ints = NDArray[np.int64]
 
 PER_UNIT = 4
-"""Examples a unit, on average, where units hold several."""
+"""Examples of a unit, on average, where units have several."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """Examples with the one or two nodes that each depends on, ``(examples, 2)``, and what the interval is told."""
+    """Examples with the one or two nodes that each depends on, ``(examples, 2)``, and the layout of the interval."""
 
     nodes: Ints
-    told: Ints
     layout: Layout
 
 
-def _told(nodes: Ints, told: Ints | None = None) -> Design:
-    known = nodes if told is None else told
-    return Design(nodes, known, arrange(known))
+def _design(nodes: Ints, linked: Ints | None = None) -> Design:
+    return Design(nodes, arrange(nodes if linked is None else linked))
 
 
 def independent(units: int, _: np.random.Generator) -> Design:
-    """Every example stands alone."""
-    return _told(np.repeat(np.arange(units)[:, None], 2, axis=1))
+    """Every example is a unit."""
+    return _design(np.repeat(np.arange(units)[:, None], 2, axis=1))
 
 
 def equal_clusters(units: int, _: np.random.Generator) -> Design:
     """As many examples in every unit."""
-    return _told(np.repeat(np.arange(units), PER_UNIT)[:, None].repeat(2, axis=1))
+    return _design(np.repeat(np.arange(units), PER_UNIT)[:, None].repeat(2, axis=1))
 
 
 def unequal_clusters(units: int, random: np.random.Generator) -> Design:
-    """Lognormal sizes: at 30 units the largest holds about a sixth of the examples."""
+    """Lognormal sizes: at 30 units the largest has about a sixth of the examples."""
     sizes = np.ceil(PER_UNIT * np.exp(random.normal(-0.7, 1.0, units))).astype(np.int64)
-    return _told(np.repeat(np.arange(units), sizes)[:, None].repeat(2, axis=1))
+    return _design(np.repeat(np.arange(units), sizes)[:, None].repeat(2, axis=1))
 
 
 def few_large_clusters(units: int, _: np.random.Generator) -> Design:
-    """Sizes after Zipf's law: at 100 units the largest holds a fifth of the examples and the first five nearly half."""
+    """Sizes after Zipf's law: at 100 units the largest has a fifth of the examples, the first five nearly half."""
     sizes = np.ceil(units / np.arange(1, units + 1)).astype(np.int64)
-    return _told(np.repeat(np.arange(units), sizes)[:, None].repeat(2, axis=1))
+    return _design(np.repeat(np.arange(units), sizes)[:, None].repeat(2, axis=1))
 
 
 def hubs(units: int, random: np.random.Generator) -> Design:
@@ -71,7 +69,7 @@ def dyadic(units: int, random: np.random.Generator) -> Design:
     """Pairs of groups, half of them within a group and half with another: both texts from one pool of groups."""
     first = np.repeat(np.arange(units), PER_UNIT)
     other = (first + random.integers(1, units, size=len(first))) % units
-    return _told(np.stack([first, np.where(random.random(len(first)) < 0.5, first, other)], axis=1))
+    return _design(np.stack([first, np.where(random.random(len(first)) < 0.5, first, other)], axis=1))
 
 
 PLAIN: dict[str, Callable[[int, np.random.Generator], Design]] = {
@@ -88,10 +86,10 @@ DESIGNS: dict[str, Callable[[int, np.random.Generator], Design]] = {
     "recurring text_2": recurring,
     "dyadic groups": dyadic,
 }
-"""Those of pairs besides."""
+"""All designs; those after the plain ones are for pairs."""
 
 
 def _by_texts(first: Ints, second: Ints) -> Design:
-    """Let the nodes be found from texts, as they are for a user's file."""
+    """Link the pairs by their texts, as in a user's file."""
     linked = link_pairs([f"first {text}" for text in first], [f"second {text}" for text in second])
-    return _told(np.stack([first, second], axis=1), linked.nodes)
+    return _design(np.stack([first, second], axis=1), linked.nodes)

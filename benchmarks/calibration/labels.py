@@ -22,10 +22,10 @@ from homeground.statistics import classification as formulas
 from homeground.statistics.classification import FIRST_CLASS_COLUMN
 
 P = np.geomspace(0.5, 0.02, 8)
-"""How often a label is given."""
+"""The frequency of each label."""
 
-FOUND_AT, SPARED_AT = 0.5, 1.8
-"""Standard deviations of hardness up to which a label is found where it is given, and spared where it is not."""
+HIT_AT, SPARED_AT = 0.5, 1.8
+"""Standard deviations of hardness up to which a label is predicted where it is true, and not where it is false."""
 
 OF_TEXT = 0.3
 """The share of hardness that the labels of a text have in common."""
@@ -46,8 +46,8 @@ def simulate(design: Design, sets: int, effect: float, random: np.random.Generat
         # Half of what is left is how hard the label is for any model.
         each = np.sqrt((1 - OF_TEXT) / 2) * random.standard_normal(shape)
         for model, skill in enumerate((0.0, effect)):
-            own = np.sqrt((1 - OF_TEXT) / 2) * random.standard_normal(shape)
-            right = common[model] + each + own + skill + np.where(true, FOUND_AT, SPARED_AT) > 0
+            alone = np.sqrt((1 - OF_TEXT) / 2) * random.standard_normal(shape)
+            right = common[model] + each + alone + skill + np.where(true, HIT_AT, SPARED_AT) > 0
             all_right[model] &= right
             for part, values in enumerate((true & right, true, true == right)):
                 sides[model, ..., FIRST_CLASS_COLUMN + part * len(P) + place] = total(layout, values)
@@ -68,17 +68,17 @@ def truth(metric: str, effect: float, tested: NDArray[np.bool_] | None = None) -
 
 
 def _score(metric: str, skill: float, tested: NDArray[np.bool_] | None) -> Floats:
-    found, spared = ndtr(FOUND_AT + skill), ndtr(SPARED_AT + skill)
+    hit, spared = ndtr(HIT_AT + skill), ndtr(SPARED_AT + skill)
     if metric == "exact_match":
         rest, common = np.sqrt(1 - OF_TEXT), np.sqrt(OF_TEXT) * GRID[:, None]
-        at_common = P * ndtr((FOUND_AT + skill + common) / rest) + (1 - P) * ndtr((SPARED_AT + skill + common) / rest)
+        at_common = P * ndtr((HIT_AT + skill + common) / rest) + (1 - P) * ndtr((SPARED_AT + skill + common) / rest)
         return mean_over_normal(at_common.prod(axis=1))
     if metric == "hamming_accuracy":
-        return np.mean(P * found + (1 - P) * spared)
-    hits, given = P * found, P + P * found + (1 - P) * (1 - spared)
+        return np.mean(P * hit + (1 - P) * spared)
+    hits, counts = P * hit, P + P * hit + (1 - P) * (1 - spared)
     if metric == "micro_f1":
-        return 2 * hits.sum() / given.sum()
-    each = 2 * hits / given
+        return 2 * hits.sum() / counts.sum()
+    each = 2 * hits / counts
     return each.mean() if tested is None else (tested @ each) / tested.sum(axis=1)
 
 

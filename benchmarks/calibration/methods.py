@@ -3,7 +3,7 @@
 percentile   the library's: percentiles of the draws, widened over few units
 t            Student's, from the influence of every unit
 BCa          percentiles corrected for bias and acceleration (Efron 1987), widened alike
-bootstrap t  each draw over its own standard error, from the influences (Hall 1988)
+bootstrap t  each draw over its library standard error, from the influences (Hall 1988)
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def intervals(sample: Sample, design: Design, scored: Scored, *, seed: int, draw
     """Return the ends of every method, shape ``(methods, 2, sets)``; designs without crossed pairs only."""
     layout, sign = design.layout, 1.0 if scored.greater_is_better else -1.0
     before, after = (side[..., : scored.width] for side in (sample.before, sample.after))
-    own = differences(
+    library = differences(
         layout, before, after, [scored.metric], seed=seed, draws=draws, greater_is_better=[scored.greater_is_better]
     )[0]
-    value = np.array([interval.value for interval in own])
+    value = np.array([interval.value for interval in library])
     ends = np.empty((len(METHODS), 2, len(value)))
-    ends[0] = [interval.low for interval in own], [interval.high for interval in own]
+    ends[0] = [interval.low for interval in library], [interval.high for interval in library]
     weights = np.concatenate(list(draw_weights(layout, draws, generator(seed, "bootstrap"))))
     moves = sign * influence(before, after, scored.metric)
-    units, wide = layout.units, np.array([interval.widened_by for interval in own])
+    units, wide = layout.units, np.array([interval.widened_by for interval in library])
     error = np.sqrt(np.sum(moves**2, axis=1) * units / (units - 1))
-    reach = stdtrit([interval.effective_units - 1 for interval in own], 1 - TAIL) * error
+    reach = stdtrit([interval.effective_units - 1 for interval in library], 1 - TAIL) * error
     ends[1] = value - reach, value + reach
     drawn = sign * np.stack(
         [_change(scored, weights, one, other) for one, other in zip(before, after, strict=True)], axis=1
@@ -83,21 +83,21 @@ def main() -> None:
     parser.add_argument("--effects", type=float, nargs="+", default=[0.0, 0.3])
     parser.add_argument("--replications", type=int, default=2000)
     parser.add_argument("--draws", type=int, default=600)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print("| World | Design | Metric | Units | Effect | " + " | ".join(METHODS) + " |")
     print("|" + "---|" * (5 + len(METHODS)))
-    for place in given.cells:
+    for place in arguments.cells:
         name, kind, metric = place.split("/")
-        for units in given.units:
-            for effect in given.effects:
+        for units in arguments.units:
+            for effect in arguments.effects:
                 random = generator(0, "methods", place, units, str(effect))
                 outside = np.zeros((len(METHODS), 2))
-                sets = -(-given.replications // 4)
+                sets = -(-arguments.replications // 4)
                 for block in range(4):
                     design = DESIGNS[kind](units, random)
                     sample = WORLDS[name].simulate(design, sets, effect, random)
                     truth = WORLDS[name].truth(metric, effect, sample.tested)
-                    ends = intervals(sample, design, WORLDS[name].metrics[metric], seed=block, draws=given.draws)
+                    ends = intervals(sample, design, WORLDS[name].metrics[metric], seed=block, draws=arguments.draws)
                     outside += (
                         np.stack([(ends[:, 0] > truth).mean(axis=1), (ends[:, 1] < truth).mean(axis=1)], axis=1) / 4
                     )

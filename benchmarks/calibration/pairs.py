@@ -38,13 +38,13 @@ def simulate(design: Design, sets: int, effect: float, random: np.random.Generat
             crossed, (of_nodes[:, nodes[:, 0]] + of_nodes[:, nodes[:, 1]]) / np.sqrt(2), of_nodes[:, nodes[:, 0]]
         )
 
-    def own() -> Floats:
+    def combined() -> Floats:
         return (random.standard_normal((sets, len(nodes))) + SHARED * common()) / np.sqrt(1 + SHARED**2)
 
     def error() -> Floats:
-        return np.exp(DIFFICULTY * common() - DIFFICULTY**2) * own()  # of variance 1
+        return np.exp(DIFFICULTY * common() - DIFFICULTY**2) * combined()  # of variance 1
 
-    gold = own()
+    gold = combined()
     level = random.choice(LEVELS, (sets, len(nodes)))
     sides = [gold + noise * error() for noise in (NOISE, NOISE * np.exp(-effect))]
     before, after = (_statistics(side, gold, level) for side in sides)
@@ -52,9 +52,9 @@ def simulate(design: Design, sets: int, effect: float, random: np.random.Generat
 
 
 def _statistics(predicted: Floats, gold: Floats, level: Floats) -> Floats:
-    found = correlation.pair_statistics(predicted.ravel(), gold.ravel()).reshape(*gold.shape, -1)
-    found[..., 8], found[..., 9] = found[..., 6] / level, 1.0
-    return found
+    columns = correlation.pair_statistics(predicted.ravel(), gold.ravel()).reshape(*gold.shape, -1)
+    columns[..., 8], columns[..., 9] = columns[..., 6] / level, 1.0
+    return columns
 
 
 def truth(metric: str, effect: float, _: NDArray[np.bool_] | None = None) -> Floats:

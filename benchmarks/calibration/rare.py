@@ -1,4 +1,4 @@
-"""Print how often the interval of macro F1 holds the truth, by how many texts its rarest class has.
+"""Print how often the interval of macro F1 contains the true value, by the number of texts of its rarest class.
 
 python -m benchmarks.calibration.rare [--sets 300] [--draws 300]
 """
@@ -17,7 +17,7 @@ from homeground.randomness import generator
 
 EFFECTS = (0.0, 0.5, 1.2, 2.0)
 FEWEST = (1, 2, 3, 4, 5, 7, 10, 15)
-"""The least of every class of counts; from the last one on they are not told apart."""
+"""The lower ends of the bins of counts; the last one has no upper end."""
 
 WORLDS = {
     "5 even, one 1:20": (texts.world((1, 1, 1, 1, 0.2)), (50, 100, 200)),
@@ -31,16 +31,16 @@ WORLDS = {
 """Worlds and how many units each has."""
 
 
-def held(name: str, units: int, effect: float, sets: int, draws: int) -> list[tuple[int, bool]]:
-    """Return for every test set how many texts its rarest class has, and whether the interval holds the truth."""
+def coverage(name: str, units: int, effect: float, sets: int, draws: int) -> list[tuple[int, bool]]:
+    """Return the number of texts of the rarest class of every test set, and whether its interval contains the truth."""
     world = WORLDS[name][0]
     design = DESIGNS["independent"](units, generator(0, "design", "independent", units))
     sample = world.simulate(design, sets, effect, generator(0, "study", name, units, f"{effect}"))
     assert sample.units_of is not None
     fewest = np.where(sample.units_of > 0, sample.units_of, units).min(axis=1).tolist()
     truth = np.broadcast_to(world.truth("macro_f1", effect, sample.tested), sets)
-    ((_, found),) = intervals_of(world, ["macro_f1"], sample, design.layout, seed=0, draws=draws)
-    return [(fewest[place], own.low <= truth[place] <= own.high) for place, own in enumerate(found)]
+    ((_, intervals),) = intervals_of(world, ["macro_f1"], sample, design.layout, seed=0, draws=draws)
+    return [(fewest[place], interval.low <= truth[place] <= interval.high) for place, interval in enumerate(intervals)]
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=300)
     parser.add_argument("--draws", type=int, default=300)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(
         f"| Texts of the rarest class | {' | '.join(f'effect {effect}' for effect in EFFECTS)} |\n|---|---|---|---|---|"
     )
@@ -56,11 +56,11 @@ def main() -> None:
     for name, (_, sizes) in WORLDS.items():
         for units in sizes:
             for effect in EFFECTS:
-                for fewest, inside in held(name, units, effect, given.sets, given.draws):
+                for fewest, inside in coverage(name, units, effect, arguments.sets, arguments.draws):
                     shares[max(least for least in FEWEST if least <= fewest), effect].append(inside)
     for least in FEWEST:
         cells = [shares[least, effect] for effect in EFFECTS]
-        print(f"| {least}+ | {' | '.join(f'{np.mean(own):.3f} ({len(own)})' if own else '-' for own in cells)} |")
+        print(f"| {least}+ | {' | '.join(f'{np.mean(each):.3f} ({len(each)})' if each else '-' for each in cells)} |")
 
 
 if __name__ == "__main__":

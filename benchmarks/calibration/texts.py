@@ -1,4 +1,4 @@
-"""Texts with one label of several: whether a model is right, what it says instead, and how sure it is."""
+"""Texts with one label of several: whether a model is right, what it predicts instead, and how confident it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SKILL = 0.4
 """How many standard deviations of hardness the model before can take: it is right two times in three."""
 
 SHARPNESS = 3.0
-"""How much surer than it should be a model is; with it losses have a heavy tail."""
+"""How overconfident a model is, which gives the losses a heavy tail."""
 
 TOPIC = 0.5
 """How often a text has the label of its unit."""
@@ -52,8 +52,10 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
         margin = SKILL + hardness(design, sets, random) + shift[labels]
         margin[1] += effect
         right = margin > 0
-        tested = np.stack([np.bincount(own, minlength=classes) > 0 for own in labels])
-        sides = [_statistics(design, labels, _said(p, labels, right[m], random), margin[m], classes) for m in (0, 1)]
+        tested = np.stack([np.bincount(of_set, minlength=classes) > 0 for of_set in labels])
+        sides = [
+            _statistics(design, labels, _predicted(p, labels, right[m], random), margin[m], classes) for m in (0, 1)
+        ]
         for side in sides:
             side[..., FIRST_CLASS_COLUMN:last] *= np.tile(tested, 3)[:, None]
             side[..., last + BINS] = side[..., 0] * (classes / tested.sum(axis=1))[:, None]
@@ -61,7 +63,7 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
         return Sample(sides[0], sides[1], (right[0] != right[1]).sum(axis=1), units_of)
 
     def truth(metric: str, effect: float, tested: NDArray[np.bool_] | None = None) -> Floats:
-        before, after = (_score(metric, p, SKILL + shift + own, tested) for own in (0.0, effect))
+        before, after = (_score(metric, p, SKILL + shift + gain, tested) for gain in (0.0, effect))
         return after if metric.startswith("f1 of") else after - before
 
     return World(
@@ -70,9 +72,9 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
             "macro_f1": Scored(macro, last + BINS + 1),
             "log_loss": Scored(formulas.log_loss, 3, greater_is_better=False),
             "ece": Scored(lambda sums: formulas.ece(sums[..., : last + BINS], classes), last + BINS, False),
-            "f1 of first class": Scored(formulas.f1_of_class(0, classes), last, own=True, decides=False, of_class=0),
+            "f1 of first class": Scored(formulas.f1_of_class(0, classes), last, single=True, decides=False, of_class=0),
             "f1 of last class": Scored(
-                formulas.f1_of_class(classes - 1, classes), last, own=True, decides=False, of_class=classes - 1
+                formulas.f1_of_class(classes - 1, classes), last, single=True, decides=False, of_class=classes - 1
             ),
         },
         simulate=simulate,
@@ -88,35 +90,35 @@ def _labels(p: Floats, design: Design, sets: int, random: np.random.Generator) -
     return np.where(random.random((sets, examples)) < TOPIC, of_units, alone)
 
 
-def _said(p: Floats, labels: Ints, right: NDArray[np.bool_], random: np.random.Generator) -> Ints:
-    """Return what a model says: where it is wrong another class, the more frequent the likelier."""
+def _predicted(p: Floats, labels: Ints, right: NDArray[np.bool_], random: np.random.Generator) -> Ints:
+    """Return the predicted classes: where the model is wrong another class, drawn by frequency."""
     ends = np.cumsum(p)
     drawn = random.random(labels.shape) * (1 - p[labels])
     drawn += np.where(drawn >= (ends - p)[labels], p[labels], 0.0)
     return np.where(right, labels, np.minimum(np.searchsorted(ends[:-1], drawn), len(p) - 1))
 
 
-def _statistics(design: Design, labels: Ints, said: Ints, margin: Floats, classes: int) -> Floats:
+def _statistics(design: Design, labels: Ints, predicted: Ints, margin: Floats, classes: int) -> Floats:
     """Return the columns of ``classification.statistics`` summed by cell, and one column left for a scale."""
     layout, right = design.layout, margin > 0
-    found = np.empty((len(labels), len(layout.nodes), FIRST_CLASS_COLUMN + 3 * classes + BINS + 1))
-    found[..., 0], found[..., 1] = total(layout, np.ones(labels.shape)), total(layout, right)
+    columns = np.empty((len(labels), len(layout.nodes), FIRST_CLASS_COLUMN + 3 * classes + BINS + 1))
+    columns[..., 0], columns[..., 1] = total(layout, np.ones(labels.shape)), total(layout, right)
     loss = np.minimum(np.logaddexp(0, -SHARPNESS * margin), -np.log(formulas.SMALLEST_PROBABILITY))
-    found[..., 2] = total(layout, loss)
-    # A said class that differs from the label is wrong even where the margin rounds to 0.
-    for part, (values, chosen) in enumerate([(labels, said == labels), (labels, None), (said, None)]):
+    columns[..., 2] = total(layout, loss)
+    # A predicted class that differs from the label is wrong even where the margin rounds to 0.
+    for part, (values, chosen) in enumerate([(labels, predicted == labels), (labels, None), (predicted, None)]):
         start = FIRST_CLASS_COLUMN + part * classes
-        found[..., start : start + classes] = tally(layout, values, classes, chosen)
+        columns[..., start : start + classes] = tally(layout, values, classes, chosen)
     confidence = expit(SHARPNESS * np.abs(margin))
     bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     start = FIRST_CLASS_COLUMN + 3 * classes
     for place in range(BINS):
         # Confidence lies above 0.5, so that the lower bins are empty.
         inside = bin_of == place
-        found[..., start + place] = (
+        columns[..., start + place] = (
             total(layout, np.where(inside, confidence - right, 0.0)) if place >= BINS // 2 else 0
         )
-    return found
+    return columns
 
 
 def _score(metric: str, p: Floats, skill: Floats, tested: NDArray[np.bool_] | None) -> Floats:

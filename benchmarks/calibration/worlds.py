@@ -1,4 +1,4 @@
-"""What a world is, and what worlds share: how hard a test example is for either of two models."""
+"""What a world is, and what worlds have in common: how hard a test example is for either of two models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from homeground.statistics.resampling import Layout
 Floats = NDArray[np.float64]
 
 SHARES = {"example": 0.45, "unit": 0.15, "unit and model": 0.15, "example and model": 0.25}
-"""Of the variance of how hard an example is for a model, what is common to whom."""
+"""Shares of the variance of how hard an example is for a model, by what it is common to."""
 
 GRID = np.linspace(-7, 7, 2001)
 """Values of a normal number, for means by sums; ``DENSITY`` are their weights."""
@@ -44,23 +44,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Scored:
-    """A metric of the first ``width`` columns; with ``own`` the interval is that of a score and not of a difference.
+    """A metric of the first ``width`` columns; with ``single`` the interval is that of one score, not of a difference.
 
-    ``decides`` says that a verdict may rest on it; else it only describes. ``of_class`` is the class whose F1 it
-    is.
+    With ``decides`` a verdict may rest on it, else it only describes. ``of_class`` is the class whose F1 it is.
     """
 
     metric: Metric
     width: int
     greater_is_better: bool = True
-    own: bool = False
+    single: bool = False
     decides: bool = True
     of_class: int | None = None
 
 
 @dataclass(frozen=True)
 class World:
-    """How test sets are drawn at an effect of 0 (equal models) or more, and what is true of them.
+    """How test sets are drawn at an effect of 0 (equal models) or more, and the true scores.
 
     ``truth`` of a metric, an effect and the tested classes is the true difference, positive where after is better, or
     the true score after.
@@ -78,11 +77,11 @@ def hardness(design: Design, sets: int, random: np.random.Generator) -> Floats:
     examples, units = len(design.nodes), int(design.nodes.max()) + 1
     unit_of = design.nodes[:, 0]
     scale = {part: np.sqrt(share) for part, share in SHARES.items()}
-    found = scale["example and model"] * random.standard_normal((2, sets, examples))
-    found += scale["example"] * random.standard_normal((sets, examples))
+    ease = scale["example and model"] * random.standard_normal((2, sets, examples))
+    ease += scale["example"] * random.standard_normal((sets, examples))
     of_units = scale["unit"] * random.standard_normal((sets, units))
-    found += (of_units + scale["unit and model"] * random.standard_normal((2, sets, units)))[..., unit_of]
-    return found
+    ease += (of_units + scale["unit and model"] * random.standard_normal((2, sets, units)))[..., unit_of]
+    return ease
 
 
 def total(layout: Layout, values: Floats) -> Floats:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.calibration import counts, labels, pairs, texts
-from benchmarks.calibration.cell import Asked, intervals_of, measure
+from benchmarks.calibration.cell import Budget, intervals_of, measure
 from benchmarks.calibration.designs import DESIGNS
 
 from homeground.randomness import generator
@@ -25,10 +25,10 @@ def test_every_simulated_test_set_has_the_interval_of_the_comparison(name: str) 
     world = WORLDS[name]
     design = DESIGNS["independent"](40, generator(0, "test"))
     sample = world.simulate(design, 3, 0.2, generator(1, "test"))
-    deciding = [metric for metric, scored in world.metrics.items() if not scored.own]
-    for metric, found in intervals_of(world, deciding, sample, design.layout, seed=7, draws=200):
+    deciding = [metric for metric, scored in world.metrics.items() if not scored.single]
+    for metric, intervals in intervals_of(world, deciding, sample, design.layout, seed=7, draws=200):
         scored = world.metrics[metric]
-        for place, interval in enumerate(found):
+        for place, interval in enumerate(intervals):
             alone = paired_difference(
                 sample.before[place],
                 sample.after[place],
@@ -62,12 +62,12 @@ def test_the_truth_is_what_very_many_examples_show(name: str) -> None:
     sample = world.simulate(design, 1, 0.3, generator(2, "test"))
     for metric, scored in world.metrics.items():
         before, after = (float(scored.metric(side[0].sum(axis=0))) for side in (sample.before, sample.after))
-        shown = after if scored.own else (after - before) * (1 if scored.greater_is_better else -1)
+        shown = after if scored.single else (after - before) * (1 if scored.greater_is_better else -1)
         assert shown == pytest.approx(float(world.truth(metric, 0.3, None)), abs=0.02)
 
 
 def test_the_cells_of_a_world_hold_shares() -> None:
-    cells = measure("entities", WORLDS["entities"], "independent", 40, Asked(replications=30, draws=100))
+    cells = measure("entities", WORLDS["entities"], "independent", 40, Budget(replications=30, draws=100))
     (cell,) = cells
     assert cell.metric == "entity micro_f1" and cell.coverage is not None and cell.coverage > 0.7
     assert cell.helped is not None and cell.helped < 0.3
@@ -75,7 +75,7 @@ def test_the_cells_of_a_world_hold_shares() -> None:
 
 
 def test_fewer_than_thirty_units_are_answered_too_few() -> None:
-    (cell,) = measure("entities", WORLDS["entities"], "independent", 20, Asked(replications=25, draws=100))
+    (cell,) = measure("entities", WORLDS["entities"], "independent", 20, Budget(replications=25, draws=100))
     assert cell.too_few == 1.0 and cell.coverage is None and cell.kept in (0.0, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from homeground.data.tables import Row, Table
 from homeground.data.units import MIN_UNITS, text_key
 from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
+from homeground.results.data import DataRecord
 from homeground.statistics.resampling import independent_units
 from homeground.tasks import choose_task
 
@@ -251,6 +253,15 @@ def test_nothing_to_test_on_is_refused(write_csv: WriteCsv) -> None:
 
 
 # The record
+
+
+def test_the_summary_is_what_data_json_holds(write_csv: WriteCsv) -> None:
+    corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, [*distinct(600), ["", "b", 0.1]]))
+    record = corpus.record
+    assert set(record) < set(DataRecord.model_fields)
+    read = json.loads(DataRecord.model_validate(json.loads(json.dumps(record))).model_dump_json())
+    assert {name: read[name] for name in record} == record
+    assert (corpus.summary.counts.read, corpus.summary.set_aside[0].reason) == (601, "empty text")
 
 
 def test_repeats_and_contradictions_are_counted_and_named(write_csv: WriteCsv) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
+from homeground.data.splitting import cross_fit_folds, most_frequent, ordered_split, score_bands, split_units
 from homeground.errors import DataError, UsageError
 
 
@@ -66,6 +68,15 @@ def test_strata_are_spread_in_proportion():
     splits = split_units(np.arange(1000), seed=3, strata=strata)
     for name, share in [("test", 0.2), ("validation", 0.1)]:
         assert np.bincount(strata[splits == name]) == pytest.approx(share * np.array([700, 250, 50]), abs=2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 5)), min_size=1, max_size=60))
+def test_the_stratum_of_a_unit_is_its_most_frequent_label(drawn):
+    units = np.unique([unit for unit, _ in drawn], return_inverse=True)[1]
+    labels = np.array([label for _, label in drawn])
+    table = np.zeros((units.max() + 1, 6), int)
+    np.add.at(table, (units, labels), 1)
+    assert most_frequent(units, labels).tolist() == table.argmax(axis=1).tolist()
 
 
 def test_a_stratum_with_a_single_example_stays_in_train():

@@ -146,7 +146,7 @@ def test_a_named_encoding_is_read_with_and_without_a_mark(write: Any, encoding: 
 def test_a_wrong_byte_far_into_the_file_is_told_exactly(
     write: Any, monkeypatch: pytest.MonkeyPatch, piece: int, encoding: str
 ):
-    monkeypatch.setattr(opening, "PIECE", piece)
+    monkeypatch.setattr(opening, "BYTES_AT_ONCE", piece)
     good = ("text,label\n" + "很好,1\n" * 50).encode(encoding)
     message = refusal(write("data.csv", good + b"\xe5\xff,1\n"), encoding=encoding)
     assert f"at byte {len(good)}, line 52 (byte 0xe5)" in message
@@ -348,11 +348,11 @@ def test_a_damaged_gzip_file_is_refused(write: Any, damage: str):
 def test_a_gzip_bomb_is_refused_by_size_and_by_ratio(write: Any, monkeypatch: pytest.MonkeyPatch):
     path = write("data.csv.gz", gzip.compress(b"a\n" + b"x" * 3_000_000))
     assert len(read_table(path).rows) == 1
-    monkeypatch.setattr(opening, "RATIO_FREE", 1 << 20)
+    monkeypatch.setattr(opening, "RATIO_FREE_BYTES", 1 << 20)
     assert "unpacks to more than" in refusal(path)
-    monkeypatch.setattr(opening, "MAX_RATIO", 10_000)
+    monkeypatch.setattr(opening, "MAX_UNPACKING_RATIO", 10_000)
     assert len(read_table(path).rows) == 1
-    monkeypatch.setattr(opening, "MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr(opening, "MAX_UNPACKED_BYTES", 1 << 20)
     assert "unpacks to more than" in refusal(path)
 
 

@@ -198,42 +198,50 @@ def test_groups_that_hold_the_same_pair_or_text_are_one_unit():
     assert link_same(["a", "b", "a", "c", "d"], groups=["G", "G", "H", "H", "K"]).tolist() == [0, 0, 0, 0, 1]
 
 
-def linked_by_hand(pairs):
-    """Return the component of every pair that shares a text which is no hub, or both texts, and the hubs."""
+def linked_by_hand(pairs, groups):
+    """Return the component of every pair with the same group, else a shared text that is no hub, or the same texts."""
     uses = {text: sum(text in pair for pair in pairs) for pair in pairs for text in pair}
     component = list(range(len(pairs)))
     for one, first in enumerate(pairs):
         for other, second in enumerate(pairs[:one]):
-            shared = {text for text in set(first) & set(second) if uses[text] <= 5}
-            if shared or set(first) == set(second):
+            linking = {text for text in set(first) & set(second) if uses[text] <= 5}
+            if set(first) == set(second) or (linking if groups is None else groups[one] == groups[other]):
                 old, new = component[one], component[other]
                 component = [new if each == old else each for each in component]
     return component, {text for text, count in uses.items() if count > 5}
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 40)), max_size=60), st.randoms())
-def test_units_and_nodes_are_those_that_a_search_of_all_pairs_gives(drawn, random):
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 40)), max_size=60), st.booleans(), st.randoms())
+def test_units_and_nodes_are_those_that_a_search_of_all_pairs_gives(drawn, grouped, random):
     pairs = [(letter if number < 12 else f"one {number}", f"two {number // 2}") for letter, number in drawn]
     pairs = [pair if random.random() < 0.8 else pair[::-1] for pair in pairs]
-    linked = link_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs])
-    component, hubs = linked_by_hand(pairs)
+    groups = [random.randrange(20) for _ in pairs] if grouped else None
+    linked = link_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs], groups=groups)
+    component, hubs = linked_by_hand(pairs, groups)
     assert {hub.text for hub in linked.hubs} == hubs
     largest = max((component.count(each) for each in component), default=0)
-    assert linked.rule == ("text_1" if largest > max(0.1 * len(pairs), 5) else "shared text")
-    if linked.rule == "shared text":
-        same_unit = linked.units[:, None] == linked.units
-        assert np.array_equal(same_unit, np.array(component)[:, None] == np.array(component))
-    where = {
-        text: {unit for pair, unit in zip(pairs, linked.units.tolist(), strict=True) if text in pair}
-        for text in sum(pairs, ())
-    }
-    for pair, unit, nodes in zip(pairs, linked.units.tolist(), linked.nodes.tolist(), strict=True):
-        # A pair has a second node where one of its texts occurs in other units too.
-        crossing = [text for text in (pair if linked.rule == "shared text" else pair[1:]) if len(where[text]) > 1]
-        assert unit in nodes
-        if not crossing:
-            assert nodes == [unit, unit]
+    by_text = "text_1" if largest > max(0.1 * len(pairs), 5) else "shared text"
+    assert linked.rule == ("group" if grouped else by_text)
+    units = linked.units.tolist()
+    if linked.rule != "text_1":
+        assert np.array_equal(linked.units[:, None] == linked.units, np.equal.outer(component, component))
+    where = {text: {unit for pair, unit in zip(pairs, units, strict=True) if text in pair} for text in sum(pairs, ())}
+    heads = {text: {unit for pair, unit in zip(pairs, units, strict=True) if text == pair[0]} for text in where}
+    text_nodes = {}
+
+    def node(text, unit):
+        """Return the unit, or the node of a text that other units hold too."""
+        if len(where[text]) == 1:
+            return unit
+        if linked.rule != "shared text" and len(heads[text]) == 1:
+            return next(iter(heads[text]))
+        return text_nodes.setdefault(text, len(set(units)) + len(text_nodes))
+
+    for pair, unit, nodes in zip(pairs, units, linked.nodes.tolist(), strict=True):
+        first = node(pair[0], unit) if linked.rule == "shared text" else unit
+        second = node(pair[1], unit)
+        assert nodes == ([unit, first] if second == unit else [first, second])
     assert linked.recurring_text_2 == len({pair[1] for pair in pairs if len(where[pair[1]]) > 1})
 
 

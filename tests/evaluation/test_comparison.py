@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.evaluation_sets import scored_pairs
+from tests.evaluation_sets import labelled_texts, scored_pairs
 
-from homeground.evaluation.comparison import GeneralComparison, judge, judge_general
+from homeground.evaluation.comparison import Circumstances, GeneralComparison, judge, judge_general
 from homeground.results.scores import Judgement
 from homeground.results.writing import general_record, judgement_fields
 from homeground.statistics.glossary import METRICS
@@ -88,6 +89,64 @@ def test_a_training_whose_score_is_not_defined_gives_no_verdict_and_no_crash() -
     assert "could not be computed" in scores["sentence"]
     assert scores["seeds"]["mean"] is None
     assert scores["seeds"]["trainings"][2] == {"seed": 2, "score": None, "difference": None}
+
+
+@pytest.mark.parametrize(
+    ("circumstances", "word", "phrase"),
+    [
+        (Circumstances(), "HELPED", "before and"),
+        (Circumstances(overlap=3), "NO EVIDENCE", "3 test pairs with their labels stand in the training texts"),
+        (Circumstances(overlap_before=3), "HELPED", "before and"),
+        (Circumstances(unchanged=True), "NO EVIDENCE", "the model is the checkpoint"),
+        (Circumstances(verdict_number=7), "HELPED", "verdict no. 7 on this test set"),
+        (Circumstances(folds=5), "HELPED", "(5-fold cross-fitting)"),
+        (Circumstances(sides=("of the first", "of the second")), "HELPED", " of the first and "),
+    ],
+)
+def test_what_a_verdict_must_take_into_account_reaches_it(circumstances: Circumstances, word: str, phrase: str) -> None:
+    verdict = judge(TEST, ROUGH, [FINE], circumstances=circumstances).verdict
+    assert (verdict.word, phrase in verdict.sentence) == (word, True)
+
+
+def test_what_the_first_model_learned_from_is_no_lead() -> None:
+    verdict = judge(TEST, FINE, [ROUGH], circumstances=Circumstances(overlap_before=3)).verdict
+    assert (verdict.word, "3 test pairs stand in what the first model" in verdict.sentence) == ("NO EVIDENCE", True)
+
+
+def test_the_sentence_names_the_units_by_what_made_them_and_narrows_the_word_as_the_task_says() -> None:
+    assert "on 120 test pairs from 120 independent units" in judge(TEST, ROUGH, [FINE]).verdict.sentence
+    groups = replace(TEST, units=replace(TEST.units, rule="group"))
+    assert "on 120 test pairs from 120 independent groups" in judge(groups, ROUGH, [FINE]).verdict.sentence
+    task: Any = replace(TEST.task, info=replace(TEST.task.info, verdict_scope="at pairs"))  # pyright: ignore
+    narrow = judge(replace(TEST, task=task), ROUGH, [FINE]).verdict
+    assert narrow.sentence.startswith("HELPED at pairs: ")
+
+
+def test_a_gain_of_five_texts_is_no_evidence_even_over_trainings_on_average() -> None:
+    texts = labelled_texts({"cat": 60, "dog": 40}, metric="accuracy")
+    labels = texts.rows.labels
+
+    def wrong_on(count: int) -> Measurement:
+        answers = np.where(np.arange(len(labels)) < count, 1 - labels, labels)
+        return texts.measure_predictions(np.eye(2)[answers])
+
+    better = [wrong_on(count) for count in (1, 0)]
+    alone = judge(texts, wrong_on(5), better[1:])
+    assert alone.interval.low > 0
+    assert (alone.verdict.word, "on 5 test texts only" in alone.verdict.sentence) == ("NO EVIDENCE", True)
+    assert judge(texts, wrong_on(6), better[1:]).verdict.word == "HELPED"
+    # 5 and 4 texts are 4 on average, rounded down.
+    verdict = judge(texts, wrong_on(5), better).verdict
+    assert (verdict.word, "on 4 test texts only on average" in verdict.sentence) == ("NO EVIDENCE", True)
+
+
+def test_several_trainings_are_named_with_their_mean_and_their_spread() -> None:
+    afters = [TEST.measure_predictions(GOLD + NOISE / divisor) for divisor in (15, 20, 25)]
+    scores = [after.scores["pearson"] for after in afters]
+    sentence = judge(TEST, ROUGH, afters).verdict.sentence
+    assert (
+        f"{np.mean(scores):.3f} after, the mean of 3 trainings that spread by {np.std(scores, ddof=1):.3f}," in sentence
+    )
 
 
 def test_sentences_have_words_for_every_metric_of_masked_words() -> None:

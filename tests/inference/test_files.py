@@ -219,7 +219,7 @@ def test_memory_does_not_grow_with_the_rows(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str
 ) -> None:
     monkeypatch.setattr("homeground.inference.files.CHUNK", 50)
-    monkeypatch.setattr("homeground.data.opening.PIECE", 1 << 12)
+    monkeypatch.setattr("homeground.data.opening.BYTES_AT_ONCE", 1 << 12)
     model = homeground.load(encoder)
     # Stands for the model, which is not what is measured and would take a minute.
     monkeypatch.setattr(model, "encode", lambda texts: np.ones((len(texts), 8), np.float32))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.reading import spec_of, write_lines
 
+from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import unread_settings
 
@@ -42,6 +43,26 @@ def test_few_labels_and_lists_of_labels_beside_the_text_are_labels_still(
     ((column, values),) = labels.items()
     lines = [{"text": f"text {number}", column: values[number % len(values)]} for number in range(12)]
     assert spec_of(write_lines(tmp_path / "texts.jsonl", lines)).info.name == "classification"
+
+
+def test_a_named_column_that_one_task_alone_has_names_the_task(write_csv: Callable[..., Path]) -> None:
+    header = ["text_1", "text_2", "similarity", "label"]
+    path = write_csv("pairs.csv", header, [("a", "b", 0.5, "x"), ("c", "d", 0.1, "y")])
+    assert spec_of(path).info.name == "similarity"
+    assert spec_of(path, label="label").info.name == "classification"
+
+
+def test_a_named_column_of_texts_leaves_pairs_aside(write_csv: Callable[..., Path]) -> None:
+    header = ["text_1", "text_2", "similarity", "note"]
+    path = write_csv("pairs.csv", header, [("a", "b", 0.5, "the bank"), ("c", "d", 0.1, "bad news")])
+    info = spec_of(path, text="note").info
+    assert (info.name, info.columns) == ("mlm", {"text": "note"})
+
+
+def test_columns_that_fit_no_task_are_refused_with_what_pairs_would_need(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("what.csv", ["this", "that", "other"], [("a", "b", "c")])
+    with pytest.raises(DataError, match="name the parts with --text-1, --text-2 and --similarity"):
+        spec_of(path)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,10 @@ def test_patience_ends_the_training_after_so_many_evaluations_without_improvemen
     assert done.reason == "validation/pearson did not improve for 2 evaluations"
 
 
-def test_a_monitored_loss_improves_downwards(encoder: Path, tmp_path: Path) -> None:
-    training = make(encoder, pairs=8, epochs=9, patience=2, monitor="validation/loss")
-    done = run_judged(training, tmp_path, [0.5, 0.4, 0.6, 0.7, 0.1], "validation/loss")
+@pytest.mark.parametrize("monitor", ["validation/loss", "validation/mse"])
+def test_a_monitored_loss_or_error_improves_downwards(encoder: Path, tmp_path: Path, monitor: str) -> None:
+    training = make(encoder, pairs=8, epochs=9, patience=2, monitor=monitor)
+    done = run_judged(training, tmp_path, [0.5, 0.4, 0.6, 0.7, 0.1], monitor)
     assert (done.step, done.best_step) == (4, 2)
 
 

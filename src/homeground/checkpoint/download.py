@@ -1,8 +1,8 @@
-"""A Hub name becomes a local folder, at a recorded commit; the network's refusals become sentences.
+"""Download a checkpoint from the Hub at a recorded commit, with errors that tell a user what to do.
 
-Only the files of `WANTED` are asked for: never pickled weights, code, ONNX or OpenVINO. The cache, HF_HOME,
-HF_ENDPOINT, HF_HUB_OFFLINE and the token are huggingface_hub's own affair. No message here quotes a request, a header
-or the library's text, so that no token can slip into one.
+Only the files of `DOWNLOADED` are requested: never pickled weights, code, ONNX or OpenVINO. huggingface_hub manages the
+cache, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE and the token. No message here quotes a request, a header or the text of the
+library, so that no token can slip into one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from homeground.errors import CheckpointError, DiskError, HomegroundError, HubError
 
-WANTED = (
+DOWNLOADED = (
     "config.json",
     "generation_config.json",
     "model.safetensors",
@@ -44,25 +44,25 @@ HUB_NAME = re.compile(r"(?=.{1,96}$)[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", r
 
 
 def download(name: str, *, revision: str | None, hint: str) -> tuple[Path, str]:
-    """Return the folder of the cached or downloaded snapshot, and the commit it belongs to.
+    """Return the folder of the cached or downloaded snapshot, and its commit.
 
-    ``revision`` is a branch, a tag or a commit (the default branch where it is None). It is resolved to a commit
-    first, so that all files come from one state of the repository. Where the Hub cannot be reached the cache answers.
-    ``hint`` names what else could have been meant, for the errors.
+    ``revision`` is a branch, a tag or a commit; None means the default branch. It is resolved to a commit first, so
+    that all files come from one state of the repository. Where the Hub cannot be reached, the cache is used. ``hint``
+    names what else could have been meant, for the errors.
 
-    Raises CheckpointError for a repository nobody knows or one without safetensors, HubError for what the network or
+    Raises CheckpointError for a repository that does not exist or has no safetensors, HubError for what the network or
     the Hub refuses, DiskError where the cache cannot be written.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is imported
     from huggingface_hub import HfApi, constants, snapshot_download
 
     api = HfApi()
-    # resolve_revision sets no timeout of its own, and a Hub that accepts and says nothing would hold us for ever
+    # resolve_revision sets no timeout, so a Hub that accepts the connection and sends nothing would block us for ever
     patient = partial(api.repo_info, timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
     api.repo_info = patient  # pyright: ignore[reportAttributeAccessIssue]
     try:
         resolved = api.resolve_revision(name, revision=revision)
-        folder = Path(snapshot_download(name, revision=resolved, allow_patterns=list(WANTED)))
+        folder = Path(snapshot_download(name, revision=resolved, allow_patterns=list(DOWNLOADED)))
         has_weights = any(folder.glob("*.safetensors"))
         listed = [] if has_weights else api.list_repo_files(name, revision=resolved.resolved)
     except Exception as error:  # the HTTP library beneath, and so its errors, changes between versions
@@ -73,10 +73,10 @@ def download(name: str, *, revision: str | None, hint: str) -> tuple[Path, str]:
 
 
 def fetch(repository: str, file: str, *, revision: str, dataset: bool = False) -> Path | None:
-    """Return the cached or downloaded file of a repository at a commit, or None where it has no such file.
+    """Return the cached or downloaded file of a repository at a commit, or None if it has no such file.
 
-    With a commit as ``revision`` the cache answers without a network. Raises HubError for what the network or the Hub
-    refuses, CheckpointError for a repository that nobody knows, DiskError where the cache cannot be written.
+    With a commit as ``revision`` a cached file needs no network. Raises HubError for what the network or the Hub
+    refuses, CheckpointError for a repository that does not exist, DiskError where the cache cannot be written.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import hf_hub_download
@@ -92,39 +92,39 @@ def fetch(repository: str, file: str, *, revision: str, dataset: bool = False) -
 
 
 def refusal(error: Exception, *, name: str, revision: str | None = None, hint: str = "") -> HomegroundError:
-    """Return what an error of huggingface_hub means to the user of the repository ``name``, and what to do."""
+    """Return the error that tells a user what an error of huggingface_hub on the repository ``name`` means."""
     from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RevisionNotFoundError
 
     chain = list(causes(error))
     status = next((code for code in map(status_of, chain) if code is not None), None)
     if isinstance(error, HFValidationError):
-        return CheckpointError(f'there is no folder "{name}", and no model on the Hub is named so; {hint}')
+        return CheckpointError(f'there is no folder "{name}", and it cannot be a name on the Hub; {hint}')
     if any(isinstance(cause, RevisionNotFoundError) for cause in chain):
         return HubError(f'the Hub has "{name}", but no revision "{revision}" of it; name a branch, a tag or a commit')
     if any(isinstance(cause, GatedRepoError) for cause in chain) or status == 403:
         page = f"{constants.ENDPOINT}/{name}"
-        return HubError(f'the Hub does not open "{name}" to you (403); ask for access at {page}, then "hf auth login"')
+        return HubError(f'you have no access to "{name}" (403); ask for access at {page}, then "hf auth login"')
     if status in _ANSWERS:
         return _ANSWERS[status][0](_ANSWERS[status][1].format(name=name, hint=hint))
     if status is not None and status >= 500:
-        return HubError(f'the Hub failed while it was asked for "{name}" ({status}); try again in some minutes')
+        return HubError(f'the Hub failed on a request for "{name}" ({status}); try again in some minutes')
     return _unreachable(chain, name)
 
 
 _ANSWERS: dict[int | None, tuple[type[HomegroundError], str]] = {
     401: (
         HubError,
-        '"{name}" is no folder here, and the Hub asks who you are (401), as it does for every name it does not know; '
-        'check the spelling ({hint}), or run "hf auth login" if the model is private',
+        '"{name}" is no folder here, and the Hub wants you to log in (401), as it does for every name it does not '
+        'know; check the spelling ({hint}), or run "hf auth login" if the model is private',
     ),
-    404: (CheckpointError, '"{name}" is neither a folder here nor a model the Hub knows; {hint}'),
-    429: (HubError, 'the Hub asks to wait before "{name}" (429); try again in some minutes, or after "hf auth login"'),
+    404: (CheckpointError, '"{name}" is neither a folder here nor a model on the Hub; {hint}'),
+    429: (HubError, 'too many requests to the Hub (429) for "{name}"; try again in some minutes, or "hf auth login"'),
 }
 
 
 def _unreachable(chain: list[BaseException], name: str) -> HomegroundError:
-    """Return the error for a disk or a network that gave no answer at all."""
+    """Return the error for a disk that cannot be written or a network that gave no answer."""
     from huggingface_hub import constants
 
     numbers = {cause.errno for cause in chain if isinstance(cause, OSError)}
@@ -135,30 +135,30 @@ def _unreachable(chain: list[BaseException], name: str) -> HomegroundError:
         )
     if constants.HF_HUB_OFFLINE:
         return HubError(
-            f'"{name}" is no folder here, and is not completely in the cache {constants.HF_HUB_CACHE}, while '
-            "HF_HUB_OFFLINE forbids asking the Hub; unset it once, or name a folder"
+            f'"{name}" is no folder here, and is not complete in the cache {constants.HF_HUB_CACHE}, and '
+            "HF_HUB_OFFLINE forbids requests to the Hub; unset it once, or name a folder"
         )
     slow = any("timeout" in type(cause).__name__.lower() for cause in chain)
     what = "did not answer in time" if slow else "could not be reached, or broke off"
     return HubError(
         f'"{name}" is no folder here, and {constants.ENDPOINT} {what}; '
-        "check the network and give the same command again: what has arrived is kept"
+        "check the network and give the same command again: what has been downloaded is kept"
     )
 
 
 def _without_weights(name: str, files: list[str]) -> str:
-    """Return the message for a repository that holds no safetensors at its top."""
+    """Return the message for a repository without safetensors in its top folder."""
     weights = sorted(file for file in files if file.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")))
     if not weights:
-        return f'"{name}" on the Hub holds no model.safetensors; name a model repository'
+        return f'"{name}" on the Hub has no model.safetensors; name a model repository'
     return (
-        f'"{name}" holds {", ".join(weights[:3])} but no model.safetensors, and pickled weights can run code; '
+        f'"{name}" has {", ".join(weights[:3])} but no model.safetensors, and pickled weights can run code; '
         f'download it with "hf download {name} --local-dir FOLDER", then "homeground convert FOLDER"'
     )
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it, nearest first."""
+    """Yield an error and its causes, the nearest first."""
     current: BaseException | None = error
     while current is not None:
         yield current
@@ -166,6 +166,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status an error carries, if it does."""
+    """Return the HTTP status of an error, if it has one."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None

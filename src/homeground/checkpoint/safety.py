@@ -1,12 +1,13 @@
-"""What a checkpoint folder may hold before anything in it is loaded.
+"""What a checkpoint folder may contain, checked before anything in it is loaded.
 
-A checkpoint is data: numbers in safetensors, settings in JSON. Whatever could run code, fetch something else, or read
-outside the folder is refused here, by name, and never by trying it:
+A checkpoint is data: numbers in safetensors, settings in JSON. Whatever could run code, download something else, or
+read outside the folder is refused here, by name, and never by trying it:
 
-    settings    auto_map and its kin, attention kernels from the Hub, adapters that pull in another model
-    modules     anything but the four sentence-transformers modules we compute ourselves
+    settings    auto_map and similar, attention kernels from the Hub, adapters that need another model
+    modules     anything but the four sentence-transformers modules that Homeground computes
     paths       links, module folders and shard names that leave the folder
     weights     pickles; safetensors whose header does not fit the file
+    tokenizer   a tokenizer that only the Python code of transformers could build
 """
 
 from __future__ import annotations
@@ -22,6 +23,26 @@ from typing import Any, cast
 from homeground.errors import CheckpointError
 
 Json = dict[str, Any]
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+)
+BERT_LIKE = frozenset(
+    ("bert", "distilbert", "electra", "layoutlm", "mobilebert", "mpnet", "nomic_bert", "splinter", "squeezebert")
+)
+"""Tokenizer classes (without "Tokenizer") and model types for which transformers rebuilds BERT's normalizer."""
+
+BERT_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 SETTINGS = (
     "config.json",
@@ -51,25 +72,25 @@ FOREIGN = (".h5", ".msgpack", ".onnx", ".gguf")
 
 @dataclass(frozen=True)
 class Module:
-    """One step from text to embedding, as modules.json of sentence-transformers lists it."""
+    """One step from text to embedding, as listed in modules.json of sentence-transformers."""
 
     kind: str
     """``Transformer``, ``Pooling``, ``Dense`` or ``Normalize``."""
     folder: Path
     config: Json
-    """What the module's config.json says, empty where it has none; for the Transformer the model's own."""
+    """The config.json of the module, empty where it has none; of the Transformer that of the model."""
 
 
 def read_settings(path: Path) -> Json:
-    """Return the object in a JSON file, empty where there is no such file."""
+    """Return the object in a JSON file, empty if there is no such file."""
     value: object = _read_json(path) if path.is_file() else {}
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected a JSON object; this is no checkpoint's {path.name}")
+        raise CheckpointError(f"{path}: expected a JSON object; this is not the {path.name} of a checkpoint")
     return cast(Json, value)
 
 
 def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
-    """Check the whole folder and return its sentence-transformers modules, none where it has no modules.json.
+    """Check the whole folder and return its sentence-transformers modules, none if it has no modules.json.
 
     Nothing of the checkpoint is loaded or run. Raises CheckpointError with the file and the reason.
     """
@@ -90,14 +111,45 @@ def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
     vocabulary = read_settings(folder / "config.json").get("vocab_size")
     if isinstance(vocabulary, int) and vocabulary not in rows:
         raise CheckpointError(
-            f"{folder}: config.json names a vocab_size of {vocabulary}, and no weight has so many rows; "
+            f"{folder}: config.json has a vocab_size of {vocabulary}, but no weight has that many rows; "
             "they do not belong together"
         )
     return modules
 
 
+def refuse_without_tokenizer(folder: Path) -> None:
+    """Refuse a folder whose tokenizer only the Python code of transformers could build."""
+    if (folder / "tokenizer.json").is_file() or _is_word_piece(folder):
+        return
+    there = ", ".join(name for name in TOKENIZER_FILES if (folder / name).is_file()) or "none of its files"
+    raise CheckpointError(
+        f"{folder}: no tokenizer.json (there is {there}); let transformers write it: "
+        "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+    )
+
+
+def is_bert_like(folder: Path) -> bool:
+    """Tell whether transformers would open a tokenizer like BERT's for this folder."""
+    kind = read_settings(folder / "tokenizer_config.json").get("tokenizer_class")
+    kind = kind or read_settings(folder / "config.json").get("model_type")
+    return str(kind).removesuffix("Fast").removesuffix("Tokenizer").lower() in BERT_LIKE
+
+
+def _is_word_piece(folder: Path) -> bool:
+    """Tell whether vocab.txt is a vocabulary of BERT, which needs no more than the tokenizers library."""
+    if not is_bert_like(folder) or not (folder / "vocab.txt").is_file():
+        return False
+    return set(BERT_SPECIAL_TOKENS) <= set(read_vocabulary(folder))
+
+
+def read_vocabulary(folder: Path) -> dict[str, int]:
+    """Return the tokens of vocab.txt with their ids, the numbers of their lines from 0."""
+    lines = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return {token: number for number, token in enumerate(lines)}
+
+
 def weight_files(folder: Path) -> tuple[Path, ...]:
-    """Return the safetensors files that hold the weights: model.safetensors, or the shards its index names."""
+    """Return the safetensors files of the weights: model.safetensors, or the shards that its index names."""
     if (folder / "model.safetensors").is_file():
         return (folder / "model.safetensors",)
     index = folder / "model.safetensors.index.json"
@@ -116,7 +168,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def count_parameters(folder: Path) -> int:
-    """Return how many numbers the weights of a checkpoint hold, heads that came with it included."""
+    """Return the number of parameters in the weights of a checkpoint, its heads included."""
     return sum(math.prod(shape) for path in weight_files(folder) for shape in _shapes(path))
 
 
@@ -124,23 +176,23 @@ def _read_json(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # a deep nest of brackets is a RecursionError
-        raise CheckpointError(f"{path}: cannot be read as JSON; fetch the file anew") from error
+        raise CheckpointError(f"{path}: cannot be read as JSON; download the file again") from error
 
 
 def _refuse_links(folder: Path) -> None:
-    """Refuse links that lead out of the folder; the Hub's cache may link its snapshots to its own blobs."""
+    """Refuse links out of the folder, except those of a snapshot in the Hub's cache to its own blobs."""
     home = folder.resolve()
     in_cache = home.parent.name == "snapshots" and home.parents[1].name.startswith("models--")
     allowed = [home, home.parents[1] / "blobs"] if in_cache else [home]
     for path in (*folder.iterdir(), *folder.glob("*/*")):
         if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in allowed):
             raise CheckpointError(
-                f"{path}: a link that leaves the checkpoint's folder; put the file itself there if you trust it"
+                f"{path}: a link that leaves the checkpoint's folder; replace it with the file if you trust it"
             )
 
 
 def _refuse_code(settings: Json, path: Path) -> None:
-    """Refuse settings, at any depth, that name code or a kernel to fetch."""
+    """Refuse settings, at any depth, that name code or a kernel to download."""
     for key, value in _entries(settings):
         if value and key in RUNS_CODE:
             raise CheckpointError(
@@ -148,7 +200,7 @@ def _refuse_code(settings: Json, path: Path) -> None:
             )
         if key.endswith("_implementation") and any("/" in text for text in _texts(value)):
             raise CheckpointError(
-                f'{path}: "{key}" names a kernel to fetch from the Hub; remove the setting or name another checkpoint'
+                f'{path}: "{key}" names a kernel on the Hub; remove the setting or name another checkpoint'
             )
 
 
@@ -173,7 +225,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _modules(folder: Path) -> tuple[Module, ...]:
-    """Return what modules.json lists, each checked."""
+    """Return the modules of modules.json after checking each."""
     path = folder / "modules.json"
     if not path.is_file():
         return ()
@@ -193,8 +245,8 @@ def _modules(folder: Path) -> tuple[Module, ...]:
 def _module(entry: Json, folder: Path) -> Module:
     """Return one module of modules.json after checking its type, its place, its settings and its weights."""
     path = folder / "modules.json"
-    known = MODULE_TYPE.fullmatch(str(entry.get("type")))
-    if known is None:
+    module_type = MODULE_TYPE.fullmatch(str(entry.get("type")))
+    if module_type is None:
         raise CheckpointError(
             f'{path}: module type "{entry.get("type")}" would be code of the checkpoint or is unknown here; '
             "known: Transformer, Pooling, Dense and Normalize of sentence-transformers"
@@ -205,21 +257,21 @@ def _module(entry: Json, folder: Path) -> Module:
     inside = folder / place
     config = read_settings(inside / "config.json")
     _refuse_code(config, inside / "config.json")
-    activation = config.get("activation_function")
-    if known["kind"] == "Dense" and activation is not None and not ACTIVATION.fullmatch(str(activation)):
+    kind, activation = module_type["kind"], config.get("activation_function")
+    if kind == "Dense" and activation is not None and not ACTIVATION.fullmatch(str(activation)):
         raise CheckpointError(f'{inside}/config.json: activation "{activation}" is none of torch.nn.modules.activation')
     if config.get("use_residual"):
         raise CheckpointError(f"{inside}/config.json: a Dense layer with use_residual is not known here")
-    if known["kind"] == "Dense":
+    if kind == "Dense":
         for weights in weight_files(inside):
             _shapes(weights)
-    return Module(kind=known["kind"], folder=inside, config=config)
+    return Module(kind, inside, config)
 
 
 def _shapes(path: Path) -> list[list[int]]:
-    """Return the shapes of the tensors in a safetensors file, reading its header only.
+    """Return the shapes of the tensors in a safetensors file, from its header.
 
-    The library's own parser refuses a header that is too long, is no JSON, or does not cover the file exactly.
+    The parser of the library refuses a header that is too long, is no JSON, or does not cover the file exactly.
     """
     from safetensors import safe_open
 
@@ -227,14 +279,14 @@ def _shapes(path: Path) -> list[list[int]]:
         with cast(Any, safe_open)(path, framework="numpy") as file:
             return [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - no mapping
     except Exception as error:  # safetensors' own error class, or an OSError
-        raise CheckpointError(f"{path}: damaged, or no safetensors file; fetch it anew") from error
+        raise CheckpointError(f"{path}: damaged, or no safetensors file; download it again") from error
 
 
 def _no_checkpoint(folder: Path) -> str:
     """Return the message for a folder without config.json."""
     names = sorted(path.name for path in folder.iterdir())
     there = ", ".join(names[:6]) + (", …" if len(names) > 6 else "") if names else "nothing"
-    return f"{folder}: no checkpoint, for it has no config.json (it holds {there}); name a folder that holds one"
+    return f"{folder}: no checkpoint, because it has no config.json (it holds {there}); name a folder that has one"
 
 
 def _no_weights(folder: Path) -> str:
@@ -249,7 +301,7 @@ def _no_weights(folder: Path) -> str:
         )
     if foreign:
         return (
-            f"{folder}: {foreign[0]} holds weights of another framework; model.safetensors is needed, and "
+            f"{folder}: {foreign[0]} contains weights of another framework; model.safetensors is needed, and "
             '"homeground convert FOLDER" makes it from .bin, .pt or .pth files only'
         )
     return f"{folder}: no model.safetensors beside config.json; the download may be incomplete"

@@ -1,46 +1,35 @@
-"""A checkpoint's tokenizer, opened by the tokenizers library alone.
+"""The tokenizer of a checkpoint, opened with the tokenizers library alone.
 
-tokenizer.json holds everything. Two habits of transformers are followed, because the adapted model must read a text
-the same way in every library: BERT's tokenizers take casing and accents from tokenizer_config.json whatever
-tokenizer.json says, and old checkpoints have only vocab.txt.
+tokenizer.json contains everything. Two rules of transformers are followed, so that every library reads a text in the
+same way: BERT's tokenizers take casing and accents from tokenizer_config.json whatever tokenizer.json says, and old
+checkpoints have only vocab.txt.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from homeground.checkpoint.safety import read_settings
+from homeground.checkpoint.checkpoint import Checkpoint
+from homeground.checkpoint.safety import (
+    BERT_SPECIAL_TOKENS,
+    TOKENIZER_FILES,
+    is_bert_like,
+    read_settings,
+    read_vocabulary,
+)
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer, normalizers
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "tokenizer.model",
-)
-BERT_LIKE = frozenset(
-    ("bert", "distilbert", "electra", "layoutlm", "mobilebert", "mpnet", "nomic_bert", "splinter", "squeezebert")
-)
-"""Tokenizer classes (without "Tokenizer") and model types for which transformers rebuilds BERT's normalizer."""
-
-BERT_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
 
 def open_tokenizer(folder: Path) -> Tokenizer:
     """Return the tokenizer that transformers' AutoTokenizer would open in this folder.
 
-    Raises CheckpointError where tokenizer.json is unreadable, or sentence_bert_config.json asks for lower case from a
+    Raises CheckpointError where tokenizer.json cannot be read, or sentence_bert_config.json wants lower case from a
     tokenizer that keeps capitals.
     """
     from tokenizers import Tokenizer, normalizers
@@ -48,9 +37,9 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     if (folder / "tokenizer.json").is_file():
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # the library raises the bare class
+        except Exception as error:  # the library raises the base class
             raise CheckpointError(f"{folder}/tokenizer.json: the tokenizers library cannot read it") from error
-        if _is_bert_like(folder) and isinstance(tokenizer.normalizer, normalizers.BertNormalizer):
+        if is_bert_like(folder) and isinstance(tokenizer.normalizer, normalizers.BertNormalizer):
             tokenizer.normalizer = _bert_normalizer(folder)
     else:
         tokenizer = _word_piece(folder)
@@ -63,39 +52,72 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def refuse_without_tokenizer(folder: Path) -> None:
-    """Refuse a folder whose tokenizer only transformers' own Python code could build."""
-    if (folder / "tokenizer.json").is_file() or _is_word_piece(folder):
-        return
-    there = ", ".join(name for name in TOKENIZER_FILES if (folder / name).is_file()) or "none of its files"
-    raise CheckpointError(
-        f"{folder}: no tokenizer.json (there is {there}); let transformers write it: "
-        "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
-    )
+def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
+    """Return the tokenizer, which cuts texts to ``max_length`` tokens (special tokens included) and never pads.
+
+    It gives the same ids as transformers' AutoTokenizer for the same folder. Raises CheckpointError where it cannot be
+    read, or has token ids beyond the vocabulary of the model.
+    """
+    tokenizer = open_tokenizer(checkpoint.folder)
+    highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    size = checkpoint.config.get("vocab_size")
+    if isinstance(size, int) and highest >= size:
+        raise CheckpointError(
+            f"{checkpoint.folder}: the tokenizer has token ids up to {highest}, the model a vocabulary of {size}; "
+            "they do not belong together"
+        )
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    return tokenizer
 
 
-def _is_bert_like(folder: Path) -> bool:
-    """Whether transformers reads this folder's texts with a tokenizer of BERT's kind."""
-    named = read_settings(folder / "tokenizer_config.json").get("tokenizer_class")
-    kind = named or read_settings(folder / "config.json").get("model_type")
-    return str(kind).removesuffix("Fast").removesuffix("Tokenizer").lower() in BERT_LIKE
+def padding_id(checkpoint: Checkpoint, tokenizer: Tokenizer) -> int:
+    """Return the id of the token that pads short texts."""
+    configured = checkpoint.config.get("pad_token_id")
+    if isinstance(configured, int):
+        return configured
+    setting = read_settings(checkpoint.folder / "tokenizer_config.json").get("pad_token")
+    padding = _special_token(tokenizer, [setting], "[PAD]", "<pad>")
+    if padding is None:
+        raise CheckpointError(f'{checkpoint.folder}: no padding token; give its id as "pad_token_id" in config.json')
+    return padding
 
 
-def _is_word_piece(folder: Path) -> bool:
-    """Whether vocab.txt is a BERT vocabulary, which needs no more than the tokenizers library."""
-    if not _is_bert_like(folder) or not (folder / "vocab.txt").is_file():
-        return False
-    return set(BERT_SPECIAL_TOKENS) <= set(_words(folder))
+def mask_id(checkpoint: Checkpoint) -> int:
+    """Return the id of the mask token.
+
+    Raises:
+        CheckpointError: the tokenizer has none.
+    """
+    files = ("tokenizer_config.json", "special_tokens_map.json")
+    entries = [read_settings(checkpoint.folder / name).get("mask_token") for name in files]
+    mask = _special_token(open_tokenizer(checkpoint.folder), entries, "[MASK]", "<mask>")
+    if mask is None:
+        raise CheckpointError(
+            f'"{checkpoint.name}": its tokenizer has no mask token, so no word can be masked; name a checkpoint like '
+            'BERT, e.g. "distilbert-base-uncased"'
+        )
+    return mask
 
 
-def _words(folder: Path) -> dict[str, int]:
-    """Return the tokens of vocab.txt with their ids, which are their lines counted from 0."""
-    lines = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    return {token: number for number, token in enumerate(lines)}
+def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
+    """Copy the files of the tokenizer unchanged to a new folder, so that every library reads the same."""
+    for name in TOKENIZER_FILES:
+        if (checkpoint.folder / name).is_file():
+            shutil.copyfile(checkpoint.folder / name, folder / name)
+    if not (folder / "tokenizer.json").exists():
+        open_tokenizer(checkpoint.folder).save(str(folder / "tokenizer.json"))
+
+
+def _special_token(tokenizer: Tokenizer, entries: Sequence[object], *usual: str) -> int | None:
+    """Return the id of the token of a setting, the first that the tokenizer has, else of a usual one; None if none."""
+    names = [cast(dict[str, Any], entry).get("content") if isinstance(entry, dict) else entry for entry in entries]
+    ids = (tokenizer.token_to_id(name) for name in (*names, *usual) if isinstance(name, str))
+    return next((number for number in ids if number is not None), None)
 
 
 def _bert_normalizer(folder: Path) -> normalizers.BertNormalizer:
-    """Return BERT's normalizer as tokenizer_config.json wants it, with BERT's own defaults."""
+    """Return BERT's normalizer with the options of tokenizer_config.json, by default BERT's own."""
     from tokenizers import normalizers
 
     settings = read_settings(folder / "tokenizer_config.json")
@@ -111,7 +133,7 @@ def _word_piece(folder: Path) -> Tokenizer:
     """Return BERT's tokenizer over vocab.txt (Devlin et al., 2019; WordPiece after basic tokenization)."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-    words = _words(folder)
+    words = read_vocabulary(folder)
     tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))  # noqa: S106 - a token of text, no secret
     tokenizer.normalizer = _bert_normalizer(folder)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

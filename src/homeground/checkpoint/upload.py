@@ -1,14 +1,15 @@
-"""Files become one commit of a repository on the Hub, and are read back from there.
+"""Send files to a repository on the Hub in one commit, and read them back.
 
-Nothing is visible before the commit, and all of it after: what a killed upload leaves behind is not part of the
-repository, and the next attempt sends only what has not arrived. No message here quotes a request, a header or the
-library's text, so that no token can slip into one.
+Nothing is visible before the commit, and everything after it: what an interrupted upload leaves behind is not part of
+the repository, and the next attempt sends only what is missing. No message here quotes a request, a header or the text
+of the library, so that no token can slip into one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import warnings
@@ -22,27 +23,27 @@ from homeground.errors import HomegroundError, HubError, UsageError
 from homeground.storage import file_hash
 
 TIMEOUT = 120.0
-"""Seconds without a byte after which the Hub is given up; huggingface_hub itself would wait for ever."""
+"""Seconds without a byte after which we stop waiting for the Hub; huggingface_hub itself would wait for ever."""
 
 REPOSITORY_NAME = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 STATUS_IN_WORDS = re.compile(r"\b(40[1-9]|412|429|5\d\d)\b")
 
 Content = Path | bytes
-"""A file to be uploaded: where it lies, or what it holds."""
+"""A file to upload: its path, or its bytes."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file as a repository has it: its size in bytes, and the sha256 of a large or the git name of a small one."""
+    """A file of a repository: its size in bytes, its git hash and, for a large file, its sha256."""
 
     size: int
-    blob: str
+    git_hash: str
     sha256: str | None
 
 
 @dataclass(frozen=True)
 class Head:
-    """The newest state of a repository; ``commit`` is None where there is none yet."""
+    """The newest state of a repository; ``commit`` is None where it has none yet."""
 
     commit: str | None
     private: bool
@@ -64,7 +65,7 @@ def require_token() -> str:
     from huggingface_hub import constants, get_token
 
     if constants.HF_HUB_OFFLINE:
-        raise HubError("HF_HUB_OFFLINE forbids asking the Hub; unset it to publish, or look first with --dry-run")
+        raise HubError("HF_HUB_OFFLINE forbids requests to the Hub; unset it to publish, or look first with --dry-run")
     token = get_token()
     if not token:
         raise HubError(
@@ -75,11 +76,11 @@ def require_token() -> str:
 
 
 def open_repository(name: str, *, private: bool) -> Head:
-    """Return the head of a repository, which is created where there is none.
+    """Return the head of a repository, which is created if it does not exist.
 
     Raises HubError for what the network or the Hub refuses, and for a public repository that should be private.
     """
-    with _asking(name) as api:
+    with _connection(name) as api:
         api.create_repo(name, private=private or None, exist_ok=True)
         info = api.repo_info(name)
         is_private = bool(info.private)
@@ -92,37 +93,44 @@ def open_repository(name: str, *, private: bool) -> Head:
 
 
 def stored_files(name: str, commit: str) -> dict[str, Stored]:
-    """Return what a repository holds at a commit."""
-    with _asking(name) as api:
+    """Return the files of a repository at a commit, by their paths."""
+    with _connection(name) as api:
         return _files(api, name, commit)
 
 
 def commit_files(
-    name: str, contents: Mapping[str, Content], *, gone: Iterable[str] = (), parent: str | None, message: str
+    name: str, contents: Mapping[str, Content], *, removed: Iterable[str] = (), parent: str | None, message: str
 ) -> str:
-    """Add and remove files in one commit on top of ``parent``, and return the new commit.
+    """Add and remove files in one commit on top of ``parent``, and return it; the newest commit if nothing changes.
 
-    Raises HubError for what the network or the Hub refuses, and where ``parent`` is no longer the newest commit.
+    huggingface_hub leaves out the files that the repository already has. Raises HubError for what the network or the
+    Hub refuses, and where ``parent`` is no longer the newest commit.
     """
-    with _asking(name) as api, warnings.catch_warnings():
+    with _connection(name) as api, warnings.catch_warnings(), _quiet("huggingface_hub.hf_api"):
         # The Hub's remarks on a card without a licence come as Python warnings; our own notes say the same.
         warnings.simplefilter("ignore")
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        added = [
-            CommitOperationAdd(path, content if isinstance(content, bytes) else str(content))
-            for path, content in sorted(contents.items())
+        operations = [
+            *(
+                CommitOperationAdd(path, content if isinstance(content, bytes) else str(content))
+                for path, content in sorted(contents.items())
+            ),
+            *(CommitOperationDelete(path) for path in sorted(removed)),
         ]
-        removed = [CommitOperationDelete(path) for path in sorted(gone)]
-        done = api.create_commit(name, [*added, *removed], commit_message=message, parent_commit=parent)
-    return str(done.oid)
+        commit = api.create_commit(name, operations, commit_message=message, parent_commit=parent)
+    return str(commit.oid)
 
 
 def is_stored(content: Content, stored: Stored | None) -> bool:
-    """Tell whether a repository holds a file as it is here."""
+    """Tell whether a file of a repository is the same as ours."""
+    from huggingface_hub.utils.sha import git_hash
+
     if stored is None or stored.size != size_of(content):
         return False
-    return stored.sha256 == sha256_of(content) if stored.sha256 else stored.blob == _blob_name(content)
+    if stored.sha256:
+        return stored.sha256 == sha256_of(content)
+    return stored.git_hash == git_hash(content if isinstance(content, bytes) else content.read_bytes())
 
 
 def size_of(content: Content) -> int:
@@ -133,12 +141,6 @@ def size_of(content: Content) -> int:
 def sha256_of(content: Content) -> str:
     """Return the sha256 of a file in hexadecimal."""
     return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_hash(content)
-
-
-def _blob_name(content: Content) -> str:
-    """Return the name git gives to a small file's content."""
-    held = content if isinstance(content, bytes) else content.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(held) + held, usedforsecurity=False).hexdigest()
 
 
 def _files(api: Any, name: str, commit: str) -> dict[str, Stored]:
@@ -152,13 +154,25 @@ def _files(api: Any, name: str, commit: str) -> dict[str, Stored]:
 
 
 @contextlib.contextmanager
-def _asking(name: str) -> Generator[Any]:
-    """Yield the Hub's interface, patient but not for ever, and turn its errors into ours."""
+def _quiet(name: str) -> Generator[None]:
+    """Silence the warnings of a logger: an unchanged repository is not worth one."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _connection(name: str) -> Generator[Any]:
+    """Yield the Hub's interface with a time limit, and turn its errors into ours."""
     token = require_token()
     from huggingface_hub import HfApi, get_session
 
     session = get_session()
-    waits = session.timeout
+    timeout = session.timeout
     session.timeout = TIMEOUT
     try:
         yield HfApi(token=token)
@@ -167,11 +181,11 @@ def _asking(name: str) -> Generator[Any]:
     except Exception as error:  # the HTTP library beneath, and so its errors, changes between versions
         raise upload_refusal(error, name) from error
     finally:
-        session.timeout = waits
+        session.timeout = timeout
 
 
 def upload_refusal(error: Exception, name: str) -> HomegroundError:
-    """Return what an error of an upload to the repository ``name`` means, and what to do."""
+    """Return the error that tells a user what an error of an upload to the repository ``name`` means."""
     from huggingface_hub import constants
 
     chain = list(causes(error))
@@ -179,13 +193,13 @@ def upload_refusal(error: Exception, name: str) -> HomegroundError:
     if status is None and isinstance(error, ValueError) and "README.md" in str(error):
         status = 400
     if status is None:
-        # The Xet library wraps the Hub's refusals into errors that hold the status in words only.
-        said = (STATUS_IN_WORDS.search(str(cause)) for cause in chain)
-        status = next((int(found[0]) for found in said if found), None)
+        # The Xet library wraps the Hub's refusals into errors that have the status in their text only.
+        matches = (STATUS_IN_WORDS.search(str(cause)) for cause in chain)
+        status = next((int(match[0]) for match in matches if match), None)
     if status in _REFUSALS:
         return HubError(_REFUSALS[status].format(name=name, hub=constants.ENDPOINT))
     if status is not None and status >= 500:
-        return HubError(f'the Hub failed while it took "{name}" ({status}); {_AGAIN} in some minutes')
+        return HubError(f'the Hub failed during the upload to "{name}" ({status}); {_AGAIN} in some minutes')
     if status is not None:
         return HubError(f'the Hub refused the upload to "{name}" ({status}); {_AGAIN}, and report it if it stays so')
     slow = any("timeout" in type(cause).__name__.lower() for cause in chain)
@@ -193,20 +207,20 @@ def upload_refusal(error: Exception, name: str) -> HomegroundError:
     return HubError(f"{constants.ENDPOINT} {what}; check the network, then {_AGAIN}")
 
 
-_AGAIN = "give the same command again: a model is published whole or not at all, and what has arrived is not sent twice"
+_AGAIN = "give the same command again: a model is published whole or not at all, and nothing is sent twice"
 _REFUSALS: dict[int | None, str] = {
     400: "the Hub does not accept the settings of the model card (400); give --license and --language as it knows "
     "them, e.g. apache-2.0 and en, or leave them out",
     401: 'the Hub does not know your token (401); make one that may write at {hub}/settings/tokens, then run "hf auth '
     'login" or set HF_TOKEN',
-    402: 'the Hub asks for payment before it takes "{name}" (402); free some storage there, or name another owner',
+    402: 'the Hub wants a payment for "{name}" (402); free some storage there, or name another owner',
     403: 'your token may not write to "{name}" (403); name a repository of your own as USER/NAME, or give the token '
     "write access at {hub}/settings/tokens",
-    404: 'the Hub knows no "{name}", or does not show it to your token (404); check the spelling of USER/NAME, and at '
+    404: 'the Hub has no "{name}", or does not show it to your token (404); check the spelling of USER/NAME, and at '
     "{hub}/settings/tokens what the token may do",
     408: f"the Hub did not answer in time (408); {_AGAIN}",
     409: f'someone else is changing "{{name}}" (409); {_AGAIN} in a minute',
-    412: f'"{{name}}" was changed by someone else meanwhile (412); look what changed, then {_AGAIN}',
-    413: '"{name}" is more than the Hub takes at once (413); free some storage there, or name another owner',
-    429: f'the Hub asks to wait before "{{name}}" (429); {_AGAIN} in some minutes',
+    412: f'"{{name}}" was changed by someone else in the meantime (412); look what changed, then {_AGAIN}',
+    413: '"{name}" is larger than the Hub allows (413); free some storage there, or name another owner',
+    429: f'too many requests to the Hub (429) for "{{name}}"; wait, then {_AGAIN}',
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homeground.cli.options import GroupedCommand, common, given, read_titles, recipe_options
+from homeground.cli.options import GroupedCommand, common, read_titles, recipe_options, typed_settings
 from homeground.cli.progress import Progress
 from homeground.experiment.estimate import estimate
 from homeground.experiment.setup import prepare
@@ -46,7 +46,7 @@ def adapt(
     **values: Any,
 ) -> int:
     """Adapt a checkpoint to DATA (CSV, TSV, JSON, JSON Lines, text or a TOML recipe) and report whether it helped."""
-    typed = given(values, assignments)
+    typed = typed_settings(values, assignments)
     if typed.get("titles") not in (None, "none"):
         typed["titles"] = read_titles(typed["titles"])
     progress = Progress(quiet=quiet)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homeground.cli.options import GroupedCommand, common, given, sections
+from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.cli.progress import Progress
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
@@ -40,10 +40,10 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
         form = "CHECKPOINT CHECKPOINT … DATA" if checkpoints else "FIRST SECOND DATA"
         raise UsageError(f"expected {form}; got {' '.join(names) or 'no names'}")
     if checkpoints:
-        return _checkpoints(names, gate=gate, quiet=quiet, as_json=as_json, values=given(values))
-    _refuse_splits(given(values))
+        return _checkpoints(names, gate=gate, quiet=quiet, as_json=as_json, values=typed_settings(values))
+    _refuse_splits(typed_settings(values))
     first, second, data = names
-    result = compare_on(first, second, data, **given(values))
+    result = compare_on(first, second, data, **typed_settings(values))
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:

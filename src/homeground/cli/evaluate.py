@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homeground.cli.options import GroupedCommand, common, given, reading_options
+from homeground.cli.options import GroupedCommand, common, reading_options, typed_settings
 from homeground.reports.terminal import aside_lines
 from homeground.wording import aligned
 from homeground.workflows.compare import evaluate as evaluate_on
@@ -20,7 +20,7 @@ from homeground.workflows.compare import evaluate as evaluate_on
 @common
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
     """Measure a RUN or CHECKPOINT on the examples of DATA, with an interval."""
-    result = evaluate_on(source, data, **given(values))
+    result = evaluate_on(source, data, **typed_settings(values))
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
         return

@@ -53,7 +53,7 @@ reading_options = sections("reading", "columns")
 """Adds the settings for the format of a file and the roles of its columns."""
 
 
-def given(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
+def typed_settings(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the settings that were typed, those of --set last."""
     typed = {name: value for name, value in values.items() if value is not None}
     for assignment in assignments:

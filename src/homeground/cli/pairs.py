@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common
+from homeground.cli.progress import Progress
 from homeground.data.columns import CONCEPT_NAMES
 from homeground.errors import UsageError
 from homeground.taxonomy.draws import COUNTS, SCORES
@@ -85,8 +86,7 @@ def pairs(taxonomy: Path, *, quiet: bool, as_json: bool, **options: Any) -> None
     )
     options["counts"] = {name: int(value) for name, value in _numbers("--count", options["counts"], COUNTS).items()}
     options["scores"] = _numbers("--score", options["scores"], SCORES)
-    tell = None if quiet else lambda line: click.echo(line, err=True)
-    made = make_pairs(taxonomy, layout=layout, tell=tell, **options)
+    made = make_pairs(taxonomy, layout=layout, on_event=Progress(quiet=quiet), **options)
     if as_json:
         click.echo(json.dumps({"folder": str(made.folder), **made.record}, ensure_ascii=False))
         return

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from homeground.cli.counting import Counting
-from homeground.cli.options import GroupedCommand, common, given, sections
+from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
@@ -69,13 +69,13 @@ def predict(
         raise UsageError("--input and --output go together: FILE to read and FILE to write")
     if bool(texts) == (input_path is not None):
         raise UsageError('give either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
-    if texts and (unused := given(values)):
+    if texts and (unused := typed_settings(values)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         raise UsageError(f"{flags}: for the FILE of --input only; texts on the command line are taken as they are")
     model = load(source)
     if input_path is not None and output_path is not None:
         progress = (lambda _done, _of: None) if quiet else Counting("rows")
-        done = predict_file(model, input_path, output_path, told=progress, **given(values))
+        done = predict_file(model, input_path, output_path, told=progress, **typed_settings(values))
         if not quiet:
             click.echo(f"wrote {done.rows:,} rows to {output_path}", err=True)
             if done.empty:

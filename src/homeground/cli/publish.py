@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import common
+from homeground.cli.progress import Progress
 from homeground.wording import aligned
 from homeground.workflows.publish import publish as publish_run
 
@@ -33,7 +34,7 @@ def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **opti
     """
     if quiet or as_json or not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    done = publish_run(source, repository, say=lambda line: None if quiet else click.echo(line, err=True), **options)
+    done = publish_run(source, repository, on_event=Progress(quiet=quiet), **options)
     if as_json:
         click.echo(json.dumps(done, ensure_ascii=False))
         return

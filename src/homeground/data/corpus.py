@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from homeground.data.examples import Example, Examples, Part, link
 from homeground.data.leakage import read_left_out, seen_before
-from homeground.data.splitting import cross_fit_folds, ordered_split, score_bands, split_units
+from homeground.data.splitting import Names, cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.data.streams import open_rows
 from homeground.data.summary import CorpusSummary, SplitSummary, summarize
 from homeground.data.tables import Table
@@ -32,8 +32,6 @@ FOLDS = 5
 """Folds of a cross-fitting for which the recipe names no number."""
 
 Read = Callable[[Table], Examples]
-Names = NDArray[np.str_]
-"""The split of every example, "train", "validation" or "test", shape ``(examples,)``."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,11 @@ class Corpus:
     def fold(self, number: int, recipe: Recipe) -> tuple[Part, Part, NDArray[np.int64]]:
         """Return train and validation without the examples of one fold, and the positions of that fold's examples."""
         assert self.folds is not None
-        held_out = self.folds == number
-        rest = Part.of(example for example, out in zip(self.test.examples, held_out, strict=True) if not out)
+        is_out = self.folds == number
+        rest = Part.of(example for example, out in zip(self.test.examples, is_out, strict=True) if not out)
         parts = _parts(rest, _names(rest, recipe, test=0.0))
         validation = self.validation if "validation" in self.hashes else parts["validation"]
-        return parts["train"], validation, np.flatnonzero(held_out)
+        return parts["train"], validation, np.flatnonzero(is_out)
 
 
 def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
@@ -87,7 +85,7 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
     if recipe.split.leave_out is not None:
         left_out = read_left_out(recipe.split.leave_out)
         hashes["leave_out"] = left_out.sha256
-        examples = {split: own if split == "test" else left_out.remove_from(own) for split, own in examples.items()}
+        examples = {name: each if name == "test" else left_out.remove_from(each) for name, each in examples.items()}
     _refuse_few(table, examples["train"])
     data = Part.of(examples["train"].examples)
     names, folds = _names_and_folds(data, recipe)
@@ -148,7 +146,7 @@ def _parts(data: Part, names: Names) -> dict[str, Part]:
 
 
 def _names_and_folds(data: Part, recipe: Recipe) -> tuple[Names, NDArray[np.int64] | None]:
-    """Return the split of every example, and its fold where it is cross-fitted: asked for, or too few for a test."""
+    """Return the split of every example, and its fold where the recipe or too small a test split asks for folds."""
     split, units = recipe.split, data.units.units
     count = split.cross_fit
     if not count or isinstance(split.test, str):
@@ -203,7 +201,7 @@ def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
 
 
 def _unit_numbers(corpus: Corpus, files: Mapping[str, str]) -> dict[str, list[int]]:
-    """Number the units of all splits, those of the test from 0, so that no number stands for two of them."""
+    """Number the units of all splits, those of the test from 0, so that no two units have one number."""
     numbers: dict[str, list[int]] = {"test": corpus.test.units.units.tolist()}
     unit_of_row = {example.row: unit for example, unit in zip(corpus.test.examples, numbers["test"], strict=True)}
     count = len(set(numbers["test"]))

@@ -1,4 +1,4 @@
-"""What stands inside a file: one parser per format, from a stream of text to columns and rows of values.
+"""The content of a file: one parser per format, from a stream of text to columns and rows of values.
 
 The parsers are Python's own in their strictest setting, and every row is compared with the header (with the first
 object, in JSON): nothing is filled in, dropped, renamed, or turned into another type.
@@ -165,7 +165,7 @@ def _refuse_twins(path: str, columns: list[tuple[int, str]]) -> None:
 def parse_json(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the rows of a JSON file that is one array of objects; values are as JSON has them.
 
-    The text of the array is held whole, its rows are not: an array has no line that ends a row.
+    The text of the array is in memory as a whole, its rows are not: an array has no line that ends a row.
     """
     return _parse_objects(path, _array_items(path, stream.read()))
 
@@ -181,16 +181,16 @@ def _parse_objects(path: str, items: Iterable[object]) -> Parsed:
     columns = tuple(first or ())
 
     def values() -> Iterator[dict[str, object]]:
-        for row, found in enumerate(itertools.chain([] if first is None else [first], objects), start=1):
+        for row, item in enumerate(itertools.chain([] if first is None else [first], objects), start=1):
             for name in columns:
-                if name not in found:
+                if name not in item:
                     problem = "is missing; every object needs the keys of the first"
                     raise DataError.at(path, problem, row=row, column=name)
-            if len(found) > len(columns):
-                name = next(name for name in found if name not in columns)
+            if len(item) > len(columns):
+                name = next(name for name in item if name not in columns)
                 raise DataError.at(path, "is not in row 1; every object needs the same keys", row=row, column=name)
             # Built anew so that all rows share the key strings of the first.
-            yield {name: found[name] for name in columns}
+            yield {name: item[name] for name in columns}
 
     return Parsed(columns, values())
 
@@ -204,7 +204,7 @@ def _object(path: str, item: object, row: int) -> dict[str, object]:
 
 
 def _array_items(path: str, text: str) -> Iterator[object]:
-    """Yield the items of the array one by one, so that a broken one is told by its row."""
+    """Yield the items of the array one by one, so that a broken one is reported by its row."""
     at = _next_mark(text, 0)
     if at == len(text):
         return
@@ -247,8 +247,8 @@ def _line_items(path: str, stream: TextIO) -> Iterator[object]:
 
 def _next_mark(text: str, at: int) -> int:
     """Return the place of the first character from ``at`` on that is no blank in the sense of JSON."""
-    found = _NOT_BLANK.search(text, at)
-    return len(text) if found is None else found.start()
+    match = _NOT_BLANK.search(text, at)
+    return len(text) if match is None else match.start()
 
 
 def _decode(path: str, text: str, at: int, *, row: int, line: int) -> tuple[object, int]:

@@ -43,7 +43,9 @@ class TrainingHashes:
     @classmethod
     def of(cls, examples: Iterable[Example]) -> TrainingHashes:
         """Return the hashes of examples that are learned from."""
-        hashes = (each for own in examples for each in (*own.digests, own.learned_digest, own.labelled_digest))
+        hashes = (
+            each for example in examples for each in (*example.digests, example.learned_digest, example.labelled_digest)
+        )
         return cls(sorted_unique(np.fromiter(hashes, np.uint64)))
 
     def __or__(self, other: TrainingHashes) -> TrainingHashes:
@@ -57,8 +59,8 @@ class TrainingHashes:
         """Tell of which examples at least one text was learned from, with any label or score, ``(examples,)``."""
         if not examples:
             return np.zeros(0, np.bool_)
-        texts = self._contain(each for own in examples for each in own.digests)
-        ends = np.cumsum([len(own.digests) for own in examples])
+        texts = self._contain(each for example in examples for each in example.digests)
+        ends = np.cumsum([len(example.digests) for example in examples])
         return np.logical_or.reduceat(texts, np.concatenate([[0], ends[:-1]]))
 
     def _contain(self, hashes: Iterable[int]) -> NDArray[np.bool_]:
@@ -83,7 +85,7 @@ class Contamination:
     def of(cls, test: Sequence[Example], learned: TrainingHashes, earlier: TrainingHashes) -> Contamination:
         """Return what of a test set is among ``learned``, which includes that of ``earlier`` runs."""
         seen = learned.seen(test)
-        rows = tuple(example.row for example, known in zip(test, seen, strict=True) if known)
+        rows = tuple(example.row for example, is_seen in zip(test, seen, strict=True) if is_seen)
         return cls(rows, int((earlier.seen_texts(test) & ~seen).sum()))
 
 

@@ -1,8 +1,8 @@
-"""From a path to text: the file is found, fingerprinted, unpacked and checked to be text before anyone parses it.
+"""From a path to text: the file is opened, fingerprinted, unpacked and checked to be text before anyone parses it.
 
 A file is read twice through one descriptor. The first pass looks at every byte (fingerprint, size of what gzip unpacks,
-encoding) in pieces of 1 MiB; so a wrong encoding is told with its exact byte, a compressed bomb fills no memory, and
-the parser of the second pass meets good text only. Nothing is decoded with loss, ever: a wrong guess would be learned.
+encoding) in pieces of 1 MiB; so a wrong encoding is reported with its exact byte, a compressed bomb fills no memory,
+and the parser of the second pass reads valid text only. Nothing is decoded with loss: a wrong guess would be learned.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from typing import BinaryIO, TextIO, cast
 
 from homeground.errors import DataError, UsageError, nearest
 
-PIECE = 1 << 20
+BYTES_AT_ONCE = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
-MAX_UNPACKED = 16 << 30
-"""Bytes that a compressed file may unpack to."""
-MAX_RATIO = 200
+MAX_UNPACKED_BYTES = 16 << 30
+"""Size that a compressed file may unpack to."""
+MAX_UNPACKING_RATIO = 200
 """How many times its stored size a compressed file may unpack to; text of any language stays below 20."""
-RATIO_FREE = 64 << 20
-"""Unpacked bytes up to which the ratio does not matter, so that a small and very regular file is read."""
+RATIO_FREE_BYTES = 64 << 20
+"""Unpacked size up to which the ratio does not matter, so that a small and very regular file is read."""
 BYTE_ORDER_MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A file that is known to be text: the stream at its first character, and the fingerprint of the stored bytes."""
+class OpenText:
+    """A file that is proven to be text: the stream at its first character, and the fingerprint of the stored bytes."""
 
     text: TextIO
     sha256: str
@@ -70,7 +70,7 @@ def require_encoding(encoding: str) -> None:
 
 
 @contextmanager
-def open_text(path: str, *, encoding: str) -> Generator[Opened, None, None]:
+def open_text(path: str, *, encoding: str) -> Generator[OpenText]:
     """Open a plain or gzip file as text; line ends are kept, a byte-order mark is not part of the text.
 
     A name ending in ``.gz`` must hold gzip data, and gzip data must have such a name.
@@ -93,7 +93,7 @@ def open_text(path: str, *, encoding: str) -> Generator[Opened, None, None]:
         text = io.TextIOWrapper(plain, encoding=encoding, newline="")
         if text.read(1) != "\ufeff":
             text.seek(0)
-        yield Opened(text=text, sha256=sha256, size=before.st_size)
+        yield OpenText(text=text, sha256=sha256, size=before.st_size)
         after = os.fstat(stored.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise DataError.at(path, "changed while it was being read; run the command again when it is complete")
@@ -119,15 +119,15 @@ def _require_right_name(path: str, head: bytes) -> None:
 
 
 def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None) -> None:
-    """Read ``plain`` to its end; ``stored_size`` is given for packed files, whose unpacked size is then bounded."""
+    """Read ``plain`` to its end; with the ``stored_size`` of a packed file its unpacked size is bounded."""
     decoder = codecs.getincrementaldecoder(encoding)()
     size = lines = 0
     piece = b"-"
     while piece:
-        piece = plain.read(PIECE)
+        piece = plain.read(BYTES_AT_ONCE)
         first = size == 0
         size += len(piece)
-        if stored_size is not None and (size > MAX_UNPACKED or size > max(RATIO_FREE, MAX_RATIO * stored_size)):
+        if stored_size is not None and size > _max_unpacked(stored_size):
             raise DataError.at(path, f"unpacks to more than {size >> 20} MiB from {stored_size} bytes; unpack it first")
         try:
             text = decoder.decode(piece, final=not piece)
@@ -142,6 +142,10 @@ def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None
         lines += piece.count(b"\n")
 
 
+def _max_unpacked(stored_size: int) -> int:
+    return min(MAX_UNPACKED_BYTES, max(RATIO_FREE_BYTES, MAX_UNPACKING_RATIO * stored_size))
+
+
 def _encoding_error(path: str, problem: UnicodeDecodeError, *, encoding: str, start: int, lines: int) -> DataError:
     """Return the error for bytes that are not ``encoding``; ``problem.object`` begins at byte ``start`` of the text."""
     line = 1 + lines + problem.object.count(b"\n", 0, problem.start)
@@ -154,7 +158,7 @@ def _encoding_error(path: str, problem: UnicodeDecodeError, *, encoding: str, st
 
 
 def _guess_encoding(data: bytes, bad: int, *, is_head: bool) -> str | None:
-    """Return a plausible encoding of ``data``, whose byte ``bad`` was refused, or None when that byte stands alone."""
+    """Return a plausible encoding of ``data``, whose byte ``bad`` was refused, or None when only that byte is wrong."""
     for mark, name in BYTE_ORDER_MARKS:
         if is_head and data.startswith(mark):
             return name

@@ -27,11 +27,11 @@ EAST_ASIAN = r"\p{Han}\p{Hiragana}\p{Katakana}ーｰ"
 UNSPACED = rf"{EAST_ASIAN}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}"
 """Scripts without spaces between words."""
 
-LONGEST_RUN = 10_000
-"""Characters handed to a segmenter at once; the one for Japanese refuses more than 49,149 bytes."""
+MAX_RUN_CHARACTERS = 10_000
+"""Letters given to a segmenter at once; the one for Japanese refuses more than 49,149 bytes."""
 
-JAPANESE_SHARE = 0.1
-"""From this share of kana among kana and Han on, a text is Japanese. Chinese has a の in names at most."""
+MIN_KANA_SHARE = 0.1
+"""The share of kana among kana and Han from which a text is Japanese; Chinese has a の in names at most."""
 
 Segmenter = Callable[[str], list[str]]
 """Cuts a run of letters into words, which one after the other are the run."""
@@ -44,8 +44,8 @@ _EAST_ASIAN = rf"[[{EAST_ASIAN}]&&[\p{{L}}\p{{M}}\p{{N}}]]"
 _THAI = r"[\p{Thai}&&[\p{L}\p{M}\p{N}]]"
 _PIECE = regex.compile(
     rf"(?V1){_SPACED}(?:{_INNER}{_SPACED})*+"
-    rf"|(?P<east_asian>{_EAST_ASIAN}[\p{{M}}{_EAST_ASIAN}]{{0,{LONGEST_RUN - 1}}})"
-    rf"|(?P<thai>{_THAI}[\p{{M}}{_THAI}]{{0,{LONGEST_RUN - 1}}})"
+    rf"|(?P<east_asian>{_EAST_ASIAN}[\p{{M}}{_EAST_ASIAN}]{{0,{MAX_RUN_CHARACTERS - 1}}})"
+    rf"|(?P<thai>{_THAI}[\p{{M}}{_THAI}]{{0,{MAX_RUN_CHARACTERS - 1}}})"
     r"|(?![\s\p{Cc}\p{Cf}])\X"
 )
 _ASCII_PIECE = re.compile(r"[a-zA-Z0-9]+(?:'[a-zA-Z0-9]+)*|[!-~]")  # the same for ASCII, four times as fast
@@ -84,7 +84,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def word_starts(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Tell of every token whether it begins a new word, shape ``(tokens,)``.
+    """Tell which tokens begin a new word, shape ``(tokens,)``.
 
     ``spans`` are those of `word_spans`; ``offsets`` are the characters ``[start, end)`` of every token of the same
     text, as `tokenizers` gives them. A token belongs to the last word that it holds a character of, so a space at its
@@ -95,15 +95,17 @@ def word_starts(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, i
     >>> word_starts([(0, 6), (7, 9)], [(0, 0), (0, 2), (2, 6), (6, 7), (7, 9), (0, 0)]).tolist()
     [True, True, False, True, False, True]
     """
-    nowhere = [(-1, -1)]
-    words = np.array([*nowhere, *spans], np.int64)
+    # A word before the text, so that a token before the first word finds one, which it has no character of.
+    words = np.array([(-1, -1), *spans], np.int64)
     starts, ends = np.array(offsets, np.int64).reshape(-1, 2).T
     last = np.searchsorted(words[:, 0], ends) - 1
     in_word = (starts < ends) & (words[last, 1] > starts)
     special = (starts == 0) & (ends == 0)
+    # The place of the next token that is in a word or special, itself included; behind the last one, the end.
     count = len(starts)
     place = np.where(in_word | special, np.arange(count), count)
     following = np.minimum.accumulate(place[::-1])[::-1]
+    # The word of every token, -1 for none.
     number = np.append(np.where(in_word, last, -1), -1)[following]
     begins = np.ones(count, np.bool_)
     begins[1:] = (number[1:] != number[:-1]) | (number[1:] < 0)
@@ -131,7 +133,7 @@ def segmenter_versions() -> str:
 
 def _east_asian_language(text: str) -> str:
     kana = len(_KANA.findall(text))
-    return "Japanese" if kana and kana >= JAPANESE_SHARE * (kana + len(_HAN.findall(text))) else "Chinese"
+    return "Japanese" if kana and kana >= MIN_KANA_SHARE * (kana + len(_HAN.findall(text))) else "Chinese"
 
 
 def _segmented(run: str, start: int, segmenter: Segmenter) -> Iterable[tuple[int, int]]:

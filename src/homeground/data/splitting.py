@@ -15,7 +15,7 @@ from homeground.randomness import generator
 Ints = NDArray[np.int64]
 
 Names = NDArray[np.str_]
-"""The split of every example, "train", "validation" or "test"."""
+"""The split of every example, "train", "validation" or "test", shape ``(examples,)``."""
 
 MAX_TEST_SHARE = 0.4
 """The share of the data above which the test split takes no more for the sake of ``at_least_test``."""

@@ -109,38 +109,29 @@ def summarize(
     learned = [*parts["train"].examples, *parts["validation"].examples]
     crossed = split.kind == "cross-fitted"
     return CorpusSummary(
-        files=tuple(_source_file(name, table) for name, table in tables.items()),
+        files=tuple(
+            SourceFile(each.path, name, each.sha256, each.size, each.format, len(each.rows), each.extra_fields)
+            for name, each in tables.items()
+        ),
         counts=ExampleCounts(
-            read=sum(len(table.rows) for table in tables.values()),
-            used=sum(len(own.examples) for own in examples.values()),
+            read=sum(len(each.rows) for each in tables.values()),
+            used=sum(len(each.examples) for each in examples.values()),
             train=len(parts["train"]),
             validation=len(parts["validation"]),
             test=len(test),
         ),
         set_aside=tuple(
             SkippedRows(tables[name].path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]))
-            for name, own in examples.items()
-            for reason, rows in own.set_aside.items()
+            for name, each in examples.items()
+            for reason, rows in each.set_aside.items()
         ),
-        duplicates=_duplicates(example for own in examples.values() for example in own.examples),
+        duplicates=_duplicates(example for each in examples.values() for example in each.examples),
         split=split,
         hubs=test.units.hubs[:MAX_ROWS_LISTED],
         recurring_text_2=test.units.recurring_text_2,
         shared_with_training=None if crossed else _shared(learned, test.examples),
         seen_in_training=0 if crossed else int(TrainingHashes.of(learned).seen(test.examples).sum()),
         test_hash=set_hash(test.examples),
-    )
-
-
-def _source_file(split: str, table: Table) -> SourceFile:
-    return SourceFile(
-        path=table.path,
-        split=split,
-        sha256=table.sha256,
-        bytes=table.size,
-        format=table.format,
-        rows=len(table.rows),
-        extra_fields=table.extra_fields,
     )
 
 

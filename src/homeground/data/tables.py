@@ -1,7 +1,7 @@
 """From a file to a table of rows, read exactly or refused with the place; and from a value to text or a number.
 
-`opening` makes sure the bytes are text, `formats` takes the text apart. The words NA, null, None and nan stay text, a
-NUL stays a NUL: what a value means is the task's choice, and `text` and `number` say what they met.
+`opening` makes sure that the bytes are text, `formats` takes the text apart. The words NA, null, None and nan stay
+text, a NUL stays a NUL: what a value means is the task's choice, and `text` and `number` refuse what they do not mean.
 """
 
 from __future__ import annotations
@@ -81,25 +81,6 @@ class Table:
     extra_fields: int = 0
 
 
-class Origin(Protocol):
-    """Where rows come from, as errors name it: a table, or a file that is still being read."""
-
-    @property
-    def path(self) -> str:
-        """The name of the file as it was given."""
-        ...
-
-    @property
-    def format(self) -> str:
-        """One of ``READERS``."""
-        ...
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that every row has."""
-        ...
-
-
 @dataclass(frozen=True)
 class OpenTable:
     """A file being read: ``rows`` come one after the other and once, so that memory does not follow their number.
@@ -113,6 +94,10 @@ class OpenTable:
     rows: Iterator[Row]
     sha256: str
     size: int
+
+
+Origin = Table | OpenTable
+"""Where rows come from, as errors name it."""
 
 
 class ReadingOptions(TypedDict, total=False):
@@ -133,7 +118,7 @@ class ReadingOptions(TypedDict, total=False):
 
 
 def read_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -> Table:
-    """Return the rows of a file, exactly as they stand there.
+    """Return the rows of a file, exactly as they are there.
 
     Raises DataError for a file that is missing, empty, damaged or in doubt, UsageError for options that do not fit.
     """
@@ -146,7 +131,7 @@ def read_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) 
 def open_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -> Generator[OpenTable]:
     """Open a file whose rows are parsed as they are taken, each exactly as ``read_table`` gives it.
 
-    Of a ``.json`` array the text is held whole while its rows come; any other format is held a piece at a time. What
+    The text of a ``.json`` array is in memory as a whole; of any other format a piece at a time is. What
     ``read_table`` raises for a row is raised when that row is reached, the rest of it before the first row.
     """
     with open_parsed(path, options) as (opened, _):
@@ -155,16 +140,16 @@ def open_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) 
 
 @contextmanager
 def open_parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Generator[tuple[OpenTable, Parsed]]:
-    """Open a file as ``open_table`` does, with its parser, which knows at the end what it has met."""
+    """Open a file as ``open_table`` does, with its parser, which has counted extra fields at the end."""
     name, encoding = os.fspath(path), options.get("encoding", "utf-8")
     require_encoding(encoding)
     require_file(name)
-    known_format = _format(name, options.get("format"))
-    layout = _layout(known_format, options)
+    format_name = _format(name, options.get("format"))
+    layout = _layout(format_name, options)
     with open_text(name, encoding=encoding) as opened:
-        parsed = READERS[known_format](name, opened.text, layout)
+        parsed = READERS[format_name](name, opened.text, layout)
         rows = _rows(name, parsed, size=opened.size)
-        yield OpenTable(name, known_format, parsed.columns, rows, opened.sha256, opened.size), parsed
+        yield OpenTable(name, format_name, parsed.columns, rows, opened.sha256, opened.size), parsed
 
 
 def _rows(path: str, parsed: Parsed, *, size: int) -> Iterator[Row]:
@@ -239,16 +224,16 @@ def _value(table: Origin, row: Row, column: str) -> object:
     return row.values[column]
 
 
-def _format(path: str, asked: str | None) -> str:
-    if asked is None:
+def _format(path: str, option: str | None) -> str:
+    if option is None:
         suffix = Path(path.lower().removesuffix(".gz")).suffix
         if suffix not in SUFFIXES:
-            found = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
-            raise DataError.at(path, f"{found}; name the format with --format ({', '.join(READERS)})")
+            problem = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
+            raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(READERS)})")
         return SUFFIXES[suffix]
-    if asked not in READERS:
-        raise UsageError(f'--format "{asked}": no such format; {nearest(asked, READERS)}')
-    return asked
+    if option not in READERS:
+        raise UsageError(f'--format "{option}": no such format; {nearest(option, READERS)}')
+    return option
 
 
 def _layout(format: str, options: ReadingOptions) -> FieldLayout:

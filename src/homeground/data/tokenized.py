@@ -29,8 +29,6 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 Text = TypeVar("Text", str, tuple[str, ...])
 """A single text, or the texts of a pair."""
 
-Number = TypeVar("Number", np.int32, np.int8)
-
 
 @dataclass(frozen=True)
 class Tokenized:
@@ -146,7 +144,7 @@ def tokenize_sequences(
     if _are_pairs(texts):
         return _encode(texts, tokenizer).sequences()
     encode = _encode_ends if truncation == "head_and_tail" else _encode
-    return encode([own[0] for own in texts], tokenizer).sequences()
+    return encode([parts[0] for parts in texts], tokenizer).sequences()
 
 
 class TextTokens:
@@ -172,7 +170,7 @@ class TextTokens:
         if _are_pairs(texts):
             return self._pairs.encode(texts).sequences()
         cache = self._ends if truncation == "head_and_tail" else self._texts
-        return cache.encode([own[0] for own in texts]).sequences()
+        return cache.encode([parts[0] for parts in texts]).sequences()
 
 
 @dataclass(frozen=True)
@@ -196,8 +194,7 @@ class _Encoded:
         )
 
     def tokenized(self) -> Tokenized:
-        starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        return Tokenized(self.ids, starts, int(self.is_cut.sum()))
+        return Tokenized(self.ids, np.append(0, np.cumsum(self.lengths)), int(self.is_cut.sum()))
 
     def sequences(self) -> Sequences:
         return Sequences(self.tokenized(), self.types)
@@ -244,18 +241,14 @@ def _encode(texts: Sequence[Text], tokenizer: Tokenizer) -> _Encoded:
     return _Encoded.join(
         [
             _Encoded(
-                _flat((each.ids for each in encodings), np.int32),
+                np.fromiter(chain.from_iterable(each.ids for each in encodings), np.int32),
                 np.array([len(each) for each in encodings], np.int64),
-                _flat((each.type_ids for each in encodings), np.int8) if paired else None,
+                np.fromiter(chain.from_iterable(each.type_ids for each in encodings), np.int8) if paired else None,
                 np.array([bool(each.overflowing) for each in encodings], np.bool_),
             )
             for encodings in _batches(texts, tokenizer)
         ]
     )
-
-
-def _flat(rows: Iterable[Sequence[int]], kind: type[Number]) -> NDArray[Number]:
-    return np.fromiter(chain.from_iterable(rows), kind)
 
 
 def _encode_ends(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:

@@ -99,7 +99,7 @@ def text_key(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = sorted(plain.translate(_KEPT).split())
-    # A text of punctuation alone, such as a smiley, is told from others by itself.
+    # The key of punctuation alone, such as a smiley, is the text itself.
     return " ".join(words or plain.split())
 
 
@@ -239,8 +239,8 @@ def _nodes(texts: Ints, units: Ints, recurring: NDArray[np.bool_], *, by_text: b
     nodes = np.where(recurring[texts], owners[texts], units[:, None])
     if not by_text:
         nodes[:, 0] = units
-    own = nodes < 0
-    nodes[own] = int(units.max(initial=-1)) + 1 + numbered(texts[own].tolist())
+    is_new = nodes < 0
+    nodes[is_new] = int(units.max(initial=-1)) + 1 + numbered(texts[is_new].tolist())
     # The first node is the unit wherever one of the two is.
     turned = nodes[:, 1] == units
     nodes[turned] = nodes[turned, ::-1]

@@ -1,1 +1,1 @@
-"""What was asked: every setting of a run and of a chain, validated."""
+"""The recipe: the settings of a run and of a chain, validated."""

@@ -1,4 +1,4 @@
-"""data.json as frozen models: what was read, set aside, doubled and split."""
+"""data.json as frozen models: which rows were read, skipped or repeated, and how they were split."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from homeground.results.parts import Record, RowsSetAside, field
 class FileRecord(Record):
     """One file that was read."""
 
-    path: str = field("path as it was given")
-    split: str = field("the split it is for", "train")
+    path: str = field("path as it was typed")
+    split: str = field("the split that it is read for", "train")
     sha256: str = field("hash of its bytes", "")
-    bytes: int = field("size", 0)
-    format: str = field("format", "")
-    rows: int = field("rows", 0)
-    extra_fields: int = field("fields beyond the header that were not read", 0)
+    bytes: int = field("size in bytes", 0)
+    format: str = field("file format", "")
+    rows: int = field("number of rows", 0)
+    extra_fields: int = field("number of fields beyond the header, which were not read", 0)
 
 
 class DataCounts(Record):
     """How many examples went where."""
 
-    read: int = field("rows read", 0)
-    used: int = field("rows used", 0)
-    train: int = field("examples to learn from", 0)
-    validation: int = field("examples that choose", 0)
-    test: int = field("examples that decide; for cross-fitted runs all that were used", 0)
+    read: int = field("number of rows that were read", 0)
+    used: int = field("number of rows that were used", 0)
+    train: int = field("number of training examples", 0)
+    validation: int = field("number of validation examples", 0)
+    test: int = field("number of test examples; in a cross-fitted run all that were used", 0)
 
 
 class DuplicatesRecord(Record):
     """Examples with the texts of an earlier one; all are kept."""
 
     exact: int = field(
-        "examples whose texts are those of an earlier one up to case, width, spacing, punctuation and"
-        " order, of words and of the texts",
+        "number of examples with the texts of an earlier one, where case, width, spacing, punctuation, the "
+        "order of words and the order of the texts do not count",
         0,
     )
-    conflicting_scores: int = field("those of them whose score or labels are not the first's", 0)
-    rows: tuple[int, ...] = field("the first 100 rows of them", ())
+    conflicting_scores: int = field("number of those whose score or labels differ from the first one's", 0)
+    rows: tuple[int, ...] = field("the first 100 row numbers of them", ())
 
 
 class SplitRecord(Record):
     """How the examples were split."""
 
     kind: str = field("`random`, `ordered`, `files` or `cross-fitted`", "random")
-    folds: int | None = field("folds of a cross-fitting", None)
+    folds: int | None = field("number of folds in a cross-fitted run", None)
     unit: str = field("what a unit is, as in scores.json", "")
-    units: dict[str, int] = field("split → independent units; of the test the number in scores.json", {})
+    units: dict[str, int] = field("split → number of independent units; for the test the number in scores.json", {})
     version: int = field("version of the split algorithm", 1)
 
 
@@ -53,27 +53,27 @@ class HubRecord(Record):
     """A text used in many test pairs."""
 
     text: str = field("the text")
-    pairs: int = field("test pairs that use it")
+    pairs: int = field("number of test pairs that use it")
 
 
 class SharedRecord(Record):
     """What the test shares with train and validation."""
 
-    texts: int = field("distinct texts of the test that are in train or validation, too", 0)
-    groups: int | None = field("groups of the test that are in train or validation, too; null without any", None)
+    texts: int = field("number of distinct test texts that are also in train or validation", 0)
+    groups: int | None = field("number of test groups that are also in train or validation; null without groups", None)
 
 
 class TruncatedRecord(Record):
     """Texts that were cut."""
 
-    texts: int = field("texts that were cut", 0)
-    max_length: int = field("the tokens they were cut to", 0)
+    texts: int = field("number of texts that were cut", 0)
+    max_length: int = field("number of tokens they were cut to", 0)
 
 
 class CheckpointRecord(Record):
     """The checkpoint that was adapted."""
 
-    name: str | None = field("its name", None)
+    name: str | None = field("its name or folder", None)
     revision: str | None = field("its commit on the Hub", None)
     sha256: str | None = field("hash over weights, settings and tokenizer", None)
 
@@ -81,35 +81,37 @@ class CheckpointRecord(Record):
 class BenchmarkRecord(Record):
     """A general set that was fetched from the Hub."""
 
-    name: str = field("the name it was asked for by")
-    repository: str = field("its repository")
-    revision: str = field("the commit")
-    file: str = field("the file")
+    name: str = field("the name in the recipe")
+    repository: str = field("repository on the Hub")
+    revision: str = field("commit of the repository")
+    file: str = field("file in the repository")
 
 
 class DataRecord(Record):
-    """data.json of a run."""
+    """The whole of data.json."""
 
-    understood: str = field("one sentence: how the file was read", "")
-    columns: dict[str, str] = field("part → column", {})
-    files: tuple[FileRecord, ...] = field("a file each", ())
+    understood: str = field("how the file was read, in a sentence", "")
+    columns: dict[str, str] = field("role, such as `text_1` → column", {})
+    files: tuple[FileRecord, ...] = field("the files that were read", ())
     counts: DataCounts = field("how many examples went where", DataCounts())
     benchmarks: tuple[BenchmarkRecord, ...] = field("general sets fetched from the Hub", ())
-    set_aside: tuple[RowsSetAside, ...] = field("rows that were not used, a reason each", ())
-    duplicates: DuplicatesRecord = field("repeated texts", DuplicatesRecord())
+    set_aside: tuple[RowsSetAside, ...] = field("rows that were skipped, with a reason each", ())
+    duplicates: DuplicatesRecord = field(
+        "examples with the texts of an earlier one; all of them are used", DuplicatesRecord()
+    )
     split: SplitRecord = field("how the examples were split", SplitRecord())
     hubs: tuple[HubRecord, ...] = field("texts used in more than 5 test pairs", ())
-    recurring_text_2: int = field("second texts that occur in several test units", 0)
+    recurring_text_2: int = field("number of second texts that occur in several test units", 0)
     shared_with_training: SharedRecord | None = field(
-        "what the test shares with train and validation; null for cross-fitted runs", None
+        "what the test shares with train and validation; null in a cross-fitted run", None
     )
-    truncated: TruncatedRecord = field("texts that were cut", TruncatedRecord())
-    max_length: int = field("the tokens a text may have", 0)
-    seen_in_training: int = field("the same as in scores.json", 0)
-    seen_in_training_rows: tuple[int, ...] = field("the rows of the first 100 of them", ())
+    truncated: TruncatedRecord = field("texts that are longer than the model reads", TruncatedRecord())
+    max_length: int = field("number of tokens that the model reads of a text", 0)
+    seen_in_training: int = field("as in scores.json", 0)
+    seen_in_training_rows: tuple[int, ...] = field("the first 100 row numbers of them", ())
     texts_seen_in_training: int = field(
-        "test examples of which an earlier run learned a text, though not with this label or score", 0
+        "number of test examples of which an earlier run learned a text, without this label or score", 0
     )
-    notes: tuple[str, ...] = field("what to know of the data, such as labels that differ in case only", ())
-    test_hash: str = field("the same as `hash` of `test_set` in scores.json", "")
-    checkpoint: CheckpointRecord = field("the checkpoint", CheckpointRecord())
+    notes: tuple[str, ...] = field("remarks on the data, such as labels that differ only in case", ())
+    test_hash: str = field("as `hash` of `test_set` in scores.json", "")
+    checkpoint: CheckpointRecord = field("the checkpoint that was adapted", CheckpointRecord())

@@ -1,4 +1,4 @@
-"""The parts of scores.json and of its like, a frozen model each; docs/scores.md is made from their descriptions."""
+"""The parts of scores.json and of similar files, a frozen model each; docs/scores.md shows their descriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 def field(description: str, default: Any = ...) -> Any:
-    """Return a field of a record with what docs/scores.md says of it; one without a default must be there."""
+    """Return a field of a record with its description in docs/scores.md; a field without a default is required."""
     return Field(default, description=description)
 
 
@@ -31,71 +31,73 @@ class Record(BaseModel):
 class IntervalRecord(Record):
     """A difference with its interval."""
 
-    value: float | None = field("after minus before, signed so that positive is better for every metric", None)
-    low: float | None = field("low end; null where it could not be computed, or a class is too rare for it", None)
-    high: float | None = field("high end, null as `low`", None)
+    value: float | None = field("after minus before; the sign is such that positive is better for every metric", None)
+    low: float | None = field("low end; null where it could not be computed, or where a class is too rare", None)
+    high: float | None = field("high end; null as for `low`", None)
     level: float = field("level of the interval", 0.95)
     standard_error: float | None = field("standard error of the difference", None)
-    units: int = field("independent units", 0)
-    effective_units: float | None = field("how many units of equal size would say as much", None)
-    widened_by: float | None = field("the factor that makes up for few units and heavy tails", None)
-    draws: int = field("bootstrap draws", 0)
-    undefined: int = field("draws in which the metric could not be computed", 0)
-    degrees: float | None = field("degrees of freedom of the standard error, few where a few units move it most", None)
+    units: int = field("number of independent units", 0)
+    effective_units: float | None = field("number of equally large units that would give as much information", None)
+    widened_by: float | None = field("factor by which the interval is wider, for few units and heavy tails", None)
+    draws: int = field("number of bootstrap draws", 0)
+    undefined: int = field("bootstrap draws in which the metric could not be computed", 0)
+    degrees: float | None = field("degrees of freedom of the standard error; few where a few units dominate it", None)
 
 
 class DecidingDifference(IntervalRecord):
-    """The interval that the verdict is made from."""
+    """The interval that the verdict follows from."""
 
     metric: str = field("the deciding metric", "")
-    method: str = field("how the interval was made", "")
+    method: str = field("how the interval was computed", "")
 
 
 class BaselineDifference(IntervalRecord):
     """After minus the best baseline."""
 
-    name: str = field("the best baseline", "")
+    name: str = field("name of the best baseline", "")
 
 
 class SeedTraining(Record):
-    """One training of several."""
+    """One training of ``--seeds``."""
 
-    seed: int = field("its seed")
-    score: float | None = field("its deciding metric on the test", None)
-    difference: float | None = field("its difference from before, signed so that positive is better", None)
+    seed: int = field("seed of the training")
+    score: float | None = field("deciding metric on the test", None)
+    difference: float | None = field("difference from before; positive is better", None)
 
 
 class SeedsRecord(Record):
     """The trainings of ``--seeds``.
 
     The verdict, its sentence, ``difference``, ``baseline_difference`` and ``smallest_detectable`` are about the recipe;
-    ``after``, ``differences``, ``general`` and all else are about the first training. Cross-fitted, a training is one
-    of every fold.
+    ``after``, ``differences``, ``general`` and everything else are about the first training. In a cross-fitted run one
+    training means one of every fold.
     """
 
-    trainings: tuple[SeedTraining, ...] = field("in their order, the first that of the model that is kept", ())
-    mean: float | None = field("mean of their scores", None)
-    standard_deviation: float | None = field("standard deviation of their scores", None)
-    items_error: float | None = field("standard error of the mean difference from the choice of test items", None)
-    seeds_error: float | None = field("standard error of the mean difference from the trainings", None)
-    saved_model: IntervalRecord = field("the interval of the first training, over test items only", IntervalRecord())
+    trainings: tuple[SeedTraining, ...] = field("the trainings in order, first that of the model that is kept", ())
+    mean: float | None = field("mean of the scores", None)
+    standard_deviation: float | None = field("standard deviation of the scores", None)
+    items_error: float | None = field("standard error of the mean difference over the choice of test items", None)
+    seeds_error: float | None = field("standard error of the mean difference over the trainings", None)
+    saved_model: IntervalRecord = field("difference of the first training, over test items only", IntervalRecord())
 
 
 class GeneralRecord(Record):
     """General ability: the same metric on examples from outside the domain."""
 
-    name: str = field("the file or the set", "")
-    metric: str = field("its deciding metric", "")
+    name: str = field("name of the file or of the set", "")
+    metric: str = field("deciding metric of the set", "")
     before: float | None = field("score before; null where the metric could not be computed", None)
-    after: float | None = field("score after, null as `before`", None)
-    difference: IntervalRecord = field("the interval of after minus before", IntervalRecord())
+    after: float | None = field("score after; null as for `before`", None)
+    difference: IntervalRecord = field("after minus before", IntervalRecord())
     verdict: str = field("`KEPT`, `FORGOT`, `UNDECIDED` or `TOO FEW`", "")
-    sentence: str = field("the verdict with the figures it rests on", "")
-    seen_in_training: int = field("its examples that were learned from; any makes `KEPT` an `UNDECIDED`", 0)
-    margin: float = field("the loss that still counts as `KEPT`", 0.01)
-    examples: int = field("examples", 0)
-    units: int = field("independent units", 0)
-    units_needed: int | None = field("units that would decide it; null where none are needed, or would do", None)
+    sentence: str = field("the verdict in a sentence, with its figures", "")
+    seen_in_training: int = field("its examples that the model learned from; any turn `KEPT` into `UNDECIDED`", 0)
+    margin: float = field("the largest loss that counts as `KEPT`", 0.01)
+    examples: int = field("number of examples", 0)
+    units: int = field("number of independent units", 0)
+    units_needed: int | None = field(
+        "number of units that would decide; null where none are needed, or none would do", None
+    )
 
 
 class TestSetRecord(Record):
@@ -103,15 +105,15 @@ class TestSetRecord(Record):
 
     __test__ = False
 
-    hash: str = field("hash of the test examples, their scores as the file has them", "")
-    verdict_number: int = field("how often this set was asked for a verdict, this time included", 1)
+    hash: str = field("hash of the test examples, with the scores as the file has them", "")
+    verdict_number: int = field("how many verdicts this set has given, this one included", 1)
 
 
 class PenaltyFit(Record):
     """A logistic regression and how it was chosen."""
 
-    C: float = field("inverse strength of the L2 penalty: the larger, the closer to the training texts", 1.0)
-    steps: int = field("optimizer steps", 0)
+    C: float = field("inverse strength of the L2 penalty; the larger, the closer the fit to the training texts", 1.0)
+    steps: int = field("number of optimizer steps", 0)
     converged: bool = field("whether it converged", True)
     validation_loss: float | None = field("log loss on validation, in nats", None)
 
@@ -121,22 +123,22 @@ class PenaltyPoint(Record):
 
     C: float = field("inverse strength of the L2 penalty")
     validation_loss: float | None = field("log loss on validation, in nats", None)
-    steps: int = field("optimizer steps", 0)
+    steps: int = field("number of optimizer steps", 0)
 
 
 class VariantFit(PenaltyFit):
-    """One way the inner part of a head was set."""
+    """One way to set the inner part of a head."""
 
-    variant: str = field("what the inner part of the head is, such as the first token", "")
-    curve: tuple[PenaltyPoint, ...] = field("the loss at every C", ())
+    variant: str = field("name of the variant, such as the first token", "")
+    curve: tuple[PenaltyPoint, ...] = field("the values of C that were tried", ())
 
 
 class ClassifierHeadRecord(PenaltyFit):
     """How a new classification head was fitted before it was compared."""
 
     variant: str = field("the variant that was chosen")
-    variants: tuple[VariantFit, ...] = field("all variants that were tried, each with its `curve`", ())
-    frozen_embeddings: PenaltyFit | None = field("the same of the baseline on frozen embeddings", None)
+    variants: tuple[VariantFit, ...] = field("every variant that was tried", ())
+    frozen_embeddings: PenaltyFit | None = field("the same for the baseline on frozen embeddings", None)
 
 
 class LossPoint(Record):
@@ -147,15 +149,15 @@ class LossPoint(Record):
 
 
 class MaskedHeadRecord(Record):
-    """How a new head for masked words was trained, its body frozen, before it was compared."""
+    """How a new head for masked words was trained, with the body frozen, before it was compared."""
 
     why: str = field("why it was trained")
     learning_rate: float = field("the highest learning rate", 0.0)
-    epochs: float = field("most passes over the training data", 0)
+    epochs: float = field("upper limit of the passes over the training data", 0)
     patience: int | None = field("epochs without improvement before it stopped", None)
-    min_delta: float = field("the smallest change of the loss, in nats, that counted as one", 0.0)
+    min_delta: float = field("the smallest decrease of the loss, in nats, that counted as an improvement", 0.0)
     keep: str = field("which weights are kept", "best")
-    steps: int = field("optimizer steps", 0)
+    steps: int = field("number of optimizer steps", 0)
     best_step: int | None = field("the step of the weights that are kept", None)
     stopped_because: str = field("why it stopped", "")
     curve: tuple[LossPoint, ...] = field("the loss on validation after each epoch", ())
@@ -166,9 +168,9 @@ class SearchTrial(Record):
 
     learning_rate: float = field("highest learning rate")
     epochs: float = field("passes over the training data")
-    score: float | None = field("what the weights it keeps score on validation; null where it failed", None)
-    failed: str | None = field("the reason where it failed, else null", None)
-    seconds: float | None = field("seconds it took", None)
+    score: float | None = field("score of its best weights on validation; null where it failed", None)
+    failed: str | None = field("why it failed, else null", None)
+    seconds: float | None = field("duration in seconds", None)
 
 
 class SearchRecord(Record):
@@ -178,10 +180,10 @@ class SearchRecord(Record):
     ``training``.
     """
 
-    trials: tuple[SearchTrial, ...] = field("in their order, the first the recipe itself", ())
-    chosen: int = field("number of the best trial, from 1", 1)
-    metric: str = field("what chose, as it is called in metrics.jsonl", "")
-    stopped_because: str = field("why there were no more trials", "")
+    trials: tuple[SearchTrial, ...] = field("the trials in order; the first is the recipe itself", ())
+    chosen: int = field("number of the best trial, counted from 1", 1)
+    metric: str = field("the metric that chose, by its name in metrics.jsonl", "")
+    stopped_because: str = field("why the search ended", "")
 
 
 class MergePointSide(IntervalRecord):
@@ -193,23 +195,23 @@ class MergePointSide(IntervalRecord):
 class MergePoint(Record):
     """One merge weight that was tried."""
 
-    weight: float = field("from 0, the checkpoint, to 1, all that was learned")
+    weight: float = field("from 0, the checkpoint, to 1, the trained weights")
     domain: MergePointSide = field("on the domain's validation split")
-    general: MergePointSide = field("on the general set that chooses")
+    general: MergePointSide = field("on the part of the general set that chooses")
 
 
 class MergingRecord(Record):
     """The merge weights of ``--keep-general``."""
 
-    weight: float = field("how far the model is from the checkpoint (0) to what was learned (1)", 1.0)
-    kept: bool = field("`false` where the weight is 0", True)
-    budget: float = field("what general ability may lose on validation: half the margin", 0.0)
-    domain_metric: str = field("metric of the domain", "")
-    general_metric: str = field("metric of the general set", "")
-    domain_examples: int = field("domain examples that chose", 0)
-    general_examples: int = field("general examples that chose", 0)
-    points: tuple[MergePoint, ...] = field("the weights that were tried", ())
-    fold_weights: tuple[float, ...] | None = field("cross-fitted, the weight of each fold's model; else null", None)
+    weight: float = field("position of the model between the checkpoint (0) and the trained weights (1)", 1.0)
+    kept: bool = field("`false` where the weight is 0, so that the model is the checkpoint", True)
+    budget: float = field("the loss of general ability that is allowed on validation: half the margin", 0.0)
+    domain_metric: str = field("deciding metric of the domain", "")
+    general_metric: str = field("deciding metric of the general set", "")
+    domain_examples: int = field("number of domain examples that chose the weight", 0)
+    general_examples: int = field("number of general examples that chose the weight", 0)
+    points: tuple[MergePoint, ...] = field("the merge weights that were tried", ())
+    fold_weights: tuple[float, ...] | None = field("in a cross-fitted run each fold's weight; else null", None)
 
 
 class CalibrationPair(Record):
@@ -222,8 +224,8 @@ class CalibrationPair(Record):
 class AnsweredCounts(Record):
     """How many examples were answered, and how many of them rightly."""
 
-    answered: int = field("examples that were answered", 0)
-    right: int = field("how many of these answers are right", 0)
+    answered: int = field("number of examples that were answered", 0)
+    right: int = field("number of these answers that are right", 0)
 
 
 class ShareRecord(Record):
@@ -237,37 +239,36 @@ class ShareRecord(Record):
 class AbstainTest(AnsweredCounts):
     """What abstaining did on the test."""
 
-    coverage: ShareRecord = field("the share of the examples that is answered", ShareRecord())
-    precision: ShareRecord = field("the share of the answers that is right", ShareRecord())
+    coverage: ShareRecord = field("share of examples answered, exact 95% interval (Clopper, Pearson)", ShareRecord())
+    precision: ShareRecord = field("share of answers that are right, with such an interval", ShareRecord())
 
 
 class AbstainRecord(Record):
     """From which confidence the model answers (``--target-precision``)."""
 
-    target_precision: float = field("the share of answers that should be right")
+    target_precision: float = field("share of the answers that should be right")
     threshold: float | None = field(
-        "the confidence from which the model answers; null where none is shown to reach the target", None
+        "the lowest confidence at which the model answers; null where no threshold is shown to reach the target", None
     )
-    validation: AnsweredCounts | None = field("on validation, from that confidence on; null without one", None)
+    validation: AnsweredCounts | None = field("counts on validation at that threshold; null without a threshold", None)
     needed: int | None = field(
-        "about how many validation examples would do; null where there is a threshold, or more would not help", None
+        "rough number of validation examples that would give one; null where there is one, or none would help", None
     )
     test: AbstainTest | None = field(
-        "on the test; cross-fitted, each fold by its own threshold; null where nothing could be answered", None
+        "counts on the test, cross-fitted by each fold's threshold; null where nothing could be answered", None
     )
 
 
 class CalibrationRecord(Record):
     """The temperature, and when the model abstains."""
 
-    temperature: float = field("what logits are divided by; 1 where none was fitted", 1.0)
-    remark: str | None = field("why none was fitted, or that the best one lies beyond what is tried; else null", None)
-    validation_examples: int = field("examples it was fitted on", 0)
+    temperature: float = field("what the logits are divided by; 1 where none was fitted", 1.0)
+    remark: str | None = field("why none was fitted, or that the best is outside the range; else null", None)
+    validation_examples: int = field("number of examples that it was fitted on", 0)
     log_loss: CalibrationPair = field(
-        "log loss on the test; cross-fitted, of the folds' models, each with a temperature of its own",
-        CalibrationPair(),
+        "log loss on the test, in a cross-fitted run at each fold's temperature", CalibrationPair()
     )
-    ece: CalibrationPair = field("calibration error on the test, as `log_loss`", CalibrationPair())
+    ece: CalibrationPair = field("expected calibration error on the test", CalibrationPair())
     abstain: AbstainRecord | None = field("when the model abstains; null without `--target-precision`", None)
 
 
@@ -282,19 +283,19 @@ class CurveScore(Record):
 class CurvePoint(Record):
     """One share of the training data."""
 
-    share: int = field("in per cent")
-    examples: int = field("examples in it")
-    seconds: float | None = field("seconds its training took; null for the run itself", None)
-    before: CurveScore = field("before training, a new head fitted to the share", CurveScore())
+    share: int = field("percentage of the training data")
+    examples: int = field("number of examples in it")
+    seconds: float | None = field("duration of its training in seconds; null for the run itself", None)
+    before: CurveScore = field("before training, with a new head fitted to the share", CurveScore())
     after: CurveScore = field("after training on the share", CurveScore())
-    baselines: MetricValues = field("baseline → score of what learned from the same share", {})
+    baselines: MetricValues = field("name → score of the baseline that learned from the same share", {})
 
 
 class CurveGap(Record):
     """A share that was left out."""
 
-    share: int = field("in per cent")
-    examples: int = field("examples in it")
+    share: int = field("percentage of the training data")
+    examples: int = field("number of examples in it")
     reason: str = field("why it was left out")
 
 
@@ -302,93 +303,93 @@ class LearningCurveRecord(Record):
     """The scores of shares of the training data (``--learning-curve``)."""
 
     metric: str = field("the deciding metric", "")
-    points: tuple[CurvePoint, ...] = field("from the smallest share to 100, which is the run itself", ())
+    points: tuple[CurvePoint, ...] = field("from the smallest share to 100%, which is the run itself", ())
     left_out: tuple[CurveGap, ...] = field("shares without a result, and why", ())
-    suggestion: str = field("`RISING`, `FLAT` or `CANNOT BE TOLD`", "")
-    sentence: str = field("the suggestion with the figures it rests on", "")
-    difference: IntervalRecord | None = field("the interval of 100% minus 50%, or null", None)
+    suggestion: str = field("`RISING`, `FLAT` or `CANNOT BE TOLD` (inconclusive)", "")
+    sentence: str = field("the suggestion in a sentence, with its figures", "")
+    difference: IntervalRecord | None = field("the score at 100% minus the score at 50%, or null", None)
 
 
 class TrainingRecord(Record):
     """The training of the model that is kept."""
 
-    learning_rate: float | None = field("the highest learning rate, as it was used; a search may have chosen it", None)
-    epochs: float | None = field("passes over the training data, as they were used", None)
-    steps: int | None = field("optimizer steps", None)
+    learning_rate: float | None = field("the highest learning rate that was used; a search may have chosen it", None)
+    epochs: float | None = field("passes over the training data; a search may have chosen them", None)
+    steps: int | None = field("number of optimizer steps", None)
     best_step: int | None = field("the step of the weights that are kept; null where the last are kept", None)
     stopped_because: str = field("why it stopped", "")
     keep: str = field("which weights are kept: `best` or `last`", "best")
-    seconds: float | None = field("seconds of the whole run", None)
-    device: str = field("device", "")
-    precision: str = field("arithmetic of training", "")
-    threads: str = field("threads", "")
+    seconds: float | None = field("duration of the whole run in seconds", None)
+    device: str = field("device it was trained on", "")
+    precision: str = field("arithmetic of the training, such as bf16", "")
+    threads: str = field("number of threads", "")
 
 
 class WordsRecord(Record):
     """Whole words filled in piece by piece (``--pll``)."""
 
-    words: int = field("words that were asked for")
-    unknown: int = field("words that the tokenizer does not know and that were left out", 0)
-    before: float | None = field("mean loss of a word in nats, before", None)
+    words: int = field("number of words that were measured")
+    unknown: int = field("number of words that were left out because the tokenizer does not know them", 0)
+    before: float | None = field("mean loss of a word before, in nats", None)
     after: float | None = field("the same, after", None)
-    difference: IntervalRecord = field("interval of the difference", IntervalRecord())
+    difference: IntervalRecord = field("after minus before", IntervalRecord())
 
 
 class HeatMapRecord(Record):
     """How similar some titles are to each other."""
 
     titles: tuple[str, ...] = field("the titles, in the order of rows and columns")
-    before: tuple[tuple[float, ...], ...] = field("similarities before, a square array")
+    before: tuple[tuple[float, ...], ...] = field("similarities before: one row and one column for each title")
     after: tuple[tuple[float, ...], ...] = field("similarities after")
 
 
 class ConfusionRecord(Record):
     """Confusion matrices: rows are the true class, columns the predicted one."""
 
-    before: tuple[tuple[Count, ...], ...] = field("counts before, a row a true class, a column a predicted one")
+    before: tuple[tuple[Count, ...], ...] = field("counts before: a row for a true class, a column for a predicted one")
     after: tuple[tuple[Count, ...], ...] = field("counts after")
 
 
 class ClassRecord(Record):
-    """How well one class is found."""
+    """Precision, recall and F1 of one class."""
 
     label: str = field("the class")
-    precision: float | None = field("share of its predictions that are right", None)
-    recall: float | None = field("share of its examples that are found", None)
-    f1: float | None = field("harmonic mean of both", None)
-    support: int = field("test examples that have the class", 0)
-    low: float | None = field("low end of the interval of F1; null for a class of fewer than 3 independent units", None)
+    precision: float | None = field("share of the predictions of this class that are right", None)
+    recall: float | None = field("share of the examples of this class that are predicted as such", None)
+    f1: float | None = field("harmonic mean of precision and recall", None)
+    support: int = field("number of test examples of the class", 0)
+    low: float | None = field("low end of the interval of F1; null below 3 independent units of the class", None)
     high: float | None = field("high end of it", None)
 
 
 class PerClassRecord(Record):
     """Every class, before and after."""
 
-    before: tuple[ClassRecord, ...] = field("the checkpoint's, in the order of `classes`", ())
-    after: tuple[ClassRecord, ...] = field("the adapted model's", ())
+    before: tuple[ClassRecord, ...] = field("the checkpoint, one entry for each class in the order of `classes`", ())
+    after: tuple[ClassRecord, ...] = field("the adapted model", ())
 
 
 class ReliabilityBin(Record):
-    """Examples of like confidence."""
+    """Examples of similar confidence."""
 
     confidence: float | None = field("mean confidence", None)
-    accuracy: float | None = field("share that is right", None)
-    count: int = field("examples", 0)
+    accuracy: float | None = field("share of the predictions that are right", None)
+    count: int = field("number of examples", 0)
 
 
 class ReliabilityRecord(Record):
     """Confidence against accuracy, before and after."""
 
-    before: tuple[ReliabilityBin, ...] = field("the checkpoint's, with the head that was fitted on it", ())
-    after: tuple[ReliabilityBin, ...] = field("the adapted model's", ())
+    before: tuple[ReliabilityBin, ...] = field("the checkpoint with the head that was fitted on it", ())
+    after: tuple[ReliabilityBin, ...] = field("the adapted model", ())
 
 
 class McNemarRecord(Record):
     """McNemar's exact test; it is shown and decides nothing."""
 
-    fixed: int = field("examples right after and wrong before", 0)
-    broke: int = field("examples wrong after and right before", 0)
-    p: float | None = field("two-sided p of McNemar's exact test", None)
+    fixed: int = field("examples that were wrong before and are right after", 0)
+    broke: int = field("examples that were right before and are wrong after", 0)
+    p: float | None = field("two-sided p value of the exact test", None)
 
 
 class LikelyToken(Record):
@@ -428,17 +429,17 @@ class WordLoss(Record):
 class ImprovedWords(Record):
     """The words whose prediction changed most."""
 
-    blocks: int = field("blocks of the test documents that were looked at", 0)
-    masked: int = field("masked tokens in them", 0)
-    words: int = field("words that were masked at least three times", 0)
-    improved: tuple[WordLoss, ...] = field("up to 20 of them that improved most", ())
-    worse: tuple[WordLoss, ...] = field("up to 10 of them that became worse most", ())
+    blocks: int = field("number of blocks of the test documents that were measured", 0)
+    masked: int = field("number of masked tokens in them", 0)
+    words: int = field("number of words that were masked at least three times", 0)
+    improved: tuple[WordLoss, ...] = field("the words that improved most, at most 20", ())
+    worse: tuple[WordLoss, ...] = field("the words that got worse most, at most 10", ())
 
 
 class RowsSetAside(Record):
-    """Rows that were not used."""
+    """Rows that were skipped, and why."""
 
     file: str | None = field("file of the data or of the general set", None)
-    reason: str = field("why")
-    count: int = field("how many", 0)
-    rows: tuple[int, ...] = field("the first 100 rows", ())
+    reason: str = field("why they were skipped")
+    count: int = field("number of rows", 0)
+    rows: tuple[int, ...] = field("the first 100 row numbers", ())

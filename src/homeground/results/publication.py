@@ -1,4 +1,4 @@
-"""publish.json as frozen models: where a model was published, and what is there."""
+"""publish.json as frozen models: where a model was published, and which files are there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class PublishedFile(Record):
     """One file of the repository."""
 
     sha256: str = field("hash of its bytes")
-    size: int = field("bytes")
+    size: int = field("size in bytes")
 
 
 class PublicationRecord(Record):
@@ -19,8 +19,8 @@ class PublicationRecord(Record):
 
     version: int = field(f"{PUBLICATION_VERSION}", PUBLICATION_VERSION)
     repository: str = field("`USER/NAME`")
-    url: str = field("its address", "")
-    commit: str = field("the commit", "")
-    private: bool = field("whether it is private", False)
+    url: str = field("address of the repository", "")
+    commit: str = field("commit of the published files", "")
+    private: bool = field("whether the repository is private", False)
     time: str = field("when it was published (UTC)", "")
-    files: dict[str, PublishedFile] = field("path → `size` and `sha256`", {})
+    files: dict[str, PublishedFile] = field("path → file in the repository", {})

@@ -41,42 +41,46 @@ SCORES_VERSION = 1
 
 
 class Judgement(Record):
-    """Two measurements on the same examples, and what may be said about the difference."""
+    """Two measurements on the same examples, and the verdict on their difference."""
 
     version: int = field(f"{SCORES_VERSION}", SCORES_VERSION)
     task: str = field("`similarity`, `classification` or `mlm`", "")
     primary_metric: str = field(
         "the metric that decides: `pearson`, or `mrr` for pairs without scores; `accuracy`, or "
-        "`macro_f1` where a text may have several labels; `masked_loss` of plain texts; or what "
-        "`--primary-metric` named",
+        "`macro_f1` where a text may have several labels; `masked_loss` for plain texts; or the one "
+        "that `--primary-metric` names",
         "",
     )
     verdict: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = field(
         "`HELPED`, `NO EVIDENCE`, `HURT` or `TOO FEW`", "TOO FEW"
     )
-    sentence: str = field("the verdict with the figures it rests on", "")
-    below_baseline: bool = field("`true` where the adapted model is not shown to beat the cheap baseline", False)
+    sentence: str = field("the verdict in a sentence, with its figures", "")
+    below_baseline: bool = field(
+        "`true` where the adapted model is not shown to be better than the best baseline", False
+    )
     before: MetricValues = field("metric → value before, on the test examples", {})
-    after: MetricValues = field("the same after", {})
+    after: MetricValues = field("metric → value after, on the same examples", {})
     baselines: dict[str, MetricValues] = field(
-        "name → the same metrics; for cross-fitted runs each example is predicted from the other folds", {}
+        "name → the metrics of the baseline; in a cross-fitted run each example is predicted from the other folds", {}
     )
     difference: DecidingDifference = field(
-        "the interval of the deciding metric; with `--seeds` that of the mean over the trainings, "
-        "which covers test items and trainings",
+        "the deciding metric, after minus before; with `--seeds` the mean over the trainings, with an "
+        "interval over test items and trainings",
         DecidingDifference(),
     )
     differences: dict[str, IntervalRecord] = field(
-        "metric → interval, for the other metrics; they describe and decide nothing", {}
+        "metric → interval of the other metrics, which describe and do not decide", {}
     )
     seeds: SeedsRecord | None = field("the trainings of `--seeds`, or null", None)
     baseline_difference: BaselineDifference | None = field(
-        "the interval of after minus the best baseline, with `--seeds` over the trainings, too; or null", None
+        "after minus the best baseline, with `--seeds` over the trainings, too; or null", None
     )
-    smallest_detectable: float | None = field("the true difference that would be found four times in five", None)
-    units_needed: int | None = field("for `TOO FEW`, how many units there should be; else null", None)
-    test_examples: int = field("examples that were tested", 0)
-    test_units: int = field("independent units they make", 0)
+    smallest_detectable: float | None = field(
+        "the true difference that this test would detect with a probability of 0.8", None
+    )
+    units_needed: int | None = field("for `TOO FEW` the number of units that is needed; else null", None)
+    test_examples: int = field("number of test examples", 0)
+    test_units: int = field("number of independent units they form", 0)
     unit: str = field('what a unit is: `"group"`, `"text"` (the same text), `"shared text"` or `"text_1"`', "")
 
     @property
@@ -91,11 +95,11 @@ class Judgement(Record):
 
 
 class Scores(Judgement):
-    """scores.json of a run."""
+    """The whole of scores.json."""
 
     test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
     seen_in_training: int = field(
-        "test examples that were learned from or chose the weights, in this run or an earlier one; any blocks `HELPED`",
+        "number of test examples that this or an earlier run learned from or chose weights by; any block `HELPED`",
         0,
     )
     cross_fit: int | None = field("folds of a cross-fitted run, else null", None)
@@ -103,30 +107,32 @@ class Scores(Judgement):
     heat_map: HeatMapRecord | None = field("similarity: titles compared with each other, or null", None)
     words: WordsRecord | None = field("whole words, with `--pll`", None)
     head: ClassifierHeadRecord | MaskedHeadRecord | None = field(
-        "how a new head was fitted before it was compared; for cross-fitted runs the head of the "
-        "model that is kept; else null",
+        "how a new head was fitted before the comparison; in a cross-fitted run the head of the model "
+        "that is kept; null where the checkpoint has its head",
         None,
     )
     calibration: CalibrationRecord | None = field(
-        "the temperature, and when the model abstains; null without labels and with `--no-calibrate` alone", None
+        "the temperature, and when the model abstains; null without labels, and with `--no-calibrate` "
+        "unless it abstains",
+        None,
     )
     merging: MergingRecord | None = field("the merge weights of `--keep-general`, or null", None)
     search: SearchRecord | None = field("the trials of `--search`, or null", None)
-    learning_curve: LearningCurveRecord | None = field("the scores of shares of the training data, or null", None)
+    learning_curve: LearningCurveRecord | None = field("the scores on shares of the training data, or null", None)
     training: TrainingRecord = field("how the model was trained", TrainingRecord())
-    classes: tuple[str, ...] = field("classification: the classes in their order", ())
+    classes: tuple[str, ...] = field("classification: the classes in order", ())
     confusion: ConfusionRecord | None = field(
-        "classification: which class was taken for which; null where a text may have several labels", None
+        "classification: true classes and predicted classes; null where a text may have several labels", None
     )
-    per_class: PerClassRecord | None = field("classification: every class by itself", None)
+    per_class: PerClassRecord | None = field("classification: precision, recall and F1 of every class", None)
     reliability: ReliabilityRecord | None = field("classification: confidence and accuracy", None)
-    mcnemar: McNemarRecord | None = field("classification: McNemar's test; shown, not decisive", None)
+    mcnemar: McNemarRecord | None = field(
+        "classification: McNemar's exact test, which is shown and decides nothing", None
+    )
     blanks: tuple[BlankRecord, ...] = field(
-        "mlm: test sentences with one word hidden, those whose prediction changed most, by the model that is kept", ()
+        "mlm: test sentences with one word hidden, those whose prediction changed most", ()
     )
-    improved_words: ImprovedWords | None = field(
-        "mlm: words whose prediction changed most, by the model that is kept", None
-    )
+    improved_words: ImprovedWords | None = field("mlm: the words whose prediction changed most", None)
 
     @property
     def several_labels(self) -> bool:
@@ -137,19 +143,19 @@ class Scores(Judgement):
 class Comparison(Judgement):
     """What ``homeground compare`` prints with ``--json``."""
 
-    first: str = field("the run or checkpoint that is before", "")
-    second: str = field("the one that is after", "")
+    first: str = field("the run or checkpoint that is taken as before", "")
+    second: str = field("the run or checkpoint that is taken as after", "")
     data: str = field("the file of examples", "")
     understood: str = field("how the file was read", "")
-    set_aside: dict[str, int] = field("reason → rows", {})
-    seen_in_training: dict[str, int] = field("examples that each side (`first`, `second`) learned from", {})
+    set_aside: dict[str, int] = field("reason → number of rows that were skipped", {})
+    seen_in_training: dict[str, int] = field("`first` and `second` → number of examples that it learned from", {})
     test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
 
 
 class ScoreInterval(IntervalRecord):
     """A score of one model, as ``value``, with its own interval."""
 
-    metric: str = field("the metric", "")
+    metric: str = field("the deciding metric", "")
 
 
 class EvaluationRecord(Record):
@@ -161,74 +167,78 @@ class EvaluationRecord(Record):
     understood: str = field("how the file was read", "")
     primary_metric: str = field("the metric that decides", "")
     scores: MetricValues = field("metric → value", {})
-    interval: ScoreInterval = field("of the deciding score", ScoreInterval())
-    test_examples: int = field("examples", 0)
-    test_units: int = field("independent units they make", 0)
+    interval: ScoreInterval = field(
+        "the score of the deciding metric, as `value`, with its own interval", ScoreInterval()
+    )
+    test_examples: int = field("number of examples", 0)
+    test_units: int = field("number of independent units they form", 0)
     unit: str = field("what a unit is, as in scores.json", "")
-    seen_in_training: int = field("examples that the run learned from", 0)
-    set_aside: dict[str, int] = field("reason → rows", {})
+    seen_in_training: int = field("number of examples that the run learned from", 0)
+    set_aside: dict[str, int] = field("reason → number of rows that were skipped", {})
 
 
 class MethodStanding(Record):
-    """A cheap baseline, and where it stands against the best checkpoint."""
+    """A baseline, and how it compares with the best checkpoint."""
 
-    name: str = field("its name", "")
+    name: str = field("name of the baseline or checkpoint", "")
     scores: MetricValues = field("metric → value", {})
-    interval: IntervalRecord = field("of the deciding score", IntervalRecord())
+    interval: IntervalRecord = field(
+        "the score of the deciding metric, as `value`, with its own interval", IntervalRecord()
+    )
     difference: IntervalRecord | None = field(
-        "the interval of this one minus the best; null for the best, and where `standing` is `SEEN`", None
+        "its score minus that of the best; null for the best, and where `standing` is `SEEN`", None
     )
     standing: str = field(
-        "`BEST`, `NOT TOLD APART`, `WORSE`, `BETTER` (only of a baseline), `TOO FEW`, or `SEEN`: it "
-        "learned from some of the examples, so its score says nothing here, it cannot be the best and"
-        " nothing is compared with it",
+        "`BEST`, `NOT TOLD APART` (no evidence of a difference from the best), `WORSE`, `BETTER` (baselines "
+        "only), `TOO FEW`, or `SEEN`: it learned from some of the examples, so it is left out of the "
+        "comparison and cannot be the best",
         "",
     )
 
 
 class CheckpointStanding(MethodStanding):
-    """A checkpoint before any training, and where it stands against the best."""
+    """A checkpoint before any training, and how it compares with the best."""
 
     sha256: str = field("hash over weights, settings and tokenizer", "")
-    parameters: int = field("numbers in its weights, heads included", 0)
-    dimensions: int = field("dimensions of its vectors", 0)
-    max_length: int = field("tokens it reads", 0)
+    parameters: int = field("number of parameters, those of its heads included", 0)
+    dimensions: int = field("dimensions of its embeddings", 0)
+    max_length: int = field("number of tokens it reads", 0)
     pooling: str | None = field(
-        "`mean` of the tokens' vectors, or what the architecture's own `head` reads, whichever was "
-        "chosen in more folds; null for pairs",
+        "`mean` of the token vectors, or `head`: the vector that the architecture's own head reads; the one "
+        "that was chosen in more folds; null for pairs",
         None,
     )
-    truncated: int = field("texts that were cut", 0)
-    seen_in_training: int = field("examples that a run trained it on", 0)
-    seconds: float = field("seconds it took", 0.0)
+    truncated: int = field("number of texts that were cut", 0)
+    seen_in_training: int = field("number of examples that it learned from in a run", 0)
+    seconds: float = field("duration in seconds", 0.0)
 
 
 class CheckpointComparison(Record):
     """What ``homeground compare --checkpoints`` prints with ``--json``."""
 
     version: int = field(f"{SCORES_VERSION}", SCORES_VERSION)
-    task: str = field("the task", "")
+    task: str = field("name of the task", "")
     data: str = field("the file of examples", "")
     understood: str = field("how the file was read", "")
     primary_metric: str = field("the metric that decides", "")
     best: str = field(
-        "the checkpoint with the best score of those that learned from none of the examples; where "
-        "every one has, the command refuses",
+        "the checkpoint with the best score among those that learned from none of the examples; the "
+        "command is refused where there is no such checkpoint",
         "",
     )
-    sentence: str = field("what can be said of the others", "")
+    sentence: str = field("how the others compare with the best, in a sentence", "")
     checkpoints: tuple[CheckpointStanding, ...] = field(
-        "one each, the best first, those that learned from the examples last", ()
+        "the checkpoints, the best first and those that learned from the examples last", ()
     )
-    baselines: tuple[MethodStanding, ...] = field("the cheap baselines", ())
-    examples: int = field("examples that were scored", 0)
-    units: int = field("independent units they make", 0)
+    baselines: tuple[MethodStanding, ...] = field("the baselines", ())
+    examples: int = field("number of examples that were measured", 0)
+    units: int = field("number of independent units they form", 0)
     unit: str = field("what a unit is", "")
-    folds: int | None = field("the number of folds where labelled texts were cross-fitted; else null", None)
+    folds: int | None = field("number of folds where labelled texts were cross-fitted; else null", None)
     test_examples_unasked: int = field(
-        "examples of the test split that `adapt` would keep, none of which was looked at; 0 where "
-        "`adapt` would cross-fit everything",
+        "number of examples in the test split that `adapt` would use; none of them was measured; 0 where "
+        "`adapt` would cross-fit all examples",
         0,
     )
-    set_aside: tuple[RowsSetAside, ...] = field("as in data.json", ())
-    notes: tuple[str, ...] = field("what to know about the comparison", ())
+    set_aside: tuple[RowsSetAside, ...] = field("rows that were skipped, with a reason each", ())
+    notes: tuple[str, ...] = field("remarks on the comparison", ())

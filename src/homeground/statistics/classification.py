@@ -36,8 +36,8 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 """Probabilities are clipped to [this, 1 - this] before their logarithm: a float32 softmax resolves nothing finer."""
 
 COUNT, RIGHT_COLUMN, LOSS, FIRST_CLASS_COLUMN = 0, 1, 2, 3
-"""Columns of the statistics. From ``FIRST_CLASS_COLUMN`` on there are three blocks with one column a class (true positives, texts
-that have the class, texts that are predicted to have it), then one column a bin of confidence."""
+"""Columns of the statistics. From ``FIRST_CLASS_COLUMN`` on there are three blocks with one column a class (true
+positives, texts that have the class, texts that are predicted to have it), then one column a bin of confidence."""
 
 GREATER_IS_BETTER = directions(
     "accuracy", "exact_match", "hamming_accuracy", "macro_f1", "micro_f1", "log_loss", "ece", "roc_auc"

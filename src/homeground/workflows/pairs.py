@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from homeground.taxonomy import hard_negatives as hard
 from homeground.taxonomy.draws import DrawnPairs, draw_pairs
 from homeground.taxonomy.files import TaxonomyLayout
 from homeground.taxonomy.pairs import TEST_SHARE, VALIDATION_SHARE, plan_pairs, write_splits
+from homeground.training.events import Notice, OnEvent, ignore
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def make_pairs(
     checkpoint: str = "minilm",
     seed: int = 0,
     fresh: bool = False,
-    tell: Callable[[str], None] | None = None,
+    on_event: OnEvent = ignore,
 ) -> Pairs:
     """Draw scored pairs from a taxonomy, whole groups held out, and write them into a folder.
 
@@ -71,8 +72,7 @@ def make_pairs(
     for split, concepts in plan.splits.concepts.items():
         near: list[tuple[int, int]] = []
         if encoder is not None:
-            if tell is not None:
-                tell(f"{split}: embedding {len(concepts):,} titles for hard negatives")
+            on_event(Notice(f"{split}: embedding {len(concepts):,} titles for hard negatives"))
             embeddings = encoder.encode([concept.title for concept in concepts])
             near = hard.hard_negatives(plan.taxonomy, concepts, embeddings, wanted=hard_negatives, seed=seed)
         drawn[split] = draw_pairs(plan.taxonomy, concepts, plan.pairing, seed=seed, hard_negatives=near)

@@ -63,15 +63,19 @@ def test_the_loss_is_torchs_cross_entropy(bert: str, smoothing: float, class_wei
     assert float(ours) == pytest.approx(float(theirs), abs=1e-6)
 
 
-def test_the_loss_of_several_labels_is_torchs_too(bert: str) -> None:
+@pytest.mark.parametrize(("class_weights", "smoothing"), [("balanced", 0.0), ("none", 0.1)])
+def test_the_loss_of_several_labels_is_torchs_too(bert: str, class_weights: Any, smoothing: float) -> None:
     labels = [["a", "b"], ["a"], ["b"], ["a", "c"]]
-    task = label_task(labels, loss="binary_cross_entropy", metric="macro_f1", class_weights="balanced")
+    several = {"loss": "binary_cross_entropy", "metric": "macro_f1"}
+    task = label_task(labels, **several, class_weights=class_weights, label_smoothing=smoothing)
     rows = tokenized(task, labelled(labels), bert)
     batch, denominator = task.collate(rows, np.arange(4), "training")
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     terms = LOSSES["binary_cross_entropy"].terms(logits, {name: torch.tensor(v) for name, v in batch.items()})
-    positives = torch.tensor([1 / 3, 1.0, 3.0])
-    theirs = torch.nn.BCEWithLogitsLoss(pos_weight=positives)(logits, torch.tensor(rows.labels, dtype=torch.float32))
+    positives = torch.tensor([1 / 3, 1.0, 3.0]) if class_weights == "balanced" else None
+    # Each label is a question with two answers, so that half of what is smoothed away comes back.
+    targets = torch.tensor(rows.labels, dtype=torch.float32) * (1 - smoothing) + smoothing / 2
+    theirs = torch.nn.BCEWithLogitsLoss(pos_weight=positives)(logits, targets)
     assert float(terms) / denominator == pytest.approx(float(theirs), abs=1e-6)
 
 
@@ -91,3 +95,32 @@ def test_pairs_are_one_sequence_with_types(bert: str) -> None:
     rows = tokenized(task, [Example(1, ("bank", "loan card"), labels=("a",))], bert)
     batch, _ = task.collate(rows, np.array([0]), "measuring")
     assert batch["token_type_ids"].tolist() == [[0, 0, 0, 1, 1, 1]]
+
+
+def test_examples_are_right_or_wrong_where_accuracy_decides_and_only_there() -> None:
+    rows, probabilities = LabelledRows(NOTHING, np.array([0, 1, 1]), 0), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    right = label_task("abab").measure(rows, probabilities).right
+    assert right is not None
+    assert right.tolist() == [True, False, True]
+    assert label_task("abab", metric="macro_f1").measure(rows, probabilities).right is None
+
+
+def test_the_line_of_an_example_holds_its_texts_its_label_and_both_answers() -> None:
+    line = label_task("abab").example_line(
+        Example(1, ("bank", "loan"), labels=("b",)), np.array([0.75, 0.25]), np.array([1 / 3, 2 / 3])
+    )
+    assert line == {
+        "text_1": "bank",
+        "text_2": "loan",
+        "label": "b",
+        "before": {"label": "a", "probability": 0.75},
+        "after": {"label": "b", "probability": 0.666667},
+    }
+
+
+def test_the_answer_with_several_labels_has_the_probability_of_all_its_yes_and_no() -> None:
+    task = label_task("abc", loss="binary_cross_entropy", metric="macro_f1")
+    line = task.example_line(labelled([["a", "c"]])[0], np.array([0.5, 0.1, 0.8]), np.array([0.2, 0.1, 0.4]))
+    assert (line["text"], line["label"]) == ("t0", ["a", "c"])
+    assert line["before"] == {"label": ["a", "c"], "probability": pytest.approx(0.5 * 0.9 * 0.8)}
+    assert line["after"] == {"label": [], "probability": pytest.approx(0.8 * 0.9 * 0.6)}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests import checkpoints
 from tests.classifying import topic_texts
 from tests.evaluation_sets import label_spec, labelled
 from tests.reading import open_task, read, spec_of, write_lines
 
+from homeground.checkpoint import open_checkpoint
 from homeground.data.corpus import read_corpus
-from homeground.errors import DataError, UsageError
+from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks.classification.classification import Classification
 
@@ -54,6 +58,70 @@ def test_several_labels_come_in_lists_or_with_a_delimiter(tmp_path: Path, write_
         assert (info.loss, info.primary_metric, task.labels) == ("binary_cross_entropy", "macro_f1", ("a", "b", "c"))
     with pytest.raises(UsageError, match="--loss cross_entropy learns one label a text"):
         spec_of(jsonl, loss="cross_entropy")
+
+
+def test_an_empty_list_says_that_no_label_applies(tmp_path: Path) -> None:
+    lists: list[object] = [["a", "b"], ["b"], [], ["a"], ["b"], None]
+    rows = [{"text": f"t{n}", "labels": labels} for n, labels in enumerate(lists)]
+    examples = read(write_lines(tmp_path / "a.jsonl", rows))
+    assert [example.labels for example in examples.examples] == [("a", "b"), ("b",), (), ("a",), ("b",)]
+    assert examples.set_aside == {"no label": [6]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "metric"),
+    [({}, "log_loss"), ({"label_smoothing": 0.1}, None), ({"class_weights": "balanced"}, None)],
+)
+def test_the_log_loss_is_the_loss_where_nothing_is_weighed_or_smoothed(
+    settings: dict[str, object], metric: str | None
+) -> None:
+    assert label_spec(**settings).info.loss_metric == metric
+
+
+def test_texts_for_a_saved_model_are_cut_as_its_training_cut_them() -> None:
+    spec = label_spec()
+    assert spec.with_saved_settings({"truncation": "head_and_tail"}).truncation == "head_and_tail"
+    assert spec.with_saved_settings({}) == spec
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that gives the labels yes and no, in this order, which is not that of the alphabet."""
+    folder = checkpoints.bert(tmp_path_factory.mktemp("classifier") / "tiny")
+    config = json.loads((folder / "config.json").read_text())
+    labels = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "yes", "1": "no"}}
+    (folder / "config.json").write_text(json.dumps(config | labels))
+    return folder
+
+
+def test_labels_stay_in_the_order_of_a_checkpoint_that_has_the_very_same(classifier: Path) -> None:
+    def labels_of(*train: str) -> tuple[str, ...]:
+        splits = {"train": labelled(train), "validation": [], "test": []}
+        return label_spec().with_splits(splits, open_checkpoint(str(classifier))).labels
+
+    assert labels_of("no", "yes", "no") == ("yes", "no")
+    assert labels_of("no", "yes", "maybe") == ("maybe", "no", "yes")
+
+
+def test_a_finished_model_is_measured_with_its_own_labels(classifier: Path, tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(str(classifier))
+    task = label_spec().for_model(checkpoint, labelled(["no", "maybe"]))
+    assert (task.labels, task.unseen, task.tested) == (("yes", "no"), ("maybe",), (1, 2))
+    with pytest.raises(DataError, match='have the labels "maybe", the model knows "yes", "no"; none of them is the'):
+        label_spec().for_model(checkpoint, labelled(["maybe"]))
+    with pytest.raises(DataError, match="one side has one label a text, the other several"):
+        label_spec("binary_cross_entropy", "macro_f1").for_model(checkpoint, labelled([["yes", "no"]]))
+    bare = open_checkpoint(str(checkpoints.bert(tmp_path / "bare")))
+    with pytest.raises(CheckpointError, match="gives no labels"):
+        label_spec().for_model(bare, labelled(["no"]))
+
+
+def test_a_model_of_several_labels_measures_texts_with_one_as_it_learned(classifier: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(classifier, tmp_path / "several")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
+    task = label_spec().for_model(open_checkpoint(str(folder)), labelled(["no", "yes"]))
+    assert (task.several, task.info.loss, task.info.primary_metric) == (True, "binary_cross_entropy", "macro_f1")
 
 
 def test_what_looks_wrong_about_labels_is_noted() -> None:

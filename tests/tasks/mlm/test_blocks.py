@@ -10,7 +10,7 @@ from tests import checkpoints
 from tests.masking import TEXTS, masked_rows, write_texts
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.tasks.mlm.blocks import cut
+from homeground.tasks.mlm.blocks import IGNORED, Vocabulary, cut
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +39,33 @@ def test_cutting_documents_without_tokens_gives_no_block() -> None:
     blocks, owner, lost = cut(np.array([0, 3, 3]), np.array([3, 3, 10]), 4, whole=False)
     assert blocks.tolist() == [[0, 3], [3, 7], [7, 10]]
     assert (owner.tolist(), lost) == ([0, 2, 2], 0)
+
+
+def test_some_of_the_blocks_still_belong_to_their_documents(tmp_path: Path, folder: Path) -> None:
+    _, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS), folder, length=8)
+    some = rows.some(3, seed=0)
+    owners = {tuple(block): owner for block, owner in zip(rows.blocks.tolist(), rows.owner.tolist(), strict=True)}
+    assert len(some.blocks) == 3
+    assert [owners[tuple(block)] for block in some.blocks.tolist()] == some.owner.tolist()
+    assert rows.some(3, seed=1).blocks.tolist() != some.blocks.tolist()
+    assert rows.some(100, seed=0).blocks.tolist() == rows.blocks.tolist()
+
+
+def test_no_special_token_stands_in_for_a_masked_one(folder: Path) -> None:
+    tokenizer = load_tokenizer(open_checkpoint(str(folder)), max_length=16)
+    special = {tokenizer.token_to_id(token) for token in checkpoints.SPECIAL_TOKENS}
+    vocabulary = Vocabulary.of(tokenizer, mask=tokenizer.token_to_id("[MASK]"), padding=0)
+    assert set(vocabulary.replacements.tolist()) == set(range(len(checkpoints.VOCABULARY))) - special
+    ends = [tokenizer.id_to_token(*side) for side in (vocabulary.prefix, vocabulary.suffix)]
+    assert ends == ["[CLS]", "[SEP]"]
+
+
+def test_a_batch_is_padded_and_has_labels_only_where_tokens_are_asked_for(folder: Path) -> None:
+    tokenizer = load_tokenizer(open_checkpoint(str(folder)), max_length=16)
+    vocabulary = Vocabulary.of(tokenizer, mask=4, padding=0)
+    contents = [np.array([7, 4, 9]), np.array([4])]
+    batch = vocabulary.batch(contents, [np.array([IGNORED, 8, IGNORED]), np.array([5])])
+    (start,), (end,) = vocabulary.prefix, vocabulary.suffix
+    assert batch["input_ids"].tolist() == [[start, 7, 4, 9, end], [start, 4, end, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    assert batch["labels"].tolist() == [[IGNORED, IGNORED, 8, IGNORED, IGNORED], [IGNORED, 5, *[IGNORED] * 3]]

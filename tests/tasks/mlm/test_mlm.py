@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests import checkpoints
+from tests.evaluation_sets import NOTHING
 from tests.masking import TEXTS, masked_rows, write_texts
 from tests.reading import open_task
 
@@ -49,6 +51,40 @@ def test_what_is_measured_is_masked_alike_in_every_training(texts: Path, folder:
     assert all(np.array_equal(first[name], other[name]) for name in first)
 
 
+def test_training_hides_replaces_and_keeps_and_measuring_only_hides(texts: Path, folder: Path) -> None:
+    task, rows = masked_rows(texts, folder, mlm_probability=0.5)
+    shown: list[int] = []
+    for epoch in range(40):
+        batch, _ = task.collate(rows, np.arange(len(rows.blocks)), "training", epoch=epoch)
+        shown += batch["input_ids"][batch["labels"] != IGNORED_LABEL].tolist()
+    hidden = np.array(shown) == rows.vocabulary.mask
+    assert 0.7 < hidden.mean() < 0.9
+    content = rows.lengths_of_documents.sum()
+    assert len(shown) / content / 40 == pytest.approx(0.5, abs=0.05)
+
+
+def test_whole_words_are_masked_in_training_where_that_is_asked_for(tmp_path: Path, folder: Path) -> None:
+    # Three pieces a word: played, zebra and giraffes are not in the vocabulary as a whole.
+    path = write_texts(tmp_path / "texts.jsonl", ["zebra played giraffes zebra played giraffes"] * 4)
+    task, rows = masked_rows(path, folder, length=64, whole_word=True)
+    batch, _ = task.collate(rows, np.arange(4), "training")
+    starts = rows.content(0)[1]
+    words = np.cumsum(starts)
+    for line in batch["labels"]:
+        masked = line[1 : 1 + len(starts)] != IGNORED_LABEL
+        assert masked.any()
+        assert len(set(words[masked]) & set(words[~masked])) == 0
+
+
+def test_to_choose_by_one_draw_of_masks_is_measured(texts: Path, folder: Path) -> None:
+    task, rows = masked_rows(texts, folder, mask_draws=3)
+    assert rows.passes == 4
+    assert task.for_examples([]) == task
+    cheap = task.for_examples([], to_choose=True)
+    assert (cheap.draws, cheap.tutorial) == (1, False)
+    assert cheap == replace(task, draws=1, tutorial=False)
+
+
 def test_measuring_hides_with_the_mask_token_and_the_last_pass_as_tutorials_do(tmp_path: Path, folder: Path) -> None:
     task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS * 20), folder)
     count = len(rows.blocks)
@@ -81,6 +117,47 @@ def test_sums_of_documents_are_those_of_their_masked_tokens(texts: Path, folder:
     assert measured.scores["masked_loss"] == pytest.approx(-outputs["log_probabilities"][draws].mean())
     assert measured.scores["perplexity"] == pytest.approx(np.exp(-outputs["log_probabilities"][draws].mean()))
     assert measured.scores["tutorial_perplexity"] == pytest.approx(np.exp(-outputs["log_probabilities"][~draws].mean()))
+
+
+def test_the_line_of_a_document_holds_its_masked_tokens_and_the_mean_loss_of_either_model(
+    texts: Path, folder: Path
+) -> None:
+    task, _ = masked_rows(texts, folder)
+    before, after = np.array([4.0, 10.0, 1.0, 9.0, 9.0]), np.array([4.0, 5.0, 2.0, 9.0, 9.0])
+    assert task.example_line(NOTHING, before, after) == {"masked": 4, "before": 2.5, "after": 1.25}
+
+
+def test_the_baseline_predicts_by_how_often_a_token_is_in_the_training_texts(tmp_path: Path, folder: Path) -> None:
+    task, learned = masked_rows(write_texts(tmp_path / "train.jsonl", ["the the the bank", "the river"]), folder)
+    _, test = masked_rows(write_texts(tmp_path / "test.jsonl", TEXTS), folder)
+    predictions = task.baselines(TokenizedExamples([], learned), TokenizedExamples([], test))["token frequencies"]
+    counts = np.ones(len(checkpoints.VOCABULARY))
+    for word, count in {"the": 4, "bank": 1, "river": 1}.items():
+        counts[checkpoints.VOCABULARY.index(word)] += count
+    batch, _ = task.collate(test, np.arange(task.draws * len(test.blocks)), "measuring")
+    labels = batch["labels"][batch["labels"] != IGNORED_LABEL]
+    scores = task.measure(test, predictions).scores
+    assert scores["masked_loss"] == pytest.approx(-np.log(counts / counts.sum())[labels].mean())
+    assert scores["masked_accuracy"] == pytest.approx((labels == checkpoints.VOCABULARY.index("the")).mean())
+
+
+def test_texts_too_short_to_say_much_are_counted(tmp_path: Path, folder: Path) -> None:
+    words = ["bank " * 7, "bank " * 8, "bank " * 9]
+    task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", words), folder)
+    (note,) = task.short_notes([rows, rows])
+    assert note.startswith("2 texts have fewer than 8 tokens")
+    _, long = masked_rows(write_texts(tmp_path / "long.jsonl", words[1:]), folder)
+    assert task.short_notes([long]) == []
+
+
+def test_words_of_documents_are_asked_within_the_length_that_the_model_reads(tmp_path: Path, folder: Path) -> None:
+    checkpoint = open_checkpoint(str(folder))
+    tokenizer = load_tokenizer(checkpoint, max_length=12)
+    spec, table = open_task(write_texts(tmp_path / "texts.jsonl", ["the bank and the river " * 40, "a good road"]))
+    task, examples = spec.with_splits({}, checkpoint), spec.read(table).examples
+    words, rows = task.word_rows(examples, 5, tokenizer, padding=padding_id(checkpoint, tokenizer), max_length=12)
+    assert (len(rows.ids), max(map(len, rows.ids)), rows.documents) == (5, 12, 2)
+    assert words.info.primary_metric == "word_loss"
 
 
 def test_special_tokens_spelled_out_in_a_text_count_like_others(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests import checkpoints
 from tests.masking import TEXTS, write_texts
-from tests.reading import read, spec_of, write_lines
+from tests.reading import open_task, read, spec_of, write_lines
 
 from homeground.checkpoint import open_checkpoint
 from homeground.data.examples import digest
 from homeground.errors import CheckpointError, DataError, UsageError
+from homeground.recipe.recipe import make_recipe
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,36 @@ def test_columns_that_are_not_read_are_named_unless_the_task_was(tmp_path: Path,
     (note,) = spec_of(path).with_splits({}, checkpoint).info.notes
     assert 'not read: "kind", "lang"' in note
     assert spec_of(path, task="mlm").with_splits({}, checkpoint).info.notes == ()
+
+
+def test_texts_with_control_characters_are_counted_in_a_note(tmp_path: Path, folder: Path) -> None:
+    spec, table = open_task(write_texts(tmp_path / "texts.jsonl", ["the\x00 bank", "bad\x1b news", "a road"]))
+    splits = {"train": spec.read(table).examples}
+    assert spec.with_splits(splits, open_checkpoint(str(folder))).info.notes == ("2 texts hold control characters",)
+
+
+def test_the_only_column_holds_the_texts_whatever_its_name(write_csv: Callable[..., Path]) -> None:
+    assert spec_of(write_csv("texts.csv", ["what"], [["the bank"], ["bad news"]])).columns == {"text": "what"}
+    with pytest.raises(DataError, match=r'which column holds the text\? the columns are "what", "that"'):
+        spec_of(write_csv("two.csv", ["what", "that"], [["the bank", "bad news"]]), task="mlm")
+
+
+def test_at_most_two_thousand_texts_validate_and_as_many_test(tmp_path: Path) -> None:
+    spec = spec_of(write_texts(tmp_path / "texts.jsonl", TEXTS))
+    assert spec.info.defaults["split"] == {"validation": 0.1, "test": 0.1}
+    assert replace(spec, rows=50_000).info.defaults["split"] == {"validation": 0.04, "test": 0.04}
+
+
+def test_a_general_set_of_texts_is_judged_by_the_loss_whatever_decides_on_the_domain(
+    tmp_path: Path, folder: Path
+) -> None:
+    domain = spec_of(write_texts(tmp_path / "domain.jsonl", TEXTS), primary_metric="perplexity")
+    _, table = open_task(write_lines(tmp_path / "general.jsonl", [{"sentence": text} for text in TEXTS]))
+    general = domain.general_spec(table, make_recipe({}, data="domain.jsonl"))
+    assert (domain.info.primary_metric, general.info.primary_metric) == ("perplexity", "masked_loss")
+    checkpoint = open_checkpoint(str(folder))
+    task = domain.general_task(general, domain.for_model(checkpoint, []), checkpoint, [], "general.jsonl")
+    assert (task.info.primary_metric, task.info.columns) == ("masked_loss", {"text": "sentence"})
 
 
 def test_a_tokenizer_without_a_mask_token_is_refused(tmp_path: Path) -> None:

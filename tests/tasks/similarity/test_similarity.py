@@ -131,6 +131,13 @@ def test_many_anchors_are_ranked_as_all_at_once() -> None:
 # Baseline and report
 
 
+def test_the_line_of_an_example_holds_its_texts_its_score_and_both_predictions() -> None:
+    scored = scored_task().example_line(Example(3, ("bank", "loan"), 0.9), 0.25, 1 / 3)
+    assert scored == {"text_1": "bank", "text_2": "loan", "similarity": 0.9, "before": 0.25, "after": 0.333333}
+    ranked = ranking_task().example_line(Example(3, ("bank", "loan", "city")), 0.5, 1.0)
+    assert ranked == {"anchor": "bank", "positive": "loan", "negative": "city", "before": 0.5, "after": 1.0}
+
+
 def test_the_baseline_finds_shared_letters_and_nothing_else() -> None:
     train = pair_examples(topic_pairs(50))
     test = pair_examples([("bank loan", "bank loan", 1), ("bank loan", "bank loans", 1), ("bank", "city", 0)])

@@ -10,7 +10,10 @@ import pytest
 from tests.conftest import PAIR_HEADER
 from tests.reading import read, spec_of
 
+from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError
+from homeground.recipe.recipe import make_recipe
+from homeground.tasks import scored_pairs_spec
 
 WriteCsv = Callable[..., Path]
 
@@ -118,6 +121,56 @@ def test_spearman_describes_and_does_not_decide(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
     with pytest.raises(UsageError, match="--primary-metric spearman: its ranks are not drawn anew"):
         spec_of(path, primary_metric="spearman")
+
+
+@pytest.mark.parametrize(
+    ("header", "loss", "metric"),
+    [
+        (PAIR_HEADER, "angular_mse", "mse"),
+        (PAIR_HEADER, "cosine_mse", "mse"),
+        (PAIR_HEADER, "cosent", None),
+        (["anchor", "positive"], "multiple_negatives_ranking", None),
+    ],
+)
+def test_the_mean_squared_error_is_the_loss_where_it_is_what_is_learned(
+    write_csv: WriteCsv, header: list[str], loss: str, metric: str | None
+) -> None:
+    path = write_csv("pairs.csv", header, [["0.5"] * len(header)])
+    assert spec_of(path, loss=loss).info.loss_metric == metric
+
+
+def test_a_saved_model_that_learned_by_the_cosine_is_compared_by_the_cosine(write_csv: WriteCsv) -> None:
+    scored = spec_of(write_csv("scored.csv", PAIR_HEADER, [["a", "b", "0.5"]]))
+    assert scored.kind == "angular"
+    assert scored.with_saved_settings({"similarity": "cosine"}).kind == "cosine"
+    assert scored.with_saved_settings({"similarity": "angular"}) == scored
+    unscored = spec_of(write_csv("unscored.csv", ["anchor", "positive"], [["a", "b"]]))
+    assert unscored.with_saved_settings({"similarity": "cosine"}) == unscored
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        ("angular_mse", "angular"),
+        ("cosent", "cosine"),
+        ("multiple_negatives_ranking", "cosine"),
+        ("cross_entropy", "angular"),
+    ],
+)
+def test_a_general_set_of_scored_pairs_is_compared_as_the_domain_is(write_csv: WriteCsv, loss: str, kind: str) -> None:
+    path = write_csv("general.csv", PAIR_HEADER, [["a", "b", "1"], ["a", "b", "5"]])
+    recipe = make_recipe({}, data="domain.csv", loss=loss, primary_metric="mrr", score_range="0,9")
+    table = read_table(path)
+    spec = scored_pairs_spec(table, recipe, loss, (1.0, 5.0))
+    assert (spec.kind, spec.primary_metric, spec.score_range) == (kind, "pearson", (1.0, 5.0))
+    with pytest.raises(DataError, match="add --general-score-range LOW,HIGH"):
+        scored_pairs_spec(table, recipe, loss, None).read(table)
+
+
+def test_a_general_set_of_pairs_without_scores_is_refused(write_csv: WriteCsv) -> None:
+    table = read_table(write_csv("general.csv", ["anchor", "positive"], [["a", "b"]]))
+    with pytest.raises(DataError, match="holds pairs without scores"):
+        scored_pairs_spec(table, make_recipe({}, data="domain.csv"), "angular_mse", None)
 
 
 # Rows

@@ -1,4 +1,4 @@
-"""Cheap baselines for labelled texts: how frequent the labels are, and TF-IDF with logistic regression."""
+"""Baselines for labelled texts: the frequencies of the labels, and TF-IDF with logistic regression."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.multiclass import OneVsRestClassifier
 
 from homeground.data.segmentation import unspaced_share
-from homeground.statistics import classification as formulas
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-"""Values of C, the inverse strength of the L2 penalty, tried by cross-validation."""
+"""Values of C, the inverse strength of the L2 penalty, that cross-validation compares."""
 
 FOLDS_FOR_C = 3
 WORD = r"(?u)\b\w+\b"
-MAX_TEXTS_FOR_C = 10_000
-"""Texts that C is chosen on; all of them are learned from afterwards."""
+MOST_TEXTS_TRIED = 10_000
+"""Texts that C is selected on; the final regression is fitted to all of them."""
 
+TEXTS_LOOKED_AT = 1000
 UNSPACED_SHARE = 0.3
-"""From this share of letters on, a script without spaces between words decides how a text is cut."""
+"""Share of letters of a script without spaces between words from which texts are cut into characters."""
 
 
 def label_frequencies(truth: Ints, count: int) -> Floats:
@@ -36,16 +36,29 @@ def label_frequencies(truth: Ints, count: int) -> Floats:
 
 
 def tf_idf(train: Sequence[str], truth: Ints, test: Sequence[str], *, several: bool) -> Floats:
-    """Return the probabilities ``(texts, classes)`` that TF-IDF with L2 logistic regression gives the test texts.
+    """Return the probabilities ``(test texts, classes)`` of a logistic regression on TF-IDF features.
 
-    Words and pairs of words, or 1 to 3 characters in a script without spaces. One classifier a class against the rest;
-    C is chosen by cross-validation on the training texts, by accuracy, or by macro F1 where there are several labels.
+    ``truth`` is 0 and 1, shape ``(train texts, classes)``. The features are words and pairs of words, or 1 to 3
+    characters of a script without spaces. One classifier a class is fitted against the rest with an L2 penalty; C is
+    selected by cross-validation on the training texts, by accuracy, or by macro F1 where a text may have several
+    labels. A class without training texts has the probability 0.
     """
     vectorizer = _vectorizer(train)
-    vectors, asked = vectorizer.fit_transform(train), vectorizer.transform(test)
-    tried = np.random.default_rng(0).permutation(len(train))[:MAX_TEXTS_FOR_C]
-    best = max(STRENGTHS, key=lambda strength: _cross_validated(vectors[tried], truth[tried], strength, several))
-    return _fitted(vectors, truth, asked, best, several)
+    vectors, labels = vectorizer.fit_transform(train), truth if several else truth.argmax(axis=1)
+    model = OneVsRestClassifier(LogisticRegression(solver="liblinear", max_iter=200))
+    folds = KFold(FOLDS_FOR_C, shuffle=True, random_state=0)
+    scoring = "f1_macro" if several else "accuracy"
+    search = GridSearchCV(model, {"estimator__C": STRENGTHS}, scoring=scoring, cv=folds, refit=False)
+    tried = np.random.default_rng(0).permutation(len(train))[:MOST_TEXTS_TRIED]
+    with warnings.catch_warnings():
+        # A fold may lack a class, and few iterations are enough for a baseline.
+        warnings.simplefilter("ignore")
+        search.fit(vectors[tried], labels[tried])
+        model.set_params(**search.best_params_).fit(vectors, labels)
+    probabilities = np.zeros((len(test), truth.shape[1]))
+    # With a single class scikit-learn returns a second column, for the absent other class.
+    probabilities[:, model.classes_] = model.predict_proba(vectorizer.transform(test))[:, : len(model.classes_)]
+    return probabilities
 
 
 def unspaced(texts: Sequence[str]) -> bool:
@@ -54,45 +67,11 @@ def unspaced(texts: Sequence[str]) -> bool:
     >>> unspaced(["味道不错"]), unspaced(["not bad"])
     (True, False)
     """
-    return unspaced_share(texts[:1000]) > UNSPACED_SHARE
+    return unspaced_share(texts[:TEXTS_LOOKED_AT]) > UNSPACED_SHARE
 
 
 def _vectorizer(texts: Sequence[str]) -> TfidfVectorizer:
     if unspaced(texts):
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
-    # One-letter words count too: "I" and "a" tell texts apart, and a text of them alone is a text.
+    # Words of one letter count too: "I" and "a" distinguish texts, and a text may consist of them alone.
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
-
-
-def _cross_validated(vectors: object, truth: Ints, strength: float, several: bool) -> float:
-    right: list[float] = []
-    for train, test in KFold(FOLDS_FOR_C, shuffle=True, random_state=0).split(truth):
-        given = _fitted(vectors[train], truth[train], vectors[test], strength, several)  # pyright: ignore[reportIndexIssue]
-        if several:
-            sums = formulas.statistics(given, truth[test]).sum(axis=0)
-            right.append(float(formulas.macro_f1(sums, truth.shape[1])))
-        else:
-            right.append(float((given.argmax(1) == truth[test].argmax(1)).mean()))
-    return float(np.mean(right))
-
-
-def _fitted(vectors: object, truth: Ints, asked: object, strength: float, several: bool) -> Floats:
-    binary = truth.shape[1] == 2 and not several
-    columns = [
-        _positives(vectors, truth[:, place], asked, strength) for place in range(1 if binary else truth.shape[1])
-    ]
-    if binary:
-        columns.append(1 - columns[0])
-    given = np.stack(columns, axis=1)
-    return given if several else given / np.maximum(given.sum(1, keepdims=True), 1e-12)
-
-
-def _positives(vectors: object, truth: Ints, asked: object, strength: float) -> Floats:
-    """Return the probability of one label for every text asked about."""
-    if truth.min() == truth.max():
-        return np.full(asked.shape[0], float(truth[0]))  # pyright: ignore[reportAttributeAccessIssue]
-    model = LogisticRegression(C=strength, solver="liblinear", max_iter=200)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(vectors, truth)
-    return np.asarray(model.predict_proba(asked)[:, 1], np.float64)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from homeground.statistics import classification as formulas
-from homeground.statistics.classification import BINS, FIRST_CLASS_COLUMN
+from homeground.statistics.classification import CONFIDENCE_BINS, FIRST_CLASS_COLUMN
 
 Ints = NDArray[np.int64]
 
@@ -45,7 +45,7 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
 
     def macro(sums: Floats) -> Floats:
         # The mean over tested classes only: the columns of others are 0, and the last column makes up for their count.
-        return formulas.macro_f1(sums, classes) * sums[..., last + BINS] / sums[..., formulas.COUNT]
+        return formulas.macro_f1(sums, classes) * sums[..., last + CONFIDENCE_BINS] / sums[..., formulas.COUNT]
 
     def simulate(design: Design, sets: int, effect: float, random: np.random.Generator) -> Sample:
         labels = _labels(p, design, sets, random)
@@ -58,7 +58,7 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
         ]
         for side in sides:
             side[..., FIRST_CLASS_COLUMN:last] *= np.tile(tested, 3)[:, None]
-            side[..., last + BINS] = side[..., 0] * (classes / tested.sum(axis=1))[:, None]
+            side[..., last + CONFIDENCE_BINS] = side[..., 0] * (classes / tested.sum(axis=1))[:, None]
         units_of = units_with(sides[0][..., FIRST_CLASS_COLUMN + classes : FIRST_CLASS_COLUMN + 2 * classes])
         return Sample(sides[0], sides[1], (right[0] != right[1]).sum(axis=1), units_of)
 
@@ -69,9 +69,11 @@ def world(shares: Sequence[float], *, spread: float = 0.0) -> World:
     return World(
         metrics={
             "accuracy": Scored(formulas.accuracy, 2),
-            "macro_f1": Scored(macro, last + BINS + 1),
+            "macro_f1": Scored(macro, last + CONFIDENCE_BINS + 1),
             "log_loss": Scored(formulas.log_loss, 3, greater_is_better=False),
-            "ece": Scored(lambda sums: formulas.ece(sums[..., : last + BINS], classes), last + BINS, False),
+            "ece": Scored(
+                lambda sums: formulas.ece(sums[..., : last + CONFIDENCE_BINS], classes), last + CONFIDENCE_BINS, False
+            ),
             "f1 of first class": Scored(formulas.f1_of_class(0, classes), last, single=True, decides=False, of_class=0),
             "f1 of last class": Scored(
                 formulas.f1_of_class(classes - 1, classes), last, single=True, decides=False, of_class=classes - 1
@@ -101,7 +103,7 @@ def _predicted(p: Floats, labels: Ints, right: NDArray[np.bool_], random: np.ran
 def _statistics(design: Design, labels: Ints, predicted: Ints, margin: Floats, classes: int) -> Floats:
     """Return the columns of ``classification.statistics`` summed by cell, and one column left for a scale."""
     layout, right = design.layout, margin > 0
-    columns = np.empty((len(labels), len(layout.nodes), FIRST_CLASS_COLUMN + 3 * classes + BINS + 1))
+    columns = np.empty((len(labels), len(layout.nodes), FIRST_CLASS_COLUMN + 3 * classes + CONFIDENCE_BINS + 1))
     columns[..., 0], columns[..., 1] = total(layout, np.ones(labels.shape)), total(layout, right)
     loss = np.minimum(np.logaddexp(0, -SHARPNESS * margin), -np.log(formulas.SMALLEST_PROBABILITY))
     columns[..., 2] = total(layout, loss)
@@ -110,13 +112,13 @@ def _statistics(design: Design, labels: Ints, predicted: Ints, margin: Floats, c
         start = FIRST_CLASS_COLUMN + part * classes
         columns[..., start : start + classes] = tally(layout, values, classes, chosen)
     confidence = expit(SHARPNESS * np.abs(margin))
-    bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    bin_of = np.clip(np.ceil(confidence * CONFIDENCE_BINS).astype(np.int64) - 1, 0, CONFIDENCE_BINS - 1)
     start = FIRST_CLASS_COLUMN + 3 * classes
-    for place in range(BINS):
+    for place in range(CONFIDENCE_BINS):
         # Confidence lies above 0.5, so that the lower bins are empty.
         inside = bin_of == place
         columns[..., start + place] = (
-            total(layout, np.where(inside, confidence - right, 0.0)) if place >= BINS // 2 else 0
+            total(layout, np.where(inside, confidence - right, 0.0)) if place >= CONFIDENCE_BINS // 2 else 0
         )
     return columns
 
@@ -132,7 +134,7 @@ def _score(metric: str, p: Floats, skill: Floats, tested: NDArray[np.bool_] | No
         return -(p @ mean_over_normal(loss))
     if metric == "ece":
         confidence = expit(SHARPNESS * np.abs(margin))
-        bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+        bin_of = np.clip(np.ceil(confidence * CONFIDENCE_BINS).astype(np.int64) - 1, 0, CONFIDENCE_BINS - 1)
         mass = p[:, None] * DENSITY * (confidence - (margin > 0))
         return -np.sum(np.abs(np.bincount(bin_of.ravel(), mass.ravel())))
     missed = p * (1 - right) / (1 - p)

@@ -1,18 +1,18 @@
-"""Every exception Homeground raises on purpose, and the exit code each one ends the command with.
+"""Every exception that Homeground raises on purpose, with the exit code of the command.
 
-    HomegroundError                70  something we did not foresee
-    ├── UsageError                  2  an option or setting that cannot be followed
-    ├── DataError                   2  a file, row or column that cannot be read as asked
+    HomegroundError                70  an unexpected error
+    ├── UsageError                  2  an option or setting that is not possible
+    ├── DataError                   2  a file, row or column that cannot be read
     ├── CheckpointError             2  a checkpoint that cannot be found, opened or trusted
     ├── RunConflict                 2  a run folder that belongs to another recipe, data or checkpoint
     ├── TrainingFailed             70  a loss or gradient that is not finite
     ├── RunLocked                   3  another process is writing this run
-    ├── HubError                    4  the network or the Hub said no
+    ├── HubError                    4  the network or the Hub refused
     ├── DiskError                  74  no space, no permission, a write that failed
     └── Stopped               130/143  a signal; everything up to the last step is saved
 
-A message says what we got and where, what would be right, and what to do, in one or two sentences without a
-traceback. The messages are part of the product: tests read them.
+A message says what we got and where, what would be right, and what to do, in one line without a traceback. The
+messages are part of the product: tests read them.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from pathlib import Path
 
 
 class HomegroundError(Exception):
-    """The root of the family; catching it catches everything Homeground raises on purpose."""
+    """The base class of every exception that Homeground raises on purpose."""
 
     exit_code = 70
 
 
 class UsageError(HomegroundError):
-    """An option, setting or combination of settings that cannot be followed."""
+    """An option, setting or combination of settings that is not possible."""
 
     exit_code = 2
 
 
 class DataError(HomegroundError):
-    """A file, row or column that cannot be read as asked."""
+    """A file, row or column that cannot be read."""
 
     exit_code = 2
 
@@ -64,7 +64,7 @@ class RunConflict(HomegroundError):
 
 
 class TrainingFailed(HomegroundError):
-    """A loss or gradient that is not finite; the weights on disk are those of the last checkpoint."""
+    """A loss or gradient that is not finite; the weights on disk are those of the last snapshot."""
 
     exit_code = 70
 
@@ -76,7 +76,7 @@ class RunLocked(HomegroundError):
 
 
 class HubError(HomegroundError):
-    """The network or the Hub said no."""
+    """The network or the Hub refused a request."""
 
     exit_code = 4
 
@@ -88,7 +88,7 @@ class DiskError(HomegroundError):
 
 
 class Stopped(HomegroundError):
-    """A signal stopped the run after its state was saved; the same command goes on from there."""
+    """A signal stopped the run after its state was saved; the same command continues from there."""
 
     def __init__(self, message: str, *, signal_number: int) -> None:
         super().__init__(message)

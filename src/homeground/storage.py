@@ -29,7 +29,7 @@ MANIFEST_VERSION = 1
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Generator[None]:
-    """Hold the lock beside a run folder; the lock file says who has it."""
+    """Hold the lock beside a run folder; a file beside it names the process that has it."""
     path = folder.with_name(f".{folder.name}.lock")
     holder = path.with_suffix(".holder.json")
     lock = FileLock(path)
@@ -37,9 +37,11 @@ def locked(folder: Path) -> Generator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            by = read_json(holder) if holder.is_file() else {}
-            who = f"process {by['process']} on {by['host']} since {by['since']}" if by else "another process"
-            message = f"{folder} is being written by {who}; wait for it, or name another folder with --out"
+            owner = read_json(holder) if holder.is_file() else {}
+            name = (
+                f"process {owner['process']} on {owner['host']} since {owner['since']}" if owner else "another process"
+            )
+            message = f"{folder} is being written by {name}; wait for it, or name another folder with --out"
             raise RunLocked(message) from None
     try:
         write_json(holder, {"process": os.getpid(), "host": socket.gethostname(), "since": now()})
@@ -68,7 +70,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file atomically; NaN is refused because other readers would choke on it."""
+    """Write a JSON file atomically; NaN is refused because it is not valid JSON."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
@@ -111,7 +113,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Generator[Path]:
-    """Yield a temporary folder to fill; on leaving it is closed by a manifest and renamed to ``path``.
+    """Yield a temporary folder to fill; at the end it gets a manifest and is renamed to ``path``.
 
     An older folder at ``path`` is replaced only once the new one is complete.
     """
@@ -146,7 +148,7 @@ def write_manifest(folder: Path) -> None:
 
 
 def manifest_problem(folder: Path, *, besides: Collection[str] = ()) -> str | None:
-    """Return what is wrong with a folder closed by a manifest, or None when every file is as it was written.
+    """Return what is wrong with a folder that has a manifest, or None when every file is as it was written.
 
     The files named in ``besides`` may have changed.
     """
@@ -172,22 +174,22 @@ def file_hash(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def written_to(path: Path, otherwise: str = "choose a folder that can be written with --out") -> Generator[None]:
-    """Turn a failed write below into a DiskError that names the place and what to do, else ``otherwise``."""
+def written_to(path: Path, otherwise: str = "name a writable folder with --out") -> Generator[None]:
+    """Turn a failed write into a DiskError with its path and what to do, by default ``otherwise``."""
     try:
         yield
     except OSError as error:
         cause = os.strerror(error.errno) if error.errno else str(error)
         remedy = {
-            errno.ENOSPC: "free some space and give the same command again",
-            errno.EDQUOT: "free some space and give the same command again",
-            errno.EFBIG: "raise the limit on file sizes and give the same command again",
+            errno.ENOSPC: "free some space and run the same command again",
+            errno.EDQUOT: "free some space and run the same command again",
+            errno.EFBIG: "raise the limit on file sizes and run the same command again",
         }.get(error.errno or 0, otherwise)
-        raise DiskError(f"{path} could not be written ({cause}); nothing finished was lost; {remedy}") from error
+        raise DiskError(f"{path} could not be written ({cause}); finished work is kept; {remedy}") from error
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
+    """Sync a folder, so that a rename in it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeGuard
 
 LARGEST_IN_DIGITS = 1_000_000
-"""From this number on three digits and a power of ten are shown."""
+"""Larger numbers are written with three digits and a power of ten."""
 
 LARGEST_WITH_THOUSANDTHS = 100
-"""From this number on a terminal shows one decimal instead of three."""
+"""From this number on, a terminal shows one decimal instead of three."""
 
 MISSING = "–"
 """The sign for a number that is missing or not defined."""
@@ -32,9 +32,9 @@ class Ends(Protocol):
 
 
 def number(value: Any, decimals: int = 3) -> str:
-    """Return a number with fixed decimals and a true minus sign; what is not a finite number becomes a dash.
+    """Return a number with fixed decimals and a true minus sign; anything that is not a finite number becomes a dash.
 
-    From a million on, three digits and the power of ten are enough.
+    From a million on, it has three digits and a power of ten.
 
     >>> number(0.7714), number(-0.5, 2), number(None), number(float("nan")), number(800571252.46)
     ('0.771', '−0.50', '–', '–', '8.01e8')
@@ -48,7 +48,7 @@ def number(value: Any, decimals: int = 3) -> str:
 
 
 def signed(value: Any, decimals: int = 3) -> str:
-    """Return a number with its sign always written, except for zero.
+    """Return a number with its sign, also if it is positive; zero has none.
 
     >>> signed(0.085), signed(-0.012), signed(0.0001)
     ('+0.085', '−0.012', '0.000')
@@ -77,7 +77,7 @@ def in_terminal(value: float | None, *, sign: bool = False) -> str:
 
 
 def count(value: Any, noun: str = "", plural: str = "") -> str:
-    """Return a whole number with thousands set apart, and its noun in the right number.
+    """Return a whole number with thousands separators, and its noun in singular or plural.
 
     >>> count(1503, "pair"), count(1, "pair"), count(2, "entry", "entries"), count(None, "pair")
     ('1,503 pairs', '1 pair', '2 entries', '– pairs')
@@ -110,7 +110,7 @@ def percent(fraction: Any, decimals: int = 0) -> str:
 
 
 def probability(value: float) -> str:
-    """Return a probability in per cent, small ones with the digits that show that they are not 0.
+    """Return a probability in per cent, with more digits for small ones, so that they do not look like 0.
 
     >>> probability(0.756), probability(0.0123), probability(0.00042), probability(0.00000001)
     ('76%', '1.2%', '0.04%', 'under 0.01%')
@@ -130,7 +130,7 @@ def p_value(p: float) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """Return a length of time in the two units a person would use.
+    """Return a length of time in the one or two largest units.
 
     >>> duration(42.2), duration(210), duration(7400)
     ('42 s', '3 min 30 s', '2 h 3 min')
@@ -146,7 +146,7 @@ def duration(seconds: Any) -> str:
 
 
 def size(in_bytes: Any) -> str:
-    """Return a file size in the unit that keeps it short.
+    """Return a file size in the largest unit that fits.
 
     >>> size(512), size(83_500), size(90_900_000)
     ('512 B', '83.5 kB', '90.9 MB')
@@ -160,7 +160,7 @@ def size(in_bytes: Any) -> str:
 
 
 def shorten(text: Any, length: int) -> str:
-    """Return the text in at most ``length`` characters, a cut marked by an ellipsis.
+    """Return the text in at most ``length`` characters; a cut is marked by an ellipsis.
 
     >>> shorten("data scientist", 6)
     'data …'
@@ -170,7 +170,7 @@ def shorten(text: Any, length: int) -> str:
 
 
 def as_markdown(text: Any) -> str:
-    r"""Return a text that Markdown and HTML will show as it is, on one line.
+    r"""Return a text that Markdown and HTML show unchanged, on one line.
 
     >>> as_markdown("a|b <i> [x](y)")
     'a\\|b &lt;i&gt; \\[x\\]\\(y\\)'
@@ -180,14 +180,14 @@ def as_markdown(text: Any) -> str:
 
 
 def row_numbers(rows: Sequence[int], total: int | None = None, *, most: int = 20) -> str:
-    """Return row numbers as text, as many as a reader can use, of ``total`` rows if there are more than listed.
+    """Return the first ``most`` row numbers as text; ``total`` is their number if there are more than in ``rows``.
 
     >>> row_numbers([3, 8, 9], 5)
     '3, 8, 9 and 2 more'
     """
-    shown = ", ".join(str(row) for row in rows[:most])
-    left = (len(rows) if total is None else total) - min(len(rows), most)
-    return f"{shown} and {left} more" if shown and left > 0 else shown
+    listed = ", ".join(str(row) for row in rows[:most])
+    rest = (len(rows) if total is None else total) - min(len(rows), most)
+    return f"{listed} and {rest} more" if listed and rest > 0 else listed
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

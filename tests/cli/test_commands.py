@@ -135,7 +135,7 @@ def test_a_dry_run_counts_the_trials_of_a_search(
         steps.append(json.loads(capsys.readouterr().out)["steps"])
     assert steps[1] == 4 * steps[0]
     assert run([*arguments, *more]) == 0
-    assert "4 trials in all; none of them begins after 9 minutes" in capsys.readouterr().out
+    assert "4 trials in total; none starts after 9 minutes" in capsys.readouterr().out
 
 
 def test_a_dry_run_counts_the_shares_of_a_learning_curve(
@@ -148,7 +148,7 @@ def test_a_dry_run_counts_the_shares_of_a_learning_curve(
         steps.append(json.loads(capsys.readouterr().out)["steps"])
     assert steps[1] == pytest.approx(1.9 * steps[0], rel=0.02)
     assert run([*arguments, "--learning-curve"]) == 0
-    assert "trainings on 5%, 10%, 25%, 50% of them counted in" in capsys.readouterr().out
+    assert "including training runs on 5%, 10%, 25%, 50% of them" in capsys.readouterr().out
 
 
 def test_a_learning_curve_is_printed_with_what_it_suggests(
@@ -197,7 +197,7 @@ def test_evaluate_compare_predict_and_report(
 
 def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(finished.folder), "--out", "elsewhere.html"]) == 2
-    assert "--out goes with --titles" in capsys.readouterr().err
+    assert "--out needs --titles" in capsys.readouterr().err
     assert not Path("elsewhere.html").exists()
 
 
@@ -223,8 +223,8 @@ def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.Capture
         (["adapt", "empty.csv"], "empty.csv: is empty"),
         (["adapt", "few.csv"], "expected at least 10"),
         (["adapt", "semicolon.csv"], "--delimiter"),
-        (["predict", "minilm"], "give either texts or --input and --output"),
-        (["report", "."], "is no finished run"),
+        (["predict", "minilm"], "expected either texts or --input and --output"),
+        (["report", "."], "is not a finished run"),
         (["frobnicate"], "No such command"),
         (["convert", "gone"], "gone"),
     ],

@@ -23,7 +23,7 @@ from homeground.data.tokenized import tokenize
 from homeground.engines import ENGINES, open_engine
 from homeground.engines.model import Batch, ClassifierHead, Engine, Head, MaskedHead, Model, Outputs, StepResult
 from homeground.errors import CheckpointError
-from homeground.recipe.sections import Encoder, Training
+from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 TEXTS = [
     "bank",
@@ -151,12 +151,12 @@ class Subject:
         **settings: Any,
     ) -> Model:
         """Open the checkpoint, or another folder, to be trained; with ``loss=None`` to be measured only."""
-        training = Training(**{"precision": "fp32", "weight_decay": 0.1, **settings})
+        training = TrainingSettings(**{"precision": "fp32", "weight_decay": 0.1, **settings})
         return self.engine.open_model(
             open_checkpoint(str(folder or self.folder)),
             head=self.head,
             loss=self.case.losses[0] if loss == "" else loss,
-            encoder=Encoder(dropout=dropout),
+            encoder=EncoderSettings(dropout=dropout),
             training=None if loss is None else training,
             seed=seed,
             labels=() if folder else self.case.labels,

@@ -53,5 +53,5 @@ def test_seeds_are_counted_and_named(
     for more, counted in ((["--seeds", "5"], True), ([], False)):
         assert command([*arguments, *more]) == 0
         first, *rest = capsys.readouterr().out.splitlines()
-        assert ("5 seeds counted in" in first) is counted
+        assert ("including 5 seeds" in first) is counted
         assert not any("seeds" in line for line in rest)

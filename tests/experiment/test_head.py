@@ -109,13 +109,13 @@ def test_relu_lets_every_training_vector_pass(tmp_path: Path) -> None:
 
 
 def test_microbatches_change_nothing_without_dropout(tmp_path: Path) -> None:
-    from homeground.recipe.sections import Training
+    from homeground.recipe.sections import TrainingSettings
 
     folder = lively(tmp_path / "tiny", "bert", dropout=0.0)
     weights: list[dict[str, Any]] = []
     for size in (None, 5):
         torch.manual_seed(0)
-        model, task, rows = opened(folder, texts=24, training=Training(microbatch_size=size, precision="fp32"))
+        model, task, rows = opened(folder, texts=24, training=TrainingSettings(microbatch_size=size, precision="fp32"))
         batch, denominator = task.collate(rows, np.arange(24), "training")
         assert model.train_step(batch, denominator, 1e-3, 0).finite
         weights.append({name: value.clone() for name, value in model.body.state_dict().items()})

@@ -161,7 +161,7 @@ def test_a_search_finds_the_rate_that_the_recipe_lacks_and_asks_the_test_once(
     measured = [row["validation/pearson"] for row in rows if "train/loss" not in row]
     assert max(measured) == chosen["score"]
     assert tomllib.loads((run.folder / "recipe.toml").read_text())["training"]["learning_rate"] == 1e-9
-    assert f"at most {chosen['learning_rate']:g}, chosen on validation among 3 trials" in (
+    assert f"at most {chosen['learning_rate']:g}, selected on validation from 3 trials" in (
         run.model_folder / "README.md"
     ).read_text(encoding="utf-8")
     assert not list(run.folder.rglob("checkpoints"))

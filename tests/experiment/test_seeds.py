@@ -131,11 +131,11 @@ def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(
     assert "this is about the recipe, and the model that is kept is that of the first seed" in scores["sentence"]
     page = run.report.read_text(encoding="utf-8")
     assert '<section aria-labelledby="seeds">' in page
-    assert "the luck of training, which 5 trainings show" in page
-    assert "not the luck of one training" not in page
-    assert "covers test pairs and trainings" in page and "built-in" not in page
+    assert "the variance between training runs, estimated from 5 runs" in page
+    assert "not the variance between training runs" not in page
+    assert "covers test pairs and training runs" in page and "built-in" not in page
     card = (run.model_folder / "README.md").read_text(encoding="utf-8")
-    assert "This model is the first of them, with seed 0" in card
+    assert "This model is that of the first run, with seed 0" in card
     assert command(["adapt", str(run.folder / "recipe.toml"), "--out", str(run.folder), "--quiet"]) == 0
     lines = capsys.readouterr().out
     own = scores["seeds"]["saved_model"]
@@ -151,7 +151,7 @@ def test_nothing_is_left_over_but_what_each_training_predicts(both: tuple[Run, R
 
 def test_a_run_with_one_training_says_that_its_interval_covers_test_items_only(finished: Run) -> None:
     page = finished.report.read_text(encoding="utf-8")
-    assert "The interval covers the choice of test pairs only, not the luck of one training." in page
+    assert "The interval covers the choice of test pairs only, not the variance between training runs." in page
     assert "--seeds 5" in page
     assert 'id="seeds"' not in page
     assert finished.scores["seeds"] is None

@@ -91,7 +91,7 @@ def test_the_verdict_on_general_ability_rests_on_pairs_that_did_not_choose(kept:
     assert abs(general["examples"] - 200) < 20
     assert general["before"] == pytest.approx(1.0, abs=1e-3)
     card = (kept.model_folder / "README.md").read_text(encoding="utf-8")
-    assert f"the weights lie {100 * merging['weight']:.0f}% of the way from the checkpoint" in card
+    assert f"they are {100 * merging['weight']:.0f}% of the way from the checkpoint" in card
     assert 'id="merging"' in (kept.folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -239,7 +239,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(write_csv: Callable[..., Path], body:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Stopped):
-        homeground.adapt(data, out=str(tmp_path / "halves"), listen=interrupt, **settings)
+        homeground.adapt(data, out=str(tmp_path / "halves"), on_event=interrupt, **settings)
     halves = homeground.adapt(data, out=str(tmp_path / "halves"), **settings)
     for name in ("model.safetensors", "config.json"):
         assert (whole.model_folder / name).read_bytes() == (halves.model_folder / name).read_bytes()

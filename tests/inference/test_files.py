@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 import homeground
 from homeground.cli import run
 from homeground.errors import CheckpointError, DataError, UsageError
-from homeground.inference.files import Done, predict_file
+from homeground.inference.files import RowCounts, predict_file
 from homeground.results.run import Run
 
 
@@ -126,7 +126,7 @@ def test_a_target_that_cannot_be_written_is_told_and_nothing_is_left(
     model = homeground.load(finished)
     with pytest.raises(UsageError, match=r"ending in \.csv, \.jsonl, \.npy"):
         predict_file(model, source, tmp_path / "out.xlsx")
-    with pytest.raises(DataError, match="which column holds the text"):
+    with pytest.raises(DataError, match="no column for the text was found"):
         predict_file(model, write_csv("odd.csv", ["a", "b"], [["x", "y"]]), tmp_path / "out.csv")
     pairs = write_csv("pairs.csv", ["text_1", "text_2"], [["x", "y"]])
     with pytest.raises(UsageError, match="one text column"):
@@ -161,11 +161,11 @@ def test_no_column_of_the_file_is_overwritten(encoder: Path, write_csv: Callable
 def test_a_row_with_an_empty_text_stays_in_its_place_without_a_prediction(
     encoder: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr("homeground.inference.files.CHUNK", chunk)
+    monkeypatch.setattr("homeground.inference.files.ROWS_PER_CHUNK", chunk)
     model = homeground.load(encoder)
     source = write_csv("texts.csv", ["text", "id"], [["", "1"], ["  ", "2"], ["bank", "3"], ["\t", "4"]])
     bank = model.encode(["bank"])[0]
-    assert predict_file(model, source, tmp_path / "out.npy") == Done(rows=4, empty=3)
+    assert predict_file(model, source, tmp_path / "out.npy") == RowCounts(rows=4, empty=3)
     vectors = np.load(tmp_path / "out.npy")
     assert np.isnan(vectors[[0, 1, 3]]).all()
     assert np.array_equal(vectors[2], bank)
@@ -193,7 +193,7 @@ def test_the_file_is_read_as_told(encoder: Path, tmp_path: Path, capsys: pytest.
     assert "2 of 2 rows (100%)" in capsys.readouterr().err
     assert run([*command, *reading, *names, "--text-1", "body"]) == 2
     assert run(["predict", str(encoder), "bank", "loan", "--delimiter", ";"]) == 2
-    assert "--delimiter: for the FILE of --input only" in capsys.readouterr().err
+    assert "--delimiter: only for the FILE of --input" in capsys.readouterr().err
 
 
 def test_a_bad_row_far_into_the_file_is_told_before_anything_is_predicted(encoder: Path, tmp_path: Path) -> None:
@@ -201,7 +201,9 @@ def test_a_bad_row_far_into_the_file_is_told_before_anything_is_predicted(encode
     source.write_text('{"text": "bank"}\n' * 9 + '{"text": 5}\n')
     told: list[int] = []
     with pytest.raises(DataError, match='row 10: column "text" holds 5; expected text'):
-        predict_file(homeground.load(encoder), source, tmp_path / "out.csv", told=lambda done, _: told.append(done))
+        predict_file(
+            homeground.load(encoder), source, tmp_path / "out.csv", on_progress=lambda done, _: told.append(done)
+        )
     assert not told
     assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
@@ -218,8 +220,8 @@ def test_a_number_too_large_is_told_and_never_written_as_infinity(encoder: Path,
 def test_memory_does_not_grow_with_the_rows(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str
 ) -> None:
-    monkeypatch.setattr("homeground.inference.files.CHUNK", 50)
-    monkeypatch.setattr("homeground.data.opening.BYTES_AT_ONCE", 1 << 12)
+    monkeypatch.setattr("homeground.inference.files.ROWS_PER_CHUNK", 50)
+    monkeypatch.setattr("homeground.data.opening.PIECE", 1 << 12)
     model = homeground.load(encoder)
     # Stands for the model, which is not what is measured and would take a minute.
     monkeypatch.setattr(model, "encode", lambda texts: np.ones((len(texts), 8), np.float32))
@@ -239,7 +241,7 @@ def test_a_text_given_as_the_model_is_a_checkpoint_that_is_not_there(capsys: pyt
     for name in ("a great film " * 500, f"{'a' * 3000}/{'b' * 3000}", "x" * 5000):
         assert run(["predict", name, "bank", "loan"]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("homeground: there is no folder")
+        assert error.startswith("homeground: ") and "is not a folder" in error
         assert len(error) < 400
 
 

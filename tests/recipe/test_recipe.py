@@ -45,13 +45,13 @@ def test_flags_overrule_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "no data is named"),
+        ({}, "no data; give the file"),
         ({"batch_size": 0}, "--batch-size (recipe: training.batch_size): got 0; expected"),
-        ({"bach_size": 3}, 'no setting is called "bach_size"; did you mean "batch_size"?'),
+        ({"bach_size": 3}, 'unknown setting "bach_size"; did you mean "batch_size"?'),
         ({"loss": "hinge"}, "--loss (recipe: training.loss): got 'hinge'; expected 'auto', 'angular_mse'"),
         ({"test": "1.5"}, "--test (recipe: split.test): got 1.5; expected"),
         ({"header": False}, "--no-header needs --columns"),
-        ({"cross_fit": 5, "test": "test.csv"}, "--cross-fit tests every example"),
+        ({"cross_fit": 5, "test": "test.csv"}, "--cross-fit tests all examples"),
         ({"train_size": 10}, "--train-size needs --split ordered"),
         ({"optimizer": "adam", "weight_decay": 0.1}, "--optimizer adam has no weight decay"),
         ({"score_range": "5"}, "--score-range"),
@@ -82,7 +82,7 @@ def test_the_defaults_of_a_task_fill_in_what_was_not_given() -> None:
 
 
 def test_an_unknown_name_in_toml_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r'no setting is called "training.epoch"; did you mean "training.epochs"'):
+    with pytest.raises(UsageError, match=r'unknown setting "training.epoch"; did you mean "training.epochs"'):
         make_recipe({"data": "x.csv", "training": {"epoch": 1}})
 
 
@@ -93,7 +93,7 @@ def test_a_section_that_is_no_table_is_refused() -> None:
 
 def test_toml_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("epochs = = 3")
-    with pytest.raises(UsageError, match=r"broken.toml: is not TOML"):
+    with pytest.raises(UsageError, match=r"broken.toml: not valid TOML"):
         read_recipe(tmp_path / "broken.toml")
     with pytest.raises(UsageError, match=r"gone.toml: cannot be read"):
         read_recipe(tmp_path / "gone.toml")

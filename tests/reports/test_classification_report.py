@@ -50,9 +50,9 @@ def test_the_page_speaks_of_texts_and_labels_and_never_of_pairs_of_a_test(tmp_pa
 
     assert "test pair" not in text
     assert "given similarities" not in text
-    assert "Of these, with labels that contradict each other" in text
+    assert "Of these, with contradicting labels" in text
     assert "with a head fitted on top of it" in text
-    assert "What got better" not in text
+    assert "Pairs with the largest changes" not in text
 
 
 def test_pairs_of_texts_with_labels_are_called_pairs(tmp_path: Path) -> None:
@@ -70,10 +70,10 @@ def test_pairs_of_texts_with_labels_are_called_pairs(tmp_path: Path) -> None:
 
 def test_every_metric_is_explained_in_words(tmp_path: Path) -> None:
     for kind in ("reviews", "topics"):
-        text = page_of(tmp_path / kind, kind).text.split("The scores")[1].split("What was lost")[0]
+        text = page_of(tmp_path / kind, kind).text.split("The scores")[1].split("General ability")[0]
         measured = FILES[kind]["scores.json"]["after"]
-        assert not [name for name in measured if name in text.split("Class by class")[0]]
-        assert text.split("Class by class")[0].count(" is better.") == len(measured)
+        assert not [name for name in measured if name in text.split("Scores by class")[0]]
+        assert text.split("Scores by class")[0].count(" is better.") == len(measured)
 
 
 CONFUSION = {
@@ -93,13 +93,13 @@ def test_confusions_are_counted_and_coloured_by_what_is_right(tmp_path: Path) ->
     before, after, change = cells[:9], cells[9:18], cells[18:27]
 
     assert [text for _, _, text in before] == ["5", "5", "·", "2", "8", "·", "1", "·", "9"]
-    assert after[1][1] == "cat, taken for dog: 1 of 10"
+    assert after[1][1] == "cat, predicted as dog: 1 of 10"
     assert [text for _, _, text in change] == ["+4", "−4", "·", "+2", "−2", "·", "−1", "·", "+1"]
     # More right and less wrong are one colour, the reverse the other.
     assert change[0][0] == change[1][0]
     assert change[3][0] == change[4][0] != change[0][0]
-    assert "Of 30 test texts 8 were in a wrong class before and 5 after" in page.text
-    assert "dog taken for cat 2 4 40% cat taken for dog 5 1 10% owl taken for cat 1 0 0%" in page.text
+    assert "Of 30 test texts, 8 were misclassified before and 5 after" in page.text
+    assert "dog predicted as cat 2 4 40% cat predicted as dog 5 1 10% owl predicted as cat 1 0 0%" in page.text
 
 
 def test_many_classes_are_a_fine_grid_of_what_is_not_empty(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_many_classes_are_a_fine_grid_of_what_is_not_empty(tmp_path: Path) -> No
     filled = [sum(value > 0 for row in confusion[side] for value in row) for side in ("before", "after")]
     assert [grid.split("</figure>")[0].count("<title>") for grid in grids[:2]] == filled
     assert 'class="heat' not in html
-    assert "Confused most often" in page.text
+    assert "Most frequent confusions" in page.text
     assert len(html) < 600_000
 
 
@@ -124,7 +124,7 @@ def test_a_moderate_number_of_classes_has_names_and_no_counts(tmp_path: Path) ->
 
     maps = [attributes for tag, attributes in page.tags if tag == "table" and "heat" in (attributes.get("class") or "")]
     assert [attributes["class"] for attributes in maps] == ["heat dense"] * 3
-    assert "No test text was in a wrong class." in page.text
+    assert "No test text was misclassified." in page.text
 
 
 @pytest.mark.parametrize("matrix", [[[1, 2]], [[1, 2], [3]], [[1, -1], [0, 1]], [[1, "2"], [0, 1]]])
@@ -138,14 +138,14 @@ def test_a_confusion_matrix_that_does_not_fit_is_refused(tmp_path: Path, matrix:
 def test_several_labels_a_text_have_no_confusion_matrix(tmp_path: Path) -> None:
     text = page_of(tmp_path / "run", "topics").text
 
-    assert "What is taken for what" not in text
+    assert "Confusion matrix" not in text
     assert "Exact match" in text
-    assert "An answer is right only if it names all labels and no other" in text
+    assert "A prediction is right only if it has all labels and no other" in text
 
 
 @pytest.mark.parametrize("kind", ["news-zh", "intents", "topics"])
 def test_the_classes_found_worst_stand_first(tmp_path: Path, kind: str) -> None:
-    text = page_of(tmp_path / "run", kind).text.split("Class by class")[1]
+    text = page_of(tmp_path / "run", kind).text.split("Scores by class")[1]
     rows = FILES[kind]["scores.json"]["per_class"]["after"]
 
     places = [text.index(f" {row['label']} ") for row in sorted(rows, key=lambda row: row["f1"])]
@@ -159,9 +159,9 @@ def test_the_calibration_error_is_told_in_words(tmp_path: Path) -> None:
         change = {"reliability": {"before": bins, "after": bins}}
         return page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update(change)).text
 
-    assert "surer than it should be: its mean confidence is 90%, and 70% is right" in stated(0.9, 0.7)
-    assert "less sure than it could be" in stated(0.6, 0.7)
-    assert "as sure as it should be" in stated(0.71, 0.7)
+    assert "overconfident: its mean confidence is 90%, and 70% of its answers are right" in stated(0.9, 0.7)
+    assert "underconfident" in stated(0.6, 0.7)
+    assert "well calibrated" in stated(0.71, 0.7)
 
 
 def test_bins_without_answers_are_not_drawn(tmp_path: Path) -> None:
@@ -195,13 +195,13 @@ def test_fixed_broken_and_the_surest_mistakes_are_listed_by_confidence(tmp_path:
         files["examples.jsonl"] = lines
         files["scores.json"] |= change
 
-    text = page_of(tmp_path / "run", "reviews", replace).text.split("What was fixed, what was broken")[1]
-    text = text.split("How it learned")[0]
+    text = page_of(tmp_path / "run", "reviews", replace).text.split("Fixed and broken predictions")[1]
+    text = text.split("Training")[0]
     _, fixed, broken = re.split(r"Fixed Text|Broken Text", text)
-    broken, mistakes = broken.split("Surest mistakes")
+    broken, mistakes = broken.split("Most confident errors")
 
     assert "right before and after 1 20% fixed 2 40% broken 1 20% wrong before and after 1 20%" in text
-    assert "with probability 1.00 " in text
+    assert "with a probability of 1.00 " in text
     assert re.findall(r"text (\d)", fixed) == ["2", "1"]
     assert re.findall(r"text (\d)", broken) == ["3"]
     assert re.findall(r"text (\d)", mistakes) == ["4", "3"]
@@ -214,8 +214,10 @@ def test_an_answer_with_several_labels_shows_which_are_missed(tmp_path: Path) ->
     ]
     text = page_of(tmp_path / "run", "topics", lambda files: files.update({"examples.jsonl": lines})).text
 
-    assert "Fixed Text Given Before After text 1 row 1 a b a c b missed sure 0.40 b a sure 0.80 Broken" in text
-    assert "Broken Text Given Before After text 2 row 2 none none sure 0.90 c sure 0.70 Surest" in text
+    assert (
+        "Fixed Text Label Before After text 1 row 1 a b a c b missed confidence 0.40 b a confidence 0.80 Broken" in text
+    )
+    assert "Broken Text Label Before After text 2 row 2 none none confidence 0.90 c confidence 0.70 Most" in text
 
 
 @pytest.mark.parametrize(
@@ -225,17 +227,17 @@ def test_the_probability_of_mcnemars_test_is_never_zero(tmp_path: Path, p: float
     change = {"mcnemar": {"fixed": 9, "broke": 1, "p": p}}
     text = page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update(change)).text
 
-    assert (f"with probability {told}" in text) if p else (told not in text)
+    assert (f"with a probability of {told}" in text) if p else (told not in text)
 
 
 def test_the_head_and_the_search_show_what_was_chosen(tmp_path: Path) -> None:
-    text = page_of(tmp_path / "run", "reviews").text.split("What was tried")[1].split("The data")[0]
+    text = page_of(tmp_path / "run", "reviews").text.split("Selection on validation")[1].split("The data")[0]
 
-    assert "chose C 1 (first token)" in text
+    assert "C = 1 (first token) has the lowest validation loss" in text
     assert "the mean of all token vectors reached 0.6000" in text
-    assert text.count("chosen 0.6100") == 1
-    assert "3e−5 4 2 min 4 s chosen 0.780" in text
-    assert text.count("chosen 0.7") == 1
+    assert text.count("selected 0.6100") == 1
+    assert "3e−5 4 2 min 4 s selected 0.780" in text
+    assert text.count("selected 0.7") == 1
     assert "3e−4 failed (step 9) 4 4 s –" in text
 
 
@@ -250,12 +252,12 @@ def test_a_gain_on_a_handful_of_texts_is_explained(tmp_path: Path) -> None:
     change = {"verdict": "NO EVIDENCE", "sentence": "NO EVIDENCE: …", "mcnemar": {"fixed": 4, "broke": 0, "p": 0.125}}
     text = page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update(change)).text
 
-    assert "the gain cannot be counted: the two models differ on 4 test texts only" in text
+    assert "the gain does not count: the two models differ on only 4 test texts" in text
     assert "Test again with more texts" in text
 
 
 def test_no_evidence_advises_the_checkpoint_with_its_head(tmp_path: Path) -> None:
-    assert "Keep the checkpoint as it is, with a head on top" in page_of(tmp_path / "run", "news-zh").text
+    assert "Keep the checkpoint unchanged, with a head on top" in page_of(tmp_path / "run", "news-zh").text
 
 
 SCORES = FILES["reviews"]["scores.json"]
@@ -299,9 +301,9 @@ def test_a_class_of_too_few_texts_has_no_interval_and_says_so(tmp_path: Path) ->
             side[0] |= {"support": 2, "low": None, "high": None}
 
     plain, rare = (page_of(tmp_path / name, "reviews", todo).text for name, todo in (("a", None), ("b", change)))
-    assert "too few" not in plain.split("Class by class")[1].split("What was lost")[0]
+    assert "too few" not in plain.split("Scores by class")[1].split("General ability")[0]
     assert re.search(r"2 texts, too few", rare)
-    assert "too few for any interval, none is drawn" in rare
+    assert "too few for an interval, none is drawn" in rare
 
 
 def test_too_few_of_a_class_is_not_told_as_too_few_units(tmp_path: Path) -> None:
@@ -309,5 +311,5 @@ def test_too_few_of_a_class_is_not_told_as_too_few_units(tmp_path: Path) -> None
         files["scores.json"] |= {"verdict": "TOO FEW", "sentence": "TOO FEW: rare", "units_needed": 777}
 
     text = page_of(tmp_path / "run", "reviews", change).text
-    assert "a class that hardly occurs" in text
+    assert "a very rare class" in text
     assert "At least 777 independent units" in text

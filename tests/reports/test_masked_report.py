@@ -49,8 +49,8 @@ def test_the_page_is_inert_and_speaks_of_documents_and_never_of_pairs(masked: Ru
         assert expected in opening
     # Pairs and texts are what other tasks have; this one has documents.
     assert not re.search(r"\bpairs?\b", page.text)
-    assert "What got better, what got worse" not in page.text
-    assert "Where the right partner stood" not in page.text
+    assert "Pairs with the largest changes" not in page.text
+    assert "Rank of the right partner" not in page.text
     assert "contradict each other" not in page.text
     assert "Second texts" not in page.text
     assert "Sentences of test documents are shown on this page" in page.text
@@ -58,9 +58,9 @@ def test_the_page_is_inert_and_speaks_of_documents_and_never_of_pairs(masked: Ru
 
 def test_blanks_show_the_sentence_the_word_and_both_sides(masked: Run, tmp_path: Path) -> None:
     text = page_of(masked, tmp_path / "run").text
-    assert "Filling in blanks" in text
+    assert "Predictions for masked words" in text
     blank = masked.scores["blanks"][0]
-    assert f"hidden: {blank['word']}" in re.sub(r"\s+", " ", text)
+    assert f"masked: {blank['word']}" in re.sub(r"\s+", " ", text)
     for side in ("before", "after"):
         assert blank[side]["likeliest"][0]["token"] in text
 
@@ -76,8 +76,8 @@ def test_words_are_listed_with_their_losses(masked: Run, tmp_path: Path) -> None
 def test_without_blanks_and_words_their_sections_are_left_out(masked: Run, tmp_path: Path) -> None:
     nothing = {"blocks": 0, "masked": 0, "words": 0, "improved": [], "worse": []}
     page = page_of(masked, tmp_path / "run", lambda scores: scores.update(blanks=[], improved_words=nothing))
-    assert "Filling in blanks" not in page.text
-    assert "Words it learned to expect" not in page.text
+    assert "Predictions for masked words" not in page.text
+    assert "Words with the largest changes" not in page.text
 
 
 def test_a_text_cannot_become_a_part_of_the_page(masked: Run, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_every_metric_is_explained_and_perplexities_with_their_limit(masked: Run
 
 def test_cross_fitted_exhibits_say_that_the_model_knew_the_documents(masked: Run, tmp_path: Path) -> None:
     page = page_of(masked, tmp_path / "run", lambda scores: scores.update(cross_fit=5))
-    assert page.text.count("has learned from these documents") == 2
+    assert page.text.count("was trained on these documents") == 2
 
 
 def test_numbers_that_are_too_long_to_read_are_shortened(masked: Run, tmp_path: Path) -> None:

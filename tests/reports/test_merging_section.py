@@ -43,14 +43,14 @@ def page(folder: Path, chosen: float) -> str:
 
 def test_the_report_shows_every_weight_and_which_was_chosen(tmp_path: Path) -> None:
     html = page(tmp_path, 0.5)
-    assert "The weights lie 50% of the way" in html
+    assert "The saved weights are 50% of the way" in html
     assert html.count('<circle class="dot after') >= 11
     assert html.count('class="dot after chosen"') == 1
     assert "+0.090" in html and "−0.020" in html
 
 
 def test_the_report_says_where_nothing_was_kept(tmp_path: Path) -> None:
-    assert "<strong>nothing was kept</strong>" in page(tmp_path, 0.0)
+    assert "<strong>nothing was merged</strong>" in page(tmp_path, 0.0)
 
 
 def test_the_reason_why_nothing_was_kept_is_the_true_one(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_the_reason_why_nothing_was_kept_is_the_true_one(tmp_path: Path) -> None
 
     write_sample_run(tmp_path / "cheap", change=cheap)
     html = render(read_run(tmp_path / "cheap"))
-    assert "gained anything in the domain" in html
-    assert "cost more general ability than was allowed" not in html
+    assert "with an allowed loss of general ability improved the domain" in html
+    assert "lost more general ability than is allowed" not in html
 
 
 def test_a_run_without_merging_has_no_such_section(tmp_path: Path) -> None:

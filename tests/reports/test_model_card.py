@@ -85,13 +85,13 @@ def test_the_scores_are_said_to_be_of_what_they_are_of(tmp_path: Path) -> None:
     assert measured_on(card(tmp_path / "pairs")) == {("held-out test pairs of the domain", "test")}
     assert measured_on(card(tmp_path / "texts", kind="reviews")) == {("held-out test texts of the domain", "test")}
     assert measured_on(card(tmp_path / "seen", change=learned)) == {("test pairs of the domain", "test")}
-    sister = "pairs of the domain, each scored by a sister model that did not learn from it"
-    assert measured_on(card(tmp_path / "small", kind="too-few")) == {(sister, "cross-fitted")}
+    fold = "pairs of the domain, each scored by a model that was not trained on it"
+    assert measured_on(card(tmp_path / "small", kind="too-few")) == {(fold, "cross-fitted")}
 
 
-def test_the_card_of_a_cross_fitted_run_says_that_sister_models_were_measured(tmp_path: Path) -> None:
+def test_the_card_of_a_cross_fitted_run_says_that_the_models_of_the_folds_were_measured(tmp_path: Path) -> None:
     text = card(tmp_path / "small", kind="too-few").text
-    assert "each scored by one of 5 sister models that did not learn from it; this model learned from all" in text
+    assert "each scored by one of 5 models, which was not trained on it; this model was trained on all of them" in text
     assert "none of which was in the training data" not in text
 
 
@@ -124,8 +124,8 @@ def test_the_card_of_a_classifier_says_how_it_is_used(tmp_path: Path, kind: str)
     assert "homeground.load(" in made.text
     assert "sentence_transformers" not in made.text
     assert "arccos" not in made.text
-    assert ("It knows 2 classes: negative, positive." in made.text) == (kind == "reviews")
-    assert ("It knows 77 classes." in made.text) == (kind == "intents")
+    assert ("It predicts 2 classes: negative, positive." in made.text) == (kind == "reviews")
+    assert ("It predicts 77 classes." in made.text) == (kind == "intents")
     assert ("top_k=None" in made.text) == (kind == "topics")
 
 
@@ -142,8 +142,8 @@ def test_the_card_says_where_the_pipeline_reads_less_than_was_learned(tmp_path: 
     def change(files: Files) -> None:
         files["recipe.toml"]["encoder"] = {"truncation": "head_and_tail"}
 
-    assert "the beginning only" in card(tmp_path / "run", kind="reviews", change=change).text
-    assert "the beginning only" not in card(tmp_path / "plain", kind="reviews").text
+    assert "reads only the beginning" in card(tmp_path / "run", kind="reviews", change=change).text
+    assert "reads only the beginning" not in card(tmp_path / "plain", kind="reviews").text
 
 
 def test_the_card_of_a_classifier_holds_no_text_of_the_data(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_class_names_from_outside_break_neither_yaml_nor_markdown(tmp_path: Path
     change = {"classes": [payload, "b"]}
     made = card(tmp_path / "run", kind="reviews", change=lambda files: files["scores.json"].update(change))
 
-    assert "It knows 2 classes" in made.text
+    assert "It predicts 2 classes" in made.text
     assert "<script" not in made.text
     assert "<img" not in made.text
     assert "<svg" not in made.text

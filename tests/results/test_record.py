@@ -33,8 +33,16 @@ def test_a_run_of_version_0_1_is_read_without_loss(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("labelled", ["What was kept", "The luck of training", "Class by class", "each was scored by one of 5 models"]),
-        ("pairs", ["What the model takes for similar", "Similarities by given level", "98 test pairs"]),
+        (
+            "labelled",
+            [
+                "Merged weights",
+                "Variance between training runs",
+                "Scores by class",
+                "each was scored by one of 5 models",
+            ],
+        ),
+        ("pairs", ["Similarity of titles", "Similarities by target", "98 test pairs"]),
     ],
 )
 def test_a_run_of_version_0_1_still_has_a_report_a_card_and_lines(tmp_path: Path, name: str, shown: list[str]) -> None:

@@ -13,7 +13,7 @@ from homeground.errors import DataError, HomegroundError
 from homeground.statistics import classification
 from homeground.statistics.bootstrap import paired_difference
 from homeground.statistics.classification import (
-    BINS,
+    CONFIDENCE_BINS,
     GREATER_IS_BETTER,
     Changes,
     confusion,
@@ -123,7 +123,7 @@ def test_calibration_error_is_that_of_the_reliability_diagram():
         decisions = sum(each["count"] for each in bins)
         gaps = [each["count"] * abs(each["confidence"] - each["accuracy"]) for each in bins]
         assert sum(gaps) / decisions == pytest.approx(measured(probabilities, labels)["ece"])
-        assert len(bins) <= BINS
+        assert len(bins) <= CONFIDENCE_BINS
         assert [each["confidence"] for each in bins] == sorted(each["confidence"] for each in bins)
 
 
@@ -152,7 +152,7 @@ def test_sums_may_carry_leading_axes():
 def test_scores_of_no_texts_are_undefined():
     for multi_label in (False, True):
         for name, metric in metrics(3, multi_label).items():
-            assert np.isnan(metric(np.zeros(3 + 9 + BINS))), name
+            assert np.isnan(metric(np.zeros(3 + 9 + CONFIDENCE_BINS))), name
 
 
 def test_the_statistics_of_many_classes_stay_compact():

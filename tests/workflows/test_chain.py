@@ -121,9 +121,9 @@ def test_texts_of_the_test_are_left_out_of_the_domain_wherever_they_stand(chaine
 def test_the_last_step_reports_what_the_first_one_contributed(chained: tuple[Path, dict[str, Any]]) -> None:
     folder, record = chained
     page = (folder / "out/adapted/report.html").read_text(encoding="utf-8")
-    assert "What the first step contributed" in page
+    assert "The contribution of the domain step" in page
     assert record["sentence"].partition(": ")[2] in page
-    assert "What the first step contributed" not in (folder / "out/plain/report.html").read_text(encoding="utf-8")
+    assert "The contribution of the domain step" not in (folder / "out/plain/report.html").read_text(encoding="utf-8")
 
 
 def test_the_same_chain_again_trains_nothing_and_says_the_same(
@@ -162,7 +162,7 @@ def test_texts_of_the_test_that_are_kept_are_counted_and_said(
     # Without their labels they block no verdict.
     assert record["seen_in_training"] == {"plain": 0, "adapted": 0}
     assert command(["adapt", str(path), "--set", "keep_test_texts=true", "--quiet"]) == 0
-    assert "the domain step learned a text, without its label" in capsys.readouterr().out
+    assert "the domain step was trained on texts of" in capsys.readouterr().out
 
 
 def test_cross_fitted_data_is_compared_by_what_each_fold_predicted(tmp_path: Path, body: Path) -> None:
@@ -251,7 +251,7 @@ def test_every_field_of_the_record_is_described(chained: tuple[Path, dict[str, A
 def test_a_chain_is_told_from_a_recipe(tmp_path: Path, body: Path) -> None:
     path = write_chain(tmp_path, body)
     assert is_chain(path)
-    with pytest.raises(UsageError, match="holds a chain of steps"):
+    with pytest.raises(UsageError, match="the recipe of a chain"):
         homeground.adapt(path)
     path.write_text('data = "labelled.csv"\ntask = "classification"\n')
     assert not is_chain(path)

@@ -157,7 +157,7 @@ def test_one_that_learned_from_the_examples_is_left_out_of_the_choice(
     ]
     assert run(["compare", "--checkpoints", run_name, str(encoder), str(data)]) == 0
     out = capsys.readouterr().out
-    assert "learned from these examples" in out
+    assert "trained on these examples" in out
     assert "stands alone" in out
     fresh = write_csv("new.csv", PAIR_HEADER, topic_pairs(300, seed=4))
     result = homeground.compare_checkpoints([run_name, *names], fresh, **SETTINGS)

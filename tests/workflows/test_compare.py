@@ -119,4 +119,4 @@ def test_scores_that_hardly_differ_are_measured_without_an_interval(
 ) -> None:
     data = write_csv("flat.csv", PAIR_HEADER, [("a", "b", 0.5), ("c", "d", 0.5), ("e", "f", 0.5), ("g", "h", 0.9)])
     assert run(["evaluate", str(encoder), str(data)]) == 0
-    assert "too few to tell" in capsys.readouterr().out
+    assert "too few examples" in capsys.readouterr().out

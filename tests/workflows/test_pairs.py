@@ -144,7 +144,7 @@ def test_the_command_tells_what_it_drew_and_json_is_all_of_it(
     assert run(["pairs", str(taxonomy), "--out", out, "--count", "cousin=2", "--score", "sibling=0.7"]) == 0
     printed = capsys.readouterr().out
     assert "180 concepts in 5 branches, 3 deep" in printed
-    assert "1 names stand for several concepts, such as" in printed
+    assert "1 names belong to several concepts, such as" in printed
     assert "dropped, because they are in two splits:" in printed
     again = ["pairs", str(taxonomy), "--out", out, "--count", "cousin=2", "--score", "sibling=0.7"]
     assert run([*again, "--json", "--quiet"]) == 0

@@ -344,7 +344,7 @@ def test_every_refusal_says_what_to_do_and_the_next_attempt_ends_well(
 
 
 def test_a_hub_that_says_nothing_is_given_up(run: Run, online: WritableHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "TIMEOUT", 0.2)
+    monkeypatch.setattr(repository, "TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(time, "sleep", SLEEP)
     online.fault = Fault("slow", on=CREATE, seconds=0.5)
     with pytest.raises(HubError, match="did not answer in time"):

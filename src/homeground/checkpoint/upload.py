@@ -22,7 +22,7 @@ from homeground.checkpoint.download import causes, status_of
 from homeground.errors import HomegroundError, HubError, UsageError
 from homeground.storage import file_hash
 
-TIMEOUT = 120.0
+TIMEOUT_SECONDS = 120.0
 """Seconds without a byte after which we stop waiting for the Hub; huggingface_hub itself would wait for ever."""
 
 REPOSITORY_NAME = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -42,7 +42,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Head:
+class RepositoryState:
     """The newest state of a repository; ``commit`` is None where it has none yet."""
 
     commit: str | None
@@ -75,7 +75,7 @@ def require_token() -> str:
     return token
 
 
-def open_repository(name: str, *, private: bool) -> Head:
+def open_repository(name: str, *, private: bool) -> RepositoryState:
     """Return the head of a repository, which is created if it does not exist.
 
     Raises HubError for what the network or the Hub refuses, and for a public repository that should be private.
@@ -89,7 +89,7 @@ def open_repository(name: str, *, private: bool) -> Head:
         raise HubError(
             f'"{name}" is there already and is public; make it private in its settings, or leave out --private'
         )
-    return Head(info.sha, is_private, files)
+    return RepositoryState(info.sha, is_private, files)
 
 
 def stored_files(name: str, commit: str) -> dict[str, Stored]:
@@ -173,7 +173,7 @@ def _connection(name: str) -> Generator[Any]:
 
     session = get_session()
     timeout = session.timeout
-    session.timeout = TIMEOUT
+    session.timeout = TIMEOUT_SECONDS
     try:
         yield HfApi(token=token)
     except HomegroundError:

@@ -17,15 +17,15 @@ from homeground.errors import HomegroundError
 
 COMMANDS = {
     "adapt": "adapt a checkpoint to your data and report whether it helped",
-    "evaluate": "measure a run or a checkpoint on a file of examples",
+    "evaluate": "evaluate a run or a checkpoint on a file of examples",
     "compare": "compare two runs or checkpoints on a file of examples",
     "predict": "predict labels, masked words, similarities or embeddings",
     "report": "write the report of a run again, or a heat map of texts",
-    "publish": "publish the model of a run on the Hub, with its card",
+    "publish": "publish the model of a run on the Hub, with a model card",
     "pairs": "draw scored pairs from a taxonomy",
     "demo": "adapt to built-in data, in a few minutes",
     "doctor": "show versions, hardware, memory and the checkpoint cache",
-    "convert": "convert pickle weights to safetensors",
+    "convert": "convert pickled weights to safetensors",
 }
 
 
@@ -33,7 +33,7 @@ class Commands(click.Group):
     """The commands, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which a user meets them."""
+        """Return the names in the order in which a user needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -41,12 +41,12 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(f"homeground.cli.{cmd_name}"), cmd_name)
-        _word(command.get_help_option(ctx))
+        _with_help(command.get_help_option(ctx))
         return command
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return the --help of the group."""
-        return _word(super().get_help_option(ctx))
+        return _with_help(super().get_help_option(ctx))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -54,7 +54,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _word(option: click.Option | None) -> click.Option | None:
+def _with_help(option: click.Option | None) -> click.Option | None:
     """Return a --help option with its own help in the style of the other options."""
     if option is not None:
         option.help = "show this help"
@@ -71,7 +71,7 @@ def homeground() -> None:
       homeground adapt pairs.csv
       homeground predict runs/pairs-similarity "data scientist" "statistician"
 
-    homeground COMMAND --help explains a command.
+    homeground COMMAND --help explains one command.
     """
 
 
@@ -91,13 +91,15 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2, arguments)
     except (KeyboardInterrupt, click.Abort):
-        return _fail("stopped; what is finished is saved, and the same command continues from there", 130, arguments)
+        return _fail("stopped; finished work is saved, and the same command continues from there", 130, arguments)
     except BrokenPipeError:
-        # The reader of our output has closed it, as head does; that is not an error.
+        # The reader of the output has closed it, as head does; that is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        message = f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report it"
+        message = (
+            f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report this error"
+        )
         return _fail(message, HomegroundError.exit_code, arguments)
 
 

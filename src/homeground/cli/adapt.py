@@ -24,15 +24,15 @@ MAIN_OPTIONS = {
     "Model and training": ("task", "checkpoint", "epochs", "learning_rate", "batch_size", "max_length", "seeds"),
     "Run": ("out", "dry_run", "help_all"),
 }
-"""One screen of 80 columns and 24 lines."""
+"""The options of ``--help``, on one screen of 80 columns and 24 lines."""
 
 
 @click.command(cls=GroupedCommand, main=MAIN_OPTIONS)
 @click.argument("data")
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
-@click.option("--fresh", is_flag=True, help="move an earlier run in the same folder aside")
-@click.option("--gate", is_flag=True, help="exit with 1 unless HELPED, and neither FORGOT nor BELOW BASELINE")
+@click.option("--fresh", is_flag=True, help="rename an earlier run in the same folder, and start again")
+@click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED without FORGOT or BELOW BASELINE")
 @common
 def adapt(
     data: str,
@@ -77,7 +77,7 @@ def _chain(
 
 
 def passes(scores: dict[str, Any]) -> bool:
-    """Tell whether a verdict passes the gate: HELPED, not below the baseline, and general ability not forgotten."""
+    """Return whether a verdict passes the gate: HELPED, not below the baseline, and general ability not forgotten."""
     general = scores.get("general")
     forgotten = general is not None and general["verdict"] == "FORGOT"
     return scores["verdict"] == "HELPED" and not scores["below_baseline"] and not forgotten

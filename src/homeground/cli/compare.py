@@ -1,4 +1,4 @@
-"""``homeground compare``: which of two models is better on a file, or which of several checkpoints to start from."""
+"""``homeground compare``: which of two models is better on a file, or with which of several checkpoints to start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from homeground.cli.options import GroupedCommand, common, sections, typed_setti
 from homeground.cli.progress import Progress
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
-from homeground.reports.terminal import aside_lines, checkpoint_lines, score_lines
+from homeground.reports.terminal import checkpoint_lines, score_lines, skipped_lines
 from homeground.results.scores import CheckpointComparison, Comparison
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
 from homeground.workflows.compare import compare as compare_on
@@ -24,13 +24,13 @@ FEWEST_ARGUMENTS = 3
 @click.argument("names", metavar="FIRST SECOND DATA", nargs=-1)
 @click.option("--checkpoints", is_flag=True, help="compare two or more checkpoints before training")
 @sections("reading", "columns", "split", "max_length", "seed", "task", "pll", "mask_draws")
-@click.option("--gate", is_flag=True, help="exit with 1 unless SECOND is better")
+@click.option("--gate", is_flag=True, help="exit with code 1 unless SECOND is better")
 @common
 def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: bool, as_json: bool, **values: Any) -> int:
-    """Compare two runs or checkpoints on the examples of DATA, with an interval and a verdict on SECOND.
+    """Compare two runs or checkpoints on the examples of DATA, with an interval and a verdict about SECOND.
 
-    With --checkpoints two or more checkpoints are compared before any of them is trained: by a logistic regression on
-    their embeddings for labelled texts, or by their similarities for pairs. The test split of adapt is not used.
+    With --checkpoints, two or more checkpoints are compared without any training: for labelled texts by a logistic
+    regression on their embeddings, for pairs by their similarities. The test split of adapt is not used.
 
     \b
       homeground compare minilm runs/pairs-similarity new.csv
@@ -51,16 +51,16 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
             click.echo(f"{data}: {result['understood']}", err=True)
         click.echo("\n".join([*score_lines(Comparison.model_validate(result)), "", result["sentence"]]))
         for which, name in (("first", first), ("second", second)):
-            if seen := result["seen_in_training"][which]:
-                click.echo(f"{name} was trained on {seen} of these examples")
-        for line in aside_lines(result["set_aside"]):
+            if number := result["seen_in_training"][which]:
+                click.echo(f"{name} was trained on {number} of these examples")
+        for line in skipped_lines(result["set_aside"]):
             click.echo(line)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
 
 
 def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bool, values: dict[str, Any]) -> int:
     if gate:
-        raise UsageError("--gate needs a verdict on two models; --checkpoints gives none")
+        raise UsageError("--gate needs a verdict about two models, and --checkpoints gives none; leave one of them out")
     *sources, data = names
 
     result = compare_checkpoints(sources, data, on_event=Progress(quiet=quiet), **values)
@@ -70,7 +70,7 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
 
 
 def _refuse_splits(values: dict[str, Any]) -> None:
-    """Refuse settings of the split without --checkpoints: they would change nothing, as the whole file is measured."""
+    """Refuse settings of the split without --checkpoints: they would change nothing, as the whole file is the test."""
     for setting in settings():
         if setting.name in values and setting.section == "split":
-            raise UsageError(f"{setting.flag} needs --checkpoints; without it all of DATA is measured")
+            raise UsageError(f"{setting.flag} needs --checkpoints; without it the whole of DATA is evaluated")

@@ -16,6 +16,6 @@ from homeground.engines.torch.convert import convert_weights
 def convert(folder: Path) -> None:
     """Convert the .bin, .pth or .pt weights of FOLDER to model.safetensors in the same folder.
 
-    The weights are read in a separate process that accepts nothing but tensors.
+    The weights are read in a separate process that accepts only tensors.
     """
     click.echo(f"wrote {convert_weights(folder)}")

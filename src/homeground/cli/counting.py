@@ -1,4 +1,4 @@
-"""Progress of a long count on stderr: one line that is rewritten in a terminal, a line now and then elsewhere."""
+"""Progress of a long count on stderr: one line that is rewritten in a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from homeground.wording import duration
 
 PLAIN_SECONDS = 15.0
-"""Seconds between two lines, where stderr is no terminal."""
+"""Seconds between two lines where stderr is not a terminal."""
 
 
 class Counting:
-    """Prints how many of how many are done, with the time left."""
+    """Prints how many items are done, of how many, and the remaining time."""
 
     def __init__(self, noun: str) -> None:
         self._noun = noun

@@ -16,7 +16,7 @@ from homeground.workflows.demo import run_demo
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="run folder [runs/demo]")
-@click.option("--fresh", is_flag=True, help="move an earlier demo aside")
+@click.option("--fresh", is_flag=True, help="rename an earlier demo, and start again")
 @common
 def demo(out: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
     """Adapt the built-in encoder to a built-in taxonomy of occupations and report whether it helped.

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, reading_options, typed_settings
-from homeground.reports.terminal import aside_lines
+from homeground.reports.terminal import skipped_lines
 from homeground.wording import aligned
 from homeground.workflows.compare import evaluate as evaluate_on
 
@@ -19,7 +19,7 @@ from homeground.workflows.compare import evaluate as evaluate_on
 @reading_options
 @common
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
-    """Measure a RUN or CHECKPOINT on the examples of DATA, with an interval."""
+    """Evaluate a RUN or CHECKPOINT on the examples of DATA, with an interval."""
     result = evaluate_on(source, data, **typed_settings(values))
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
@@ -33,12 +33,12 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
     click.echo("\n".join(aligned(rows)))
     click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
     if result["seen_in_training"]:
-        click.echo(f"{result['seen_in_training']} of them were trained on: the scores are too good for new text")
-    for line in aside_lines(result["set_aside"]):
+        click.echo(f"{result['seen_in_training']} of them are in the training data: scores on new texts may be lower")
+    for line in skipped_lines(result["set_aside"]):
         click.echo(line)
 
 
 def _ends(interval: dict[str, Any]) -> str:
     if interval["low"] is None or interval["high"] is None:
-        return "too few to tell"
+        return "too few examples"
     return f"{interval['low']:.3f} to {interval['high']:.3f}"

@@ -13,7 +13,7 @@ from homeground.recipe.recipe import FILES, Setting, settings
 from homeground.tasks import TASKS
 
 LONGEST_METAVAR = 24
-"""Characters of choices that are shown in place of the value of a flag; longer ones are listed in its help."""
+"""Characters of choices shown in place of the value of a flag; longer lists of choices are in its help."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Groups = Mapping[str, Sequence[str]]
@@ -54,7 +54,7 @@ reading_options = sections("reading", "columns")
 
 
 def typed_settings(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the settings that were typed, those of --set last."""
+    """Return the settings of the command line, those of --set last."""
     typed = {name: value for name, value in values.items() if value is not None}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
@@ -69,19 +69,19 @@ def read_titles(titles: str) -> list[str]:
     try:
         listed = Path(titles).read_text(encoding="utf-8").splitlines() if Path(titles).is_file() else titles.split(",")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--titles {titles}: cannot be read as UTF-8 text ({error})") from None
+        raise UsageError(f"--titles {titles}: cannot be read as UTF-8 text ({error}); save the file as UTF-8") from None
     texts = [text.strip() for text in listed if text.strip()]
     if len(texts) < 2:
-        raise UsageError(f'--titles "{titles}": expected at least two texts, as a,b,c or as a file with one a line')
+        raise UsageError(f'--titles "{titles}": expected at least two texts, as a,b,c or as a file with one per line')
     return texts
 
 
 class GroupedCommand(click.Command):
     """A command with two levels of help: ``--help`` shows its main options, ``--help-all`` all of them.
 
-    ``main`` are the options of ``--help``; without it those that are no settings of the recipe. A setting is described
-    there up to the first semicolon. ``--help-all`` shows ``groups``; without it the command's own options, then the
-    settings by section of the recipe.
+    ``main`` are the options of ``--help``, by default those that are not settings of the recipe. The description of a
+    setting ends there at the first semicolon. ``--help-all`` shows ``groups``, by default the command's own options,
+    then the settings by section of the recipe.
     """
 
     def __init__(self, *arguments: Any, main: Groups | None = None, groups: Groups | None = None, **options: Any):
@@ -93,7 +93,7 @@ class GroupedCommand(click.Command):
         self.params.append(show_all)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options of the level that was asked for, group by group."""
+        """Write the options of the requested level, group by group."""
         every = ctx.meta.get(_SHOW_ALL, False)
         short = {} if every else {_help(setting): _help(setting, short=True) for setting in settings()}
         records: dict[str, tuple[str, str]] = {}
@@ -172,14 +172,14 @@ def _metavar(setting: Setting) -> str:
 
 
 def _choices(setting: Setting) -> list[str]:
-    """Return the values a setting is limited to, if it is."""
+    """Return the values a setting is limited to, none where it has no such limit."""
     if setting.name == "task":
         return list(TASKS)
     return [str(leaf) for leaf in _leaves(setting.field.annotation) if isinstance(leaf, str | int)]
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
-    """Yield the plain types and literal values an annotation is made of; of a tuple only that it is one."""
+    """Yield the plain types and literal values of an annotation; a tuple is yielded as such, without its parts."""
     if get_origin(annotation) is tuple:
         yield tuple
     elif get_origin(annotation) is Annotated:

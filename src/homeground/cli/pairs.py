@@ -56,7 +56,7 @@ DEPTH = click.IntRange(min=1)
 @click.option("--between-names", metavar="X", help="separator of the other names [line ends and |]")
 @click.option("--between-steps", default=">", metavar="X", help="separator of the steps of a path [>]")
 @click.option("--branch-depth", type=DEPTH, default=1, metavar="N", help="depth of the branches in the tree [1]")
-@click.option("--hold-out", type=DEPTH, metavar="N", help="depth of the groups to hold out; 1: branches")
+@click.option("--hold-out", type=DEPTH, metavar="N", help="depth of the groups to split by; 1: branches")
 @click.option(
     "--validation", type=float, default=VALIDATION_SHARE, metavar="X", help=f"share of the groups [{VALIDATION_SHARE}]"
 )
@@ -68,7 +68,7 @@ DEPTH = click.IntRange(min=1)
 )
 @click.option("--checkpoint", default="minilm", metavar="NAME", help="encoder that finds hard negatives [minilm]")
 @click.option("--seed", type=int, default=0, metavar="N", help="seed of splits and draws [0]")
-@click.option("--fresh", is_flag=True, help="move an earlier content of the folder aside")
+@click.option("--fresh", is_flag=True, help="rename an earlier folder, and write a new one")
 @common
 def pairs(taxonomy: Path, *, quiet: bool, as_json: bool, **options: Any) -> None:
     """Draw scored pairs from TAXONOMY and write train.csv, validation.csv and test.csv, which share no group.
@@ -106,13 +106,13 @@ def _numbers(flag: str, assignments: tuple[str, ...], relations: Iterable[str]) 
             expected = "a whole number" if flag == "--count" else "a number"
             listed = ", ".join(relations)
             raise UsageError(
-                f"{flag} {assignment}: expected RELATION=X, X {expected} and RELATION one of {listed}"
+                f"{flag} {assignment}: expected RELATION=X, with X {expected} and RELATION one of {listed}"
             ) from None
     return numbers
 
 
 def _summary(record: dict[str, Any]) -> list[str]:
-    """Return the lines on what was read, held out, drawn and dropped."""
+    """Return the lines about what was read, split, drawn and dropped."""
     splits = list(record["pairs"])
     relations = [relation for relation in SCORES if any(relation in record["pairs"][split] for split in splits)]
     rows = [["relation", *splits]]
@@ -126,11 +126,11 @@ def _summary(record: dict[str, Any]) -> list[str]:
         *record["notes"],
     ]
     if names["names"]:
-        lines.append(f"{names['names']:,} names stand for several concepts, such as {_quoted(names['examples'])}")
+        lines.append(f"{names['names']:,} names belong to several concepts, such as {_quoted(names['examples'])}")
         skipped = record["dropped"]["pairs_with_a_name_in_common"]
-        lines.append(f"{skipped:,} draws of two concepts with a name in common were not used")
+        lines.append(f"{skipped:,} draws of two concepts with a common name were skipped")
         nearer = record["dropped"]["pairs_with_nearer_namesakes"]
-        lines.append(f"{nearer:,} draws of two texts that also belong to nearer concepts were not used")
+        lines.append(f"{nearer:,} draws of two texts that also belong to nearer concepts were skipped")
     if dropped := {kind: in_two[kind] for kind in ("concepts", "alternatives", "descriptions") if in_two[kind]}:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in dropped.items())
         lines.append(f"dropped, because they are in two splits: {listed}, such as {_quoted(in_two['examples'])}")

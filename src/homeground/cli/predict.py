@@ -1,4 +1,4 @@
-"""``homeground predict``: labels, masked words, embeddings and similarities, of arguments or from file to file."""
+"""``homeground predict``: labels, masked words, embeddings and similarities, of arguments or of a file."""
 
 from __future__ import annotations
 
@@ -53,36 +53,36 @@ def predict(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Predict labels, masked words, similarities or embeddings of TEXTS or of a file, as the model was trained to.
+    """Predict labels, masked words, similarities or embeddings for TEXTS or a file, depending on the model.
 
     \b
-    the probability of every label, the tokens of a mask, a similarity:
+    probabilities of labels, tokens for a mask, a similarity:
       homeground predict RUN "great film"
       homeground predict RUN "The [MASK] was benign."
       homeground predict RUN "data scientist" "statistician"
     \b
-    a copy of a file with predictions, and a matrix of embeddings:
+    a copy of a file with predictions, a matrix of embeddings:
       homeground predict RUN --input new.csv --text body --output labelled.csv
       homeground predict RUN --input texts.csv --output vectors.npy
     """
     if (input_path is None) != (output_path is None):
-        raise UsageError("--input and --output go together: FILE to read and FILE to write")
+        raise UsageError("--input and --output need each other: the FILE to read and the FILE to write")
     if bool(texts) == (input_path is not None):
-        raise UsageError('give either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
+        raise UsageError('expected either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
     if texts and (unused := typed_settings(values)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        raise UsageError(f"{flags}: for the FILE of --input only; texts on the command line are taken as they are")
+        raise UsageError(f"{flags}: only for the FILE of --input; leave it out for texts on the command line")
     model = load(source)
     if input_path is not None and output_path is not None:
         progress = (lambda _done, _of: None) if quiet else Counting("rows")
-        done = predict_file(model, input_path, output_path, told=progress, **typed_settings(values))
+        done = predict_file(model, input_path, output_path, on_progress=progress, **typed_settings(values))
         if not quiet:
             click.echo(f"wrote {done.rows:,} rows to {output_path}", err=True)
             if done.empty:
-                click.echo(f"{done.empty:,} of them have an empty text and no prediction", err=True)
+                click.echo(f"{done.empty:,} of them have an empty text and so no prediction", err=True)
     elif isinstance(model, Classifier):
         if embeddings:
-            raise UsageError("--embeddings is for sentence encoders; this model gives labels")
+            raise UsageError("--embeddings needs an encoder; this model predicts labels")
         _print_labels(model, texts, top=top, as_json=as_json)
     elif embeddings:
         for text, embedding in zip(texts, model.encode(texts), strict=True):
@@ -127,7 +127,7 @@ def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None,
 
 def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:
     if len(texts) < 2:
-        raise UsageError("a similarity needs at least two texts; for the vector of one text add --embeddings")
+        raise UsageError("a similarity needs at least two texts; for the embedding of one text add --embeddings")
     matrix = np.asarray(model.similarities(texts))
     if as_json:
         click.echo(json.dumps({"texts": texts, "similarity": matrix.round(6).tolist(), "kind": model.kind}))

@@ -21,9 +21,9 @@ from homeground.workflows.publish import publish as publish_run
 @click.argument("repository", metavar="USER/NAME")
 @click.option("--private", is_flag=True, help="create a private repository")
 @click.option("--dry-run", is_flag=True, help="check and show everything, send nothing; needs no token or network")
-@click.option("--language", metavar="CODE", help="language of the texts, for the card, e.g. en, or en,de")
+@click.option("--language", metavar="CODE", help="languages of the texts, for the card, e.g. en or en,de")
 @click.option("--license", metavar="NAME", help="licence, for the card, e.g. apache-2.0 [the checkpoint's]")
-@click.option("--include-examples", is_flag=True, help="show some test examples in the card, which has no text else")
+@click.option("--include-examples", is_flag=True, help="show test examples in the card, which has no texts otherwise")
 @common
 def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **options: Any) -> None:
     """Publish the model of a finished RUN on the Hub as USER/NAME, with a model card.
@@ -39,25 +39,26 @@ def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **opti
         click.echo(json.dumps(done, ensure_ascii=False))
         return
     if done["dry_run"]:
-        click.echo(f"{done['card']}\n{repository} would be {'private' if done['private'] else 'as its owner set it'}:")
+        visibility = "private" if done["private"] else "public or private, as its owner set it"
+        click.echo(f"{done['card']}\n{repository} would be {visibility}:")
         click.echo("\n".join(_listing(done["files"])))
     for name in done["left_out"]:
         click.echo(f"left out: {name}", err=True)
     for note in done["notes"]:
         click.echo(note, err=True)
     if not done["dry_run"]:
-        _tell(done)
+        _print_changes(done)
 
 
 def _listing(files: dict[str, dict[str, Any]]) -> list[str]:
     rows = [[name, f"{entry['size']:,}"] for name, entry in files.items()]
-    return aligned([["file", "bytes"], *rows, ["together", f"{sum(entry['size'] for entry in files.values()):,}"]])
+    return aligned([["file", "bytes"], *rows, ["total", f"{sum(entry['size'] for entry in files.values()):,}"]])
 
 
-def _tell(done: dict[str, Any]) -> None:
-    """Print what changed, and where it lies."""
+def _print_changes(done: dict[str, Any]) -> None:
+    """Print what changed, and the address of the repository."""
     for name in done["removed"]:
         click.echo(f"removed: {name}, of an earlier model", err=True)
     if not (done["changed"] or done["removed"]):
-        click.echo("nothing changed since it was published")
+        click.echo("nothing has changed since the last publication")
     click.echo(f"{done['url']} at commit {done['commit']}{', private' if done['private'] else ''}")

@@ -1,4 +1,4 @@
-"""``homeground report``: the report of a run again, or a heat map of any checkpoint."""
+"""``homeground report``: write the report of a run again, or a heat map of any checkpoint."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from homeground.results.run import Run
 
 @click.command()
 @click.argument("source", metavar="RUN|CHECKPOINT")
-@click.option("--titles", metavar="A,B,…|FILE", help="texts to compare with each other, or a FILE with one a line")
+@click.option("--titles", metavar="A,B,…|FILE", help="texts of the heat map, or a FILE with one per line")
 @click.option("--out", type=click.Path(path_type=Path), help="HTML file to write, with --titles")
 @debug
 def report(source: str, *, titles: str | None, out: Path | None) -> None:
-    """Write the report of a RUN again or, with --titles, the heat map of similarities of any CHECKPOINT."""
+    """Write the report of a RUN again or, with --titles, a heat map of the similarities of any CHECKPOINT."""
     if titles is None:
         run = Run(Path(source))
         if not run.finished:
-            raise UsageError(f"{source} is no finished run; for a heat map of a checkpoint give --titles a,b,c")
+            raise UsageError(f"{source} is not a finished run; for the heat map of a checkpoint add --titles a,b,c")
         if out is not None:
-            raise UsageError("--out goes with --titles; the report of a run is always in its folder")
+            raise UsageError("--out needs --titles; the report of a run is always written to its folder")
         click.echo(write_report(run.folder))
         return
     texts = read_titles(titles)

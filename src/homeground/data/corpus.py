@@ -28,7 +28,7 @@ MIN_EXAMPLES = 10
 MIN_EXAMPLES_FOR_TEST_SPLIT = 500
 """Fewer examples than this cannot spare a test split of 200 and are cross-fitted instead."""
 
-FOLDS = 5
+FOLDS_BY_DEFAULT = 5
 """Folds of a cross-fitting for which the recipe names no number."""
 
 Read = Callable[[Table], Examples]
@@ -152,11 +152,11 @@ def _names_and_folds(data: Part, recipe: Recipe) -> tuple[Names, NDArray[np.int6
     if not count or isinstance(split.test, str):
         names = _names(data, recipe, test=split.test)
         automatic = count is None and split.split == "random" and split.test != 0 and not isinstance(split.test, str)
-        if not automatic or data.units.count < FOLDS:
+        if not automatic or data.units.count < FOLDS_BY_DEFAULT:
             return names, None
         if len(data) >= MIN_EXAMPLES_FOR_TEST_SPLIT and len(sorted_unique(units[names == "test"])) >= MIN_UNITS:
             return names, None
-        count = FOLDS
+        count = FOLDS_BY_DEFAULT
     folds = cross_fit_folds(units, count, seed=recipe.seed)
     return _names(data, recipe, test=0.0), folds
 

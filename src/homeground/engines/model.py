@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from homeground.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
-    from homeground.recipe.sections import Encoder, Training
+    from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 Trainable = Literal["all", "head"]
 
@@ -152,8 +152,8 @@ class Engine(Protocol):
         *,
         head: str,
         loss: str | None = None,
-        encoder: Encoder | None = None,
-        training: Training | None = None,
+        encoder: EncoderSettings | None = None,
+        training: TrainingSettings | None = None,
         seed: int = 0,
         labels: Sequence[str] = (),
         trainable: Trainable = "all",

@@ -1,1 +1,1 @@
-"""A model in use: loaded from a run, a folder or the Hub, and asked."""
+"""A model in use: loaded from a run, a folder or the Hub, for predictions."""

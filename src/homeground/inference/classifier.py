@@ -29,7 +29,7 @@ class Classifier:
     """Predicts labels of texts; the probabilities of a text do not depend on the other texts of a call.
 
     For a model of pairs, each text is a pair ``(first, second)``. Texts longer than the model reads are cut as in
-    training, which ``truncated`` counts over all calls.
+    training; ``truncated`` is their number over all calls.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, engine: str = "torch") -> None:
@@ -45,7 +45,7 @@ class Classifier:
         settings = read_settings(checkpoint.folder / "homeground.json")
         self._truncation = str(settings.get("truncation", "head"))
         self.threshold = _threshold(settings)
-        """The least probability with which a label is predicted; None where every text gets a label."""
+        """The lowest probability with which a label is predicted; None where every text gets a label."""
 
     @cached_property
     def _model(self) -> Model:
@@ -105,8 +105,8 @@ class Classifier:
         return rows
 
 
-def joined(chosen: Sequence[str], classes: Sequence[str]) -> str | list[str]:
-    """Return several labels as one value of a file, separated by the first of ``SEPARATORS`` that no class holds.
+def joined(labels: Sequence[str], classes: Sequence[str]) -> str | list[str]:
+    """Return several labels as one value of a file, separated by the first of ``SEPARATORS`` that no class contains.
 
     Where each of them is part of some class, the labels stay a list.
 
@@ -114,11 +114,11 @@ def joined(chosen: Sequence[str], classes: Sequence[str]) -> str | list[str]:
     ('a;b', 'a|b;c', ['a;b'])
     """
     separator = next((each for each in SEPARATORS if not any(each in name for name in classes)), None)
-    return list(chosen) if separator is None else separator.join(chosen)
+    return list(labels) if separator is None else separator.join(labels)
 
 
 def _threshold(settings: Mapping[str, Any]) -> float | None:
-    """Return the least probability with which a saved model predicts a label."""
+    """Return the lowest probability with which a saved model predicts a label."""
     abstain = settings.get("abstain")
     threshold = abstain.get("threshold") if isinstance(abstain, Mapping) else None
     return float(threshold) if isinstance(threshold, int | float) else None

@@ -23,7 +23,7 @@ BATCH_SIZE = 64
 class Encoder:
     """A sentence encoder; the embedding of a text does not depend on the other texts of a call.
 
-    Texts longer than the model reads are cut, which ``truncated`` counts over all calls.
+    Texts longer than the model reads are cut; ``truncated`` is their number over all calls.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, engine: str = "torch") -> None:
@@ -32,7 +32,7 @@ class Encoder:
         self._engine = engine
         self._tokenizer: Tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length)
         self._padding = padding_id(checkpoint, self._tokenizer)
-        # A checkpoint made elsewhere does not name its similarity; angular is what the task learns by default.
+        # A checkpoint from elsewhere does not name its similarity; angular is the default of the task.
         self.kind = str(read_settings(checkpoint.folder / "homeground.json").get("similarity", "angular"))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A model in use: words that are missing in texts, filled in with their probabilities."""
+"""A model in use: predictions for masked words in texts, with their probabilities."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from homeground.inference.encoder import BATCH_SIZE, Encoder
 from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
 
 ANYWHERE = "[MASK]"
-"""The mark of a missing word for every model, whatever its own mask token is."""
+"""The mark of a masked word for every model, whatever its own mask token is."""
 
 ANY_LABEL = 0
-"""The label of a mask to predict; any label would do that is not ignored."""
+"""The label of a mask to predict: any label that is not ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class _Window:
 class MaskedLM(Encoder):
     """A masked language model; the predictions for a text do not depend on the other texts of a call.
 
-    Of a text that is longer than the model reads, the tokens around each mask are read, which ``truncated`` counts. It
-    is an encoder too: ``encode`` gives the mean of its token vectors.
+    Of a text that is longer than the model reads, only the tokens around each mask are read; ``truncated`` is the
+    number of such texts. The model is also an encoder: ``encode`` returns the mean of its token vectors.
     """
 
     windows = False
@@ -103,7 +103,7 @@ class MaskedLM(Encoder):
         has a list for each. Each mask is predicted by itself, while the others stay as they are.
 
         Raises:
-            UsageError: a text holds no mask, or ``count`` is below 1.
+            UsageError: a text has no mask, or ``count`` is below 1.
         """
         if count < 1:
             raise UsageError(f"count is {count}; expected 1 or more tokens for a mask")
@@ -204,7 +204,7 @@ class MaskedLM(Encoder):
         for mask, (start, end) in enumerate(text.spans):
             before = text.text[end_of_last:start]
             if mask in tokens:
-                # Some tokenizers count the spaces before a mask to the mask.
+                # In some tokenizers the spaces before a mask are part of the mask.
                 spaces = text.text[start : end - len(self.mask_token)]
                 stripped = before.rstrip()
                 gap, piece = self._piece(text, mask, tokens[mask], before[len(stripped) :] + spaces)

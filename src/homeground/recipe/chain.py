@@ -46,13 +46,13 @@ class Chain:
 
     @property
     def test_texts(self) -> Path | None:
-        """The file of the texts that the domain step leaves out; None where it leaves out none, or another file."""
+        """The file of the texts that the domain step leaves out; None where there is no such file, or another one."""
         path = self.folder / TEST_TEXTS
         return path if self.domain.split.leave_out == str(path) else None
 
 
 def is_chain(path: str | Path) -> bool:
-    """Tell whether a file is the recipe of a chain."""
+    """Return whether a file is the recipe of a chain."""
     if Path(path).suffix.lower() != ".toml":
         return False
     values = read_toml(path)
@@ -68,13 +68,13 @@ def read_chain(path: str | Path, **settings: Any) -> Chain:
     values, home = read_toml(path), Path(path).parent
     for name in values:
         if name not in (*TOP_LEVEL, *STEPS):
-            raise UsageError(f'{path}: "{name}" is not for a chain; {nearest(name, (*TOP_LEVEL, *STEPS))}')
+            raise UsageError(f'{path}: "{name}" is not a setting of a chain; {nearest(name, (*TOP_LEVEL, *STEPS))}')
     for name in settings:
         if name not in TOP_LEVEL and not re.match(rf"({'|'.join(STEPS)})\..", name):
-            raise UsageError(f"{path}: which step is {name} for? name it with --set domain.{name}=… or task.{name}=…")
+            raise UsageError(f"{path}: {name} of which step? write --set domain.{name}=… or --set task.{name}=…")
     top = resolve_paths({name: value for name, value in values.items() if name not in STEPS}, home)
     top |= {name: value for name, value in settings.items() if name in TOP_LEVEL}
-    keep = _truth(path, top.pop("keep_test_texts", False))
+    keep = _boolean(path, top.pop("keep_test_texts", False))
     tables = {step: _table(path, values, step) for step in STEPS}
     tables["domain"].setdefault("task", "mlm")
     folder = Path(top.pop("out", None) or _default_folder(tables["task"]))
@@ -84,11 +84,13 @@ def read_chain(path: str | Path, **settings: Any) -> Chain:
         with naming(step):
             for name in (*SHARED, "out"):
                 if name in tables[step] or name in flat:
-                    raise UsageError(f'"{name}" stands at the top of a chain, once for all its steps')
+                    raise UsageError(f'"{name}" belongs at the top of the chain, once for all its steps')
             nested = resolve_paths(tables[step], home)
             recipes.append(make_recipe({**nested, **top, "out": str(folder / run)}, **flat))
             if recipes[-1].evaluation.seeds > 1:
-                raise UsageError("--seeds is not for a chain: what it compares are single trainings; leave it out")
+                raise UsageError(
+                    "--seeds is not available in a chain, which compares single training runs; leave it out"
+                )
     domain, plain = recipes
     if not keep and domain.split.leave_out is None:
         split = domain.split.model_copy(update={"leave_out": str(folder / TEST_TEXTS)})
@@ -98,7 +100,7 @@ def read_chain(path: str | Path, **settings: Any) -> Chain:
 
 @contextlib.contextmanager
 def naming(step: str) -> Generator[None]:
-    """Begin the message of an error with the step in which it occurred."""
+    """Put the step in which an error occurred at the start of its message."""
     try:
         yield
     except HomegroundError as error:
@@ -106,17 +108,17 @@ def naming(step: str) -> Generator[None]:
         raise
 
 
-def _truth(path: str | Path, value: object) -> bool:
-    truth = {"true": True, "false": False}.get(str(value).lower())
-    if truth is None:
+def _boolean(path: str | Path, value: object) -> bool:
+    boolean = {"true": True, "false": False}.get(str(value).lower())
+    if boolean is None:
         raise UsageError(f"{path}: keep_test_texts is {value!r}; expected true or false")
-    return truth
+    return boolean
 
 
 def _table(path: str | Path, values: Mapping[str, Any], step: str) -> dict[str, Any]:
     table = values.get(step)
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: [{step}] is missing; a chain has [domain], with plain text, and [task]")
+        raise UsageError(f"{path}: [{step}] is missing; a chain needs [domain], for plain text, and [task]")
     return dict(cast(dict[str, Any], table))
 
 

@@ -22,16 +22,16 @@ from pydantic_core import ErrorDetails
 from homeground.errors import UsageError, nearest
 from homeground.recipe.sections import (
     FEWEST_SEEDS,
-    Annotation,
-    Columns,
-    Encoder,
-    Evaluation,
-    Masking,
-    Reading,
-    Search,
+    AnnotationSettings,
+    ColumnSettings,
+    EncoderSettings,
+    EvaluationSettings,
+    MaskingSettings,
+    ReadingSettings,
+    SearchSettings,
     Section,
-    Split,
-    Training,
+    SplitSettings,
+    TrainingSettings,
 )
 
 FILES = (
@@ -46,11 +46,11 @@ FILES = (
 """The settings that may be the path of a file, as section and field."""
 
 BENCHMARKS = ("sts-benchmark",)
-"""General sets that are named instead of given as a file."""
+"""General sets that have a name instead of a file."""
 
 
 def names_benchmark(name: str, folder: Path = Path()) -> bool:
-    """Tell whether a general set is the name of a benchmark; a file of that name in ``folder`` takes precedence."""
+    """Return whether a general set is the name of a benchmark; a file of that name in ``folder`` takes precedence."""
     return name in BENCHMARKS and not (folder / name).is_file()
 
 
@@ -64,15 +64,15 @@ class Recipe(Section):
     engine: Literal["torch"] = Field(default="torch", description="library that computes")
     seed: int = Field(default=0, ge=0, description="seed of every random choice")
     out: str | None = Field(default=None, description="run folder; default: runs/<data name>-<task>")
-    columns: Columns = Columns()
-    reading: Reading = Reading()
-    split: Split = Split()
-    encoder: Encoder = Encoder()
-    masking: Masking = Masking()
-    training: Training = Training()
-    search: Search = Search()
-    evaluation: Evaluation = Evaluation()
-    annotation: Annotation = Annotation()
+    columns: ColumnSettings = ColumnSettings()
+    reading: ReadingSettings = ReadingSettings()
+    split: SplitSettings = SplitSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    masking: MaskingSettings = MaskingSettings()
+    training: TrainingSettings = TrainingSettings()
+    search: SearchSettings = SearchSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    annotation: AnnotationSettings = AnnotationSettings()
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
@@ -85,7 +85,7 @@ class Recipe(Section):
             raise ValueError("--optimizer adam has no weight decay; use --optimizer adamw or --weight-decay 0")
         if self.split.cross_fit and (isinstance(self.split.test, str)):
             raise ValueError(
-                "--cross-fit tests every example of the data in turn, --test FILE those of FILE; choose one"
+                "--cross-fit tests all examples of the data in turn, --test FILE those of FILE; choose one"
             )
         for flag, ends in (
             ("--score-range", self.columns.score_range),
@@ -98,23 +98,23 @@ class Recipe(Section):
             raise ValueError(f"--search-rates {self.search.search_rates[0]:g},…: expected learning rates above 0")
         if self.search.search == 1:
             raise ValueError(
-                "--search 1 would only try the recipe itself; expected 2 or more trials, or 0 for no search"
+                "--search 1 would try only the recipe itself; expected 2 or more trials, or 0 for no search"
             )
         if self.search.search_minutes is not None and not self.search.search:
             raise ValueError("--search-minutes limits a search; add --search N, the number of trials")
         if 2 <= self.evaluation.seeds < FEWEST_SEEDS:
             raise ValueError(
-                f"--seeds {self.evaluation.seeds}: too few trainings to estimate how much they differ; expected "
-                f"{FEWEST_SEEDS} or more, or 0 for one training and an interval over test items only"
+                f"--seeds {self.evaluation.seeds}: too few training runs to estimate their variance; expected "
+                f"{FEWEST_SEEDS} or more, or 0 for one run and an interval over test items only"
             )
         if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
-            raise ValueError("--titles: a heat map compares at least two texts, given as a,b,c")
+            raise ValueError("--titles: a heat map compares at least two texts, e.g. a,b,c")
         if not self.reading.header and self.reading.columns is None:
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
     def for_task(self, task: str, defaults: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """Return the recipe with its task, and with the defaults of the task for the settings that were not given.
+        """Return the recipe with its task, and with the defaults of the task for the settings that are not set.
 
         ``defaults`` are values by section and field, e.g. ``{"training": {"epochs": 3}, "split": {"test": 0.1}}``.
         """
@@ -130,7 +130,7 @@ class Recipe(Section):
         return self.model_copy(update={"training": self.training.model_copy(update=values)})
 
     def with_sections(self, **sections: Mapping[str, Any]) -> Recipe:
-        """Return the recipe with these sections made anew: their values, and the defaults for all others."""
+        """Return the recipe with new sections: their values, and the defaults for all other fields."""
         changed = {name: type(getattr(self, name)).model_validate(values) for name, values in sections.items()}
         return self.model_copy(update=changed)
 
@@ -194,7 +194,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     """
     values = read_toml(path)
     if isinstance(values.get("domain"), dict):
-        raise UsageError(f"{path}: holds a chain of steps, not one recipe; give it to homeground.adapt_chain")
+        raise UsageError(f"{path}: the recipe of a chain, not of one run; use homeground.adapt_chain")
     return resolve_paths(values, Path(path).parent)
 
 
@@ -207,9 +207,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from None
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); expected the path of a recipe in TOML") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not TOML ({error})") from None
+        raise UsageError(f"{path}: not valid TOML ({error})") from None
 
 
 def resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
     by_name |= {".".join(setting.path): setting for setting in settings()}
     for name, value in flat.items():
         if name not in by_name:
-            raise UsageError(f'no setting is called "{name}"; {nearest(name, [s.name for s in settings()])}')
+            raise UsageError(f'unknown setting "{name}"; {nearest(name, [s.name for s in settings()])}')
         setting = by_name[name]
         table = values.setdefault(setting.section, {}) if setting.section else values
         table[setting.name] = value
@@ -267,10 +267,10 @@ def _explain(error: ErrorDetails) -> str:
     by_path = {setting.path: setting for setting in settings()}
     setting = by_path.get(tuple(parts[:2])) or by_path.get(tuple(parts[:1]))
     if error["type"] == "missing" and parts == ["data"]:
-        return "no data is named; give the file to adapt to, e.g. homeground adapt pairs.csv"
+        return "no data; give the file to adapt to, e.g. homeground adapt pairs.csv"
     if error["type"] == "extra_forbidden":
         names = [".".join(path) for path in by_path]
-        return f'no setting is called "{".".join(parts)}"; {nearest(".".join(parts), names)}'
+        return f'unknown setting "{".".join(parts)}"; {nearest(".".join(parts), names)}'
     if setting is None:
         return error["msg"].removeprefix("Value error, ")
     message = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")

@@ -29,13 +29,13 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 FEWEST_SEEDS = 5
-"""Trainings of --seeds: Student's t is 2.8 with 5 of them, but 4.3 with 3, so that hardly any verdict were HELPED."""
+"""Fewest training runs of --seeds: Student's t is 2.8 with 5 of them, but 4.3 with 3, too wide for most verdicts."""
 
 FractionOrFile = Annotated[Fraction | str, BeforeValidator(_number_or_text)]
 
 
 def may_be_none(field: FieldInfo) -> bool:
-    """Tell whether a setting may be None."""
+    """Return whether a setting may be None."""
     return type(None) in getattr(field.annotation, "__args__", ())
 
 
@@ -55,13 +55,13 @@ class Section(BaseModel):
         return {name: None if value == "none" and name in optional else value for name, value in read.items()}
 
 
-class Columns(Section):
+class ColumnSettings(Section):
     """The roles of the columns; roles that are not named here are found by the usual names of columns."""
 
     text: str | None = Field(default=None, description="column with the text")
     label: str | None = Field(default=None, description="column with the label, or with a list of labels")
     label_delimiter: str | None = Field(
-        default=None, min_length=1, description="what separates several labels in one field, e.g. ';'"
+        default=None, min_length=1, description="separator of several labels in one field, e.g. ';'"
     )
     text_1: str | None = Field(default=None, description="column with the first text of a pair")
     text_2: str | None = Field(default=None, description="column with the second text of a pair")
@@ -77,7 +77,7 @@ class Columns(Section):
     )
 
 
-class Reading(Section):
+class ReadingSettings(Section):
     """The format of the file, where its name does not determine it."""
 
     format: Literal["csv", "tsv", "json", "jsonl"] | None = Field(
@@ -96,54 +96,54 @@ class Reading(Section):
     )
 
 
-class Split(Section):
-    """Which examples are trained on, which select the weights, and which give the verdict."""
+class SplitSettings(Section):
+    """Which examples are for training, which select the weights, and which give the verdict."""
 
     split: Literal["random", "ordered"] = Field(
         default="random", description="random by groups or units, or by the order of the rows"
     )
     validation: FractionOrFile = Field(
-        default=0.1, description="fraction of the data or a FILE, to select the weights that are kept"
+        default=0.1, description="fraction of the data or a FILE, to select the weights to save"
     )
     test: FractionOrFile = Field(default=0.1, description="fraction of the data or a FILE, for the verdict")
     train_size: int | None = Field(
-        default=None, ge=1, description="number of rows for training, from the first on, with --split ordered"
+        default=None, ge=1, description="number of rows for training, from the first one, with --split ordered"
     )
     cross_fit: int | None = Field(
         default=None,
         ge=0,
-        description="folds, each tested by a model that was not trained on it; 0: none; default: 5 where the data is "
-        "small",
+        description="folds, each tested by a model that was not trained on it; 0: none; default: 5 for small data",
     )
     leave_out: str | None = Field(
-        default=None, description="texts, e.g. of a later test, that must not be trained on; rows with one are skipped"
+        default=None,
+        description="texts that must not be trained on, e.g. of a later test; rows that contain one are skipped",
     )
     split_version: Literal[1] = Field(default=1, description="version of the split algorithm")
 
 
-class Encoder(Section):
+class EncoderSettings(Section):
     """The encoder: how token vectors become one embedding, and how much of a text it reads."""
 
     pooling: Literal["auto", "mean", "cls", "max"] = Field(
-        default="auto", description="how token vectors become one; auto: as in the checkpoint, else mean"
+        default="auto", description="how token vectors become one; auto: as in the checkpoint, otherwise mean"
     )
     max_length: int | None = Field(
         default=None,
         ge=4,
-        description="tokens to which a text is cut; default: the checkpoint's limit, or 128 for blocks of plain text",
+        description="maximum tokens of a text; default: the limit of the checkpoint, or 128 for blocks of plain text",
     )
     truncation: Literal["head", "head_and_tail"] = Field(
         default="head",
-        description="part of a longer text that is kept: its head, or a quarter from its head and the rest from its "
+        description="part of a longer text that is read: its head, or a quarter from its head and the rest from its "
         "tail",
     )
     dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="dropout in training; default: the checkpoint's own"
+        default=None, ge=0, lt=1, description="dropout in training; default: as in the checkpoint"
     )
 
 
-class Training(Section):
-    """The training loop: loss, optimizer, schedule, early stopping, and the weights to keep."""
+class TrainingSettings(Section):
+    """The training loop: loss, optimizer, schedule, early stopping, and the weights to save."""
 
     loss: Literal[
         "auto",
@@ -157,19 +157,19 @@ class Training(Section):
     ] = Field(
         default="auto",
         description="loss to minimize; auto: angular_mse for scored pairs, multiple_negatives_ranking for pairs "
-        "without scores, cross_entropy for one label a text, binary_cross_entropy for several, masked_cross_entropy "
+        "without scores, cross_entropy for one label per text, binary_cross_entropy for several, masked_cross_entropy "
         "for plain text",
     )
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: every class has the same weight in the loss, however rare it is"
+        default="none", description="balanced: every class has the same weight in the loss, even a rare one"
     )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of each label that is spread over all classes"
+        default=0.0, ge=0, lt=1, description="share of each label that is distributed over all classes"
     )
     epochs: float = Field(default=2, gt=0, description="passes over the data (labels, plain text: 3)")
-    batch_size: int = Field(default=32, ge=1, description="examples of one step (plain text: 16)")
+    batch_size: int = Field(default=32, ge=1, description="examples per step (plain text: 16)")
     microbatch_size: int | None = Field(
-        default=None, ge=1, description="examples in memory at once; without dropout the result is the same"
+        default=None, ge=1, description="examples in memory at once; without dropout the result does not change"
     )
     learning_rate: float = Field(default=2e-5, ge=0, description="peak learning rate (labels, plain text: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
@@ -197,24 +197,24 @@ class Training(Section):
     )
     group_by_length: bool | None = Field(
         default=None,
-        description="put texts of similar length into one batch; default: yes, but no with in-batch negatives",
+        description="put texts of similar length into one batch; default: yes, except with in-batch negatives",
     )
     monitor: str | None = Field(
         default=None,
         description="value that selects the best weights and stops training, e.g. train/epoch_loss; default: the "
-        "metric of the verdict, on validation",
+        "metric of the verdict on validation",
     )
     patience: int | None = Field(
         default=None, ge=1, description="epochs without improvement after which training stops; default: never"
     )
     min_delta: float = Field(default=0.0, ge=0, description="smallest change of the monitored value that counts")
-    keep: Literal["best", "last"] = Field(default="best", description="weights to keep")
+    keep: Literal["best", "last"] = Field(default="best", description="weights to save")
     checkpoint_minutes: float = Field(
-        default=10.0, gt=0, description="most minutes between two snapshots; every epoch ends with one, too"
+        default=10.0, gt=0, description="maximum minutes between two snapshots; each epoch also ends with one"
     )
 
 
-class Masking(Section):
+class MaskingSettings(Section):
     """Masked language modelling: how plain texts are cut into blocks, and which tokens are masked in training."""
 
     mlm_probability: float = Field(
@@ -224,12 +224,12 @@ class Masking(Section):
         default=False, description="mask all tokens of a word together; Chinese words need the segmentation extra"
     )
     line_by_line: bool = Field(
-        default=False, description="one block a text, cut at its end, instead of several blocks for a long text"
+        default=False, description="one block per text, cut at its end, instead of several blocks for a long text"
     )
 
 
-class Search(Section):
-    """The search: learning rates and numbers of epochs that are tried on the validation split first."""
+class SearchSettings(Section):
+    """The search: learning rates and numbers of epochs to compare on the validation split first."""
 
     search: int = Field(
         default=0,
@@ -238,12 +238,12 @@ class Search(Section):
         "is used; 0: no search",
     )
     search_minutes: float | None = Field(
-        default=None, gt=0, description="minutes after which no further trial begins; default: no limit"
+        default=None, gt=0, description="minutes after which no further trial starts; default: no limit"
     )
-    search_rates: Range = Field(default=(1e-5, 3e-4), description="range of the learning rates that are tried")
+    search_rates: Range = Field(default=(1e-5, 3e-4), description="range of the learning rates to try")
 
 
-class Evaluation(Section):
+class EvaluationSettings(Section):
     """The proof: the metric of the verdict, its interval, and the test of general ability."""
 
     primary_metric: str | None = Field(
@@ -252,12 +252,12 @@ class Evaluation(Section):
     general: str | None = Field(
         default=None,
         description="data from outside the domain, to measure forgetting; scored pairs, texts with the same labels, "
-        "or sts-benchmark, from the Hub",
+        "or sts-benchmark from the Hub",
     )
     keep_general: str | None = Field(
         default=None,
-        description="as --general; the adapted weights are merged with those of the checkpoint until its score has "
-        "lost at most half the margin",
+        description="like --general; the adapted weights are merged with those of the checkpoint until the general "
+        "score loses at most half the margin",
     )
     general_score_range: Range | None = Field(
         default=None, description="range of the scores of the general set if it is not 0,1"
@@ -265,45 +265,48 @@ class Evaluation(Section):
     general_margin: float | None = Field(
         default=None,
         gt=0,
-        description="loss of general ability that still counts as KEPT; default: 0.01, or 0.05 nats a masked token",
+        description="loss of general ability that still counts as KEPT; default: 0.01, or 0.05 nats per masked token",
     )
-    mask_draws: int = Field(default=3, ge=1, description="number of times that every test text is masked (plain text)")
+    mask_draws: int = Field(default=3, ge=1, description="number of times that each test text is masked (plain text)")
     pll: int = Field(
         default=0,
         ge=0,
-        description="words of the test texts that are predicted token by token, for a loss that is comparable across "
+        description="words of the test texts to predict token by token, for a loss that is comparable across "
         "tokenizers (plain text); 0: none",
     )
-    bootstrap_draws: int = Field(default=10_000, ge=200, description="resamples of the test for every interval")
+    bootstrap_draws: int = Field(
+        default=10_000, ge=200, description="bootstrap resamples of the test set for each interval"
+    )
     seeds: int = Field(
         default=0,
         ge=0,
-        description="trainings that differ in their seed, 5 or more; the interval then covers the variance between "
-        "trainings; 0: one training",
+        description="training runs with different seeds, 5 or more; the interval then covers the variance between "
+        "them; 0: one run",
     )
-    evaluation_batch_size: int = Field(default=64, ge=1, description="texts evaluated at once; the result is the same")
+    evaluation_batch_size: int = Field(
+        default=64, ge=1, description="texts evaluated at once; the result does not change"
+    )
     calibrate: bool = Field(
-        default=True, description="fit a temperature on validation, so that probabilities are reliable (labels)"
+        default=True, description="fit a temperature on validation, to calibrate probabilities (labels)"
     )
     target_precision: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="abstain from a label where less than this share of the answers is shown to be right, e.g. 0.95 "
-        "(one label a text)",
+        description="precision of the predicted labels, reached by abstaining, e.g. 0.95 (one label per text)",
     )
     titles: Names | None = Field(
         default=None,
-        description="texts of the heat map, or a FILE with one a line; default: selected from the data",
+        description="texts of the heat map, or a FILE with one per line; default: selected from the data",
     )
 
 
-class Annotation(Section):
+class AnnotationSettings(Section):
     """The data: whether more of it would help, and which texts to label next."""
 
     learning_curve: bool = Field(
         default=False,
-        description="train on 5, 10, 25 and 50% of the training data, too, to see whether more data would help",
+        description="also train on 5, 10, 25 and 50% of the training data, to see whether more data would help",
     )
     unlabelled: str | None = Field(
         default=None, description="texts without labels; next_to_label.csv lists those to label next"

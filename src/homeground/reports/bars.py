@@ -41,7 +41,7 @@ def number_line(
         return None
     marked = [0.0, value, low, high, *(band or ())]
     span = max(marked) - min(marked) or 1.0
-    # The labels of the two ends stand outside them, so the line needs room on both sides.
+    # The labels of the two ends are outside them, so the line needs room on both sides.
     start, width = min(marked) - 0.22 * span, 1.44 * span
 
     def place(position: float) -> float:

@@ -22,12 +22,12 @@ MOST_DOTS = 24
 """Lines of more points are drawn without dots."""
 
 MOST_POINTS = 200
-"""Longer curves are thinned to so many points."""
+"""Longer curves are thinned to this many points."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a chart: values from ``low`` to ``high`` stand at positions from ``start`` to ``end``."""
+    """One axis of a chart: values from ``low`` to ``high`` are drawn at positions from ``start`` to ``end``."""
 
     low: float
     high: float
@@ -128,7 +128,7 @@ def line_chart(title: str, series: Mapping[str, tuple[str, Points]], *, best_ste
 def search_chart(trials: Sequence[tuple[SearchTrial, str]], *, chosen: int, title: str) -> Chart | None:
     """Return the scores of trials, each with its title, over their learning rates; ``chosen`` counts from 1.
 
-    None where no trial has a score, or where a learning rate cannot stand on a logarithmic axis.
+    None where no trial has a score, or a learning rate has no place on a logarithmic axis.
     """
     (width, height), across, up = DOTTED
     rates = [trial.learning_rate for trial, _ in trials]
@@ -143,14 +143,14 @@ def search_chart(trials: Sequence[tuple[SearchTrial, str]], *, chosen: int, titl
         if trial.score is not None:
             radius, style = (6.5, "after") if number_of_trial == chosen else (4.5, "train")
             dots.append(Dot(x.place(trial.learning_rate), y.place(trial.score), radius, style, text))
-    # The chosen one last, so that no other covers it.
+    # The selected trial comes last, so that no other dot covers it.
     dots.sort(key=lambda dot: dot.style == "after")
     crosses = tuple(x.place(trial.learning_rate) for trial, _ in trials if trial.score is None)
     axis_label = "learning rate, logarithmic"
     return Chart(
         title, f"{title} over {axis_label}", width, height, x, y, (Line("", "", tuple(dots)),),
         kind="dots", crosses=crosses, axis_label=axis_label,
-        legend=(("dotted", "chosen"), ("dotted other", "other trials"), *([("", "× failed")] if crosses else [])),
+        legend=(("dotted", "selected"), ("dotted other", "other trials"), *([("", "× failed")] if crosses else [])),
     )  # fmt: skip
 
 
@@ -181,14 +181,14 @@ def share_chart(points: Sequence[CurvePoint], baselines: Sequence[str], *, title
     drawn = [line(name, f"cheap n{place % 4}", series, None) for place, (name, series) in enumerate(cheap.items())]
     drawn += [line(side, f"line {side}", curves[side], shift) for side, shift in SHIFTS.items()]
     return Chart(
-        title, f"{label} over the number of training examples, before, after and of the cheap methods",
+        title, f"{label} over the number of training examples, before, after and of the baselines",
         width, height, x, y, tuple(drawn), kind="shares", axis_label="training examples, logarithmic",
         legend=(*((side, side) for side in SHIFTS), *((each.style, each.name) for each in drawn[: len(cheap)])),
     )  # fmt: skip
 
 
 SHIFTS = {"before": -2.5, "after": 2.5}
-"""How far the dots of a learning curve stand aside, so that two intervals at one place do not cover each other."""
+"""How far the dots of a learning curve are shifted, so that two intervals at one place do not cover each other."""
 
 
 @dataclass(frozen=True)
@@ -247,8 +247,8 @@ def reliability_chart(series: Mapping[str, Sequence[tuple[float, float, float]]]
         )
         lines.append(Line(style, f"line {style}", dots))
     return Chart(
-        "Share right, by confidence", "share of right answers by stated confidence, before and after", width, height,
-        x, y, tuple(lines), kind="reliability", dashed=(*across, *up), axis_label="stated confidence",
+        "Share of right answers, by confidence", "share of right answers by confidence, before and after",
+        width, height, x, y, tuple(lines), kind="reliability", dashed=(*across, *up), axis_label="confidence",
         legend=tuple((style, style) for style in series),
     )  # fmt: skip
 

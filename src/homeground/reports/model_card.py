@@ -1,7 +1,7 @@
 """The model card: the README.md of the adapted model, for the Hub and for whoever finds the folder.
 
-The card holds the verdict and the scores. It holds no text of the training or test data unless that is asked for, and
-no path of this machine.
+The card holds the verdict and the scores. It holds no path of the machine, and no text of the training or test data
+unless the publisher includes examples.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 """Checkpoints known here by a short name, and what they are called on the Hub."""
 
 PLACE = "path/to/this/model"
-"""The path in the lines of code of a card, where the model is not published."""
+"""The path in the code of a card, where the model is not published."""
 
 MOST_EXAMPLES = 10
-"""Test examples in a card that is asked to show some."""
+"""The most test examples in a card that shows some."""
 
 LONGEST_VALUE = 200
 """Characters of a value in their table."""
 
 HIDDEN_FIELDS = ("row", "unit")
-"""Fields of examples.jsonl that say nothing outside the run."""
+"""Fields of examples.jsonl that mean nothing outside the run."""
 
 BODY = """
 # {title}
 
-{base}, adapted to a domain and measured by Homeground.
+{base}, adapted to a domain and evaluated with Homeground.
 
 **{sentence}**
 
@@ -46,22 +46,22 @@ BODY = """
 |---|---:|---:|---:|---:|
 {rows}
 
-Measured on {test}, {seen}. "Better by" is positive where the model improved. {meaning}
+Evaluated on {test}, {contamination}. "Better by" is positive where the model improved. {meaning}
 {general}
 {trained}
 {use}{data}{examples}## Limits
 
-{covered} The
-licence of the checkpoint and of the data apply to this model; look them up before sharing it.
+{coverage} The
+licences of the checkpoint and of the data apply to this model; check them before you share it.
 """
 
 
 @dataclass(frozen=True)
 class Publication:
-    """Where a model is published, and what its publisher says of it.
+    """Where a model is published, and what the publisher states about it.
 
-    ``license`` holds ``license``, and for one of its own ``license_name`` and ``license_link``; it is empty where it is
-    not known. ``examples`` says whether texts of the test data are shown.
+    ``license`` holds ``license``, and for a licence outside the Hub's list ``license_name`` and ``license_link``; it is
+    empty where the licence is not known. ``examples`` says whether texts of the test data are shown.
     """
 
     repository: str
@@ -126,10 +126,10 @@ def _results(record: RunRecord) -> list[Any]:
 
 
 def _test_set(record: RunRecord) -> str:
-    """Return what was measured on, and whether that was held out of the training."""
+    """Return the test set in words, and whether it was held out of the training."""
     items = f"{task_page(record).item}s of the domain"
     if record.scores.cross_fit:
-        return f"{items}, each scored by a sister model that did not learn from it"
+        return f"{items}, each scored by a model that was not trained on it"
     return f"{'test' if record.scores.seen_in_training else 'held-out test'} {items}"
 
 
@@ -143,19 +143,19 @@ def _body(record: RunRecord, published: Publication | None) -> str:
         level=percent(scores.difference.level),
         rows="\n".join(_row(name, scores) for name in scores.after),
         test=count(scores.test_examples, f"test {page.item}"),
-        seen=_contamination(scores),
-        meaning=as_markdown(f"{primary.label} decides. {primary.meaning}"),
+        contamination=_contamination(scores),
+        meaning=as_markdown(f"The verdict is about {primary.label}. {primary.meaning}"),
         general=_general(scores.general),
         trained=_training(record) + _calibration(scores),
         use=page.use(record).replace(PLACE, published.repository if published else PLACE),
-        covered=_coverage(scores),
+        coverage=_coverage(scores),
         data=_data(record) if published else "",
         examples=_examples(record) if published and published.examples else "",
     )
 
 
 def _base(record: RunRecord) -> str:
-    """Return the checkpoint's name; of a folder the last part only, for the rest is nobody else's business."""
+    """Return the checkpoint's name; of a folder only the last part, because the rest is private."""
     name = record.checkpoint.name or "A pretrained checkpoint"
     return name if hub_name(record) else Path(name).name or name
 
@@ -175,11 +175,11 @@ def _row(name: str, scores: Scores) -> str:
 def _contamination(scores: Scores) -> str:
     if scores.cross_fit:
         return (
-            f"each scored by one of {scores.cross_fit} sister models that did not learn from it; this model learned "
-            "from all"
+            f"each scored by one of {scores.cross_fit} models, which was not trained on it; this model was trained "
+            "on all of them"
         )
     if scores.seen_in_training:
-        return f"{count(scores.seen_in_training)} of which were in the training data, too"
+        return f"{count(scores.seen_in_training)} of which were also in the training data"
     return "none of which was in the training data"
 
 
@@ -192,32 +192,32 @@ def _general(general: GeneralRecord | None) -> str:
 
 
 def _training(record: RunRecord) -> str:
-    """Return the settings that the weights were trained with, which a search may have chosen."""
+    """Return the settings that the weights were trained with, which a search may have selected."""
     scores, training = record.scores, record.scores.training
     if training.learning_rate is None or training.epochs is None:
         return ""
-    chosen = fitted = merged = ""
+    search = head = merging = ""
     if scores.search:
-        chosen = f", chosen on validation among {len(scores.search.trials)} trials of learning rate and epochs"
+        search = f", selected on validation from {len(scores.search.trials)} trials of learning rate and epochs"
     if isinstance(scores.head, MaskedHeadRecord):
-        fitted = (
+        head = (
             " The checkpoint had no trained head for masked words; one was trained first, in "
-            f"{count(scores.head.steps, 'step')} with the checkpoint frozen, and before is the checkpoint with it."
+            f"{count(scores.head.steps, 'step')} with the checkpoint frozen. Before is the checkpoint with this head."
         )
     if scores.merging:
-        merged = (
-            f" Then merged: the weights lie {100 * scores.merging.weight:.0f}% of the way from the checkpoint to what "
-            "was learned, chosen on validation so that general ability stays."
+        merging = (
+            f" The weights were then merged: they are {100 * scores.merging.weight:.0f}% of the way from the "
+            "checkpoint to the trained weights, selected on validation to keep general ability."
         )
     return (
         f"Trained for {training.epochs:.3g} epoch{'' if training.epochs == 1 else 's'} in batches of "
         f"{record.setting('training', 'batch_size')} with a learning rate of at most {training.learning_rate:g}"
-        f"{chosen}.{fitted}{merged}\n"
+        f"{search}.{head}{merging}\n"
     )
 
 
 def _calibration(scores: Scores) -> str:
-    """Return what the probabilities were divided by, and below which confidence Homeground abstains."""
+    """Return the temperature of the probabilities, and below which confidence Homeground abstains."""
     calibration = scores.calibration
     if calibration is None:
         return ""
@@ -225,19 +225,19 @@ def _calibration(scores: Scores) -> str:
     if calibration.temperature != 1:
         examples = count(calibration.validation_examples, "validation example")
         sentences.append(
-            f"Its weights hold a temperature of {number(calibration.temperature, 2)}, fitted on {examples}, so that "
-            "its probabilities can be believed."
+            f"Its weights include a temperature of {number(calibration.temperature, 2)}, fitted on {examples}, which "
+            "calibrates its probabilities."
         )
     if abstain and abstain.threshold is not None:
         sentences.append(
             f"Homeground abstains where no label reaches a probability of {number(abstain.threshold, 4)}, for a "
-            f"precision of {abstain.target_precision}; the pipeline answers every text."
+            f"precision of {abstain.target_precision}; the pipeline predicts a label for every text."
         )
     return "".join(f"\n{sentence}\n" for sentence in sentences)
 
 
 def _data(record: RunRecord) -> str:
-    """Return what was learned from and measured on, as hashes: who has the files can check, and nobody reads them."""
+    """Return the hashes of the data: whoever has the files can check them, and no text is shown."""
     hashes: Mapping[str, str] = record.run.get("identity", {}).get("data", {})
     if not hashes:
         return ""
@@ -259,7 +259,7 @@ def _examples(record: RunRecord) -> str:
     rows = [[as_markdown(name) for name in names], ["---"] * len(names)]
     rows += [[as_markdown(line.get(name, "")) for name in names] for line in lines]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return f"## Examples\n\nThe first of the test examples.\n\n{table}\n\n"
+    return f"## Examples\n\nThe first test examples.\n\n{table}\n\n"
 
 
 def _as_text(value: Any) -> str:
@@ -274,15 +274,15 @@ def _as_text(value: Any) -> str:
 
 
 def _coverage(scores: Scores) -> str:
-    """Return what the intervals hold, and which of several trainings this model is."""
+    """Return what the intervals cover, and which of several training runs this model is."""
     if not scores.trainings:
         return (
-            "The interval covers the choice of test texts, not the luck of one training run, and not texts of another "
-            "kind."
+            "The intervals cover the choice of test texts, but neither the variance between training runs nor texts of "
+            "another kind."
         )
     return (
-        f"The sentence on top is about the recipe: its interval covers the choice of test texts and the luck of "
-        f"{len(scores.trainings)} trainings. This model is the first of them, with seed {scores.trainings[0].seed}; "
-        "the table is about it alone, and its intervals cover the choice of test texts only. No interval covers texts "
-        "of another kind."
+        "The sentence at the top is about the recipe: its interval covers the choice of test texts and the variance "
+        f"between {len(scores.trainings)} training runs. This model is that of the first run, with seed "
+        f"{scores.trainings[0].seed}; the table is about this model only, and its intervals cover the choice of test "
+        "texts only. No interval covers texts of another kind."
     )

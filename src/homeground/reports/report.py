@@ -1,11 +1,11 @@
-"""The story: the files of a run become one page, report.html.
+"""The report: the files of a run become one page, report.html.
 
     read_run(folder)  ->  every section of SECTIONS  ->  templates/report.html  ->  report.html, written atomically
 
 A section is a function from the run's record to the values that its macro needs: that of its name in the template of
 its module's name. A section whose part of the run is missing returns None and is left out. The page is one file
-without scripts and without anything to be fetched; its content security policy says so to the browser, too. The same
-files always give the same bytes.
+without scripts and without external resources, which its content security policy also forbids. The same files always
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ FILTERS = (
     wording.number, wording.signed, wording.interval, wording.count, wording.setting, wording.percent,
     wording.probability, wording.duration, wording.size, wording.shorten, wording.row_numbers,
 )  # fmt: skip
-"""What templates write numbers with."""
+"""The filters with which templates write numbers."""
 
 
 def write_report(folder: Path) -> Path:
@@ -69,18 +69,18 @@ def write_report(folder: Path) -> Path:
 def render(record: RunRecord) -> str:
     """Return the report of a run as HTML."""
     environment, page = _environment(), task_page(record)
-    drawn: list[str] = []
+    rendered: list[str] = []
     for section in SECTIONS:
         if (values := section(record)) is not None:
             template = environment.get_template(f"{section.__module__.rpartition('.')[2]}.html")
-            drawn.append(getattr(template.module, section.__name__)(values, record, page))
-    return environment.get_template("report.html").render(record=record, sections=drawn)
+            rendered.append(getattr(template.module, section.__name__)(values, record, page))
+    return environment.get_template("report.html").render(record=record, sections=rendered)
 
 
 def write_heat_map_report(
     titles: Sequence[str], similarities: Sequence[Sequence[float]], *, checkpoint_name: str, path: Path
 ) -> Path:
-    """Write how similar a few titles are to a checkpoint, as one page, and return its path.
+    """Write the similarities that a checkpoint gives a few titles, as one page, and return its path.
 
     ``similarities`` has shape (titles, titles) with values from 0 to 1.
 

@@ -1,6 +1,6 @@
-"""What the report and the model card say of each task: one entry of ``TASK_PAGES`` a task, by its name.
+"""The words of the report and the model card for each task: one entry of ``TASK_PAGES`` a task, by its name.
 
-A task may also have sections of its own; these appear wherever their part of the run is there.
+A task may also have sections of its own; these appear wherever the run has their data.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from homeground.results.record import RunRecord
 from homeground.wording import as_markdown, count
 
 MOST_CLASSES = 20
-"""Up to so many classes are named in a card; the config of the model has them all."""
+"""Up to this many classes are listed in a card; the config of the model has them all."""
 
 
 @dataclass(frozen=True)
 class TaskPage:
     """The words for one task; the defaults are those for a task that is not in the table.
 
-    ``item`` is a test example, in the singular; ``more`` is what to gather where the test is too small; ``gold`` is
-    what people gave each example that could contradict itself, empty where they gave nothing; ``length_note`` says what
-    the longest length is, ``margin`` what general ability may lose where neither run nor recipe say. ``advice`` is for
-    a model that HELPED and lost nothing that is known. ``explanations`` are terms of "How to read this"; ``shown`` are
-    the texts that are on the page. The rest is for the model card: the task as the Hub calls it and as the card does,
-    the library and the tags for the Hub, and what returns how the model is used.
+    ``item`` is a test example, in the singular; ``more`` is what to collect where the test is too small; ``gold`` is
+    the kind of target that could contradict itself, empty where there is none; ``length_note`` is a sentence about the
+    maximum length, ``margin`` the allowed loss of general ability where neither run nor recipe has one. ``advice`` is
+    for a model that HELPED without a known loss. ``explanations`` are terms of "How to read this"; ``shown`` are the
+    texts that are on the page. The rest is for the model card: the name of the task on the Hub and in the card, the
+    library and the tags for the Hub, and a function that returns how to use the model.
     """
 
     item: str = "example"
     more: str = "examples"
     gold: str = ""
-    length_note: str = "The model reads {} of a text."
+    length_note: str = "The model reads at most {} of a text."
     margin: float = 0.01
     advice: str = ""
     explanations: tuple[tuple[str, str], ...] = ()
@@ -78,7 +78,7 @@ embeddings = model.encode(["a text", "another text"])
 
 """
 
-ANGULAR = """The scores are those of the angular similarity of two embeddings, `1 - arccos(cosine) / pi`.
+ANGULAR = """The scores are computed with the angular similarity of two embeddings, `1 - arccos(cosine) / pi`.
 
 """
 
@@ -100,12 +100,12 @@ classify({piped}, {options})
 
 {several}{truncated}"""
 
-HEAD_AND_TAIL = """Of texts that are too long Homeground reads the beginning and the end, as in training; the pipeline
-reads the beginning only.
+HEAD_AND_TAIL = """Homeground reads the beginning and the end of texts that are too long, as in training; the
+pipeline reads only the beginning.
 
 """
 
-SEVERAL_LABELS = """A text may have several of the labels, or none: those whose probability is at least 0.5.
+SEVERAL_LABELS = """A text may have several labels, or none: those with a probability of at least 0.5.
 
 """
 
@@ -125,12 +125,11 @@ fill = pipeline("fill-mask", model="path/to/this/model")
 fill(f"The {fill.tokenizer.mask_token} was late.")
 ```
 
-It can also be the checkpoint of another task: `homeground adapt labelled.csv --checkpoint path/to/this/model`. That it
-predicts words better does not say that it will do that task better.
+It can also be the checkpoint of another task: `homeground adapt labelled.csv --checkpoint path/to/this/model`. Better
+prediction of words does not mean a better result on that task: only its own verdict shows that.
 
-
-Losses and perplexities of masked words are comparable between models with the same tokenizer only.
-"Perplexity as in tutorials" hides 80% of the chosen tokens, replaces 10% and leaves 10% as they are, so it is lower.
+Losses and perplexities of masked words are comparable only between models with the same tokenizer.
+"Perplexity as in tutorials" masks 80% of the selected tokens, replaces 10% and leaves 10% unchanged, so it is lower.
 
 """
 
@@ -146,7 +145,7 @@ def _use_classifier(record: RunRecord) -> str:
     classes = f": {', '.join(names)}" if names and len(names) <= MOST_CLASSES else ""
     texts = '["a text", "another text"]'
     return USE_CLASSIFIER.format(
-        classes=f"It knows {count(len(names), 'class', 'classes')}{classes}.\n\n" if names else "",
+        classes=f"It predicts {count(len(names), 'class', 'classes')}{classes}.\n\n" if names else "",
         texts='[("a text", "another text")]' if paired else texts,
         piped='[{"text": "a text", "text_pair": "another text"}]' if paired else texts,
         options="top_k=None, truncation=True" if scores.several_labels else "truncation=True",
@@ -174,14 +173,14 @@ TASK_PAGES = {
         explanations=(
             (
                 "F1",
-                "Precision is the share of the texts given a class that have it, recall the share of the texts of a "
-                "class that are given it. F1 lies between the two, nearer to the smaller: it is high only if both are.",
+                "Precision is the share of right predictions among all predictions of a class, recall the share of the "
+                "texts of a class that are predicted as it. F1 is their harmonic mean: it is high only if both are.",
             ),
             (
                 "Confidence",
-                "The probability the model states for its own answer. It is well calibrated if of the answers given "
-                "with confidence 0.8 four in five are right; then it can be used as a threshold below which a person "
-                "looks.",
+                "The probability that the model gives its own prediction. It is well calibrated if 80% of the "
+                "predictions with a confidence of 0.8 are right; then a threshold can decide which texts a person "
+                "should check.",
             ),
         ),
         shown="Test texts",
@@ -195,20 +194,20 @@ TASK_PAGES = {
         more="documents",
         length_note="Blocks of at most {}.",
         margin=0.05,
-        advice="Use the adapted model to fill in words of this domain, or as the checkpoint of another task there; "
-        "whether it helps that task only its own verdict can say.",
+        advice="Use the adapted model to predict masked words of this domain, or as the checkpoint for another task "
+        "there; only the verdict of that task shows whether it helps.",
         explanations=(
             (
                 "Masked words",
-                "In every test document 15% of the tokens were hidden, before and after the very same ones, and the "
-                "model said how likely each token was. The loss is the mean of −ln of the probability of the right "
-                "one: 0 if it is always sure and right, 0.69 if it gives it one half, 4.6 if one in a hundred.",
+                "In each test document 15% of the tokens were masked, the same ones before and after, and the model "
+                "predicted them. The loss is the mean of −ln of the probability of the right token: 0 if that "
+                "probability is always 1, 0.69 if it is 0.5, 4.6 if it is 0.01.",
             ),
             (
                 "Perplexities",
-                "All of them follow from losses of single hidden tokens, so they are no probability of a text. Compare "
-                "them between models with the same tokenizer only: one that cuts words into more pieces guesses many "
-                "of them from their neighbours.",
+                "They are computed from the losses of single masked tokens, so they are not the probability of a text. "
+                "Compare them only between models with the same tokenizer: if words are cut into more tokens, many "
+                "of these are easy to predict from their neighbours.",
             ),
         ),
         shown="Sentences of test documents",

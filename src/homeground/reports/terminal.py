@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeground.results.run import Run
 from homeground.statistics.glossary import metric
-from homeground.wording import aligned, in_terminal
+from homeground.wording import aligned, count, in_terminal
 
 if TYPE_CHECKING:  # pydantic is slow to import, and most commands print something else
     from homeground.results.chain import ChainRecord
@@ -17,24 +19,24 @@ if TYPE_CHECKING:  # pydantic is slow to import, and most commands print somethi
     from homeground.wording import Ends
 
 CHAIN_STAGES = {
-    "before": "the checkpoint as it is",
-    "domain": "after the domain step alone",
-    "plain": "after the task alone",
+    "before": "the checkpoint, unchanged",
+    "domain": "after the domain step only",
+    "plain": "after the task only",
     "adapted": "after both steps",
 }
-"""The stages of a chain as its table names them."""
+"""The stages of a chain in its table."""
 
 CHAIN_COMPARISONS = {"task": "The task alone", "chain": "Both steps", "domain": "The domain step"}
 
 STANDINGS = {
     "BEST": "best",
-    "NOT TOLD APART": "cannot be told apart from the best",
+    "NOT TOLD APART": "not clearly different from the best",
     "WORSE": "worse than the best",
     "BETTER": "better than the best",
-    "TOO FEW": "too few to tell",
-    "SEEN": "learned from these examples",
+    "TOO FEW": "too few examples",
+    "SEEN": "trained on these examples",
 }
-"""Where a score stands, as the table of checkpoints names it."""
+"""How a score compares with the best, in the table of checkpoints."""
 
 
 def verdict_lines(scores: Scores, run: Run) -> list[str]:
@@ -52,9 +54,9 @@ def verdict_lines(scores: Scores, run: Run) -> list[str]:
 
 
 def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list[str]:
-    """Return before, after, difference and baselines, a metric a line, the deciding one first.
+    """Return before, after, difference and baselines, a metric a line, the primary one first.
 
-    All of them are those of one model: after several trainings that of the first, which is kept.
+    They are the scores of one model: after several training runs of the first, which is saved.
     """
     primary = scores.primary_metric
     names = [primary, *(name for name in {**scores.before, **scores.after} if name != primary)]
@@ -69,22 +71,22 @@ def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list
         sides = [in_terminal(general.before), in_terminal(general.after)]
         empty = [""] * len(scores.baselines)
         rows.append([f"general {general.metric}", *sides, _difference(general.difference), *empty])
-    return aligned(rows)
+    return _table(rows)
 
 
 def seed_lines(seeds: SeedsRecord, name: str) -> list[str]:
-    """Return the score of every training, and that the table is of the first of them."""
+    """Return the score of every training run, and that the table is about the first of them."""
     scores = ", ".join(f"{in_terminal(each.score)} (seed {each.seed})" for each in seeds.trainings)
     spread = in_terminal(seeds.standard_deviation)
     return [
-        f"{name} after each training: {scores}; mean {in_terminal(seeds.mean)}, standard deviation {spread}",
-        f"the model kept is that of seed {seeds.trainings[0].seed}; the table is about that training alone, its "
-        "intervals over test items only",
+        f"{name} after each training run: {scores}; mean {in_terminal(seeds.mean)}, standard deviation {spread}",
+        f"the saved model is that of seed {seeds.trainings[0].seed}; the table is about this model only, and its "
+        "intervals cover the choice of test items only",
     ]
 
 
 def curve_lines(curve: LearningCurveRecord) -> list[str]:
-    """Return the scores of every share of the training data, and what they suggest."""
+    """Return the scores on every share of the training data, and what they suggest."""
     names = list(dict.fromkeys(name for point in curve.points for name in point.baselines))
     rows = [["training data", "examples", "before", f"after, {curve.metric} (95% interval)", *names]]
     for point in curve.points:
@@ -92,7 +94,7 @@ def curve_lines(curve: LearningCurveRecord) -> list[str]:
         before, after = in_terminal(point.before.score), _score(point.after.score, point.after)
         rows.append([f"{point.share}%", str(point.examples), before, after, *baselines])
     gaps = [f"{each.share}% is left out: it {each.reason}" for each in curve.left_out]
-    return [*aligned(rows), *gaps, "", curve.sentence]
+    return [*_table(rows), *gaps, "", curve.sentence]
 
 
 def chain_lines(record: ChainRecord) -> list[str]:
@@ -117,14 +119,14 @@ def chain_lines(record: ChainRecord) -> list[str]:
 
 
 def _test_text_lines(record: ChainRecord) -> list[str]:
-    """Return what became of the test texts in the domain's text."""
+    """Return how many test texts were in the data of the domain step, left out or trained on."""
     texts, lines = record.test_texts, list[str]()
     if texts.left_out:
-        lines.append(f"{texts.left_out} texts of the domain hold a text of the test and were left out")
+        lines.append(f"{texts.left_out} domain texts contain a test text and were left out")
     if texts.learned:
         lines.append(
-            f"of {texts.learned} test examples the domain step learned a text, without its label or score, so part "
-            "of the gain may be gone on new texts"
+            f"the domain step was trained on texts of {texts.learned} test examples, without their labels or scores; "
+            "the gain on new texts may be smaller"
         )
     return lines
 
@@ -137,9 +139,9 @@ def chain_estimate_lines(expected: dict[str, Any]) -> list[str]:
     ]
     return [
         *steps,
-        "adapted: as plain",
-        f"about {expected['minutes']:.1f} minutes in all",
-        f"nothing was written; the runs would lie in {expected['folder']}",
+        "adapted: the same as plain",
+        f"about {expected['minutes']:.1f} minutes in total",
+        f"nothing was written; the runs would be in {expected['folder']}",
     ]
 
 
@@ -153,40 +155,50 @@ def checkpoint_lines(result: CheckpointComparison) -> list[str]:
         rows.append([each.name, *sizes, *_standing(each, name), f"{each.seconds:.1f}"])
     rows += [[each.name, "", "", "", *_standing(each, name), ""] for each in result.baselines]
     counted = f"{result.examples} examples, {result.units} independent units by {result.unit}"
-    folds = f"; {result.folds} folds, each predicted from the others" if result.folds else ""
-    aside = [f"{each.count} rows were set aside for {each.reason}" for each in result.set_aside]
-    return [*aligned(rows), "", result.sentence, counted + folds, *aside, *result.notes]
+    folds = f"; {result.folds} folds, each predicted by a model trained on the others" if result.folds else ""
+    skipped = skipped_lines({each.reason: each.count for each in result.set_aside})
+    return [*_table(rows), "", result.sentence, counted + folds, *skipped, *result.notes]
 
 
 def _standing(each: MethodStanding, name: str) -> list[str]:
     return [_score(each.scores.get(name), each.interval), _difference(each.difference), STANDINGS[each.standing]]
 
 
-def aside_lines(set_aside: Mapping[str, int]) -> list[str]:
-    """Return how many rows were set aside, a reason a line."""
-    return [f"{count} rows were set aside for {reason}" for reason, count in set_aside.items()]
+def skipped_lines(reasons: Mapping[str, int]) -> list[str]:
+    """Return how many rows were skipped, a reason a line."""
+    return [f"{count(rows, 'row')} skipped ({reason})" for reason, rows in reasons.items()]
 
 
 def estimate_lines(expected: dict[str, Any]) -> list[str]:
     """Return an estimate of time and memory in words."""
     return [
-        f"{expected['steps']} steps of {expected['batch_size']} examples out of {expected['examples']} to learn from"
+        f"{expected['steps']} steps of {expected['batch_size']} examples, from {expected['examples']} training examples"
         + _trials(expected),
         f"about {expected['minutes']:.1f} minutes ({expected['seconds_per_step']:.2f} s a step here) and "
         f"{expected['memory_gib']:.1f} GiB of memory",
-        f"nothing was written; the run would lie in {expected['folder']}",
+        f"nothing was written; the run would be in {expected['folder']}",
     ]
 
 
 def _trials(expected: dict[str, Any]) -> str:
     shares = ", ".join(f"{share}%" for share in expected["shares"])
-    curve = f", trainings on {shares} of them counted in" if shares else ""
-    curve += f", {expected['seeds']} seeds counted in" if expected["seeds"] > 1 else ""
+    curve = f", including training runs on {shares} of them" if shares else ""
+    curve += f", including {expected['seeds']} seeds" if expected["seeds"] > 1 else ""
     if not expected["trials"]:
         return curve
     bound = expected["search_minutes"]
-    ends = "" if bound is None else f"; none of them begins after {bound:g} minutes of trials"
-    return f"{curve}, {expected['trials']} trials in all{ends}"
+    ends = "" if bound is None else f"; none starts after {bound:g} minutes of trials"
+    return f"{curve}, {expected['trials']} trials in total{ends}"
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    """Return a table as lines, in blocks of columns one below the other where the terminal is too narrow for all."""
+    width = shutil.get_terminal_size((sys.maxsize, 0)).columns
+    blocks = {count: aligned([row[:count] for row in rows]) for count in range(2, len(rows[0]) + 1)}
+    count = max((count for count, lines in blocks.items() if max(map(len, lines)) <= width), default=2)
+    if count == len(rows[0]):
+        return blocks[count]
+    return [*blocks[count], "", *_table([[row[0], *row[count:]] for row in rows])]
 
 
 def _difference(difference: IntervalRecord | None) -> str:

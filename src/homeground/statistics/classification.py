@@ -29,7 +29,7 @@ Metric = Callable[[Floats], Floats]
 DECISION_THRESHOLD = 0.5
 """The probability from which a label is predicted, where a text may have several."""
 
-BINS = 15
+CONFIDENCE_BINS = 15
 """Bins of equal width over [0, 1] into which confidences are sorted, as in Guo et al. (2017)."""
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
@@ -67,7 +67,7 @@ class Changes:
 
 
 def statistics(probabilities: ArrayLike, labels: ArrayLike) -> Floats:
-    """Return the sufficient statistics of texts, shape ``(texts, 3 + 3 classes + BINS)``.
+    """Return the sufficient statistics of texts, shape ``(texts, 3 + 3 classes + CONFIDENCE_BINS)``.
 
     The columns are 1; 1 if the whole prediction is right; the negative logarithm of the probability of the true class
     (with several labels the mean over all of them); for every class 1 if it is both true and predicted, 1 if it is
@@ -219,7 +219,7 @@ def per_class(probabilities: ArrayLike, labels: ArrayLike) -> PerClass:
     [1.0, 0.0]
     """
     sums = statistics(probabilities, labels).sum(axis=0)
-    hits, actual, predicted = _counts(sums, (len(sums) - FIRST_CLASS_COLUMN - BINS) // 3)
+    hits, actual, predicted = _counts(sums, (len(sums) - FIRST_CLASS_COLUMN - CONFIDENCE_BINS) // 3)
     f1 = _share(2 * hits, actual + predicted)
     return PerClass(_share(hits, predicted), _share(hits, actual), f1, actual.astype(np.int64))
 
@@ -297,7 +297,7 @@ def mcnemar(before_correct: ArrayLike, after_correct: ArrayLike) -> Changes:
     return Changes(fixed, broke, min(p, 1.0))
 
 
-def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> list[dict[str, float]]:
+def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = CONFIDENCE_BINS) -> list[dict[str, float]]:
     """Return the mean confidence, the share right and the count of every bin of confidence that is not empty.
 
     With several labels every label is one decision, as for ``ece``. Bins have equal width and contain their upper end.
@@ -362,13 +362,13 @@ def _bins(confidence: Floats, bins: int) -> Ints:
 
 
 def _gaps(confidence: Floats, right: Floats) -> Floats:
-    """Return confidence minus correctness of every decision, summed by bin, shape ``(texts, BINS)``.
+    """Return confidence minus correctness of every decision, summed by bin, shape ``(texts, CONFIDENCE_BINS)``.
 
     Summed over texts, a column is the count of its bin times (mean confidence - share right), which is all ``ece``
     needs.
     """
-    gaps = np.zeros((len(confidence), BINS))
-    np.add.at(gaps, (np.arange(len(confidence))[:, None], _bins(confidence, BINS)), confidence - right)
+    gaps = np.zeros((len(confidence), CONFIDENCE_BINS))
+    np.add.at(gaps, (np.arange(len(confidence))[:, None], _bins(confidence, CONFIDENCE_BINS)), confidence - right)
     return gaps
 
 

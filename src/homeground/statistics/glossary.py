@@ -1,4 +1,4 @@
-"""The one table of metrics: name, label, meaning, direction, decimals, and what a verdict's sentence calls them."""
+"""The one table of metrics: name, label, meaning, direction, decimals, and name in the sentence of a verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """What is shown of one metric; ``greater_is_better`` is None for a metric that is not in the table."""
+    """The words for one metric; ``greater_is_better`` is None for a metric that is not in the table."""
 
     name: str
     label: str
@@ -18,7 +18,7 @@ class Metric:
 
     @property
     def in_sentences(self) -> str:
-        """The name in the sentence of a verdict: its own where it has no other."""
+        """The name in the sentence of a verdict."""
         return self.sentence_name or self.name
 
     @property
@@ -32,112 +32,117 @@ class Metric:
         return {True: "↑", False: "↓", None: ""}[self.greater_is_better]
 
 
-_KNOWN = [
+_TABLE = [
     Metric(
         "pearson",
         "Pearson correlation",
-        "How well the similarities follow the given ones along a straight line: 1 is perfect, 0 is no relation.",
+        "The linear correlation between the predicted and the target similarities: 1 is perfect, 0 is no relation.",
         True,
         sentence_name="Pearson correlation",
     ),
     Metric(
         "spearman",
         "Spearman correlation",
-        "How well the order of the pairs, from least to most similar, agrees with the given one: 1 is the same order.",
+        "How well the order of the pairs, from least to most similar, agrees with the target: 1 is the same order.",
         True,
     ),
     Metric(
         "mse",
         "Mean squared error",
-        "The mean squared distance to the given similarity; large misses weigh most.",
+        "The mean squared difference from the target similarity; large errors count most.",
         False,
         4,
     ),
-    Metric("mae", "Mean absolute error", "How far a similarity is from the given one, on average.", False),
+    Metric("mae", "Mean absolute error", "The mean absolute difference from the target similarity.", False),
     Metric(
         "mape",
         "Mean absolute percentage error",
-        "The distance to the given similarity as a share of it, on average; pairs given 0 are left out.",
+        "The mean absolute difference as a share of the target similarity; pairs with target 0 are left out.",
         False,
     ),
     Metric(
         "mrr",
         "Mean reciprocal rank",
-        "Where the right partner stands among all candidates: 1 if always first, 0.5 if always second.",
+        "The mean of 1 / rank of the right partner among all candidates: 1 if always first, 0.5 if always second.",
         True,
     ),
-    Metric("accuracy_at_1", "Right partner first", "The share of texts whose right partner comes first.", True),
-    Metric("triplet_accuracy", "Triplets in the right order", "The share of texts nearer to the right partner.", True),
+    Metric("accuracy_at_1", "Right partner first", "The share of texts whose right partner is ranked first.", True),
     Metric(
-        "accuracy", "Accuracy", "The share of texts that are given the right class.", True, sentence_name="Accuracy"
+        "triplet_accuracy",
+        "Triplets in the right order",
+        "The share of texts that are closer to the right partner.",
+        True,
+    ),
+    Metric(
+        "accuracy", "Accuracy", "The share of texts with the right predicted class.", True, sentence_name="Accuracy"
     ),
     Metric(
         "macro_f1",
         "Macro F1",
-        "How well each class is found, and found alone (F1), on average: a rare class counts as much as a common one.",
+        "The mean F1 of the classes (F1 combines precision and recall): a rare class counts as much as a common one.",
         True,
         sentence_name="Macro F1",
     ),
     Metric(
         "micro_f1",
         "Micro F1",
-        "How well the labels are found, and found alone (F1), all labels of all texts taken together.",
+        "The F1 of all labels of all texts together; F1 combines precision and recall.",
         True,
     ),
-    Metric("exact_match", "Exact match", "The share of texts that get all their labels and no other.", True),
+    Metric("exact_match", "Exact match", "The share of texts with all right labels and no other predicted.", True),
     Metric(
         "hamming_accuracy",
-        "Single labels right",
-        "The share of yes or no answers, one for each text and label, that are right; high where labels are rare.",
+        "Hamming accuracy",
+        "The share of right yes-or-no answers, one for each text and label; always high where labels are rare.",
         True,
     ),
     Metric(
         "log_loss",
         "Log loss",
-        "How surprised the model is by the truth: 0 if it is sure and right, large if it is sure and wrong.",
+        "The mean of −ln of the probability of the truth: 0 if the model is sure and right, large if sure and wrong.",
         False,
     ),
     Metric(
         "ece",
         "Calibration error",
-        "How far the stated confidence lies from the share that is right, on average; few texts alone make it rise.",
+        "The mean gap between confidence and the share of right answers; a small test set alone makes it larger.",
         False,
     ),
     Metric(
         "roc_auc",
         "Area under the ROC curve",
-        "How often a text of a class is found likelier to be of it than a text of another class; 0.5 is chance.",
+        "How often a text of a class gets a higher probability for it than a text of another class; 0.5 is chance.",
         True,
     ),
     Metric(
         "masked_loss",
         "Loss of masked words",
-        "How surprised the model is by hidden tokens, in nats: 0 if it is sure and right, 4.6 if it gives the right "
-        "one a chance of one in a hundred.",
+        "The mean of −ln of the probability of the masked tokens, in nats: 0 if the model is sure and right, 4.6 if "
+        "that probability is 1%.",
         False,
         sentence_name="Loss of masked words",
     ),
     Metric(
         "perplexity",
         "Perplexity",
-        "Among how many equally likely tokens the model wavers at a hidden one; 1 is perfect. To be compared within "
-        "one tokenizer only.",
+        "The number of equally likely tokens that would be as hard to predict as a masked token; 1 is perfect. "
+        "Comparable within one tokenizer only.",
         False,
         1,
         sentence_name="Perplexity of masked words",
     ),
     Metric(
         "masked_accuracy",
-        "Hidden token first",
-        "The share of hidden tokens that were the first choice.",
+        "Accuracy on masked tokens",
+        "The share of masked tokens that the model finds most likely.",
         True,
         sentence_name="Accuracy on masked words",
     ),
     Metric(
         "tutorial_perplexity",
         "Perplexity as in tutorials",
-        "The perplexity where of the chosen tokens 80% are hidden, 10% replaced and 10% left as they are, which makes "
-        "them easier.",
+        "The perplexity where 80% of the selected tokens are masked, 10% replaced and 10% left unchanged, which makes "
+        "them easier to predict.",
         False,
         1,
         sentence_name="Perplexity as tutorials mask",
@@ -145,8 +150,8 @@ _KNOWN = [
     Metric(
         "word_perplexity",
         "Perplexity per word",
-        "The loss of hidden tokens times the tokens of a word, as a perplexity. Large where words are cut into many "
-        "tokens: to be compared within one tokenizer only.",
+        "The loss per masked token times the tokens per word, as a perplexity. Large where words are cut into many "
+        "tokens: comparable within one tokenizer only.",
         False,
         1,
         sentence_name="Perplexity per word",
@@ -154,8 +159,8 @@ _KNOWN = [
     Metric(
         "character_perplexity",
         "Perplexity per character",
-        "The loss of hidden tokens spread over the characters of the text, as a perplexity; to be compared within "
-        "one tokenizer only.",
+        "The loss of the masked tokens per character of the text, as a perplexity; comparable within one tokenizer "
+        "only.",
         False,
         2,
         sentence_name="Perplexity per character",
@@ -163,17 +168,17 @@ _KNOWN = [
     Metric(
         "word_loss",
         "Loss of whole words",
-        "How surprised the model is by a hidden word, in nats, all its pieces taken together.",
+        "The −ln of the probability of a masked word, in nats, all its tokens together.",
         False,
         sentence_name="Loss of whole words",
     ),
-    Metric("loss", "Loss", "What training makes small.", False, 4),
+    Metric("loss", "Loss", "The value that training minimizes.", False, 4),
 ]
-METRICS = {metric.name: metric for metric in _KNOWN}
+METRICS = {metric.name: metric for metric in _TABLE}
 
 
 def metric(name: str) -> Metric:
-    """Return what is shown of a metric; one that is not in the table keeps its own name and has no direction.
+    """Return the words for a metric; one that is not in the table keeps its own name and has no direction.
 
     >>> metric("mae").direction, metric("f_beta").label
     ('lower is better', 'f_beta')

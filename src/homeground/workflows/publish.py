@@ -14,7 +14,7 @@ import numpy as np
 from homeground.checkpoint.download import fetch
 from homeground.checkpoint.upload import (
     Content,
-    Head,
+    RepositoryState,
     commit_files,
     is_stored,
     open_repository,
@@ -187,7 +187,7 @@ def _send(run: Run, release: Release, repository: str, *, private: bool) -> dict
     return {**record.model_dump(exclude={"time", "files"}), "changed": changed, "removed": removed}
 
 
-def _refuse_foreign(repository: str, head: Head) -> None:
+def _refuse_foreign(repository: str, head: RepositoryState) -> None:
     """Refuse to overwrite a model that Homeground did not publish."""
     models = [name for name in head.files if name == "config.json" or name.endswith((".safetensors", *PICKLED))]
     if models and "homeground.json" not in head.files:

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
-from homeground.recipe.sections import Training
+from homeground.recipe.sections import TrainingSettings
 
 KINDS = (
     *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"),
@@ -60,7 +60,10 @@ def test_loss_and_gradients_are_those_of_the_whole_head(folder: Path) -> None:
     batch = batch_of(np.random.default_rng(0))
     count = int((batch["labels"] != IGNORED_LABEL).sum())
     own = open_model(
-        open_checkpoint(str(folder)), head="masked_lm", loss="masked_cross_entropy", training=Training(precision="fp32")
+        open_checkpoint(str(folder)),
+        head="masked_lm",
+        loss="masked_cross_entropy",
+        training=TrainingSettings(precision="fp32"),
     )
     assert own.network.gathers
     assert not own.head.is_new
@@ -129,7 +132,7 @@ def test_a_checkpoint_without_the_head_says_so_and_learns_that_alone(tmp_path: P
         open_checkpoint(str(folder)),
         head="masked_lm",
         loss="masked_cross_entropy",
-        training=Training(precision="fp32"),
+        training=TrainingSettings(precision="fp32"),
         trainable="head",
     )
     assert own.head.is_new

@@ -14,16 +14,20 @@ from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.losses import LOSSES
 from homeground.engines.torch.microbatches import accumulate, slices
-from homeground.recipe.sections import Encoder, Training
+from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 PAIRS = 8
 OF_PAIRS = ("angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking")
 
 
 def open_(encoder: Path, loss: str, dropout: float) -> Any:
-    training = Training(precision="fp32")
+    training = TrainingSettings(precision="fp32")
     return open_model(
-        open_checkpoint(str(encoder)), head="encoder", loss=loss, encoder=Encoder(dropout=dropout), training=training
+        open_checkpoint(str(encoder)),
+        head="encoder",
+        loss=loss,
+        encoder=EncoderSettings(dropout=dropout),
+        training=training,
     )
 
 

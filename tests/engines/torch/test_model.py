@@ -14,7 +14,7 @@ from tests import checkpoints
 from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
 from homeground.errors import CheckpointError, DiskError
-from homeground.recipe.sections import Encoder, Training
+from homeground.recipe.sections import EncoderSettings, TrainingSettings
 from homeground.training.snapshots import State, newest_checkpoint, save_checkpoint
 
 BUILDERS = {"bert": checkpoints.bert, "distilbert": checkpoints.distilbert, "roberta": checkpoints.roberta}
@@ -30,7 +30,7 @@ def batch(pairs: int = 4, length: int = 7) -> dict[str, np.ndarray]:
 
 
 def open_(folder: Path, **options: Any) -> Any:
-    training = Training(precision=options.pop("precision", "fp32"), **options.pop("training", {}))
+    training = TrainingSettings(precision=options.pop("precision", "fp32"), **options.pop("training", {}))
     return open_model(open_checkpoint(str(folder)), head="encoder", loss="cosine_mse", training=training, **options)
 
 
@@ -63,7 +63,7 @@ def test_the_dropout_of_the_recipe_replaces_the_checkpoints_own(encoder: Path) -
         return {model.train_step(batch(), 4.0, 0.0, step).loss for step in range(3)}
 
     assert len(losses()) == 3
-    assert len(losses(encoder=Encoder(dropout=0.0))) == 1
+    assert len(losses(encoder=EncoderSettings(dropout=0.0))) == 1
 
 
 def test_dropout_masks_are_keyed_by_seed_and_step(encoder: Path) -> None:
@@ -74,10 +74,10 @@ def test_dropout_masks_are_keyed_by_seed_and_step(encoder: Path) -> None:
 
 
 def test_training_in_bf16_measures_in_fp32(encoder: Path) -> None:
-    exact, rough = open_(encoder, encoder=Encoder(dropout=0.0)), open_(encoder, precision="bf16")
+    exact, rough = open_(encoder, encoder=EncoderSettings(dropout=0.0)), open_(encoder, precision="bf16")
     assert np.array_equal(exact.predict(batch())["embeddings"], rough.predict(batch())["embeddings"])
     assert exact.loss(batch(), 4.0) == rough.loss(batch(), 4.0)
-    rough = open_(encoder, precision="bf16", encoder=Encoder(dropout=0.0))
+    rough = open_(encoder, precision="bf16", encoder=EncoderSettings(dropout=0.0))
     losses = [model.train_step(batch(), 4.0, 1e-3, 0).loss for model in (exact, rough)]
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
@@ -96,7 +96,7 @@ def test_a_full_disk_is_a_disk_error_and_the_last_checkpoint_stays(encoder: Path
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
-        with pytest.raises(DiskError, match=r"File too large.*nothing finished was lost"):
+        with pytest.raises(DiskError, match=r"File too large.*finished work is kept"):
             save_checkpoint(tmp_path, model, State(step=2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from homeground.engines.torch.optimizer import Named, clip, open_optimizer, optimizer_tensors, restore_optimizer
-from homeground.recipe.sections import Training
+from homeground.recipe.sections import TrainingSettings
 
 
 def network() -> nn.Module:
@@ -43,7 +43,7 @@ SETTINGS = {"adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-6}
 def test_adamw_is_torchs_plain_adamw_with_biases_and_norms_left_undecayed() -> None:
     ours = network()
     theirs = copy.deepcopy(ours)
-    training = Training(optimizer="adamw", weight_decay=0.3, **SETTINGS)
+    training = TrainingSettings(optimizer="adamw", weight_decay=0.3, **SETTINGS)
     learn(open_optimizer(list(ours.named_parameters()), training), ours, range(20))
     decayed = [theirs[0].weight, theirs[2].weight]
     undecayed = [theirs[0].bias, theirs[1].weight, theirs[1].bias]
@@ -57,7 +57,9 @@ def test_adamw_is_torchs_plain_adamw_with_biases_and_norms_left_undecayed() -> N
 def test_adam_is_torchs_plain_adam_without_any_decay() -> None:
     ours = network()
     theirs = copy.deepcopy(ours)
-    learn(open_optimizer(list(ours.named_parameters()), Training(optimizer="adam", **SETTINGS)), ours, range(20))
+    learn(
+        open_optimizer(list(ours.named_parameters()), TrainingSettings(optimizer="adam", **SETTINGS)), ours, range(20)
+    )
     plain = torch.optim.Adam(theirs.parameters(), betas=(0.8, 0.99), eps=1e-6, fused=False, foreach=False)
     learn(plain, theirs, range(20))
     for left, right in zip(values(ours), values(theirs), strict=True):
@@ -66,7 +68,7 @@ def test_adam_is_torchs_plain_adam_without_any_decay() -> None:
 
 def test_one_step_of_adamw_by_hand() -> None:
     weight = nn.Parameter(torch.tensor([[1.0]]))
-    optimizer = open_optimizer([("weight", weight)], Training(weight_decay=0.1))
+    optimizer = open_optimizer([("weight", weight)], TrainingSettings(weight_decay=0.1))
     weight.grad = torch.tensor([[0.5]])
     optimizer.param_groups[0]["lr"] = 0.01
     optimizer.step()
@@ -114,7 +116,7 @@ def test_nothing_is_clipped_when_neither_is_asked_for() -> None:
 
 @pytest.mark.parametrize("kind", ["adamw", "adam"])
 def test_the_state_goes_through_a_file_bit_for_bit(kind: str) -> None:
-    training = Training(optimizer=kind)  # type: ignore[arg-type]
+    training = TrainingSettings(optimizer=kind)  # type: ignore[arg-type]
     unbroken = network()
     learn(open_optimizer(list(unbroken.named_parameters()), training), unbroken, range(9))
 
@@ -137,7 +139,7 @@ def test_the_state_goes_through_a_file_bit_for_bit(kind: str) -> None:
 def test_a_state_of_nothing_takes_the_place_of_any_other() -> None:
     model = network()
     named: Named = list(model.named_parameters())
-    optimizer = open_optimizer(named, Training())
+    optimizer = open_optimizer(named, TrainingSettings())
     learn(optimizer, model, range(2))
     restore_optimizer(optimizer, named, {})
     assert optimizer_tensors(optimizer, named) == {}

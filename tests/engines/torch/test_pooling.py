@@ -19,7 +19,7 @@ from homeground.data.tokenized import tokenize
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.pooling import pool
 from homeground.errors import CheckpointError
-from homeground.recipe.sections import Encoder, Training
+from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 TEXTS = ["bank", "the data scientist plays in the old town", "a happy baker and a sad lawyer", "good news!", "play"]
 
@@ -97,7 +97,7 @@ def test_their_modules_are_known_by_the_names_they_write_today(bert: Path, tmp_p
 
 def test_a_trained_encoder_embeds_there_as_it_does_here(bert: Path, tmp_path: Path) -> None:
     theirs(bert, "mean", dense=torch.nn.Tanh(), normalize=True).save(str(tmp_path / "theirs"))
-    model = open_(tmp_path / "theirs", loss="angular_mse", training=Training(precision="fp32"))
+    model = open_(tmp_path / "theirs", loss="angular_mse", training=TrainingSettings(precision="fp32"))
     before = our_embeddings(model, tmp_path / "theirs")
     random = np.random.default_rng(0)
     batch = {
@@ -116,7 +116,7 @@ def test_a_trained_encoder_embeds_there_as_it_does_here(bert: Path, tmp_path: Pa
 
 def test_a_plain_checkpoint_is_pooled_by_the_mean_or_as_asked(bert: Path) -> None:
     for asked, mode in (("auto", "mean"), ("cls", "cls"), ("max", "max")):
-        ours = our_embeddings(open_(bert, encoder=Encoder(pooling=asked)), bert)
+        ours = our_embeddings(open_(bert, encoder=EncoderSettings(pooling=asked)), bert)
         np.testing.assert_allclose(ours, theirs(bert, mode).encode(TEXTS), atol=1e-5)
 
 
@@ -124,7 +124,7 @@ def test_a_pooling_that_is_not_known_can_be_overruled_as_the_error_says(bert: Pa
     theirs(bert, "lasttoken").save(str(tmp_path))
     with pytest.raises(CheckpointError, match="pools by lasttoken; choose mean, cls or max with --pooling"):
         open_(tmp_path)
-    assert open_(tmp_path, encoder=Encoder(pooling="cls")).network.pooler.mode == "cls"
+    assert open_(tmp_path, encoder=EncoderSettings(pooling="cls")).network.pooler.mode == "cls"
 
 
 def test_two_poolings_at_once_are_refused(bert: Path, tmp_path: Path) -> None:

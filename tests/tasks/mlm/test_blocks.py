@@ -10,7 +10,7 @@ from tests import checkpoints
 from tests.masking import TEXTS, masked_rows, write_texts
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.tasks.mlm.blocks import IGNORED, Vocabulary, cut
+from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary, cut
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,11 @@ def test_a_batch_is_padded_and_has_labels_only_where_tokens_are_asked_for(folder
     tokenizer = load_tokenizer(open_checkpoint(str(folder)), max_length=16)
     vocabulary = Vocabulary.of(tokenizer, mask=4, padding=0)
     contents = [np.array([7, 4, 9]), np.array([4])]
-    batch = vocabulary.batch(contents, [np.array([IGNORED, 8, IGNORED]), np.array([5])])
+    batch = vocabulary.batch(contents, [np.array([IGNORED_LABEL, 8, IGNORED_LABEL]), np.array([5])])
     (start,), (end,) = vocabulary.prefix, vocabulary.suffix
     assert batch["input_ids"].tolist() == [[start, 7, 4, 9, end], [start, 4, end, 0, 0]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
-    assert batch["labels"].tolist() == [[IGNORED, IGNORED, 8, IGNORED, IGNORED], [IGNORED, 5, *[IGNORED] * 3]]
+    assert batch["labels"].tolist() == [
+        [IGNORED_LABEL, IGNORED_LABEL, 8, IGNORED_LABEL, IGNORED_LABEL],
+        [IGNORED_LABEL, 5, *[IGNORED_LABEL] * 3],
+    ]

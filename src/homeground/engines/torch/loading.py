@@ -18,7 +18,7 @@ from homeground.engines.torch.pooling import open_pooler
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from homeground.recipe.sections import Encoder, Training
+    from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 NETWORKS: dict[str, type[Network]] = {
     "encoder": EncoderNetwork,
@@ -42,8 +42,8 @@ def open_model(
     *,
     head: str,
     loss: str | None = None,
-    encoder: Encoder | None = None,
-    training: Training | None = None,
+    encoder: EncoderSettings | None = None,
+    training: TrainingSettings | None = None,
     seed: int = 0,
     labels: Sequence[str] = (),
     trainable: Trainable = "all",

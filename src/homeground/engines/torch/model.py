@@ -28,7 +28,7 @@ from homeground.engines.torch.precision import autocast, choose_device, choose_p
 from homeground.randomness import key
 
 if TYPE_CHECKING:
-    from homeground.recipe.sections import Training
+    from homeground.recipe.sections import TrainingSettings
 
 Tensors = Mapping[str, Tensor]
 
@@ -111,7 +111,7 @@ class TorchModel:
         network: Network,
         *,
         loss: str | None = None,
-        training: Training | None = None,
+        training: TrainingSettings | None = None,
         seed: int = 0,
         trainable: Trainable = "all",
     ) -> None:

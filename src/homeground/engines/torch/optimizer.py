@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from homeground.recipe.sections import Training
+    from homeground.recipe.sections import TrainingSettings
 
 Named = list[tuple[str, nn.Parameter]]
 
 
-def open_optimizer(parameters: Named, training: Training) -> torch.optim.Optimizer:
+def open_optimizer(parameters: Named, training: TrainingSettings) -> torch.optim.Optimizer:
     """Return the fused optimizer the recipe asks for; biases and normalization weights (one axis) do not decay."""
     weights = [parameter for _, parameter in parameters if parameter.ndim > 1]
     rest = [parameter for _, parameter in parameters if parameter.ndim <= 1]

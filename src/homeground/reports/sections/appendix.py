@@ -1,4 +1,4 @@
-"""What the results rest on: the data, the settings, and how the page is to be read."""
+"""What the results are based on: the data, the settings, and how to read the page."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOST_HUBS = 10
 LONGEST_VALUE = 400
 """Characters of a setting that are shown."""
 
-SPLITS = {"train": "learns", "validation": "chooses", "test": "decides once"}
+SPLITS = {"train": "for training", "validation": "for selection", "test": "for the verdict"}
 
 GOLD = {"label": "labels", "similarity": "similarities"}
-"""What people gave each example, by the part that its column plays."""
+"""The targets that people gave the examples, by the role of their column."""
 
 
 def data(record: RunRecord) -> dict[str, Any] | None:
-    """Return what was read, set aside and split, or None where there is no data.json."""
+    """Return what was read, skipped and split, or None where there is no data.json."""
     values = record.data
     if not values.model_fields_set:
         return None
@@ -47,7 +47,7 @@ def data(record: RunRecord) -> dict[str, Any] | None:
 def _split_note(split: SplitRecord) -> str:
     notes = {
         "random": "The rows were split at random",
-        "ordered": "The rows were split in their order in the file",
+        "ordered": "The rows were split by their order in the file",
         "files": "The splits were given as files",
     }
     note = notes.get(split.kind, "")
@@ -57,24 +57,24 @@ def _split_note(split: SplitRecord) -> str:
 
 
 def _checks(record: RunRecord) -> list[tuple[str, int, str]]:
-    """Return the audit line by line: what was looked for, how many were found, and a note."""
+    """Return the checks of the data line by line: what was checked, how many were found, and a note."""
     values, page = record.data, task_page(record)
     duplicates, shared = values.duplicates, values.shared_with_training
     rows = row_numbers(duplicates.rows)
-    alike = "The same up to case, punctuation and the order of words." + (f" Rows {rows}." if rows else "")
-    checks = [(f"{page.item.capitalize()}s like an earlier one", duplicates.exact, alike)]
+    equal = "Equal except for case, punctuation and word order." + (f" Rows {rows}." if rows else "")
+    checks = [(f"{page.item.capitalize()}s that repeat an earlier one", duplicates.exact, equal)]
     if page.gold:
-        checks.append((f"Of these, with {page.gold} that contradict each other", duplicates.conflicting_scores, ""))
+        checks.append((f"Of these, with contradicting {page.gold}", duplicates.conflicting_scores, ""))
         checks.append(("Second texts that recur in several groups", values.recurring_text_2, ""))
     length = page.length_note.format(count(values.truncated.max_length, "token"))
-    checks.append(("Texts cut to the longest length", values.truncated.texts, length))
+    checks.append(("Texts cut to the maximum length", values.truncated.texts, length))
     if shared:
-        checks.append(("Texts of the test that train or validation hold too", shared.texts, ""))
+        checks.append(("Test texts that are also in train or validation", shared.texts, ""))
     if shared and shared.groups is not None:
-        checks.append(("Groups of the test that train or validation hold too", shared.groups, ""))
-    better = "These make the scores look better than they are."
-    seen = values.seen_in_training
-    return [*checks, (f"Test {page.item}s seen in training", seen, better if seen else "")]
+        checks.append(("Test groups that are also in train or validation", shared.groups, ""))
+    contaminated = values.seen_in_training
+    note = "These make the scores look better than they are." if contaminated else ""
+    return [*checks, (f"Test {page.item}s in the training data", contaminated, note)]
 
 
 def settings(record: RunRecord) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
 
 
 def reading(record: RunRecord) -> dict[str, Any]:
-    """Return the few facts of this run that the explanations speak of."""
+    """Return the facts of this run that the explanations mention."""
     scores, page = record.scores, task_page(record)
     margin = record.setting("evaluation", "general_margin")
     return {

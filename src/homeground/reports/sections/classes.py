@@ -1,4 +1,4 @@
-"""Classes: how well each is found, whether the confidence can be believed, and what adapting fixed and broke."""
+"""Classes: the scores of each, calibration, and the predictions that adapting fixed and broke."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from homeground.results.record import RunRecord
 from homeground.wording import count, is_number, number, p_value, percent, shorten
 
 MOST_IN_FULL = 12
-"""Up to this many classes each has room for its precision and recall; more stand in two dense columns."""
+"""Up to this many classes each has room for its precision and recall; more are listed in two dense columns."""
 
-NOTEWORTHY = 0.02
-"""From this distance on, between confidence and what is right, the model is called too sure or not sure enough."""
+NOTEWORTHY_GAP = 0.02
+"""Gap between mean confidence and share of right answers from which a model is called over- or underconfident."""
 
 MOST_EXAMPLES = 10
-"""How many texts each list holds at most."""
+"""The most texts of a list."""
 
 LONGEST_TEXT = 280
 LONGEST_LABEL = 60
@@ -27,7 +27,7 @@ LONGEST_LABEL = 60
 
 
 def per_class(record: RunRecord) -> dict[str, Any] | None:
-    """Return every class before and after, the ones found worst first, or None where the run measured no classes."""
+    """Return every class before and after, the lowest F1 first, or None where the run measured no classes."""
     values = record.scores.per_class
     if values is None or not values.after:
         return None
@@ -48,9 +48,9 @@ def per_class(record: RunRecord) -> dict[str, Any] | None:
 
 
 def reliability(record: RunRecord) -> dict[str, Any] | None:
-    """Return the stated confidence against the share that is right, or None where the run measured no confidence."""
+    """Return confidence against the share of right answers, or None where the run measured no confidence."""
     values, scores = record.scores.reliability, record.scores
-    sides = {side: _filled(getattr(values, side) if values else ()) for side in ("before", "after")}
+    sides = {side: _nonempty(getattr(values, side) if values else ()) for side in ("before", "after")}
     if not sides["after"]:
         return None
     calibration = scores.calibration
@@ -59,7 +59,7 @@ def reliability(record: RunRecord) -> dict[str, Any] | None:
         "sentence": _reliability_sentence(sides["after"]),
         "rows": [
             ("Mean confidence", *(_mean(bins, 0) for bins in sides.values())),
-            ("Share right", *(_mean(bins, 1) for bins in sides.values())),
+            ("Share of right answers", *(_mean(bins, 1) for bins in sides.values())),
             ("Calibration error", *(_error(getattr(scores, side), bins) for side, bins in sides.items())),
         ],
         "temperature": temperature_sentence(calibration) if calibration else "",
@@ -70,10 +70,10 @@ def reliability(record: RunRecord) -> dict[str, Any] | None:
 
 
 Bins = Sequence[tuple[float, float, float]]
-"""Bins that hold something: their mean confidence, the share that is right, and how many answers they hold."""
+"""Bins that are not empty: their mean confidence, share of right answers, and number of answers."""
 
 
-def _filled(bins: Sequence[ReliabilityBin]) -> Bins:
+def _nonempty(bins: Sequence[ReliabilityBin]) -> Bins:
     return [
         (each.confidence, each.accuracy, each.count)
         for each in bins
@@ -94,16 +94,16 @@ def _error(scores: Mapping[str, float | None], bins: Bins) -> float | None:
 
 def _reliability_sentence(after: Bins) -> str:
     confidence, right = _mean(after, 0) or 0.0, _mean(after, 1) or 0.0
-    figures = f"its mean confidence is {percent(confidence)}, and {percent(right)} is right"
-    if confidence - right > NOTEWORTHY:
-        return f"The adapted model is surer than it should be: {figures}. Do not take its probabilities at their word."
-    if right - confidence > NOTEWORTHY:
-        return f"The adapted model is less sure than it could be: {figures}."
-    return f"On the whole the adapted model is as sure as it should be: {figures}."
+    figures = f"its mean confidence is {percent(confidence)}, and {percent(right)} of its answers are right"
+    if confidence - right > NOTEWORTHY_GAP:
+        return f"The adapted model is overconfident: {figures}. Do not rely on its probabilities."
+    if right - confidence > NOTEWORTHY_GAP:
+        return f"The adapted model is underconfident: {figures}."
+    return f"On average, the adapted model is well calibrated: {figures}."
 
 
 def temperature_sentence(calibration: CalibrationRecord) -> str:
-    """Return which temperature was fitted and what it changed on the test, or why there is none."""
+    """Return which temperature was fitted and what it changed on the test set, or why there is none."""
     if calibration.temperature == 1:
         return f"No temperature was fitted: {calibration.remark}."
     beyond = f" ({calibration.remark})" if calibration.remark else ""
@@ -113,22 +113,22 @@ def temperature_sentence(calibration: CalibrationRecord) -> str:
         for name, pair in (("calibration error", calibration.ece), ("log loss", calibration.log_loss))
     ]
     return (
-        f"A temperature of {number(calibration.temperature, 2)}{beyond}, fitted on {fitted}, is part of its weights. "
-        f"On the test: {', '.join(sides)}."
+        f"A temperature of {number(calibration.temperature, 2)}{beyond}, fitted on {fitted}, is part of the weights. "
+        f"On the test set: {', '.join(sides)}."
     )
 
 
 def _abstaining(abstain: AbstainRecord, *, crossed: bool) -> str:
     target = abstain.target_precision
-    each = " Each fold's model was measured with a threshold of its own." if crossed else ""
+    each = " The model of each fold was evaluated with its own threshold." if crossed else ""
     if (counts := abstain.validation) is None:
         needed = f"about {count(abstain.needed, 'example')} would be needed" if abstain.needed else ""
-        shown = f"no confidence is shown to reach a precision of {target} on validation"
-        return f"It never abstains: {shown}; {needed or 'more examples would not help'}.{each}"
+        reason = f"on validation, no confidence threshold reaches a precision of {target} with certainty"
+        return f"The model never abstains: {reason}; {needed or 'more examples would not help'}.{each}"
     answered = f"{count(counts.right)} of {count(counts.answered)} answers"
     return (
-        f"It abstains below a confidence of {number(abstain.threshold, 4)}, chosen on validation for a "
-        f"precision of {target}: there {answered} are right.{each}"
+        f"The model abstains below a confidence of {number(abstain.threshold, 4)}, selected on validation for a "
+        f"precision of {target}: there, {answered} are right.{each}"
     )
 
 
@@ -144,7 +144,7 @@ OUTCOMES = {
 
 
 def predictions(record: RunRecord) -> dict[str, Any] | None:
-    """Return what adapting fixed and broke and the surest mistakes, or None where the run kept no predicted labels."""
+    """Return what adapting fixed and broke and the most confident errors, or None where the run kept no predictions."""
     rows = [row for row in record.examples if all(_has_label(row.get(side)) for side in ("before", "after"))]
     if not rows:
         return None
@@ -161,7 +161,7 @@ def predictions(record: RunRecord) -> dict[str, Any] | None:
         "lists": [
             _list("Fixed", groups["fixed"], f"Adapting fixed no {item}."),
             _list("Broken", groups["broke"], f"Adapting broke no {item}."),
-            _list("Surest mistakes", groups["broke"] + groups["missed"], "The adapted model made no mistake."),
+            _list("Most confident errors", groups["broke"] + groups["missed"], "The adapted model made no error."),
         ],
     }
 
@@ -171,11 +171,11 @@ def _has_label(side: Any) -> bool:
 
 
 def _list(heading: str, rows: Sequence[Row], empty: str) -> dict[str, Any]:
-    surest = sorted(rows, key=lambda row: -_confidence(row["after"]))
-    caption = f"The {MOST_EXAMPLES} of {count(len(rows))} with the surest answer after adapting."
+    ordered = sorted(rows, key=lambda row: -_confidence(row["after"]))
+    caption = f"The {MOST_EXAMPLES} of {count(len(rows))} with the highest confidence after adapting."
     return {
         "heading": heading,
-        "rows": [_example(row) for row in surest[:MOST_EXAMPLES]],
+        "rows": [_example(row) for row in ordered[:MOST_EXAMPLES]],
         "empty": empty,
         "caption": caption if len(rows) > MOST_EXAMPLES else "",
     }
@@ -191,7 +191,7 @@ def _is_right(row: Row, side: str) -> bool:
 
 
 def _confidence(side: Row) -> float:
-    """Return how sure an answer is: of several labels as sure as the least sure one."""
+    """Return the confidence of a prediction: of several labels that of the least certain one."""
     values = side.get("probability")
     every = cast(list[Any], values if isinstance(values, list) else [values])
     return min((float(p) for p in every if is_number(p)), default=0.0)
@@ -207,7 +207,7 @@ def _example(row: Row) -> dict[str, Any]:
 
 
 def _answer(row: Row, side: str) -> dict[str, Any]:
-    """Return the predicted labels, each with its probability where it has one of its own, and those that are missed."""
+    """Return the predicted labels, each with its probability where it has its own, and the missed labels."""
     labels, gold = ([shorten(name, LONGEST_LABEL) for name in _labels(each.get("label"))] for each in (row[side], row))
     value = row[side].get("probability")
     values = cast(list[Any], value) if isinstance(value, list) else []

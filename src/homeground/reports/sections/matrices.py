@@ -1,4 +1,4 @@
-"""Matrices before, after and their difference: similarities of titles, and which class was taken for which."""
+"""Matrices before, after and their difference: similarities of titles, and confusions of classes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from homeground.results.record import RunRecord
 from homeground.wording import MISSING, count, number, percent, shorten, signed
 
 MOST_WITH_VALUES = 12
-"""Up to this many rows the values stand in the cells; with more the cells grow too small for them."""
+"""Up to this many rows the values are written in the cells; with more the cells are too small for them."""
 
 MOST_WITH_NAMES = 30
 """Up to this many classes each row has its name; with more, the matrix is drawn as a fine grid."""
 
 MOST_PAIRS = 10
-"""How many confused pairs are listed."""
+"""The most confused pairs of classes that are listed."""
 
 MOST_MOVED = 3
-"""How many pairs of titles are listed that moved together most, and how many that moved apart."""
+"""The most pairs of titles that are listed as the largest increases, and as the largest decreases."""
 
 LONGEST_NAME = 60
 """Characters of a title or class that are shown."""
 
 LEFT, TOP, EXTENT = 34, 20, 386
-"""Where the fine grid lies in its drawing, and how wide and high it is."""
+"""The position of the fine grid in its drawing, and its width and height."""
 
 EMPTY = "·"
 """The sign in a cell without texts."""
@@ -79,8 +79,8 @@ def heat_maps(record: RunRecord) -> dict[str, Any] | None:
             ),
         ],
         "moved": [
-            ("Moved together most", _moved(titles, change, before, after, sign=1)),
-            ("Moved apart most", _moved(titles, change, before, after, sign=-1)),
+            ("Largest increases", _moved(titles, change, before, after, sign=1)),
+            ("Largest decreases", _moved(titles, change, before, after, sign=-1)),
         ],
         "means": [f"{_mean(side):.2f}" for side in (before, after)],
     }
@@ -97,7 +97,7 @@ def heat_map(titles: Sequence[str], values: Matrix[float]) -> dict[str, Any]:
         "values_shown": len(names) <= MOST_WITH_VALUES,
         "cells": _heat(matrix, low),
         "scale": _heat_scale(low),
-        "pairs": [("Nearest to each other", pairs[:5]), ("Furthest from each other", pairs[:-6:-1])],
+        "pairs": [("Most similar", pairs[:5]), ("Least similar", pairs[:-6:-1])],
         "mean": f"{_mean(matrix):.2f}",
     }
 
@@ -137,7 +137,7 @@ def confusion(record: RunRecord) -> dict[str, Any] | None:
 
 
 def similarities(values: Matrix[float], size: int) -> list[list[float]]:
-    """Return a matrix of similarities once it is found to be one; raises DataError where it is not."""
+    """Return a matrix of similarities as numbers; raises DataError where it is not one."""
     rows = [[float(value) for value in row] for row in values]
     _require_square(rows, size, "the heat map", "titles")
     if size < 2:
@@ -167,13 +167,13 @@ def _below(matrix: Matrix[Any], key: Callable[[int, int], float]) -> list[tuple[
 
 
 def _lowest(*matrices: Matrix[float]) -> float:
-    """Return the round number where the colour scale begins, the same for every map: most similarities lie high."""
+    """Return the round number where the colour scale begins, the same for every map: most similarities are high."""
     smallest = min(value for matrix in matrices for row in matrix for value in row)
     return min(math.floor(10 * smallest + 1e-9) / 10, 0.9)
 
 
 def _heat(matrix: Matrix[float], low: float) -> list[list[Cell]]:
-    """Return the cells of similarities; the 0 before the point is left out to save room."""
+    """Return the cells of similarities; the 0 before the point is omitted to save room."""
 
     def cell(value: float) -> Cell:
         text = number(value, 2)
@@ -233,7 +233,7 @@ def _cells(
     """Return text and colours of every cell; ``goodness`` from -1 to 1 gives the colour."""
     return [
         [
-            Cell(text, f"{classes[i]}, taken for {classes[j]}: {titles[i][j]}", diverging(_strength(goodness[i][j])))
+            Cell(text, f"{classes[i]}, predicted as {classes[j]}: {titles[i][j]}", diverging(_strength(goodness[i][j])))
             for j, text in enumerate(row)
         ]
         for i, row in enumerate(texts)
@@ -251,7 +251,7 @@ def _squares(
             y=round(TOP + side * i, 2),
             good=goodness[i][j] > 0,
             strength=round(0.3 + 0.7 * abs(_strength(goodness[i][j])), 2),
-            title=f"{classes[i]}, taken for {classes[j]}: {titles[i][j]}",
+            title=f"{classes[i]}, predicted as {classes[j]}: {titles[i][j]}",
         )
         for i, row in enumerate(texts)
         for j, text in enumerate(row)

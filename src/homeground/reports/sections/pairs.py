@@ -13,22 +13,22 @@ from homeground.results.record import RunRecord
 from homeground.wording import MISSING, count, is_number, number, percent, shorten
 
 MOST_LEVELS = 6
-"""Given similarities with at most this many different values are shown by value; others by bands of a fifth."""
+"""Targets with at most this many different values are shown by value; others in five bands of equal width."""
 
 RANKS = [("first", 1, 1), ("second", 2, 2), ("third", 3, 3), ("4th to 10th", 4, 10), ("later", 11, None)]
 
 MOST_EXAMPLES = 10
-"""How many pairs each list holds at most."""
+"""The most pairs of a list."""
 
 LONGEST_TEXT = 280
-"""Characters of a text that are shown; what a pair is about is clear by then."""
+"""Characters of a text that are shown: enough to see what a pair is about."""
 
 
 @dataclass(frozen=True)
 class Pair:
     """A line of examples.jsonl with two texts and a number for each side.
 
-    The numbers are similarities where the pair has a given one, else reciprocal ranks of the right partner.
+    The numbers are similarities where the pair has a target, else reciprocal ranks of the right partner.
     """
 
     row: Any
@@ -45,7 +45,7 @@ class Pair:
         return abs(self.before - self.gold) - abs(self.after - self.gold)
 
     def places(self) -> dict[str, float | None]:
-        """Return where its numbers stand, in per cent with a little room at both ends."""
+        """Return the positions of its numbers, in per cent with a little room at both ends."""
         sides = {"given": self.gold, "before": self.before, "after": self.after}
         return {
             name: None if value is None else round(4 + 92 * min(max(value, 0.0), 1.0), 2)
@@ -53,7 +53,7 @@ class Pair:
         }
 
     def shown(self, side: float) -> str:
-        """Return a similarity with two decimals, or the rank that a reciprocal rank stands for."""
+        """Return a similarity with two decimals, or the rank that belongs to a reciprocal rank."""
         if self.gold is not None:
             return number(side, 2)
         return count(round(1 / side)) if side > 0 else MISSING
@@ -74,7 +74,7 @@ def _pair(line: Mapping[str, Any]) -> Pair | None:
 
 
 def distributions(record: RunRecord) -> dict[str, Any] | None:
-    """Return the distribution of similarities by given level, or of ranks for pairs without; None without pairs."""
+    """Return the distribution of similarities by target, or of ranks for pairs without one; None without pairs."""
     pairs = pairs_of(record)
     if not pairs:
         return None
@@ -89,7 +89,7 @@ Scored = Sequence[tuple[float, Pair]]
 
 
 def _levels(scored: Scored) -> list[tuple[str, Scored]]:
-    """Return the levels of given similarity, the highest first, each with its name and pairs; none is empty."""
+    """Return the levels of the target, the highest first, each with its name and pairs; none is empty."""
     values = sorted({gold for gold, _ in scored}, reverse=True)
     if len(values) <= MOST_LEVELS:
         return [(f"{value:.2f}", [each for each in scored if each[0] == value]) for value in values]
@@ -115,7 +115,7 @@ def _level(name: str, scored: Scored) -> dict[str, Any]:
 
 
 def _rank(pairs: Sequence[Pair], name: str, low: int, high: int | None) -> dict[str, Any]:
-    """Return the share of texts whose right partner stood from ``low`` to ``high`` on each side."""
+    """Return the share of texts whose right partner has a rank from ``low`` to ``high`` on each side."""
     shares = [_share([side(pair) for pair in pairs], low, high) for side in (lambda p: p.before, lambda p: p.after)]
     return {"name": name, "widths": [100 * share for share in shares], "texts": [percent(share) for share in shares]}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from homeground.reports.bars import number_line
 from homeground.reports.charts import Trade, trade_off_chart
-from homeground.reports.sections.verdict import look, seeds_share
+from homeground.reports.sections.verdict import look, seeds_share, without_word
 from homeground.results.parts import IntervalRecord, MergePoint, MergePointSide, MergingRecord
 from homeground.results.record import RunRecord
 from homeground.results.scores import Scores
@@ -14,15 +14,15 @@ from homeground.statistics.glossary import Metric, metric
 from homeground.wording import interval, number, percent, signed
 
 CHAIN_STAGES = {
-    "before": "The checkpoint as it is",
-    "domain": "After the domain step alone",
-    "plain": "After the task alone",
+    "before": "The checkpoint, unchanged",
+    "domain": "After the domain step only",
+    "plain": "After the task only",
     "adapted": "After both steps",
 }
-CHAIN_QUESTIONS = {
-    "domain": "What the domain step contributed",
-    "task": "What the task alone did",
-    "chain": "What both steps did",
+CHAIN_COMPARISONS = {
+    "domain": "The contribution of the domain step",
+    "task": "The effect of the task alone",
+    "chain": "The effect of both steps",
 }
 
 
@@ -32,7 +32,7 @@ def chain(record: RunRecord) -> dict[str, Any] | None:
         return None
     words, comparisons = metric(record.chain.primary_metric), record.chain.comparisons
     difference = comparisons.domain.difference
-    judgements = [(name, getattr(comparisons, key)) for key, name in CHAIN_QUESTIONS.items()]
+    judgements = [(name, getattr(comparisons, key)) for key, name in CHAIN_COMPARISONS.items()]
     return {
         "metric": words,
         "line": number_line(difference, decimals=words.decimals),
@@ -81,16 +81,16 @@ def _baseline_note(scores: Scores, primary: Metric) -> str:
     if difference is None:
         return ""
     margin = f"{signed(difference.value, primary.decimals)} ({interval(difference, primary.decimals)})"
-    beaten = "it is not shown to beat it" if scores.below_baseline else "it beats it"
-    trainings = f", over {len(scores.trainings)} trainings," if scores.trainings else ""
+    conclusion = "there is no evidence that it beats the baseline" if scores.below_baseline else "it beats the baseline"
+    runs = f", over {len(scores.trainings)} training runs," if scores.trainings else ""
     return (
-        f"Against the best baseline, {difference.name}, the adapted model{trainings} scores {margin} in "
-        f"{primary.label}: {beaten}."
+        f"The adapted model{runs} differs from the best baseline, {difference.name}, by {margin} in {primary.label}: "
+        f"{conclusion}."
     )
 
 
 def seeds(record: RunRecord) -> dict[str, Any] | None:
-    """Return the variance between the trainings of ``--seeds``, or None where there was one training."""
+    """Return the variance between the training runs of ``--seeds``, or None where there was one."""
     if not record.scores.trainings:
         return None
     return {"metric": metric(record.scores.primary_metric), "share": seeds_share(record.scores.seeds)}
@@ -105,7 +105,7 @@ def general(record: RunRecord) -> dict[str, Any] | None:
     return {
         "metric": words,
         "look": look(values.verdict),
-        "sentence": values.sentence.removeprefix(f"{values.verdict}: "),
+        "sentence": without_word(values.sentence, values.verdict),
         "line": number_line(values.difference, band=(-values.margin, 0.0), decimals=words.decimals),
     }
 
@@ -137,7 +137,7 @@ def _trade_off(values: MergingRecord, points: list[MergePoint], domain: Metric, 
     ]
     return trade_off_chart(
         trades,
-        title="Gained in the domain, against lost outside it",
+        title="Gain in the domain against loss outside it",
         description=f"change of {domain.label} in the domain against change of {general.label} outside it, by merge "
         "weight",
         axis_label=f"change outside the domain ({general.label})",

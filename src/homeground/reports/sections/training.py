@@ -1,4 +1,4 @@
-"""The training: its curves, the heads and settings that were tried, and the scores on shares of the data."""
+"""The training: its curves, the heads and settings to select from, and the scores on shares of the data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Points = list[tuple[float, float]]
 
 
 def curves(record: RunRecord) -> dict[str, Any]:
-    """Return the charts, empty when nothing was trained, and what training did in a sentence."""
+    """Return the charts, empty when nothing was trained, and a summary of the training in a sentence."""
     training, lines, criterion = record.scores.training, record.metrics, _criterion(record)
     best = None if training.best_step is None else float(training.best_step)
     losses = {
@@ -61,7 +61,7 @@ def _chart(title: str, series: Series, best: float | None) -> Chart | None:
 
 
 def _criterion(record: RunRecord) -> str:
-    """Return by what the weights were the best: on the validation split, or by the training loss."""
+    """Return by which criterion the weights were the best: on validation, or by the training loss."""
     validated = any(name.startswith("validation/") for line in record.metrics for name in line)
     by_loss = record.setting("training", "monitor") == "train/epoch_loss"
     return "on validation" if validated and not by_loss else "by the training loss"
@@ -74,7 +74,7 @@ def _points(lines: Lines, name: str) -> Points:
 
 
 def _validation(lines: Lines) -> list[tuple[str, Series]]:
-    """Return the charts of the validation metrics, those that training examples were measured by first."""
+    """Return the charts of the validation metrics, first those that were also measured on training examples."""
     names = dict.fromkeys(name for line in lines for name in line if name.startswith("validation/"))
     curves = {name.removeprefix("validation/"): _points(lines, name) for name in names}
     # A loss that is itself one of the metrics, but for rounding, would be drawn twice.
@@ -110,21 +110,26 @@ def _summary(training: TrainingRecord, criterion: str) -> str:
         return ""
     rate = training.learning_rate
     facts = [
-        f"{number(training.epochs, 1)} epochs, {count(training.steps, 'step')}",
+        f"{_epochs(training.epochs)}, {count(training.steps, 'step')}",
         *([] if rate is None else [f"a learning rate of at most {setting(rate)}"]),
         f"{duration(training.seconds)} on {training.device or 'an unnamed device'}"
         + (f" in {training.precision}" if training.precision else ""),
     ]
     kept = {
-        "best": f"The weights kept are those of step {count(training.best_step)}, the best {criterion}.",
-        "last": "The weights kept are those of the last step.",
+        "best": f"The saved weights are those of step {count(training.best_step)}, the best {criterion}.",
+        "last": "The saved weights are those of the last step.",
     }.get(training.keep, "")
     stopped = f"Training stopped because {training.stopped_because}." if training.stopped_because else ""
     return " ".join(part for part in [", ".join(facts) + ".", stopped, kept] if part)
 
 
+def _epochs(epochs: float | None) -> str:
+    """Return a number of epochs in words, whole where it is."""
+    return count(epochs, "epoch") if epochs is not None and epochs == round(epochs) else f"{number(epochs, 1)} epochs"
+
+
 def trials(record: RunRecord) -> dict[str, Any] | None:
-    """Return the fits of a new head and the trials of a search, or None where nothing was tried."""
+    """Return the fits of a new head and the trials of a search, or None where there are neither."""
     head, search = record.scores.head, record.scores.search
     if head is None and search is None:
         return None
@@ -171,14 +176,14 @@ def _search(search: SearchRecord) -> dict[str, Any]:
     title = f"{words.label} on validation"
     return {
         "metric": words,
-        # The place is enough here; what the loss was stands in scores.json.
+        # Where it failed is enough here; the loss is in scores.json.
         "rows": [(trial, (trial.failed or "").partition(":")[0]) for trial in search.trials],
         "chart": search_chart(pairs, chosen=search.chosen, title=title) if len(pairs) > 1 else None,
     }
 
 
 def learning_curve(record: RunRecord) -> dict[str, Any] | None:
-    """Return the scores on shares of the training examples, or None where no curve was asked for."""
+    """Return the scores on shares of the training examples, or None where there is no curve."""
     curve = record.scores.learning_curve
     if curve is None or not curve.points:
         return None

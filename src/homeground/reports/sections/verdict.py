@@ -1,4 +1,4 @@
-"""The verdict: did it help, how sure is that and why, what was lost, and what to do."""
+"""The verdict: did adapting help, how certain is that and why, what was lost, and what to do."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "general_look": look(general),
         "general_metric": metric(scores.general.metric if scores.general else ""),
         "why": why(scores, item),
-        "surer": stronger_evidence(scores, item),
+        "evidence": stronger_evidence(scores, item),
         "advice": advice(record),
     }
 
 
 def without_word(sentence: str, word: str) -> str:
-    """Return the sentence of a verdict without its word, which stands above it.
+    """Return the sentence of a verdict without its word, which is shown above it.
 
     >>> without_word("HELPED: Accuracy 0.8", "HELPED"), without_word("HURT at predicting words: …", "HURT")
     ('Accuracy 0.8', 'At predicting words: …')
@@ -100,71 +100,78 @@ def units_of(scores: Scores, item: str) -> str:
 
 
 def why(scores: Scores, item: str) -> str:
-    """Return in one or two sentences how sure the verdict is and what it rests on."""
+    """Return in one or two sentences how certain the verdict is and what it is based on."""
     level, trainings = percent(scores.difference.level), scores.trainings
-    crossed = f"; each was scored by one of {scores.cross_fit} models that had not seen it" if scores.cross_fit else ""
-    basis = f"It rests on {units_of(scores, item)}{crossed}. {_coverage(scores, item)}"
+    crossed = (
+        f"; each was scored by one of {scores.cross_fit} models, which was not trained on it"
+        if scores.cross_fit
+        else ""
+    )
+    basis = f"It is based on {units_of(scores, item)}{crossed}. {_coverage(scores, item)}"
     if scores.verdict == "TOO FEW":
         few = f"With fewer than {FEWEST_UNITS} independent units"
         if scores.test_units >= FEWEST_UNITS:
-            few = "Where a few units, or a class that hardly occurs, move the score most,"
+            few = "Where a few units, or a very rare class, determine the score,"
         return (
-            f"Not sure at all: the test holds {units_of(scores, item)}. {few} an interval promises more than it can "
-            "keep, so no verdict is given."
+            f"Not known: the test set has {units_of(scores, item)}. {few} an interval is not reliable, so there is no "
+            "verdict."
         )
     if scores.verdict in ("HELPED", "HURT"):
         side, change = ("above", "gain") if scores.verdict == "HELPED" else ("below", "loss")
+        causes = f"the choice of test {item}s" + (" and the variance between training runs" if trainings else " alone")
         return (
-            f"Sure at the {level} level: the whole interval lies {side} 0, so chance in the choice of test "
-            f"{item}s{' and in training' if trainings else ''} is an unlikely reason for the {change}. {basis}"
+            f"Determined at the {level} level: the whole interval is {side} 0, so {causes} "
+            f"{'are' if trainings else 'is'} unlikely to explain the {change}. {basis}"
         )
     if shows_gain(scores):
-        return f"The interval lies above 0, but the gain cannot be counted: {_objection(scores, item)} {basis}"
-    return f"Not sure: the {level} interval contains 0, so the change may be chance. {basis}"
+        return f"The interval is above 0, but the gain does not count: {_objection(scores, item)} {basis}"
+    return f"Inconclusive: the {level} interval contains 0, so the change may be due to chance. {basis}"
 
 
 def _coverage(scores: Scores, item: str) -> str:
     """Return what the interval covers."""
     if scores.trainings:
         return (
-            f"The interval covers the choice of test {item}s and the luck of training, which {len(scores.trainings)} "
-            "trainings show: the verdict is about the recipe. The model that is kept is that of the first seed."
+            f"The interval covers the choice of test {item}s and the variance between training runs, estimated from "
+            f"{len(scores.trainings)} runs: the verdict is about the recipe. The saved model is that of the first seed."
         )
-    return f"The interval covers the choice of test {item}s only, not the luck of one training."
+    return f"The interval covers the choice of test {item}s only, not the variance between training runs."
 
 
 def _objection(scores: Scores, item: str) -> str:
     if scores.seen_in_training:
-        return f"{count(scores.seen_in_training, f'test {item}')} had been seen in training."
+        return f"{count(scores.seen_in_training, f'test {item}')} were in the training data."
     if changes := scores.mcnemar:
-        return f"the two models differ on {count(changes.fixed + changes.broke, f'test {item}')} only."
+        return f"the two models differ on only {count(changes.fixed + changes.broke, f'test {item}')}."
     return "see the notes on the scores."
 
 
 def stronger_evidence(scores: Scores, item: str) -> str:
-    """Return what would make the verdict surer."""
+    """Return what would make the verdict more certain."""
     sentences: list[str] = []
     word, units, trainings = scores.verdict, scores.test_units, len(scores.trainings)
     if word == "TOO FEW":
         missing = f" (there are {count(units)})" if units else ""
         fewest = scores.units_needed if units >= FEWEST_UNITS else FEWEST_UNITS
         wanted = "More" if fewest is None else f"At least {count(fewest)}"
-        sentences.append(f"{wanted} independent units in the test{missing}; 100 or more give narrow intervals.")
+        sentences.append(f"{wanted} independent units in the test set{missing}; 100 or more give narrow intervals.")
     elif word == "NO EVIDENCE" and not shows_gain(scores) and trainings:
         share = seeds_share(scores.seeds)
         sentences.append(
-            f"A larger test, or more trainings (--seeds {2 * trainings})"
-            + (f": {share} of the variance comes from the trainings." if share else ".")
+            f"A larger test set, or more training runs (--seeds {2 * trainings})"
+            + (f": {share} of the variance is between training runs." if share else ".")
         )
     elif word == "NO EVIDENCE" and not shows_gain(scores):
         sentences.append(larger_test(scores))
     if scores.seen_in_training:
-        sentences.append(f"A test without the {item}s that were seen in training.")
+        sentences.append(f"A test set without the {item}s from the training data.")
     if scores.test_set.verdict_number > 1:
-        times = count(scores.test_set.verdict_number, "time")
-        sentences.append(f"A fresh test set: this one has now been asked {times}.")
+        verdicts = count(scores.test_set.verdict_number, "verdict")
+        sentences.append(f"A new test set: this one has now been used for {verdicts}.")
     if word in ("HELPED", "HURT") and not trainings:
-        sentences.append("Trainings with other seeds (--seeds 5), which bring their luck into the interval.")
+        sentences.append(
+            "Training runs with other seeds (--seeds 5): the interval then covers the variance between them."
+        )
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -177,28 +184,28 @@ def seeds_share(seeds: SeedsRecord | None) -> str:
 
 
 def shows_gain(scores: Scores) -> bool:
-    """Return whether the interval lies above 0, which examples seen in training may keep from being counted."""
+    """Return whether the interval is above 0; the gain still does not count where test examples were trained on."""
     return scores.difference.low is not None and scores.difference.low > 0
 
 
 def larger_test(scores: Scores) -> str:
-    """Return how many test units would make a change of the size seen detectable; empty when nothing is known.
+    """Return how many test units would make a change of this size detectable; empty when nothing is known.
 
     The detectable effect shrinks with the square root of the number of units. The number is rounded up to two digits.
 
     >>> difference = {"value": 0.01}
     >>> larger_test(Scores.model_validate({"difference": difference, "smallest_detectable": 0.02, "test_units": 61}))
-    'About 250 independent test units would show a change of the size seen here.'
+    'About 250 independent test units are needed to detect a change of this size.'
     """
     value, detectable, units = scores.difference.value, scores.smallest_detectable, scores.test_units
     if value is None or detectable is None or not units:
         return ""
     if abs(value) <= detectable / math.sqrt(MOST_TIMES_LARGER):
-        return "The change seen is so small that even a test a hundred times as large could not tell it from chance."
+        return "The change is so small that even a test set 100 times as large could not detect it."
     needed = max((detectable / value) ** 2, 1) * units
     step = 10 ** max(int(math.log10(needed)) - 1, 0)
     rounded = count(math.ceil(needed / step) * step, "independent test unit")
-    return f"About {rounded} would show a change of the size seen here."
+    return f"About {rounded} are needed to detect a change of this size."
 
 
 def advice(record: RunRecord) -> str:
@@ -207,23 +214,24 @@ def advice(record: RunRecord) -> str:
     word, general = scores.verdict, scores.general.verdict if scores.general else ""
     if word == "HURT":
         return (
-            "Do not use the adapted model. Look at what got worse below, then at the data; "
-            "a lower learning rate or fewer epochs may do."
+            "Do not use the adapted model. Look at what got worse below, then check the data; "
+            "a lower learning rate or fewer epochs may help."
         )
     if word == "TOO FEW":
         more = page.more.format(item=page.item)
-        return f"Do not decide on this test. Gather more {more}, or split them with a larger test share (--test 0.3)."
+        return f"Do not decide on this test set. Collect more {more}, or use a larger test share (--test 0.3)."
     if word != "HELPED" and shows_gain(scores):
-        items = f"{page.item}s that the model did not learn from" if scores.seen_in_training else f"more {page.item}s"
+        items = f"{page.item}s that the model was not trained on" if scores.seen_in_training else f"more {page.item}s"
         return f"Test again with {items}; until then keep using the checkpoint."
     if word != "HELPED" and scores.head:
-        return (
-            "Keep the checkpoint as it is, with a head on top: nothing shows that adapting changed it for the better."
-        )
+        return "Keep the checkpoint unchanged, with a head on top: there is no evidence that adapting improved it."
     if word != "HELPED":
-        return "Keep using the checkpoint as it is: nothing shows that adapting changed it for the better."
+        return "Keep using the checkpoint unchanged: there is no evidence that adapting improved it."
     if scores.below_baseline:
-        return "Do not ship it yet: it gained, but a plain baseline is not beaten. Look at the baseline first."
+        return (
+            "Do not use the adapted model yet: it improved, but it does not beat a cheap baseline. "
+            "Look at the baseline first."
+        )
     if general == "FORGOT":
         other = "" if scores.merging else ", or adapt again with --keep-general FILE"
         return f"Use the adapted model for texts of this domain only{other}; keep the checkpoint for everything else."
@@ -231,4 +239,4 @@ def advice(record: RunRecord) -> str:
         return page.advice
     if general == "KEPT":
         return "Use the adapted model: it is better in this domain and as good as before outside it."
-    return "Use the adapted model for texts of this domain; what it does outside it has not been settled."
+    return "Use the adapted model for texts of this domain; its general ability outside it is not known."

@@ -1,4 +1,4 @@
-"""Masked words: sentences with a word missing, and the words whose prediction changed most."""
+"""Masked words: sentences with a masked word, and the words whose loss changed most."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_TOKEN = 40
 
 
 def blanks(record: RunRecord) -> dict[str, Any] | None:
-    """Return the sentences with the word that either model would fill in, or None where none was shown."""
+    """Return the sentences with the words that each model predicts, or None where the run kept none."""
     if not record.scores.blanks:
         return None
     return {
@@ -41,7 +41,7 @@ def _is(token: str, word: str) -> bool:
 
 
 def improved_words(record: RunRecord) -> dict[str, Any] | None:
-    """Return the words that improved most and those that became worse, or None where no word was looked at."""
+    """Return the words that improved most and those that became worse, or None where no word was measured."""
     words = record.scores.improved_words
     if words is None or not words.words:
         return None

@@ -75,7 +75,7 @@ def label_spec(loss: str = "cross_entropy", metric: str = "accuracy", **settings
 def labelled(labels: Iterable[str | Sequence[str]], prefix: str = "t") -> list[Example]:
     """Return a text for every label, or for every sequence of labels, the texts all different."""
     names = [(label,) if isinstance(label, str) else tuple(label) for label in labels]
-    return [Example(row, (f"{prefix}{row}",), labels=own) for row, own in enumerate(names)]
+    return [Example(row, (f"{prefix}{row}",), labels=labels) for row, labels in enumerate(names)]
 
 
 def label_task(train: Iterable[str | Sequence[str]], **settings: Any) -> Classification:

@@ -51,11 +51,11 @@ def test_a_column_that_was_named_for_one_role_gets_no_other_by_its_usual_name() 
     roles=st.permutations(list(USUAL_NAMES)),
 )
 def test_no_column_has_two_roles_where_none_is_named(columns: list[str], roles: list[str]) -> None:
-    found = find_columns(table(*columns), roles, {})
-    assert len(set(found.values())) == len(found)
-    assert all(name in USUAL_NAMES[role] for role, name in found.items())
+    chosen = find_columns(table(*columns), roles, {})
+    assert len(set(chosen.values())) == len(chosen)
+    assert all(name in USUAL_NAMES[role] for role, name in chosen.items())
     # A role is empty only where another has taken its columns.
-    assert all(set(USUAL_NAMES[role]) & set(columns) <= set(found.values()) for role in set(roles) - set(found))
+    assert all(set(USUAL_NAMES[role]) & set(columns) <= set(chosen.values()) for role in set(roles) - set(chosen))
 
 
 def test_a_named_column_that_is_not_there_meets_the_nearest_name() -> None:

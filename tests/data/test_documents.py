@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def tokens_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat every file as a large one, and keep its tokens here."""
-    monkeypatch.setattr(documents, "HELD", 0)
+    monkeypatch.setattr(documents, "MAX_BYTES_IN_MEMORY", 0)
     monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
 
 

@@ -95,7 +95,7 @@ def test_a_training_whose_score_is_not_defined_gives_no_verdict_and_no_crash() -
     ("circumstances", "word", "phrase"),
     [
         (Circumstances(), "HELPED", "before and"),
-        (Circumstances(overlap=3), "NO EVIDENCE", "3 test pairs with their labels stand in the training texts"),
+        (Circumstances(overlap=3), "NO EVIDENCE", "3 test pairs with their labels are in the training data"),
         (Circumstances(overlap_before=3), "HELPED", "before and"),
         (Circumstances(unchanged=True), "NO EVIDENCE", "the model is the checkpoint"),
         (Circumstances(verdict_number=7), "HELPED", "verdict no. 7 on this test set"),
@@ -110,7 +110,8 @@ def test_what_a_verdict_must_take_into_account_reaches_it(circumstances: Circums
 
 def test_what_the_first_model_learned_from_is_no_lead() -> None:
     verdict = judge(TEST, FINE, [ROUGH], circumstances=Circumstances(overlap_before=3)).verdict
-    assert (verdict.word, "3 test pairs stand in what the first model" in verdict.sentence) == ("NO EVIDENCE", True)
+    assert verdict.word == "NO EVIDENCE"
+    assert "3 test pairs are in the training data of the first model" in verdict.sentence
 
 
 def test_the_sentence_names_the_units_by_what_made_them_and_narrows_the_word_as_the_task_says() -> None:

@@ -117,7 +117,7 @@ def test_models_that_do_not_differ_at_all_answer_alike():
     assert "the two models answer alike" in verdict.sentence and "would be found" not in verdict.sentence
 
 
-def test_below_the_baseline_is_said_beside_helped():
+def test_below_the_baseline_is_stated_beside_helped():
     below = Baseline("tf-idf cosine", 0.86, interval(-0.02, 0.01))
     verdict = domain_verdict(interval(0.07, 0.1), GROUPS, baseline=below)
     assert verdict.word == "HELPED" and verdict.below_baseline
@@ -132,7 +132,7 @@ def test_a_baseline_that_cannot_be_compared_is_not_beaten():
     assert domain_verdict(interval(0.07, 0.1), GROUPS, baseline=unknown).below_baseline
 
 
-def test_reuse_and_cross_fitting_are_said():
+def test_reuse_and_cross_fitting_are_stated():
     sentence = domain_verdict(interval(0.07, 0.1), GROUPS, verdict_number=7, folds=5).sentence
     assert "verdict no. 7 on this test set" in sentence and "5-fold cross-fitting" in sentence
     assert "verdict no." not in domain_verdict(interval(0.07, 0.1), GROUPS).sentence

@@ -59,7 +59,7 @@ def test_the_hashes_are_those_of_what_is_learned_from_and_chosen_by(write_csv: W
         assert np.isin(text_hashes(part.examples), hashes).all()
     assert not np.isin(text_hashes(setup.corpus.test.examples), hashes).any()
     # 20 pairs choose how much is kept: two texts and the pair of each.
-    plain = set_up(data, cross_fit=0, general=decides).contamination.training_hashes
+    plain = set_up(data, cross_fit=0, general=decides).training_hashes.hashes
     assert len(np.setdiff1d(hashes, plain)) == 60
 
 

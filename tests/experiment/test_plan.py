@@ -24,10 +24,10 @@ FOLDERS: dict[str, list[str]] = {
         f"{seed}folds/{fold}" for seed in ("", *(f"seeds/{number}/" for number in (2, 3, 4, 5))) for fold in (1, 2)
     ],
     "search": ["search/1", "search/2", "search/3"],
-    "learning curve": [f"learning-curve/{share}" for share in SHARES_PER_CENT],
+    "learning curve": [f"learning-curve/{share}" for share in SHARES_PER_CENT[1:]],
     "everything": [
         *("search/1", "search/2"),
-        *(f"learning-curve/{share}" for share in SHARES_PER_CENT),
+        *(f"learning-curve/{share}" for share in SHARES_PER_CENT[1:]),
         *(f"seeds/{number}" for number in (2, 3, 4, 5)),
     ],
 }

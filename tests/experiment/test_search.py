@@ -127,7 +127,7 @@ def remove_what_a_kill_leaves(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"search": 1}, "2 trials or more"),
+        ({"search": 1}, "2 or more trials"),
         ({"search_minutes": 5}, "add --search N"),
         ({"search": 3, "search_rates": "0,1e-3"}, "above 0"),
         ({"search": 3, "search_rates": "1e-3,1e-5"}, "LOW below HIGH"),

@@ -21,6 +21,7 @@ from homeground.evaluation.merging import WEIGHTS
 from homeground.recipe.recipe import make_recipe
 from homeground.results.run import Run
 from homeground.storage import read_array
+from homeground.training import events
 
 ONE = {**FAST, "epochs": 1}
 SEEDS = {**ONE, "seeds": 5}
@@ -159,7 +160,7 @@ def test_a_run_with_one_training_says_that_its_interval_covers_test_items_only(f
 
 @pytest.mark.parametrize("number", [2, 3, 4])
 def test_too_few_trainings_are_refused_with_the_reason(number: int) -> None:
-    with pytest.raises(UsageError, match=rf"--seeds {number}: (so|too) few trainings .* expected 5 or more, or 0"):
+    with pytest.raises(UsageError, match=rf"--seeds {number}: too few training runs .* expected 5 or more, or 0"):
         make_recipe({}, data="pairs.csv", seeds=number)
     for fine in (0, 1, 5):
         assert make_recipe({}, data="pairs.csv", seeds=fine).evaluation.seeds == fine
@@ -185,11 +186,11 @@ def test_a_search_chooses_once_and_every_training_is_merged_and_calibrated_on_it
 ) -> None:
     data = write_csv("texts.csv", ["text", "label"], topic_texts(400))
     general = write_csv("general.csv", PAIR_HEADER, topic_pairs(120, seed=9))
-    events: list[str] = []
+    reports: list[str] = []
     totals: list[int] = []
 
     def listen(event: object) -> None:
-        recorder(events)(event)
+        recorder(reports)(event)
         totals.extend([event.total] if isinstance(event, events.Started) else [])
 
     settings = {**SEEDS, "search": 2, "primary_metric": "log_loss", "keep_general": str(general), "seed": 1}
@@ -203,8 +204,8 @@ def test_a_search_chooses_once_and_every_training_is_merged_and_calibrated_on_it
     lines = read_lines(run.folder / "seeds/2/metrics.jsonl")
     assert max(line.get("train/learning_rate", 0) for line in lines) <= chosen["learning_rate"]
     assert scores["training"]["learning_rate"] == chosen["learning_rate"]
-    assert sum(text.startswith("merge weight") for text in events) == 5 * len(WEIGHTS)
-    assert sum(text.startswith("temperature") for text in events) == 5
+    assert sum(text.startswith("merge weight") for text in reports) == 5 * len(WEIGHTS)
+    assert sum(text.startswith("temperature") for text in reports) == 5
     losses = [each["score"] for each in scores["seeds"]["trainings"]]
     assert scores["difference"]["value"] == pytest.approx(scores["before"]["log_loss"] - np.mean(losses))
 

@@ -90,7 +90,7 @@ def test_a_test_too_small_for_a_verdict_is_told_before_the_start(write_csv: Writ
 
 def test_why_nothing_can_be_used_is_told(write_csv: WriteCsv, set_up: SetUp) -> None:
     path = write_csv("empty.csv", PAIR_HEADER, [("a", "", 0.5)] * 12)
-    with pytest.raises(DataError, match=r"0 rows can be used of 12, the others were set aside \(12 for empty text\)"):
+    with pytest.raises(DataError, match=r"0 rows can be used of 12, the others were skipped \(12 for empty text\)"):
         set_up(path)
 
 
@@ -102,7 +102,7 @@ def test_rows_of_the_general_set_that_are_set_aside_are_counted_and_named(
     setup = prepare(
         make_recipe({}, data=str(pairs_csv), checkpoint=str(encoder), general=str(general)), report=sentences.append
     )
-    assert f"{general}: 2 rows set aside for empty text (rows 41, 42)" in sentences
+    assert f"{general}: 2 rows skipped for empty text (rows 41, 42)" in sentences
     assert {"file": str(general), "reason": "empty text", "count": 2, "rows": [41, 42]} in (
         setup.record.to_json()["set_aside"]
     )

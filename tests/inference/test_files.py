@@ -221,7 +221,7 @@ def test_memory_does_not_grow_with_the_rows(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str
 ) -> None:
     monkeypatch.setattr("homeground.inference.files.ROWS_PER_CHUNK", 50)
-    monkeypatch.setattr("homeground.data.opening.PIECE", 1 << 12)
+    monkeypatch.setattr("homeground.data.opening.BYTES_AT_ONCE", 1 << 12)
     model = homeground.load(encoder)
     # Stands for the model, which is not what is measured and would take a minute.
     monkeypatch.setattr(model, "encode", lambda texts: np.ones((len(texts), 8), np.float32))
@@ -241,7 +241,7 @@ def test_a_text_given_as_the_model_is_a_checkpoint_that_is_not_there(capsys: pyt
     for name in ("a great film " * 500, f"{'a' * 3000}/{'b' * 3000}", "x" * 5000):
         assert run(["predict", name, "bank", "loan"]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("homeground: ") and "is not a folder" in error
+        assert error.startswith("homeground: ") and "there is no folder" in error
         assert len(error) < 400
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from homeground.results import data, parts
 from homeground.results.scores import Scores
+from homeground.results.writing import interval_fields
 from homeground.statistics import classification as formulas
 from homeground.statistics.bootstrap import own_interval, paired_difference
+from homeground.statistics.glossary import greater_is_better
 
 DRAWS = 200
 
@@ -157,10 +159,12 @@ def _scores(
         for side in SIDES
     )
     differences = {
-        name: paired_difference(
-            sums["before"], sums["after"], metric, range(len(labels)), seed=0, draws=DRAWS,
-            greater_is_better=formulas.GREATER_IS_BETTER[name],
-        ).record()
+        name: interval_fields(
+            paired_difference(
+                sums["before"], sums["after"], metric, range(len(labels)), seed=0, draws=DRAWS,
+                greater_is_better=greater_is_better(name),
+            )
+        )
         for name, metric in metrics.items()
     }  # fmt: skip
     deciding = parts.DecidingDifference(metric=primary, **differences.pop(primary))

@@ -19,7 +19,8 @@ from tests.reports.sample_classification import CLASSIFICATIONS, classification_
 
 from homeground.results import data, parts
 from homeground.results.scores import Scores
-from homeground.statistics.correlation import GREATER_IS_BETTER, METRICS, pair_statistics, rank_statistics
+from homeground.statistics.correlation import METRICS, pair_statistics, rank_statistics
+from homeground.statistics.glossary import greater_is_better
 
 ENGLISH = [
     "data scientist", "machine learning engineer", "statistician", "dairy farm manager", "head chef", "pastry cook",
@@ -150,7 +151,7 @@ def _scores(examples: list[dict[str, Any]], settings: dict[str, Any], *, kind: s
     before, after = _measured(examples, "before"), _measured(examples, "after")
     verdict, units = settings["verdict"], settings["groups"]
     differences = {
-        name: interval((after[name] - old) * (1 if GREATER_IS_BETTER[name] else -1), 0.2 * abs(old) / units**0.5)
+        name: interval((after[name] - old) * (1 if greater_is_better(name) else -1), 0.2 * abs(old) / units**0.5)
         for name, old in before.items()
     }
     deciding = differences.pop("pearson")

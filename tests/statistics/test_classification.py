@@ -10,11 +10,10 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from homeground.errors import DataError, HomegroundError
-from homeground.statistics import classification
+from homeground.statistics import glossary
 from homeground.statistics.bootstrap import paired_difference
 from homeground.statistics.classification import (
     CONFIDENCE_BINS,
-    GREATER_IS_BETTER,
     Changes,
     confusion,
     correct,
@@ -165,7 +164,7 @@ def test_the_interval_of_a_better_classifier_lies_above_nothing():
         if name != "ece":
             interval = paired_difference(
                 worse, statistics(PROBABILITIES, LABELS), metric, range(300), seed=0, draws=500,
-                greater_is_better=GREATER_IS_BETTER[name],
+                greater_is_better=glossary.greater_is_better(name),
             )  # fmt: skip
             assert 0 < interval.low < interval.value < interval.high, name
 
@@ -225,5 +224,5 @@ def test_probabilities_that_cannot_be_measured_are_named():
 
 
 def test_every_metric_says_which_way_is_better():
-    assert set(metrics(2)) | set(metrics(2, True)) | {"roc_auc"} == set(GREATER_IS_BETTER)
-    assert classification.GREATER_IS_BETTER["log_loss"] is False
+    names = {*metrics(2), *metrics(2, True), "roc_auc"}
+    assert {name for name in names if glossary.METRICS[name].greater_is_better is False} == {"log_loss", "ece"}

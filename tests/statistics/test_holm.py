@@ -28,11 +28,12 @@ def judging(**chances: float) -> Any:
     ],
 )
 def test_the_effects_are_those_of_holms_procedure(chances: dict[str, float], shown: str) -> None:
-    found = judge_together(list(chances), judging(**chances))
+    found = judge_together(list(chances), judging(**chances), lambda each: each["verdict"])
     assert list(found) == list(chances)
     assert "".join(name for name, each in found.items() if each["verdict"] == "HELPED") == shown
 
 
 def test_each_comparison_says_the_level_it_was_judged_at() -> None:
-    found = judge_together(["a", "b", "c"], judging(a=0.9, b=0.001, c=0.8))
+    judge = judging(a=0.9, b=0.001, c=0.8)
+    found = judge_together(["a", "b", "c"], judge, lambda each: each["verdict"])
     assert {name: round(1 - each["level"], 4) for name, each in found.items()} == {"a": 0.025, "b": 0.0167, "c": 0.025}

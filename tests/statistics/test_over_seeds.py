@@ -87,4 +87,4 @@ def test_a_training_whose_score_is_not_defined_leaves_nothing_to_say() -> None:
     constant, fine = (pair_statistics(given, gold) for given in (np.ones(60), gold))
     found = over_seeds(fine, [constant, fine], pearson, range(60), seed=0, draws=200)
     assert math.isnan(found.interval.value)
-    assert found.record()["standard_deviation"] is None
+    assert math.isnan(found.spread)

@@ -11,8 +11,8 @@ from homeground.training.batching import BATCHES_A_WINDOW, epoch_batches, steps_
 
 
 def batches(lengths: list[int], size: int, *, seed: int = 0, epoch: int = 0, grouped: bool = True) -> list[list[int]]:
-    found = epoch_batches(np.array(lengths, np.int64), size, seed=seed, epoch=epoch, group_by_length=grouped)
-    return [batch.tolist() for batch in found]
+    epoch_of_batches = epoch_batches(np.array(lengths, np.int64), size, seed=seed, epoch=epoch, group_by_length=grouped)
+    return [batch.tolist() for batch in epoch_of_batches]
 
 
 @given(
@@ -24,10 +24,10 @@ def batches(lengths: list[int], size: int, *, seed: int = 0, epoch: int = 0, gro
 def test_every_item_is_in_exactly_one_batch_of_an_epoch(
     lengths: list[int], size: int, seed: int, grouped: bool
 ) -> None:
-    found = batches(lengths, size, seed=seed, grouped=grouped)
-    assert sorted(item for batch in found for item in batch) == list(range(len(lengths)))
-    assert len(found) == steps_per_epoch(len(lengths), size)
-    assert sorted(map(len, found))[1:] == [size] * (len(found) - 1)
+    drawn = batches(lengths, size, seed=seed, grouped=grouped)
+    assert sorted(item for batch in drawn for item in batch) == list(range(len(lengths)))
+    assert len(drawn) == steps_per_epoch(len(lengths), size)
+    assert sorted(map(len, drawn))[1:] == [size] * (len(drawn) - 1)
 
 
 @pytest.mark.parametrize("grouped", [True, False])
@@ -39,8 +39,8 @@ def test_the_order_follows_from_seed_and_epoch_alone(grouped: bool) -> None:
     assert batches(lengths, 8, grouped=grouped, seed=1) != first
 
 
-def padding(lengths: list[int], found: list[list[int]]) -> float:
-    filled = sum(len(batch) * max(lengths[item] for item in batch) for batch in found)
+def padding(lengths: list[int], drawn: list[list[int]]) -> float:
+    filled = sum(len(batch) * max(lengths[item] for item in batch) for batch in drawn)
     return 1 - sum(lengths) / filled
 
 

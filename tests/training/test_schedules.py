@@ -35,8 +35,10 @@ def test_rates_are_those_of_transformers_without_its_step_of_rate_zero(
 
 
 def test_the_rate_rises_to_its_highest_and_falls_to_none() -> None:
-    found = [learning_rate(step, total=10, highest=1.0, schedule="linear", warmup_ratio=0.2) for step in range(11)]
-    assert found == pytest.approx([1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0])
+    rates_of_steps = [
+        learning_rate(step, total=10, highest=1.0, schedule="linear", warmup_ratio=0.2) for step in range(11)
+    ]
+    assert rates_of_steps == pytest.approx([1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0])
 
 
 def test_half_way_down_the_cosine_is_half() -> None:

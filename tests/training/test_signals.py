@@ -11,7 +11,7 @@ from homeground.training.signals import WATCHED, Signals
 
 
 @pytest.mark.parametrize("number", WATCHED)
-def test_the_first_signal_is_held_back_and_told(number: int) -> None:
+def test_the_first_signal_is_held_back_and_its_number_returned(number: int) -> None:
     with Signals() as stop:
         assert stop() is None
         signal.raise_signal(number)
@@ -38,13 +38,13 @@ def test_the_handlers_of_before_come_back() -> None:
 
 
 def test_outside_the_main_thread_signals_stay_the_callers_business() -> None:
-    told: list[int | None] = []
+    numbers: list[int | None] = []
 
     def work() -> None:
         with Signals() as stop:
-            told.append(stop())
+            numbers.append(stop())
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert told == [None]
+    assert numbers == [None]

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,8 @@ def test_another_seed_is_another_training(encoder: Path, unbroken: trainings.Out
 
 
 def test_a_signal_at_the_end_of_an_epoch_saves_once(training: trainings.Training, tmp_path: Path) -> None:
-    events = list(training.events(tmp_path, stop=stop_after(PER_EPOCH)))
-    kinds = [type(event) for event in events[-4:]]
+    reported = list(training.events(tmp_path, stop=stop_after(PER_EPOCH)))
+    kinds = [type(event) for event in reported[-4:]]
     assert kinds == [events.Step, events.Evaluated, events.Saved, events.Interrupted]
 
 
@@ -108,9 +109,9 @@ def run_judged(
     training: trainings.Training, home: Path, values: list[float], name: str, *, model: Any = None
 ) -> events.Finished:
     """Train as if these values had been measured, an epoch each."""
-    given = iter(values)
+    measured = iter(values)
     model = model or training.open_model()
-    measure = lambda _: {name: next(given)}  # noqa: E731
+    measure = lambda _: {name: next(measured)}  # noqa: E731
     last = list(train.train(model, training.task, training.rows, training.recipe, home=home, evaluate=measure))[-1]
     assert isinstance(last, events.Finished)
     return last
@@ -156,32 +157,32 @@ def test_without_validation_the_epochs_own_loss_is_monitored(encoder: Path, tmp_
 
 def test_the_epoch_loss_is_the_mean_over_the_pairs_of_that_epoch(encoder: Path, tmp_path: Path) -> None:
     training = make(encoder, pairs=12, epochs=2, learning_rate=0.0, group_by_length=False)
-    events = list(training.events(tmp_path, validated=False))
-    losses = [event.loss for event in events if isinstance(event, events.Step)]
-    means = [event.values["train/epoch_loss"] for event in events if isinstance(event, events.Evaluated)]
+    reported = list(training.events(tmp_path, validated=False))
+    losses = [event.loss for event in reported if isinstance(event, events.Step)]
+    means = [event.values["train/epoch_loss"] for event in reported if isinstance(event, events.Evaluated)]
     expected = [(8 * first + 4 * last) / 12 for first, last in (losses[:2], losses[2:])]
     assert means == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_fraction_of_an_epoch_ends_in_its_midst_and_is_evaluated_there(encoder: Path, tmp_path: Path) -> None:
-    events = list(make(encoder, epochs=1.2).events(tmp_path))
-    assert [event.step for event in events if isinstance(event, events.Evaluated)] == [8, 10]
-    assert [event.epoch for event in events if isinstance(event, events.Step)] == [n / 8 for n in range(1, 11)]
-    assert events[-1] == events.Finished(10, 1.25, events[-1].best_step, "all epochs are done")
+    reported = list(make(encoder, epochs=1.2).events(tmp_path))
+    assert [event.step for event in reported if isinstance(event, events.Evaluated)] == [8, 10]
+    assert [event.epoch for event in reported if isinstance(event, events.Step)] == [n / 8 for n in range(1, 11)]
+    assert reported[-1] == events.Finished(10, 1.25, reported[-1].best_step, "all epochs are done")
 
 
 def test_checkpoints_are_written_between_epochs_too_when_time_has_passed(encoder: Path, tmp_path: Path) -> None:
-    events = list(make(encoder, epochs=1, checkpoint_minutes=1e-9).events(tmp_path))
-    assert [event.step for event in events if isinstance(event, events.Saved)] == list(range(1, PER_EPOCH + 1))
+    reported = list(make(encoder, epochs=1, checkpoint_minutes=1e-9).events(tmp_path))
+    assert [event.step for event in reported if isinstance(event, events.Saved)] == list(range(1, PER_EPOCH + 1))
 
 
 def test_an_unknown_monitor_is_refused_before_the_first_step(encoder: Path, tmp_path: Path) -> None:
-    events = make(encoder, monitor="validation/pearsn").events(tmp_path)
+    reported = make(encoder, monitor="validation/pearsn").events(tmp_path)
     with pytest.raises(UsageError, match=r'--monitor "validation/pearsn" is not measured; did you mean "validation/pe'):
-        next(events)
-    events = make(encoder, monitor="validation/loss").events(tmp_path, validated=False)
+        next(reported)
+    reported = make(encoder, monitor="validation/loss").events(tmp_path, validated=False)
     with pytest.raises(UsageError, match=r"is not measured without a validation split; known: \"train/epoch_loss\""):
-        next(events)
+        next(reported)
 
 
 def test_a_monitored_metric_that_is_not_defined_leaves_the_last_weights(encoder: Path, tmp_path: Path) -> None:
@@ -189,6 +190,31 @@ def test_a_monitored_metric_that_is_not_defined_leaves_the_last_weights(encoder:
     done = run_judged(training, tmp_path, [0.1, 0.2], "validation/mse")
     assert done.best_step is None
     assert steps_on_disk(tmp_path) == [1, 2]
+
+
+class RecordedTask:
+    """A task that records the epoch and the seed of every batch that is learned from."""
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+        self.batches: list[tuple[int, int]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.task, name)
+
+    def collate(self, rows: Any, items: Any, occasion: str, *, epoch: int = 0, seed: int = 0) -> Any:
+        if occasion == "training":
+            self.batches.append((epoch, seed))
+        return self.task.collate(rows, items, occasion, epoch=epoch, seed=seed)
+
+
+def test_what_is_random_in_a_batch_follows_from_its_epoch_and_the_seed_of_the_recipe(
+    encoder: Path, tmp_path: Path
+) -> None:
+    training = make(encoder, pairs=12, epochs=2, seed=5)
+    task: Any = RecordedTask(training.task)
+    list(replace(training, task=task).events(tmp_path, validated=False))
+    assert task.batches == [(0, 5), (0, 5), (1, 5), (1, 5)]
 
 
 class NotFiniteAt:
@@ -260,13 +286,13 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(
     home = shutil.copytree(stopped_late, tmp_path / "home")
     damage(home / "checkpoints" / "step-00000019" / name, kind)
     model = training.open_model()
-    events = training.events(home, model=model)
-    started = next(events)
+    reported = training.events(home, model=model)
+    started = next(reported)
     assert isinstance(started, events.Started)
     assert (started.step, len(started.warnings)) == (16, 1)
     assert started.warnings[0].startswith("step-00000019 ")
     assert "passed over" in started.warnings[0]
-    list(events)
+    list(reported)
     assert (trainings.weights(model), trainings.lines(home)) == (unbroken.weights, unbroken.lines)
     assert steps_on_disk(home) == [16, 24]
 
@@ -276,7 +302,7 @@ def test_every_file_of_a_checkpoint_is_damaged_in_these_tests(stopped_late: Path
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == FILES
 
 
-def test_without_a_whole_checkpoint_it_begins_anew_and_says_so(
+def test_without_a_whole_checkpoint_it_begins_anew_and_warns(
     training: trainings.Training, unbroken: trainings.Outcome, tmp_path: Path
 ) -> None:
     stop(training, tmp_path, 7)
@@ -290,11 +316,13 @@ def test_a_checkpoint_whose_best_weights_are_damaged_is_passed_over(encoder: Pat
     training = make(encoder, pairs=8, epochs=4)
     run_judged(training, tmp_path, [0.5, 0.9, 0.1, 0.2], "validation/pearson")
     damage(tmp_path / "checkpoints" / "step-00000002" / "model.safetensors", "one bit")
-    _, warnings = train.newest_checkpoint(tmp_path)
+    _, warnings = train.newest_snapshot(tmp_path)
     assert warnings[0].startswith("step-00000004 needs step-00000002, which has a damaged model.safetensors")
 
 
-def test_other_versions_than_at_the_last_save_are_told(training: trainings.Training, tmp_path: Path) -> None:
+def test_other_versions_than_at_the_last_save_are_named_in_a_warning(
+    training: trainings.Training, tmp_path: Path
+) -> None:
     old = {"before": "a", "versions": {"torch": "2.12", "numpy": "2.4"}}
     stop(training, tmp_path, 2, fingerprint=old)
     assert next(training.events(tmp_path, fingerprint=old)).warnings == ()

@@ -304,4 +304,4 @@ def test_empty_texts_and_duplicates_are_counted_and_named(
     data = json.loads((run.folder / "data.json").read_text())
     assert data["set_aside"][0]["rows"] == [5, 8]
     assert 21 in data["duplicates"]["rows"]
-    assert any("2 rows set aside for empty text (rows 5, 8)" in text for text in messages)
+    assert any("2 rows skipped for empty text (rows 5, 8)" in text for text in messages)

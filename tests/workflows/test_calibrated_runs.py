@@ -178,7 +178,7 @@ def test_a_precision_that_is_not_shown_leaves_every_text_answered(adapted: Runs,
     texts, _ = texts_of(run, "test", data)
     assert None not in homeground.load(run).predict(texts)
     assert "abstain" not in json.loads((run.model_folder / "homeground.json").read_text())
-    assert "no confidence is shown to reach" in run.report.read_text(encoding="utf-8")
+    assert "no confidence threshold reaches a precision" in run.report.read_text(encoding="utf-8")
 
 
 def test_report_and_card_tell_of_the_temperature_and_the_threshold(adapted: Runs) -> None:

@@ -197,7 +197,7 @@ def test_an_error_names_its_step(tmp_path: Path, body: Path) -> None:
     path = write_chain(tmp_path, body)
     with pytest.raises(UsageError, match=r"^\[task\] --epochs"):
         read_chain(path, **{"task.epochs": -1})
-    with pytest.raises(UsageError, match=r'^\[domain\] "seed" stands at the top'):
+    with pytest.raises(UsageError, match=r'^\[domain\] "seed" belongs at the top'):
         read_chain(path, **{"domain.seed": 1})
     with pytest.raises(homeground.HomegroundError, match=r"^\[plain\] --max-length 999"):
         homeground.adapt_chain(path, **{"task.max_length": 999})
@@ -207,11 +207,11 @@ def test_a_setting_without_a_step_is_refused_with_the_two_ways_to_say_it(
     tmp_path: Path, body: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(["adapt", str(write_chain(tmp_path, body)), "--epochs", "2"]) == 2
-    assert "--set domain.epochs=… or task.epochs=…" in capsys.readouterr().err
+    assert "--set domain.epochs=… or --set task.epochs=…" in capsys.readouterr().err
 
 
 def test_several_seeds_are_refused_because_single_trainings_are_compared(tmp_path: Path, body: Path) -> None:
-    with pytest.raises(homeground.HomegroundError, match=r"^\[task\] --seeds is not for a chain"):
+    with pytest.raises(homeground.HomegroundError, match=r"^\[task\] --seeds is not available in a chain"):
         read_chain(write_chain(tmp_path, body), **{"task.seeds": 5})
 
 

@@ -74,10 +74,10 @@ def test_a_lead_that_may_be_memory_is_not_held_against_the_other_model(
     assert homeground.compare(str(finished.folder), str(encoder), data, bootstrap_draws=300)["verdict"] == "NO EVIDENCE"
     assert run(["compare", str(finished.folder), str(encoder), data]) == 0
     printed = capsys.readouterr().out
-    assert f"{finished.folder} learned from " in printed and f"{encoder} learned from" not in printed
-    assert "1 rows were set aside for empty text" in printed
+    assert f"{finished.folder} was trained on " in printed and f"{encoder} was trained on" not in printed
+    assert "1 row skipped (empty text)" in printed
     assert run(["evaluate", str(encoder), data]) == 0
-    assert "1 rows were set aside for empty text" in capsys.readouterr().out
+    assert "1 row skipped (empty text)" in capsys.readouterr().out
 
 
 def test_a_run_of_cosines_is_measured_on_the_scale_of_cosines(

@@ -81,5 +81,5 @@ def test_a_head_that_is_new_is_fitted_first_and_told(tmp_path: Path, monkeypatch
     head = run.scores["head"]
     assert head["why"] == "the checkpoint has no trained head for masked words"
     report = run.report.read_text(encoding="utf-8")
-    assert "The checkpoint has no trained head for masked words. An untrained one" in report
+    assert "The checkpoint has no trained head for masked words. With an untrained head" in report
     assert "no trained head" in (run.model_folder / "README.md").read_text(encoding="utf-8")

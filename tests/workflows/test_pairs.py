@@ -152,7 +152,7 @@ def test_the_command_tells_what_it_drew_and_json_is_all_of_it(
     assert record["scores"]["sibling"] == 0.7
     assert record["counts"]["cousin"] == 2
     assert run([*again, "--score", "sibling=high"]) == 2
-    assert "--score sibling=high: expected RELATION=X, X a number" in capsys.readouterr().err
+    assert "--score sibling=high: expected RELATION=X, with X a number" in capsys.readouterr().err
     assert run([*again, "--count", "sibling=1.5"]) == 2
     assert "a whole number" in capsys.readouterr().err
 

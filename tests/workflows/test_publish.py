@@ -320,7 +320,7 @@ REFUSALS: dict[int | str, str] = {
     404: "check the spelling",
     409: "someone else is changing",
     412: "changed by someone else",
-    429: "wait",
+    429: "too many requests",
     503: "the Hub failed",
     "drop": "check the network",
 }
@@ -526,7 +526,7 @@ def test_the_command_says_what_it_sent_and_what_it_left_out(
     assert f"{online.url}/{NAME} at commit {online.commits[NAME][-1]}" in printed.out
     assert "left out: notes.txt" in printed.err
     assert typed(["publish", str(run.folder), NAME, "--license", "mit"]) == 0
-    assert "nothing changed" in capsys.readouterr().out
+    assert "nothing has changed" in capsys.readouterr().out
     assert typed(["publish", str(run.folder), NAME, "--license", "mit", "--json", "--quiet"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["commit"] == online.commits[NAME][-1]

@@ -131,7 +131,7 @@ def _refuse_few(table: Table, examples: Examples) -> None:
         why = ", ".join(f"{len(rows)} for {reason}" for reason, rows in examples.set_aside.items())
         raise DataError(
             f"{table.path}: {count} rows can be used of {len(table.rows)}"
-            + (f", the others were set aside ({why})" if why else "")
+            + (f", the others were skipped ({why})" if why else "")
             + f"; expected at least {MIN_EXAMPLES} to learn anything from"
         )
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from homeground.data.opening import open_text, require_encoding, require_file
 from homeground.data.tables import (
@@ -22,7 +22,9 @@ from homeground.data.tables import (
     text,
 )
 from homeground.errors import DataError
-from homeground.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
 
 MAX_BYTES_IN_MEMORY = 64 << 20
 """Size up to which the rows of a file are kept in memory; those of a larger file are parsed anew each time."""

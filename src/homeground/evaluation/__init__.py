@@ -1,10 +1,8 @@
-"""The proof: what two models did on the same test examples -> what may be said about the difference.
+"""The proof: what two models did on the same test units -> what may be said about the difference.
 
-    bootstrap   the difference with its interval, resampling what is independent; the swap test of the method itself
-    layout      which test examples are resampled together
-    verdict     the interval -> HELPED, HURT, NO EVIDENCE, TOO FEW; for general ability KEPT, FORGOT, UNDECIDED
-    power       the smallest difference a test set would show, and the size that shows a given one
-    ledger      how often a test set has been asked
+    evaluation_set, general_sets    examples that belong together: the test set, and those that show general ability
+    evaluate, calibration, merging  one model on an evaluation set, its temperature, the weights it may be merged with
+    comparison, verdict             two models on one set, and the one word and sentence that follow
 
-The room may import `data`, `run`, `recipe`, `metrics`, `randomness` and `errors`; never an engine, a task or training.
+The formulas are those of `statistics`. No engine and no training is imported here, and no task by name.
 """

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.tokenized import map_longest_first
+from homeground.data.units import MIN_UNITS
 from homeground.engines.model import Model, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet
-from homeground.evaluation.verdict import FEWEST_UNITS
 from homeground.statistics.calibration import (
     TEMPERATURES,
     Threshold,
@@ -125,8 +125,8 @@ def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple
     else:
         # A label that training has none of is missed at every temperature.
         logits, labels = logits[labels < classes], labels[labels < classes]
-    if units < FEWEST_UNITS or not len(labels):
-        return 1.0, f"{units} independent validation examples are too few to fit it on; {FEWEST_UNITS} would do"
+    if units < MIN_UNITS or not len(labels):
+        return 1.0, f"{units} independent validation examples are too few to fit it on; {MIN_UNITS} would do"
     if not np.isfinite(logits).all():
         return 1.0, "the model's answers are not finite"
     if without_mistake(logits, labels):

@@ -12,7 +12,7 @@ from homeground.evaluation.evaluation_set import EvaluationSet, count_discordant
 from homeground.evaluation.verdict import Baseline, Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
-from homeground.statistics.glossary import metric as metric_words
+from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.over_seeds import OverSeeds
 from homeground.tasks.task import Measurement
 
@@ -175,7 +175,7 @@ def _figures(
     metric = test.primary_metric
     scores = [after.scores.get(metric, math.nan) for after in afters]
     return Figures(
-        metric=metric_words(metric).in_sentences,
+        metric=words_of(metric).in_sentences,
         before=before.scores.get(metric, math.nan),
         after=float(np.mean(scores)),
         examples=len(test),

@@ -11,12 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from homeground.data.units import MIN_UNITS
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.power import smallest_detectable, units_needed
 from homeground.tasks.task import RareClass
-
-FEWEST_UNITS = 30
-"""Fewer independent units than this, and the verdict is TOO FEW."""
 
 FEWEST_EFFECTIVE_UNITS = 10
 """Where a few units hold most of the examples, so many of equal size would say as much; below this, TOO FEW."""
@@ -192,9 +190,9 @@ def general_verdict(interval: Interval, margin: float, figures: Figures, *, name
 
 def _shortage(interval: Interval, figures: Figures) -> tuple[str, int | None]:
     """Return why the interval cannot be trusted, empty where it can, and the units needed."""
-    if interval.units < FEWEST_UNITS:
+    if interval.units < MIN_UNITS:
         have = _count(interval.units, f"independent {figures.unit}", "is", "are")
-        return f"there {have}; at least {_size(FEWEST_UNITS, interval, figures)} are needed", FEWEST_UNITS
+        return f"there {have}; at least {_size(MIN_UNITS, interval, figures)} are needed", MIN_UNITS
     if interval.effective_units == 0:
         return f"there is nothing in the {figures.example}s that {figures.metric} could be measured on", None
     if interval.effective_units < FEWEST_EFFECTIVE_UNITS:

@@ -95,7 +95,7 @@ def data_notes(record: DataRecord) -> list[str]:
         )
     for skipped in record.set_aside:
         rows = _rows(skipped.rows, skipped.count)
-        notes.append(f"{skipped.file}: {skipped.count} rows set aside for {skipped.reason} ({rows})")
+        notes.append(f"{skipped.file}: {skipped.count} rows skipped for {skipped.reason} ({rows})")
     duplicates = record.duplicates
     if duplicates.exact:
         rows = _rows(duplicates.rows, duplicates.exact)

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from homeground.data.shares import Share
+from homeground.data.units import MIN_UNITS
 from homeground.errors import TrainingFailed
 from homeground.evaluation.evaluation_set import count_discordant
-from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
+from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS
 from homeground.experiment.cross_fitting import FROZEN, PREDICTIONS
 from homeground.experiment.head import frozen_predictions
 from homeground.experiment.plan import PlannedTraining
@@ -32,7 +33,7 @@ from homeground.results.parts import CurveGap, CurvePoint, CurveScore, LearningC
 from homeground.results.run import Run
 from homeground.results.writing import finite, interval_record
 from homeground.statistics.bootstrap import Interval
-from homeground.statistics.glossary import metric as metric_words
+from homeground.statistics.glossary import metric as words_of
 from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement, RareClass
 from homeground.training.events import Notice, OnEvent
@@ -174,7 +175,7 @@ def suggest(setup: Setup, half: Measurement | None, whole: Measurement) -> Sugge
     test, metric = setup.test, setup.test.primary_metric
     return judge_gain(
         test.difference(half, whole),
-        metric_words(metric).in_sentences,
+        words_of(metric).in_sentences,
         count_discordant(half, whole),
         test.rare_class(whole),
     )
@@ -193,7 +194,7 @@ def judge_gain(
         f"going from half of the training data to all of it changed {metric} by {interval.value:+.3f} "
         f"(95% interval {interval.low:+.3f} to {interval.high:+.3f}, positive is better)"
     )
-    few = interval.units < FEWEST_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
+    few = interval.units < MIN_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
     if few or not math.isfinite(interval.value):
         reason = f"{interval.units} independent test units are too few" if few else f"{metric} could not be computed"
         return Suggestion("CANNOT BE TOLD", f"Cannot be told: {reason}.", interval)

@@ -3,7 +3,7 @@
 runs/<name>/
     run.json         identity (recipe, data, checkpoint) and state: running or finished
     recipe.toml      the resolved recipe, every default written out
-    data.json        what was read, set aside, split
+    data.json        what was read, skipped and split
     splits.jsonl     row, hash, unit, split, and the file or fold where there are several
     metrics.jsonl    one line a step and an evaluation    tensorboard/  the same for TensorBoard
     checkpoints/     step-00000032/ …, each closed by a manifest.json

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,11 +43,6 @@ class Interval:
     draws: int
     undefined: int
     degrees: float = float("inf")
-
-    def record(self) -> dict[str, Any]:
-        """Return the fields for JSON, with None for what is not finite."""
-        fields = dict(vars(self))
-        return {name: number if np.isfinite(number) else None for name, number in fields.items()}
 
 
 def paired_difference(

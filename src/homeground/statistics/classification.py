@@ -20,7 +20,6 @@ from scipy.special import bdtr
 from scipy.stats import rankdata
 
 from homeground.errors import DataError, HomegroundError
-from homeground.statistics.glossary import directions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,10 +37,6 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 COUNT, RIGHT_COLUMN, LOSS, FIRST_CLASS_COLUMN = 0, 1, 2, 3
 """Columns of the statistics. From ``FIRST_CLASS_COLUMN`` on there are three blocks with one column a class (true
 positives, texts that have the class, texts that are predicted to have it), then one column a bin of confidence."""
-
-GREATER_IS_BETTER = directions(
-    "accuracy", "exact_match", "hamming_accuracy", "macro_f1", "micro_f1", "log_loss", "ece", "roc_auc"
-)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from homeground.errors import DataError, HomegroundError
-from homeground.statistics.glossary import directions
 
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats], Floats]
@@ -152,8 +151,6 @@ METRICS: Mapping[str, Metric] = {"pearson": pearson, "mse": mse, "mae": mae, "ma
 
 RETRIEVAL_METRICS: Mapping[str, Metric] = {"mrr": mrr, "accuracy_at_1": accuracy_at_1}
 """Metrics of summed retrieval statistics."""
-
-GREATER_IS_BETTER = directions(*METRICS, *RETRIEVAL_METRICS, "spearman", "triplet_accuracy")
 
 
 def _check_scores(predicted: Floats, gold: Floats) -> None:

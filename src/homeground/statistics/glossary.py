@@ -68,12 +68,6 @@ _TABLE = [
     ),
     Metric("accuracy_at_1", "Right partner first", "The share of texts whose right partner is ranked first.", True),
     Metric(
-        "triplet_accuracy",
-        "Triplets in the right order",
-        "The share of texts that are closer to the right partner.",
-        True,
-    ),
-    Metric(
         "accuracy", "Accuracy", "The share of texts with the right predicted class.", True, sentence_name="Accuracy"
     ),
     Metric(
@@ -184,15 +178,6 @@ def metric(name: str) -> Metric:
     ('lower is better', 'f_beta')
     """
     return METRICS.get(name, Metric(name, name, "", None))
-
-
-def directions(*names: str) -> dict[str, bool]:
-    """Return which of the named metrics are better the greater they are; KeyError for one that is not in the table.
-
-    >>> directions("accuracy", "log_loss")
-    {'accuracy': True, 'log_loss': False}
-    """
-    return {name: METRICS[name].greater_is_better is True for name in names}
 
 
 def greater_is_better(name: str) -> bool:

@@ -12,8 +12,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.statistics.glossary import directions
-
 Floats = NDArray[np.float64]
 
 MASKED_COLUMN, LOSS_COLUMN, FIRST, TUTORIAL_MASKED, TUTORIAL_LOSS, TOKENS, WORDS, CHARACTERS = range(8)
@@ -78,7 +76,6 @@ METRICS: dict[str, Callable[[Floats], Floats]] = {
     "word_perplexity": word_perplexity,
     "character_perplexity": character_perplexity,
 }
-GREATER_IS_BETTER = directions(*METRICS)
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:

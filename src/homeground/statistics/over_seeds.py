@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,15 +43,6 @@ class OverSeeds:
     def seeds_error(self) -> float:
         """The standard error that the trainings add."""
         return self.spread / math.sqrt(len(self.values))
-
-    def record(self) -> dict[str, Any]:
-        """Return the fields of scores.json on the two sources of variance, with None for what is not finite."""
-        errors = {
-            "standard_deviation": self.spread,
-            "items_error": self.items.standard_error,
-            "seeds_error": self.seeds_error,
-        }
-        return {name: value if math.isfinite(value) else None for name, value in errors.items()}
 
 
 def over_seeds(

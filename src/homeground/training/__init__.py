@@ -1,5 +1,5 @@
-"""The loop: batches, schedule, early stopping, checkpoints and what is logged of them.
+"""The loop: batches, schedule, early stopping, snapshots, and the events of what happens.
 
-Sees tasks and engines only through their protocols, and evaluation not at all: adapt.py hands ``evaluate`` in. May
-import run, recipe, randomness and errors.
+Tasks and models are seen only through their protocols, and `evaluation` not at all: ``experiment`` hands in the
+function that evaluates.
 """

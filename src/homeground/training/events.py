@@ -16,7 +16,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged checkpoints passed over.
+    """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged snapshots that were passed over.
 
     ``done`` says why no step is left where the training was finished before.
     """
@@ -51,7 +51,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint was written."""
+    """A snapshot was written."""
 
     step: int
     folder: Path

@@ -22,7 +22,7 @@ Summary: Any = summary_pb2.__dict__["Summary"]
 class MetricsLog:
     """Writes every step and evaluation as one line of metrics.jsonl and as TensorBoard scalars under ``home``.
 
-    Both only grow. When a training goes on from a checkpoint, metrics.jsonl is cut back to its step and TensorBoard's
+    Both only grow. When a training goes on from a snapshot, metrics.jsonl is cut back to its step and TensorBoard's
     file is written anew from it, wall times included.
     """
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: weights, optimizer and state.json, each closed by a manifest.
+"""Snapshots of a training: weights, optimizer and state.json, each closed by a manifest.
 
 Nothing but these decides what comes next: every random choice follows from the step.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ class State:
     """Where a training stands: everything that decides what comes next besides weights and optimizer.
 
     ``epoch_loss`` and ``epoch_weight`` are the sums behind the mean training loss of the epoch in progress.
-    ``microbatch`` and ``processes`` are what the dropout masks depend on.
     """
 
     step: int = 0
@@ -30,33 +29,31 @@ class State:
     epoch_weight: float = 0.0
     best: Best = field(default_factory=Best)
     done: str | None = None
-    microbatch: int | None = None
-    processes: int = 1
     before: str = ""
     versions: dict[str, str] = field(default_factory=lambda: {})
 
 
-def save_checkpoint(home: Path, model: Model, state: State) -> Path:
+def save_snapshot(home: Path, model: Model, state: State) -> Path:
     """Write ``checkpoints/step-…`` under ``home``; then keep the two newest and the best."""
     folder = _folder(home, state.step)
     with new_folder(folder) as temporary:
         model.save(temporary, with_optimizer=True)
         (temporary / "state.json").write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
-    for old in set(_folders(home)[:-2]) - {best_checkpoint(home, state)}:
+    for old in set(_folders(home)[:-2]) - {best_snapshot(home, state)}:
         shutil.rmtree(old)
     return folder
 
 
-def newest_checkpoint(home: Path) -> tuple[tuple[Path, State] | None, list[str]]:
-    """Return the newest whole checkpoint with its state, if any, and a warning for every damaged one passed over.
+def newest_snapshot(home: Path) -> tuple[tuple[Path, State] | None, list[str]]:
+    """Return the newest whole snapshot with its state, if any, and a warning for every damaged one passed over.
 
-    A checkpoint whose best weights lie in another, damaged one cannot be gone on from either.
+    A snapshot whose best weights lie in another, damaged one cannot be gone on from either.
     """
     warnings: list[str] = []
     for folder in reversed(_folders(home)):
         problem = manifest_problem(folder)
         state = _read_state(folder) if problem is None else State()
-        best = best_checkpoint(home, state)
+        best = best_snapshot(home, state)
         if problem is None and best is not None and best != folder and (why := manifest_problem(best)):
             problem = f"needs {best.name}, which {why}"
         if problem is None:
@@ -68,15 +65,15 @@ def newest_checkpoint(home: Path) -> tuple[tuple[Path, State] | None, list[str]]
 def remove_passed_over(home: Path, state: State) -> None:
     """Remove what a training that goes on from ``state`` left aside, so that it does not count among the newest.
 
-    These are the checkpoints of later steps, all damaged, and the unfinished folders of a process that was killed.
+    These are the snapshots of later steps, all damaged, and the unfinished folders of a process that was killed.
     """
     later = [folder for folder in _folders(home) if folder > _folder(home, state.step)]
     for folder in (*later, *(home / "checkpoints").glob(".step-*")):
         shutil.rmtree(folder)
 
 
-def best_checkpoint(home: Path, state: State) -> Path | None:
-    """Return the checkpoint with the best weights, if any evaluation found a best."""
+def best_snapshot(home: Path, state: State) -> Path | None:
+    """Return the snapshot with the best weights, if any evaluation found a best."""
     return None if state.best.step is None else _folder(home, state.best.step)
 
 
@@ -90,5 +87,7 @@ def _folders(home: Path) -> list[Path]:
 
 def _read_state(folder: Path) -> State:
     values = read_json(folder / "state.json")
-    best: dict[str, Any] = values.pop("best")
-    return State(**values, best=Best(**best))
+    # Fields of other versions are passed over.
+    known: dict[str, Any] = {each.name: values[each.name] for each in fields(State) if each.name in values}
+    known["best"] = Best(**values["best"])
+    return State(**known)

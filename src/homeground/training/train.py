@@ -30,7 +30,7 @@ from homeground.training.batching import epoch_batches, steps_per_epoch, total_s
 from homeground.training.early_stopping import judge
 from homeground.training.events import Evaluated, Finished, Interrupted, Saved, Started, Step, TrainingEvent
 from homeground.training.schedules import learning_rate
-from homeground.training.snapshots import State, best_checkpoint, newest_checkpoint, remove_passed_over, save_checkpoint
+from homeground.training.snapshots import State, best_snapshot, newest_snapshot, remove_passed_over, save_snapshot
 
 Evaluate = Callable[[Model], dict[str, float]]
 
@@ -46,10 +46,10 @@ def train(
     stop: Callable[[], int | None] = lambda: None,
     fingerprint: Mapping[str, Any] | None = None,
 ) -> Iterator[TrainingEvent]:
-    """Train a model in place, going on from the newest whole checkpoint under ``home`` where there is one.
+    """Train a model in place, going on from the newest whole snapshot under ``home`` where there is one.
 
     ``evaluate`` measures the validation split after every epoch; ``stop`` returns the number of a signal that came.
-    ``fingerprint`` (before-scores, versions) is stored with every checkpoint. With ``keep = "best"`` the model ends
+    ``fingerprint`` (before-scores, versions) is stored with every snapshot. With ``keep = "best"`` the model ends
     with the weights of the best evaluation, with "last" as the last step left it.
 
     Raises:
@@ -58,8 +58,8 @@ def train(
     """
     training = recipe.training
     course = _Course(task, rows, recipe, monitor=monitored(task, recipe, validated=evaluate is not None))
-    state = State(microbatch=training.microbatch_size, **(fingerprint or {}))
-    found, warnings = newest_checkpoint(home)
+    state = State(**(fingerprint or {}))
+    found, warnings = newest_snapshot(home)
     if found is not None:
         folder, state = found
         warnings += _changes(state, fingerprint or {})
@@ -76,12 +76,12 @@ def train(
             yield evaluated
         signal_number = stop()
         if epoch_ends or signal_number or time.monotonic() - saved_at > 60 * training.checkpoint_minutes:
-            yield Saved(state.step, save_checkpoint(home, model, state))
+            yield Saved(state.step, save_snapshot(home, model, state))
             saved_at = time.monotonic()
         if signal_number:
             yield Interrupted(state.step, signal_number)
             return
-    best = best_checkpoint(home, state)
+    best = best_snapshot(home, state)
     if training.keep == "best" and best is not None and state.best.step != state.step:
         model.restore(best)
     yield Finished(state.step, state.epoch, state.best.step, state.done)

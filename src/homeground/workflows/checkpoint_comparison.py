@@ -38,19 +38,20 @@ from homeground.data.examples import Example
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
+from homeground.data.units import MIN_UNITS
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling, count_discordant
-from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS, FEWEST_UNITS
+from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS
 from homeground.experiment.head import Choice, probabilities, vectors_of
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
 from homeground.results.writing import interval_record
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
-from homeground.statistics.glossary import metric as metric_words
+from homeground.statistics.glossary import metric as words_of
 from homeground.tasks import choose_task
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
 from homeground.training.events import Notice, OnEvent, ignore
@@ -374,7 +375,7 @@ def _word(against: Interval, discordant: int | None) -> str:
 
 
 def _too_few(interval: Interval) -> bool:
-    return interval.units < FEWEST_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
+    return interval.units < MIN_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
 
 
 def _sentence(
@@ -382,7 +383,7 @@ def _sentence(
 ) -> str:
     best, *others = [each for each in checkpoints if each.standing != "SEEN"]
     value = best.scores.get(metric)
-    score = f"{metric_words(metric).in_sentences} {'not defined' if value is None else f'{value:.3f}'}"
+    score = f"{words_of(metric).in_sentences} {'not defined' if value is None else f'{value:.3f}'}"
     first = f"{best.name} scores best, {score}" if others else f"{best.name} has {score}"
     learned = [
         f"; {each.name} learned from {each.seen_in_training} of the {examples} examples and cannot be chosen"

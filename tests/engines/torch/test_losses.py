@@ -17,7 +17,7 @@ from torch import Tensor
 
 from homeground.engines.torch import losses
 from homeground.engines.torch.losses import LOSSES
-from homeground.tasks import similarity
+from homeground.tasks.similarity import similarity
 
 NO_MODEL: Any = torch.nn.Identity()
 

@@ -15,7 +15,7 @@ from homeground.checkpoint import open_checkpoint
 from homeground.engines.torch.loading import open_model
 from homeground.errors import CheckpointError, DiskError
 from homeground.recipe.sections import EncoderSettings, TrainingSettings
-from homeground.training.snapshots import State, newest_checkpoint, save_checkpoint
+from homeground.training.snapshots import State, newest_snapshot, save_snapshot
 
 BUILDERS = {"bert": checkpoints.bert, "distilbert": checkpoints.distilbert, "roberta": checkpoints.roberta}
 
@@ -91,17 +91,17 @@ def test_weights_are_as_readable_as_the_settings_beside_them(encoder: Path, tmp_
 
 def test_a_full_disk_is_a_disk_error_and_the_last_checkpoint_stays(encoder: Path, tmp_path: Path) -> None:
     model = open_(encoder)
-    kept = save_checkpoint(tmp_path, model, State(step=1))
+    kept = save_snapshot(tmp_path, model, State(step=1))
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
         with pytest.raises(DiskError, match=r"File too large.*finished work is kept"):
-            save_checkpoint(tmp_path, model, State(step=2))
+            save_snapshot(tmp_path, model, State(step=2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert newest_checkpoint(tmp_path) == ((kept, State(step=1)), [])
+    assert newest_snapshot(tmp_path) == ((kept, State(step=1)), [])
     assert list((tmp_path / "checkpoints").iterdir()) == [kept]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tests import checkpoints
 from tests.conftest import TOPICS
 from tests.evaluation_sets import NOTHING, label_spec, label_task, labelled
 
@@ -18,16 +18,11 @@ from homeground.engines.torch.losses import LOSSES
 from homeground.tasks.classification.classification import Classification, LabelledRows
 
 
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(checkpoints.bert(tmp_path_factory.mktemp("classification") / "tiny"))
+def tokenized(task: Classification, examples: list[Example], bert: Path) -> LabelledRows:
+    return task.tokenize(examples, TextTokens(load_tokenizer(open_checkpoint(str(bert)), max_length=16), 0))
 
 
-def tokenized(task: Classification, examples: list[Example], bert: str) -> LabelledRows:
-    return task.tokenize(examples, TextTokens(load_tokenizer(open_checkpoint(bert), max_length=16), 0))
-
-
-def test_a_label_unseen_in_training_counts_as_wrong(bert: str) -> None:
+def test_a_label_unseen_in_training_counts_as_wrong(bert: Path) -> None:
     test = labelled("abc", "u")
     task = label_spec().with_splits({"train": labelled("abab"), "validation": [], "test": test}, None)
     rows = tokenized(task, test, bert)
@@ -51,7 +46,7 @@ def test_macro_f1_leaves_out_what_only_training_has() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])
-def test_the_loss_is_torchs_cross_entropy(bert: str, smoothing: float, class_weights: Any) -> None:
+def test_the_loss_is_torchs_cross_entropy(bert: Path, smoothing: float, class_weights: Any) -> None:
     labels = "aaabbc"
     task = label_task(labels, class_weights=class_weights, label_smoothing=smoothing)
     rows = tokenized(task, labelled(labels), bert)
@@ -64,7 +59,7 @@ def test_the_loss_is_torchs_cross_entropy(bert: str, smoothing: float, class_wei
 
 
 @pytest.mark.parametrize(("class_weights", "smoothing"), [("balanced", 0.0), ("none", 0.1)])
-def test_the_loss_of_several_labels_is_torchs_too(bert: str, class_weights: Any, smoothing: float) -> None:
+def test_the_loss_of_several_labels_is_torchs_too(bert: Path, class_weights: Any, smoothing: float) -> None:
     labels = [["a", "b"], ["a"], ["b"], ["a", "c"]]
     several = {"loss": "binary_cross_entropy", "metric": "macro_f1"}
     task = label_task(labels, **several, class_weights=class_weights, label_smoothing=smoothing)
@@ -79,9 +74,9 @@ def test_the_loss_of_several_labels_is_torchs_too(bert: str, class_weights: Any,
     assert float(terms) / denominator == pytest.approx(float(theirs), abs=1e-6)
 
 
-def test_head_and_tail_keep_both_ends_of_a_long_text(bert: str) -> None:
+def test_head_and_tail_keep_both_ends_of_a_long_text(bert: Path) -> None:
     task = label_task("ab", truncation="head_and_tail")
-    tokenizer = load_tokenizer(open_checkpoint(bert), max_length=10)
+    tokenizer = load_tokenizer(open_checkpoint(str(bert)), max_length=10)
     words = [*TOPICS["money"], "court", "law", "judge", "police"]
     rows = task.tokenize([Example(1, (" ".join(words),), labels=("a",))], TextTokens(tokenizer, 0))
     kept = [tokenizer.id_to_token(int(i)) for i in rows.texts.tokens.ids]
@@ -90,7 +85,7 @@ def test_head_and_tail_keep_both_ends_of_a_long_text(bert: str) -> None:
     assert len(tokenizer.encode(" ".join(words)).ids) == 10
 
 
-def test_pairs_are_one_sequence_with_types(bert: str) -> None:
+def test_pairs_are_one_sequence_with_types(bert: Path) -> None:
     task = label_task("ab")
     rows = tokenized(task, [Example(1, ("bank", "loan card"), labels=("a",))], bert)
     batch, _ = task.collate(rows, np.array([0]), "measuring")

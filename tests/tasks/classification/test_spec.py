@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests import checkpoints
 from tests.classifying import topic_texts
 from tests.evaluation_sets import label_spec, labelled
 from tests.reading import open_task, read, spec_of, write_lines
@@ -51,8 +50,8 @@ def test_missing_labels_and_empty_texts_are_skipped(tmp_path: Path) -> None:
 
 def test_several_labels_come_in_lists_or_with_a_delimiter(tmp_path: Path, write_csv: Callable[..., Path]) -> None:
     lists: list[list[str]] = [["a", "b"], ["b"], [], ["a"], ["a", "a"], ["b", "c"], ["c"], ["c"]]
-    jsonl = write_lines(tmp_path / "a.jsonl", [{"text": f"t{n}", "labels": own} for n, own in enumerate(lists)])
-    table = write_csv("a.csv", ["text", "labels"], [(f"t{n}", " ; ".join(own)) for n, own in enumerate(lists)])
+    jsonl = write_lines(tmp_path / "a.jsonl", [{"text": f"t{n}", "labels": labels} for n, labels in enumerate(lists)])
+    table = write_csv("a.csv", ["text", "labels"], [(f"t{n}", " ; ".join(labels)) for n, labels in enumerate(lists)])
     for task in (task_of(jsonl), task_of(table, label_delimiter=";")):
         info = task.info
         assert (info.loss, info.primary_metric, task.labels) == ("binary_cross_entropy", "macro_f1", ("a", "b", "c"))
@@ -85,9 +84,9 @@ def test_texts_for_a_saved_model_are_cut_as_its_training_cut_them() -> None:
 
 
 @pytest.fixture(scope="module")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def classifier(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that gives the labels yes and no, in this order, which is not that of the alphabet."""
-    folder = checkpoints.bert(tmp_path_factory.mktemp("classifier") / "tiny")
+    folder = shutil.copytree(bert, tmp_path_factory.mktemp("classifier") / "tiny")
     config = json.loads((folder / "config.json").read_text())
     labels = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "yes", "1": "no"}}
     (folder / "config.json").write_text(json.dumps(config | labels))
@@ -103,7 +102,7 @@ def test_labels_stay_in_the_order_of_a_checkpoint_that_has_the_very_same(classif
     assert labels_of("no", "yes", "maybe") == ("maybe", "no", "yes")
 
 
-def test_a_finished_model_is_measured_with_its_own_labels(classifier: Path, tmp_path: Path) -> None:
+def test_a_finished_model_is_measured_with_its_own_labels(classifier: Path, bert: Path) -> None:
     checkpoint = open_checkpoint(str(classifier))
     task = label_spec().for_model(checkpoint, labelled(["no", "maybe"]))
     assert (task.labels, task.unseen, task.tested) == (("yes", "no"), ("maybe",), (1, 2))
@@ -111,9 +110,8 @@ def test_a_finished_model_is_measured_with_its_own_labels(classifier: Path, tmp_
         label_spec().for_model(checkpoint, labelled(["maybe"]))
     with pytest.raises(DataError, match="one side has one label a text, the other several"):
         label_spec("binary_cross_entropy", "macro_f1").for_model(checkpoint, labelled([["yes", "no"]]))
-    bare = open_checkpoint(str(checkpoints.bert(tmp_path / "bare")))
     with pytest.raises(CheckpointError, match="gives no labels"):
-        label_spec().for_model(bare, labelled(["no"]))
+        label_spec().for_model(open_checkpoint(str(bert)), labelled(["no"]))
 
 
 def test_a_model_of_several_labels_measures_texts_with_one_as_it_learned(classifier: Path, tmp_path: Path) -> None:

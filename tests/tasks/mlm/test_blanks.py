@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.checkpoints import VOCABULARY, bert
+from tests.checkpoints import VOCABULARY
 from tests.evaluation_sets import NOTHING
 from tests.masking import TableModel, documents
 
@@ -23,16 +23,11 @@ from homeground.tasks.task import MeasuredModel, TokenizedExamples
 IDS = {token: number for number, token in enumerate(VOCABULARY)}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bert(tmp_path_factory.mktemp("blanks") / "bert")
-
-
-def details(folder: Path, texts: list[str], before: TableModel, after: TableModel, **changes: Any) -> dict[str, Any]:
+def details(bert: Path, texts: list[str], before: TableModel, after: TableModel, **changes: Any) -> dict[str, Any]:
     """Return what the report shows of two models on some texts; ``changes`` are those of the task."""
     rows = [Row(number, {"text": text}) for number, text in enumerate(texts, 1)]
     table = Table("texts.csv", "csv", ("text",), rows, "0" * 64, 1)
-    checkpoint = open_checkpoint(str(folder))
+    checkpoint = open_checkpoint(str(bert))
     tokenizer = load_tokenizer(checkpoint, max_length=64)
     spec = MaskedLMSpec.for_table(table, make_recipe({"data": "texts.csv"}))
     task = replace(spec.with_splits({}, checkpoint), **changes)
@@ -46,10 +41,10 @@ def details(folder: Path, texts: list[str], before: TableModel, after: TableMode
     return task.report_details(test, None, one, other)
 
 
-def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(folder: Path) -> None:
+def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(bert: Path) -> None:
     after = {IDS[word]: -1.0 for word in ("court", "judge", "bank", "loan")}
     after[IDS["nurse"]] = -9.0
-    shown = details(folder, documents(60), TableModel({IDS["the"]: -0.5}), TableModel(after))["blanks"]
+    shown = details(bert, documents(60), TableModel({IDS["the"]: -0.5}), TableModel(after))["blanks"]
     assert 1 < len(shown) <= blanks.MAX_BLANKS
     words = [blank["word"].lower() for blank in shown]
     assert len({blank["row"] for blank in shown}) == len(set(words)) == len(shown)
@@ -60,17 +55,17 @@ def test_the_blanks_are_those_that_changed_most_one_a_document_and_a_word(folder
     assert shown[0]["before"]["likeliest"] == [{"token": "the", "probability": pytest.approx(np.exp(-0.5), abs=1e-6)}]
 
 
-def test_addresses_tables_and_code_are_no_sentences(folder: Path) -> None:
+def test_addresses_tables_and_code_are_no_sentences(bert: Path) -> None:
     addresses = [
         f"the court: https://bank.org/{number}/judge-of-law_{number}?loan={number}&bank" for number in range(40)
     ]
-    assert details(folder, addresses, TableModel({}), TableModel({IDS["court"]: -1.0}))["blanks"] == []
+    assert details(bert, addresses, TableModel({}), TableModel({IDS["court"]: -1.0}))["blanks"] == []
 
 
-def test_a_blank_and_what_stands_around_it_are_the_sentence_of_the_document(folder: Path) -> None:
+def test_a_blank_and_what_stands_around_it_are_the_sentence_of_the_document(bert: Path) -> None:
     texts = documents(40)
     before = TableModel({})
-    for blank in details(folder, texts, before, TableModel({IDS["court"]: -1.0}))["blanks"]:
+    for blank in details(bert, texts, before, TableModel({IDS["court"]: -1.0}))["blanks"]:
         assert blank["left"] + blank["word"] + blank["right"] in texts[blank["row"] - 1]
         assert len(blank["word"]) >= 4
     alone = [batch for batch in before.batches if (batch["labels"] != -100).sum(1).max() == 1]
@@ -78,43 +73,43 @@ def test_a_blank_and_what_stands_around_it_are_the_sentence_of_the_document(fold
     assert set(alone[0]["input_ids"][masked].tolist()) == {IDS["[MASK]"]}
 
 
-def test_the_same_seed_shows_the_same_and_another_others(folder: Path) -> None:
+def test_the_same_seed_shows_the_same_and_another_others(bert: Path) -> None:
     texts = documents(300)
     sides = (TableModel({}), TableModel({IDS["bank"]: -1.0, IDS["judge"]: -2.0}))
-    first = details(folder, texts, *sides)
-    assert details(folder, texts, *sides) == first
-    assert details(folder, texts, *sides, seed=1)["blanks"] != first["blanks"]
+    first = details(bert, texts, *sides)
+    assert details(bert, texts, *sides) == first
+    assert details(bert, texts, *sides, seed=1)["blanks"] != first["blanks"]
 
 
-def test_words_of_several_tokens_are_no_blanks(folder: Path) -> None:
+def test_words_of_several_tokens_are_no_blanks(bert: Path) -> None:
     text = "Zebras and the judge saw giraffes in my den today."
-    assert [blank["word"] for blank in details(folder, [text], TableModel({}), TableModel({}))["blanks"]] == ["judge"]
-    assert details(folder, ["The judge saw me."], TableModel({}), TableModel({}))["blanks"] == []
+    assert [blank["word"] for blank in details(bert, [text], TableModel({}), TableModel({}))["blanks"]] == ["judge"]
+    assert details(bert, ["The judge saw me."], TableModel({}), TableModel({}))["blanks"] == []
 
 
-def test_words_are_ranked_by_how_much_their_mean_loss_changed(folder: Path) -> None:
+def test_words_are_ranked_by_how_much_their_mean_loss_changed(bert: Path) -> None:
     before = TableModel({IDS["nurse"]: -1.0})
     after = TableModel({IDS["court"]: -1.0, IDS["bank"]: -3.0, IDS["nurse"]: -2.0})
-    words = details(folder, documents(120), before, after)["improved_words"]
+    words = details(bert, documents(120), before, after)["improved_words"]
     assert [each["word"] for each in words["improved"]] == ["court", "bank"]
     assert words["improved"][0] | {"count": 0} == {"word": "court", "count": 0, "before": 5.0, "after": 1.0}
     assert [(each["word"], each["before"], each["after"]) for each in words["worse"]] == [("nurse", 1.0, 2.0)]
     assert min(each["count"] for each in (*words["improved"], *words["worse"])) >= blanks.MIN_MASKED_TOKENS
 
 
-def test_a_masked_token_counts_for_its_whole_word(folder: Path) -> None:
+def test_a_masked_token_counts_for_its_whole_word(bert: Path) -> None:
     texts = ["the zebra played " * 4] * 20
-    words = details(folder, texts, TableModel({}), TableModel({IDS["##e"]: -1.0, IDS["##ed"]: -1.0}))["improved_words"]
+    words = details(bert, texts, TableModel({}), TableModel({IDS["##e"]: -1.0, IDS["##ed"]: -1.0}))["improved_words"]
     assert {each["word"] for each in words["improved"]} == {"zebra", "played"}
 
 
-def test_words_seen_less_than_three_times_are_not_listed(folder: Path) -> None:
-    assert details(folder, ["the judge"], TableModel({}), TableModel({}), draws=1)["improved_words"]["words"] == 0
+def test_words_seen_less_than_three_times_are_not_listed(bert: Path) -> None:
+    assert details(bert, ["the judge"], TableModel({}), TableModel({}), draws=1)["improved_words"]["words"] == 0
 
 
-def test_only_so_many_blocks_are_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blanks, "BLOCKS", 7)
+def test_only_so_many_blocks_are_looked_at(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blanks, "MAX_BLOCKS", 7)
     before = TableModel({})
-    words = details(folder, documents(50), before, TableModel({}), draws=2)["improved_words"]
+    words = details(bert, documents(50), before, TableModel({}), draws=2)["improved_words"]
     assert words["blocks"] == 7
     assert words["masked"] == sum(int((batch["labels"] != -100).sum()) for batch in before.batches[:2])

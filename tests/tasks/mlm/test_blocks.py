@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from tests import checkpoints
 from tests.masking import TEXTS, masked_rows, write_texts
 
@@ -13,14 +12,9 @@ from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary, cut
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.bert(tmp_path_factory.mktemp("bert"))
-
-
-def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, folder: Path) -> None:
-    _, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS), folder, length=8)
-    plain = load_tokenizer(open_checkpoint(str(folder)), max_length=10_000)
+def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, bert: Path) -> None:
+    _, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS), bert, length=8)
+    plain = load_tokenizer(open_checkpoint(str(bert)), max_length=10_000)
     plain.no_truncation()
     for place, text in enumerate(TEXTS):
         blocks = [rows.content(block)[0].tolist() for block in np.flatnonzero(rows.owner == place)]
@@ -29,9 +23,9 @@ def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, folder: 
         assert max(map(len, blocks)) - min(map(len, blocks)) <= 1
 
 
-def test_line_by_line_cuts_what_is_too_long_and_counts_it(tmp_path: Path, folder: Path) -> None:
+def test_line_by_line_cuts_what_is_too_long_and_counts_it(tmp_path: Path, bert: Path) -> None:
     path = write_texts(tmp_path / "texts.jsonl", TEXTS)
-    _, rows = masked_rows(path, folder, length=8, line_by_line=True)
+    _, rows = masked_rows(path, bert, length=8, line_by_line=True)
     assert (len(rows.blocks), rows.truncated) == (4, 2)
 
 
@@ -41,8 +35,8 @@ def test_cutting_documents_without_tokens_gives_no_block() -> None:
     assert (owner.tolist(), lost) == ([0, 2, 2], 0)
 
 
-def test_some_of_the_blocks_still_belong_to_their_documents(tmp_path: Path, folder: Path) -> None:
-    _, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS), folder, length=8)
+def test_some_of_the_blocks_still_belong_to_their_documents(tmp_path: Path, bert: Path) -> None:
+    _, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS), bert, length=8)
     some = rows.some(3, seed=0)
     owners = {tuple(block): owner for block, owner in zip(rows.blocks.tolist(), rows.owner.tolist(), strict=True)}
     assert len(some.blocks) == 3
@@ -51,8 +45,8 @@ def test_some_of_the_blocks_still_belong_to_their_documents(tmp_path: Path, fold
     assert rows.some(100, seed=0).blocks.tolist() == rows.blocks.tolist()
 
 
-def test_no_special_token_stands_in_for_a_masked_one(folder: Path) -> None:
-    tokenizer = load_tokenizer(open_checkpoint(str(folder)), max_length=16)
+def test_no_special_token_stands_in_for_a_masked_one(bert: Path) -> None:
+    tokenizer = load_tokenizer(open_checkpoint(str(bert)), max_length=16)
     special = {tokenizer.token_to_id(token) for token in checkpoints.SPECIAL_TOKENS}
     vocabulary = Vocabulary.of(tokenizer, mask=tokenizer.token_to_id("[MASK]"), padding=0)
     assert set(vocabulary.replacements.tolist()) == set(range(len(checkpoints.VOCABULARY))) - special
@@ -60,8 +54,8 @@ def test_no_special_token_stands_in_for_a_masked_one(folder: Path) -> None:
     assert ends == ["[CLS]", "[SEP]"]
 
 
-def test_a_batch_is_padded_and_has_labels_only_where_tokens_are_asked_for(folder: Path) -> None:
-    tokenizer = load_tokenizer(open_checkpoint(str(folder)), max_length=16)
+def test_a_batch_is_padded_and_has_labels_only_where_tokens_are_asked_for(bert: Path) -> None:
+    tokenizer = load_tokenizer(open_checkpoint(str(bert)), max_length=16)
     vocabulary = Vocabulary.of(tokenizer, mask=4, padding=0)
     contents = [np.array([7, 4, 9]), np.array([4])]
     batch = vocabulary.batch(contents, [np.array([IGNORED_LABEL, 8, IGNORED_LABEL]), np.array([5])])

@@ -137,8 +137,8 @@ def test_masked_replaced_and_kept_tokens_are_as_many_as_transformers_has() -> No
     replacements = np.arange(len(tokenizer))
     ours = corrupt(ids, chosen, random, masking=Masking(), mask_id=4, replacements=replacements)
 
-    def rates(given: NDArray[np.int64], places: NDArray[np.bool_]) -> list[float]:
-        masked, kept = given[places] == 4, given[places] == ids[places]
+    def rates(corrupted: NDArray[np.int64], places: NDArray[np.bool_]) -> list[float]:
+        masked, kept = corrupted[places] == 4, corrupted[places] == ids[places]
         return [float(places.mean()), float(masked.mean()), float(kept.mean()), float((~masked & ~kept).mean())]
 
     assert rates(ours, chosen) == pytest.approx(rates(theirs["input_ids"][0], theirs["labels"][0] != -100), abs=0.02)

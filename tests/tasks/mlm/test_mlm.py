@@ -18,18 +18,13 @@ from homeground.tasks.mlm.blocks import IGNORED_LABEL
 from homeground.tasks.task import TokenizedExamples
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.bert(tmp_path_factory.mktemp("bert"))
-
-
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
     return write_texts(tmp_path / "texts.jsonl", TEXTS)
 
 
-def test_masks_follow_from_seed_epoch_and_block_alone(texts: Path, folder: Path) -> None:
-    task, rows = masked_rows(texts, folder)
+def test_masks_follow_from_seed_epoch_and_block_alone(texts: Path, bert: Path) -> None:
+    task, rows = masked_rows(texts, bert)
     every = np.arange(len(rows.blocks))
     first, _ = task.collate(rows, every, "training", epoch=0)
     again, _ = task.collate(rows, every, "training", epoch=0)
@@ -43,16 +38,16 @@ def test_masks_follow_from_seed_epoch_and_block_alone(texts: Path, folder: Path)
     assert np.array_equal(first["labels"][2:3, :width], alone["labels"])
 
 
-def test_what_is_measured_is_masked_alike_in_every_training(texts: Path, folder: Path) -> None:
-    task, rows = masked_rows(texts, folder)
+def test_what_is_measured_is_masked_alike_in_every_training(texts: Path, bert: Path) -> None:
+    task, rows = masked_rows(texts, bert)
     items = np.arange(len(rows.lengths("measuring")))
     first, _ = task.collate(rows, items, "measuring")
     other, _ = task.collate(rows, items, "measuring", epoch=3, seed=1)
     assert all(np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_training_hides_replaces_and_keeps_and_measuring_only_hides(texts: Path, folder: Path) -> None:
-    task, rows = masked_rows(texts, folder, mlm_probability=0.5)
+def test_training_hides_replaces_and_keeps_and_measuring_only_hides(texts: Path, bert: Path) -> None:
+    task, rows = masked_rows(texts, bert, mlm_probability=0.5)
     shown: list[int] = []
     for epoch in range(40):
         batch, _ = task.collate(rows, np.arange(len(rows.blocks)), "training", epoch=epoch)
@@ -63,10 +58,10 @@ def test_training_hides_replaces_and_keeps_and_measuring_only_hides(texts: Path,
     assert len(shown) / content / 40 == pytest.approx(0.5, abs=0.05)
 
 
-def test_whole_words_are_masked_in_training_where_that_is_asked_for(tmp_path: Path, folder: Path) -> None:
+def test_whole_words_are_masked_in_training_where_that_is_asked_for(tmp_path: Path, bert: Path) -> None:
     # Three pieces a word: played, zebra and giraffes are not in the vocabulary as a whole.
     path = write_texts(tmp_path / "texts.jsonl", ["zebra played giraffes zebra played giraffes"] * 4)
-    task, rows = masked_rows(path, folder, length=64, whole_word=True)
+    task, rows = masked_rows(path, bert, length=64, whole_word=True)
     batch, _ = task.collate(rows, np.arange(4), "training")
     starts = rows.content(0)[1]
     words = np.cumsum(starts)
@@ -76,8 +71,8 @@ def test_whole_words_are_masked_in_training_where_that_is_asked_for(tmp_path: Pa
         assert len(set(words[masked]) & set(words[~masked])) == 0
 
 
-def test_to_choose_by_one_draw_of_masks_is_measured(texts: Path, folder: Path) -> None:
-    task, rows = masked_rows(texts, folder, mask_draws=3)
+def test_to_choose_by_one_draw_of_masks_is_measured(texts: Path, bert: Path) -> None:
+    task, rows = masked_rows(texts, bert, mask_draws=3)
     assert rows.passes == 4
     assert task.for_examples([]) == task
     cheap = task.for_examples([], to_choose=True)
@@ -85,8 +80,8 @@ def test_to_choose_by_one_draw_of_masks_is_measured(texts: Path, folder: Path) -
     assert cheap == replace(task, draws=1, tutorial=False)
 
 
-def test_measuring_hides_with_the_mask_token_and_the_last_pass_as_tutorials_do(tmp_path: Path, folder: Path) -> None:
-    task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS * 20), folder)
+def test_measuring_hides_with_the_mask_token_and_the_last_pass_as_tutorials_do(tmp_path: Path, bert: Path) -> None:
+    task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", TEXTS * 20), bert)
     count = len(rows.blocks)
     batch, denominator = task.collate(rows, np.arange(task.draws * count), "measuring")
     masked = batch["labels"] != IGNORED_LABEL
@@ -98,8 +93,8 @@ def test_measuring_hides_with_the_mask_token_and_the_last_pass_as_tutorials_do(t
     assert 0.6 < hidden.mean() < 0.95
 
 
-def test_sums_of_documents_are_those_of_their_masked_tokens(texts: Path, folder: Path) -> None:
-    task, rows = masked_rows(texts, folder, length=8)
+def test_sums_of_documents_are_those_of_their_masked_tokens(texts: Path, bert: Path) -> None:
+    task, rows = masked_rows(texts, bert, length=8)
     items = np.arange(len(rows.lengths("measuring")))
     batch, _ = task.collate(rows, items, "measuring")
     line = np.nonzero(batch["labels"] != IGNORED_LABEL)[0]
@@ -120,16 +115,16 @@ def test_sums_of_documents_are_those_of_their_masked_tokens(texts: Path, folder:
 
 
 def test_the_line_of_a_document_holds_its_masked_tokens_and_the_mean_loss_of_either_model(
-    texts: Path, folder: Path
+    texts: Path, bert: Path
 ) -> None:
-    task, _ = masked_rows(texts, folder)
+    task, _ = masked_rows(texts, bert)
     before, after = np.array([4.0, 10.0, 1.0, 9.0, 9.0]), np.array([4.0, 5.0, 2.0, 9.0, 9.0])
     assert task.example_line(NOTHING, before, after) == {"masked": 4, "before": 2.5, "after": 1.25}
 
 
-def test_the_baseline_predicts_by_how_often_a_token_is_in_the_training_texts(tmp_path: Path, folder: Path) -> None:
-    task, learned = masked_rows(write_texts(tmp_path / "train.jsonl", ["the the the bank", "the river"]), folder)
-    _, test = masked_rows(write_texts(tmp_path / "test.jsonl", TEXTS), folder)
+def test_the_baseline_predicts_by_how_often_a_token_is_in_the_training_texts(tmp_path: Path, bert: Path) -> None:
+    task, learned = masked_rows(write_texts(tmp_path / "train.jsonl", ["the the the bank", "the river"]), bert)
+    _, test = masked_rows(write_texts(tmp_path / "test.jsonl", TEXTS), bert)
     predictions = task.baselines(TokenizedExamples([], learned), TokenizedExamples([], test))["token frequencies"]
     counts = np.ones(len(checkpoints.VOCABULARY))
     for word, count in {"the": 4, "bank": 1, "river": 1}.items():
@@ -141,21 +136,22 @@ def test_the_baseline_predicts_by_how_often_a_token_is_in_the_training_texts(tmp
     assert scores["masked_accuracy"] == pytest.approx((labels == checkpoints.VOCABULARY.index("the")).mean())
 
 
-def test_texts_too_short_to_say_much_are_counted(tmp_path: Path, folder: Path) -> None:
+def test_texts_too_short_to_say_much_are_counted(tmp_path: Path, bert: Path) -> None:
     words = ["bank " * 7, "bank " * 8, "bank " * 9]
-    task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", words), folder)
+    task, rows = masked_rows(write_texts(tmp_path / "texts.jsonl", words), bert)
     (note,) = task.short_notes([rows, rows])
     assert note.startswith("2 texts have fewer than 8 tokens")
-    _, long = masked_rows(write_texts(tmp_path / "long.jsonl", words[1:]), folder)
+    _, long = masked_rows(write_texts(tmp_path / "long.jsonl", words[1:]), bert)
     assert task.short_notes([long]) == []
 
 
-def test_words_of_documents_are_asked_within_the_length_that_the_model_reads(tmp_path: Path, folder: Path) -> None:
-    checkpoint = open_checkpoint(str(folder))
+def test_words_of_documents_are_asked_within_the_length_that_the_model_reads(tmp_path: Path, bert: Path) -> None:
+    checkpoint = open_checkpoint(str(bert))
     tokenizer = load_tokenizer(checkpoint, max_length=12)
     spec, table = open_task(write_texts(tmp_path / "texts.jsonl", ["the bank and the river " * 40, "a good road"]))
     task, examples = spec.with_splits({}, checkpoint), spec.read(table).examples
-    words, rows = task.word_rows(examples, 5, tokenizer, padding=padding_id(checkpoint, tokenizer), max_length=12)
+    tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
+    words, rows = task.word_rows(examples, 5, tokens, max_length=12)
     assert (len(rows.ids), max(map(len, rows.ids)), rows.documents) == (5, 12, 2)
     assert words.info.primary_metric == "word_loss"
 

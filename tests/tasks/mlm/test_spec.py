@@ -17,11 +17,6 @@ from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.recipe.recipe import make_recipe
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.bert(tmp_path_factory.mktemp("bert"))
-
-
 def test_every_text_is_a_document_known_by_the_hash_of_its_text(tmp_path: Path) -> None:
     examples = read(write_texts(tmp_path / "texts.jsonl", TEXTS)).examples
     assert [example.digest for example in examples] == [digest([text]) for text in TEXTS]
@@ -58,18 +53,18 @@ def test_rows_without_text_are_named(tmp_path: Path) -> None:
     assert [example.row for example in examples.examples] == [1, 3]
 
 
-def test_columns_that_are_not_read_are_named_unless_the_task_was(tmp_path: Path, folder: Path) -> None:
+def test_columns_that_are_not_read_are_named_unless_the_task_was(tmp_path: Path, bert: Path) -> None:
     lines = [{"text": f"text {number}", "kind": "ab"[number % 2], "lang": "de"} for number in range(20)]
-    path, checkpoint = write_lines(tmp_path / "texts.jsonl", lines), open_checkpoint(str(folder))
+    path, checkpoint = write_lines(tmp_path / "texts.jsonl", lines), open_checkpoint(str(bert))
     (note,) = spec_of(path).with_splits({}, checkpoint).info.notes
     assert 'not read: "kind", "lang"' in note
     assert spec_of(path, task="mlm").with_splits({}, checkpoint).info.notes == ()
 
 
-def test_texts_with_control_characters_are_counted_in_a_note(tmp_path: Path, folder: Path) -> None:
+def test_texts_with_control_characters_are_counted_in_a_note(tmp_path: Path, bert: Path) -> None:
     spec, table = open_task(write_texts(tmp_path / "texts.jsonl", ["the\x00 bank", "bad\x1b news", "a road"]))
     splits = {"train": spec.read(table).examples}
-    assert spec.with_splits(splits, open_checkpoint(str(folder))).info.notes == ("2 texts hold control characters",)
+    assert spec.with_splits(splits, open_checkpoint(str(bert))).info.notes == ("2 texts hold control characters",)
 
 
 def test_the_only_column_holds_the_texts_whatever_its_name(write_csv: Callable[..., Path]) -> None:
@@ -85,13 +80,13 @@ def test_at_most_two_thousand_texts_validate_and_as_many_test(tmp_path: Path) ->
 
 
 def test_a_general_set_of_texts_is_judged_by_the_loss_whatever_decides_on_the_domain(
-    tmp_path: Path, folder: Path
+    tmp_path: Path, bert: Path
 ) -> None:
     domain = spec_of(write_texts(tmp_path / "domain.jsonl", TEXTS), primary_metric="perplexity")
     _, table = open_task(write_lines(tmp_path / "general.jsonl", [{"sentence": text} for text in TEXTS]))
     general = domain.general_spec(table, make_recipe({}, data="domain.jsonl"))
     assert (domain.info.primary_metric, general.info.primary_metric) == ("perplexity", "masked_loss")
-    checkpoint = open_checkpoint(str(folder))
+    checkpoint = open_checkpoint(str(bert))
     task = domain.general_task(general, domain.for_model(checkpoint, []), checkpoint, [], "general.jsonl")
     assert (task.info.primary_metric, task.info.columns) == ("masked_loss", {"text": "sentence"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from homeground.evaluation.verdict import FEWEST_UNITS
+from homeground.data.units import MIN_UNITS
 from homeground.reports.task_pages import task_page
 from homeground.results.data import SplitRecord
 from homeground.results.record import RunRecord
@@ -119,7 +119,7 @@ def reading(record: RunRecord) -> dict[str, Any]:
     scores, page = record.scores, task_page(record)
     margin = record.setting("evaluation", "general_margin")
     return {
-        "fewest": FEWEST_UNITS,
+        "fewest": MIN_UNITS,
         "draws": record.setting("evaluation", "bootstrap_draws"),
         "margin": scores.general.margin if scores.general else page.margin if margin is None else margin,
         "gold": [noun for part, noun in GOLD.items() if part in record.data.columns],

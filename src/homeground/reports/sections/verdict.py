@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from homeground.evaluation.verdict import FEWEST_UNITS
+from homeground.data.units import MIN_UNITS
 from homeground.reports.bars import number_line
 from homeground.reports.task_pages import task_page
 from homeground.results.parts import SeedsRecord
@@ -109,8 +109,8 @@ def why(scores: Scores, item: str) -> str:
     )
     basis = f"It is based on {units_of(scores, item)}{crossed}. {_coverage(scores, item)}"
     if scores.verdict == "TOO FEW":
-        few = f"With fewer than {FEWEST_UNITS} independent units"
-        if scores.test_units >= FEWEST_UNITS:
+        few = f"With fewer than {MIN_UNITS} independent units"
+        if scores.test_units >= MIN_UNITS:
             few = "Where a few units, or a very rare class, determine the score,"
         return (
             f"Not known: the test set has {units_of(scores, item)}. {few} an interval is not reliable, so there is no "
@@ -152,7 +152,7 @@ def stronger_evidence(scores: Scores, item: str) -> str:
     word, units, trainings = scores.verdict, scores.test_units, len(scores.trainings)
     if word == "TOO FEW":
         missing = f" (there are {count(units)})" if units else ""
-        fewest = scores.units_needed if units >= FEWEST_UNITS else FEWEST_UNITS
+        fewest = scores.units_needed if units >= MIN_UNITS else MIN_UNITS
         wanted = "More" if fewest is None else f"At least {count(fewest)}"
         sentences.append(f"{wanted} independent units in the test set{missing}; 100 or more give narrow intervals.")
     elif word == "NO EVIDENCE" and not shows_gain(scores) and trainings:

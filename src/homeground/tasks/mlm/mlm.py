@@ -114,7 +114,7 @@ class MaskedLanguageModelling:
         return np.stack([np.bincount(item, column, count) for column in columns], axis=1).astype(np.float64)
 
     def score(self, rows: MaskedRows, reduced: Floats) -> Floats:
-        """Return the sums of every document, ``(documents, 5)``: see ``metrics.masked``."""
+        """Return the sums of every document, ``(documents, 5)``: see ``statistics.masked``."""
         passes = reduced.reshape(rows.passes, len(rows.blocks), -1)
         measured = passes[: rows.draws].sum(0)
         tutorial = passes[rows.draws :, :, :2].sum(0)

@@ -92,17 +92,17 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
         for examples, measured in zip(further, further_before, strict=True)
     )
     return Outcome(
-        baseline,
-        trained,
-        settings,
-        before,
-        tested or measure_calibrated(trained.model, setup.test, trained.calibration),
-        further_seeds,
-        shares,
-        search,
-        general,
-        words,
-        time.monotonic() - began,
+        baseline=baseline,
+        kept=trained,
+        settings=settings,
+        before=before,
+        tested=tested or measure_calibrated(trained.model, setup.test, trained.calibration),
+        further_seeds=further_seeds,
+        shares=shares,
+        search=search,
+        general=general,
+        words=words,
+        seconds=time.monotonic() - began,
     )
 
 

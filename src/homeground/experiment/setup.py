@@ -118,21 +118,21 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
         recipe, checkpoint, task, corpus, max_length, test, splits, (decides, chooses), contamination, domain_examples
     )
     setup = Setup(
-        recipe,
-        checkpoint,
-        task,
-        corpus,
-        tokens,
-        max_length,
-        test,
-        splits,
-        _general_set(decides, tokenize, recipe, recipe.evaluation.bootstrap_draws),
-        _general_set(chooses, tokenize, recipe, MERGE_DRAWS),
-        training_hashes,
-        contamination,
-        0 if decides is None else int(training_hashes.seen(decides.examples).sum()),
-        _hashes(recipe, corpus, decides, chooses),
-        record,
+        recipe=recipe,
+        checkpoint=checkpoint,
+        task=task,
+        corpus=corpus,
+        tokens=tokens,
+        max_length=max_length,
+        test=test,
+        splits=splits,
+        general=_general_set(decides, tokenize, recipe, recipe.evaluation.bootstrap_draws),
+        keep_general=_general_set(chooses, tokenize, recipe, MERGE_DRAWS),
+        training_hashes=training_hashes,
+        contamination=contamination,
+        general_seen=0 if decides is None else int(training_hashes.seen(decides.examples).sum()),
+        hashes=_hashes(recipe, corpus, decides, chooses),
+        record=record,
     )
     _refuse_own_checkpoint(setup)
     for line in data_notes(record):

@@ -108,6 +108,16 @@ class Measurement:
     right: NDArray[np.bool_] | None = None
 
 
+def defined_scores(metrics: Mapping[str, Metric], statistics: Floats) -> dict[str, float]:
+    """Return the metrics of all examples, from their statistics ``(examples, k)``, without those that are not defined.
+
+    Not defined is, for example, a percentage of scores that are all 0.
+    """
+    sums = statistics.sum(0)
+    scores = {name: float(metric(sums)) for name, metric in metrics.items()}
+    return {name: score for name, score in scores.items() if np.isfinite(score)}
+
+
 @dataclass(frozen=True)
 class RareClass:
     """A class that too few independent test units have for an interval that rests on it: ``units`` of ``needed``."""

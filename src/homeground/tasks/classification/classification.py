@@ -24,6 +24,7 @@ from homeground.tasks.task import (
     RareClass,
     TaskInfo,
     TokenizedExamples,
+    defined_scores,
 )
 
 
@@ -136,12 +137,10 @@ class Classification:
         """Return the metrics of probabilities ``(examples, classes)``, with the statistics they follow from."""
         probabilities = self._with_unseen(predictions)
         statistics = formulas.statistics(probabilities, rows.labels)
-        sums = statistics.sum(0)
-        scores = {name: float(metric(sums)) for name, metric in self.metrics.items()}
+        scores = defined_scores(self.metrics, statistics)
         area = formulas.roc_auc(probabilities, rows.labels)
         scores |= {} if area is None else {"roc_auc": area}
         right = statistics[:, formulas.RIGHT_COLUMN] > 0 if self.info.primary_metric == "accuracy" else None
-        scores = {name: value for name, value in scores.items() if np.isfinite(value)}
         return Measurement(predictions, statistics, scores, right)
 
     def rare_class(self, metric: str, measurement: Measurement, units: NDArray[np.int64]) -> RareClass | None:

@@ -139,7 +139,7 @@ def show_blanks(
             **{
                 name: {
                     "probability": round(float(np.exp(sure[name][place])), 6),
-                    "likeliest": _told(likeliest[name], line, rows.tokenizer),
+                    "likeliest": _answers(likeliest[name], line, rows.tokenizer),
                 }
                 for name in sides
             },
@@ -177,11 +177,11 @@ def _ranked(sums: Mapping[str, Floats]) -> dict[str, Any]:
     improved = [word for word in order if means[word][2] < means[word][1]][:MAX_IMPROVED]
     worse = [word for word in reversed(order) if means[word][2] > means[word][1]][:MAX_WORSE]
 
-    def told(word: str) -> dict[str, Any]:
+    def line(word: str) -> dict[str, Any]:
         count, one, other = means[word]
         return {"word": word, "count": count, "before": round(float(one), 6), "after": round(float(other), 6)}
 
-    return {"words": len(means), "improved": [told(word) for word in improved], "worse": [told(word) for word in worse]}
+    return {"words": len(means), "improved": [line(word) for word in improved], "worse": [line(word) for word in worse]}
 
 
 def _masked_words(rows: MaskedRows, blocks: Ints, labels: Ints) -> list[str]:
@@ -265,7 +265,7 @@ def _sure(model: MeasuredModel, blanks: Sequence[Blank], vocabulary: Vocabulary)
     return np.concatenate(parts).astype(np.float64)
 
 
-def _told(found: Batch, line: int, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+def _answers(found: Batch, line: int, tokenizer: Tokenizer) -> list[dict[str, Any]]:
     ids, sure = found["ids"][line].tolist(), np.exp(found["log_probabilities"][line].astype(np.float64)).tolist()
     return [
         {"token": tokenizer.decode([token], skip_special_tokens=False).strip(), "probability": round(p, 6)}

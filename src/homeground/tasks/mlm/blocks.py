@@ -58,12 +58,12 @@ class Vocabulary:
 
 def _around(tokenizer: Tokenizer, content: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the special tokens before and after a text."""
-    told = tokenizer.encode(tokenizer.id_to_token(content) or "a", add_special_tokens=True)
-    inside = [place for place, special in enumerate(told.special_tokens_mask) if not special]
+    encoded = tokenizer.encode(tokenizer.id_to_token(content) or "a", add_special_tokens=True)
+    inside = [place for place, special in enumerate(encoded.special_tokens_mask) if not special]
     if inside:
-        return tuple(told.ids[: inside[0]]), tuple(told.ids[inside[-1] + 1 :])
-    half = len(told.ids) // 2
-    return tuple(told.ids[:half]), tuple(told.ids[half:])
+        return tuple(encoded.ids[: inside[0]]), tuple(encoded.ids[inside[-1] + 1 :])
+    half = len(encoded.ids) // 2
+    return tuple(encoded.ids[:half]), tuple(encoded.ids[half:])
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class MaskedRows:
     @property
     def room(self) -> int:
         """The most tokens of a text that are read at once, without special tokens."""
-        told = self.tokenizer.truncation
-        assert told is not None
-        return int(told["max_length"]) - len(self.vocabulary.prefix) - len(self.vocabulary.suffix)
+        truncation = self.tokenizer.truncation
+        assert truncation is not None
+        return int(truncation["max_length"]) - len(self.vocabulary.prefix) - len(self.vocabulary.suffix)
 
     @property
     def documents(self) -> int:

@@ -26,6 +26,7 @@ from homeground.tasks.task import (
     Occasion,
     TaskInfo,
     TokenizedExamples,
+    defined_scores,
 )
 
 Ints = NDArray[np.int64]
@@ -127,11 +128,7 @@ class MaskedLanguageModelling:
         tokens, words = rows.lengths_of_documents, rows.tokens.words[rows.places]
         characters = rows.tokens.characters[rows.places]
         statistics = np.hstack([predictions, np.stack([tokens, words, characters], axis=1)]).astype(np.float64)
-        sums = statistics.sum(0)
-        scores = {name: float(metric(sums)) for name, metric in self.metrics.items()}
-        return Measurement(
-            predictions, statistics, {name: value for name, value in scores.items() if np.isfinite(value)}
-        )
+        return Measurement(predictions, statistics, defined_scores(self.metrics, statistics))
 
     def example_line(self, example: Example, before: Floats, after: Floats) -> dict[str, Any]:
         """Return how many tokens of a document were masked, over all draws, and the mean loss of either side."""

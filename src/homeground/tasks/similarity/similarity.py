@@ -23,6 +23,7 @@ from homeground.tasks.task import (
     Occasion,
     TaskInfo,
     TokenizedExamples,
+    defined_scores,
 )
 
 COSINE_LIMIT = 1 - 1e-5
@@ -152,12 +153,7 @@ class Similarity:
             statistics = np.hstack([values, correlation.rank_statistics(predictions, rows.scores)])
         else:
             statistics = correlation.retrieval_statistics(predictions)
-        sums = statistics.sum(0)
-        scores = {name: float(metric(sums)) for name, metric in self.metrics.items()}
-        # A metric that is not defined on these pairs, such as a percentage of scores that are all 0, is left out.
-        return Measurement(
-            predictions, statistics, {name: value for name, value in scores.items() if np.isfinite(value)}
-        )
+        return Measurement(predictions, statistics, defined_scores(self.metrics, statistics))
 
     def example_line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:
         """Return the texts of one example, its score where it has one, and the two predictions."""

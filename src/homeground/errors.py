@@ -9,7 +9,7 @@
     ├── RunLocked                   3  another process is writing this run
     ├── HubError                    4  the network or the Hub refused
     ├── DiskError                  74  no space, no permission, a write that failed
-    └── Stopped               130/143  a signal; everything up to the last step is saved
+    └── Stopped           129/130/143  a signal; everything up to the last step is saved
 
 A message says what we got and where, what would be right, and what to do, in one line without a traceback. The
 messages are part of the product: tests read them.

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from homeground.errors import DiskError, RunLocked
 
 MANIFEST_VERSION = 1
+_SYNCS_FOLDERS = os.name != "nt"
 
 
 @contextlib.contextmanager
@@ -106,7 +107,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -131,7 +132,7 @@ def new_folder(path: Path) -> Generator[Path]:
                 shutil.rmtree(old)
             else:
                 temporary.rename(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -141,8 +142,7 @@ def write_manifest(folder: Path) -> None:
     files: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != "manifest.json":
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync_file(path)
             files[path.relative_to(folder).as_posix()] = {"sha256": file_hash(path), "size": path.stat().st_size}
     write_json(folder / "manifest.json", {"version": MANIFEST_VERSION, "files": files})
 
@@ -188,8 +188,17 @@ def written_to(path: Path, otherwise: str = "name a writable folder with --out")
         raise DiskError(f"{path} could not be written ({cause}); finished work is kept; {remedy}") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Sync a folder, so that a rename in it survives a power cut."""
+def sync_file(path: Path) -> None:
+    """Sync a file that was written, so that its content survives a power cut."""
+    # Windows syncs only what is open for writing.
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync a folder, so that a rename in it survives a power cut; Windows cannot open folders."""
+    if not _SYNCS_FOLDERS:
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

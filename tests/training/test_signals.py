@@ -11,7 +11,9 @@ from homeground.training.signals import WATCHED, Signals
 
 
 @pytest.mark.parametrize("number", WATCHED)
-def test_the_first_signal_is_held_back_and_its_number_returned(number: int) -> None:
+def test_the_first_signal_is_held_back_and_its_number_returned(number: int, request: pytest.FixtureRequest) -> None:
+    earlier = signal.signal(number, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(number, earlier))
     with Signals() as stop:
         assert stop() is None
         signal.raise_signal(number)
@@ -30,7 +32,19 @@ def test_a_second_signal_does_what_it_did_before(request: pytest.FixtureRequest)
             signal.raise_signal(signal.SIGINT)
 
 
-def test_the_handlers_of_before_come_back() -> None:
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a terminal hangs up on Unix only")
+def test_what_outlives_its_terminal_goes_on_when_that_is_closed(request: pytest.FixtureRequest) -> None:
+    earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, earlier))
+    with Signals() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert stop() is None
+
+
+def test_the_handlers_of_before_come_back(request: pytest.FixtureRequest) -> None:
+    for number in WATCHED:
+        earlier = signal.signal(number, signal.SIG_DFL)
+        request.addfinalizer(lambda number=number, earlier=earlier: signal.signal(number, earlier))
     before = [signal.getsignal(number) for number in WATCHED]
     with Signals():
         assert [signal.getsignal(number) for number in WATCHED] != before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ class Estimate:
     """Steps, minutes and memory of a run.
 
     ``shares`` are those of a learning curve in per cent; ``memory_gib`` is the peak of this process so far, training
-    steps included.
+    steps included, None where the system does not tell it (Windows).
     """
 
     examples: int
@@ -40,7 +39,7 @@ class Estimate:
     steps: int
     seconds_per_step: float
     minutes: float
-    memory_gib: float
+    memory_gib: float | None
     folder: Path
 
     def to_json(self) -> dict[str, Any]:
@@ -60,7 +59,6 @@ def estimate(setup: Setup) -> Estimate:
     measured = _items(setup.test.rows) + sum(_measured(setup, training) for training in planned)
     measured += _items(setup.test.rows) if recipe.search.search else 0
     measuring = step_seconds / recipe.training.batch_size * MEASURING_SHARE * measured
-    bytes_per_unit = 1 if sys.platform == "darwin" else 2**10
     return Estimate(
         examples=len(setup.corpus.train),
         batch_size=recipe.training.batch_size,
@@ -71,9 +69,19 @@ def estimate(setup: Setup) -> Estimate:
         steps=steps,
         seconds_per_step=step_seconds,
         minutes=(steps * step_seconds + measuring) / 60,
-        memory_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**30,
+        memory_gib=_peak_memory_gib(),
         folder=setup.folder,
     )
+
+
+def _peak_memory_gib() -> float | None:
+    """Return the most memory this process has held; None on Windows, whose Python does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    bytes_per_unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**30
 
 
 def _seconds_per_step(setup: Setup) -> float:

@@ -171,11 +171,12 @@ def skipped_lines(reasons: Mapping[str, int]) -> list[str]:
 
 def estimate_lines(expected: dict[str, Any]) -> list[str]:
     """Return an estimate of time and memory in words."""
+    gib = expected["memory_gib"]
+    memory = "" if gib is None else f" and {gib:.1f} GiB of memory"
     return [
         f"{expected['steps']} steps of {expected['batch_size']} examples, from {expected['examples']} training examples"
         + _trials(expected),
-        f"about {expected['minutes']:.1f} minutes ({expected['seconds_per_step']:.2f} s a step here) and "
-        f"{expected['memory_gib']:.1f} GiB of memory",
+        f"about {expected['minutes']:.1f} minutes ({expected['seconds_per_step']:.2f} s a step here){memory}",
         f"nothing was written; the run would be in {expected['folder']}",
     ]
 

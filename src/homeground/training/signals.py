@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a training runs: the first asks to save and stop, the second stops at once."""
+"""Ctrl-C, SIGTERM or a closed terminal while a training runs: the first saves and stops, the second stops at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-WATCHED = (signal.SIGINT, signal.SIGTERM)
+WATCHED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+"""SIGHUP, of a terminal that is closed, is not there on Windows; SIGBREAK, of Ctrl-Break, is there only."""
 
 
 class Signals:
@@ -24,7 +25,7 @@ class Signals:
     def __enter__(self) -> Signals:
         # Only the main thread may set handlers; elsewhere signals are the caller's business.
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in WATCHED}
+            self._previous = {number: signal.signal(number, self._note) for number in WATCHED if not _survives(number)}
         return self
 
     def __exit__(
@@ -40,3 +41,8 @@ class Signals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+def _survives(number: int) -> bool:
+    """Return whether the process was started to outlive its terminal, as by nohup."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN

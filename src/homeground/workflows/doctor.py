@@ -47,10 +47,18 @@ def _version(package: str) -> str:
 
 
 def _memory() -> str:
-    """Return the total and the available memory, as Linux reports it."""
+    """Return the total and the available memory, as Linux reports it; only the total elsewhere, if that."""
     path = Path("/proc/meminfo")
     if not path.is_file():
-        return "unknown"
+        return _total_memory()
     lines = dict(line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines())
     total, free = (int(lines[name].split()[0]) / 2**20 for name in ("MemTotal", "MemAvailable"))
     return f"{total:.0f} GiB, {free:.0f} GiB available"
+
+
+def _total_memory() -> str:
+    """Return the memory of this machine where the system tells it (macOS)."""
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+    except (AttributeError, OSError, ValueError):
+        return "unknown"

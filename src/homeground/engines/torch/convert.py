@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from homeground.errors import CheckpointError
+from homeground.storage import sync_file, sync_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,11 +71,11 @@ def _convert(sources: list[Path], target: Path) -> None:
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         if child.returncode != 0:
             raise CheckpointError(f"{sources[0]}: {_reason(child)}; nothing was written")
-        _sync(temporary)
+        sync_file(temporary)
         if target.exists():
             raise CheckpointError(f"{target} appeared meanwhile; it is left as it is")
         temporary.replace(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -85,15 +86,6 @@ def _reason(child: subprocess.CompletedProcess[str]) -> str:
         return f"the process that read it was ended by signal {-child.returncode} (the file or its size)"
     lines = child.stderr.strip().splitlines()
     return lines[-1] if lines else f"the process that read it ended with code {child.returncode}"
-
-
-def _sync(path: Path) -> None:
-    """Make a file, or a rename in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _main(target: Path, sources: list[Path]) -> None:

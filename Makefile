@@ -10,7 +10,7 @@ help:  ## list these words
 
 install: $(VENV)/.installed  ## make .venv and install Homeground with all its tests need
 
-demo: install  ## the whole story on built-in data, about 4 minutes on 2 cores
+demo: $(VENV)/.installed-demo  ## the whole story on built-in data, about 4 minutes on 2 cores
 	$(BIN)/homeground demo
 
 check: install  ## lint, format, types, and who may import whom
@@ -31,8 +31,12 @@ calibration: install  ## how often the verdict errs, by simulation, on two cores
 clean:  ## remove the environment and the demo's run
 	rm -rf $(VENV) runs/demo runs/demo-data
 
+# The demo needs no development tools; the environment of the tests has all that the demo needs.
+$(VENV)/.installed-demo: EXTRA := demo
+$(VENV)/.installed: EXTRA := dev
+
 # The stamp is made last: an environment that was interrupted half way does not count as done.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed-demo $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
@@ -43,5 +47,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@torch=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))' 2>/dev/null); \
 	  if [ -n "$$torch" ]; then sed "s/^torch==.*/torch===$$torch/" constraints.txt; else cat constraints.txt; fi \
 	  > $(VENV)/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[dev]'
-	@touch $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e '.[$(EXTRA)]'
+	@touch $(VENV)/.installed-demo $@

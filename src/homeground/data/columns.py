@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
-from homeground.data.tables import Origin, column_error
+from homeground.data.tables import Origin, Table, column_error, likely_delimiter
+from homeground.errors import DataError, nearest
 
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "text": (
@@ -37,6 +39,15 @@ CONCEPT_NAMES: dict[str, tuple[str, ...]] = {
 }
 """The same for the roles of a taxonomy's concepts."""
 
+ID_NAMES = ("id", "ids", "idx", "index", "uuid", "guid", "uid", "key", "row", "nr", "no", "number", "#", "unnamed: 0")
+"""Names of columns that hold no texts, in lower case."""
+
+VALUES_READ = 1000
+"""Values from which it is determined whether a column holds ids."""
+
+LEAST_SHARE_OF_IDS = 0.9
+"""Share of the values that are one word with a digit, from which a column holds ids."""
+
 
 def find_columns(
     table: Origin,
@@ -63,6 +74,37 @@ def find_columns(
         if role not in columns and matches:
             columns[role] = matches[0]
     return columns
+
+
+def require_columns(table: Origin, columns: Mapping[str, str], *, data: Origin) -> None:
+    """Require of another file of a run the columns that play a role (role → column) in its ``data``.
+
+    Raises:
+        DataError: one is not there; the message names its role, the columns that the file has, and the data.
+    """
+    for role, name in columns.items():
+        if name in table.columns:
+            continue
+        problem = f'has no column "{name}", the {role} of {data.path}; {nearest(name, table.columns)}'
+        usual = [column for column in table.columns if column.strip().lower() in USUAL_NAMES.get(role, ())]
+        if separator := likely_delimiter(table):
+            problem += f"; it looks like {separator}-separated: save it as the data is written"
+        elif usual:
+            problem += f'; rename "{usual[0]}" to "{name}"'
+        raise DataError.at(table.path, problem)
+
+
+def holds_ids(table: Table, column: str) -> bool:
+    """Return whether a column holds ids or numbers and no texts: its name or nearly all of its values say so.
+
+    Only the first ``VALUES_READ`` rows of a table are looked at.
+    """
+    if column.strip().lower() in ID_NAMES or column.strip().lower().endswith("_id"):
+        return True
+    values = [str(row.values[column]).strip() for row in islice(table.rows, VALUES_READ)]
+    filled = [value for value in values if value]
+    ids = sum(any(map(str.isdigit, value)) and len(value.split()) == 1 for value in filled)
+    return bool(filled) and ids >= LEAST_SHARE_OF_IDS * len(filled)
 
 
 def quoted_columns(table: Origin) -> str:

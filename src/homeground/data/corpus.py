@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.data.columns import require_columns
 from homeground.data.examples import Example, Examples, Part, link
 from homeground.data.leakage import read_left_out, seen_before
 from homeground.data.splitting import Names, cross_fit_folds, ordered_split, score_bands, split_units
@@ -70,8 +71,10 @@ class Corpus:
         return parts["train"], validation, np.flatnonzero(is_out)
 
 
-def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
+def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[str, str] | None = None) -> Corpus:
     """Read the other files a recipe names, split, and record what was read, skipped, doubled and shared.
+
+    ``columns`` maps roles to the columns of the data, which every other file needs too.
 
     Raises:
         DataError: a file cannot be read as asked, or there are too few examples for what is wanted.
@@ -80,6 +83,7 @@ def read_corpus(table: Table, recipe: Recipe, read: Read) -> Corpus:
     for split, source in (("validation", recipe.split.validation), ("test", recipe.split.test)):
         if isinstance(source, str):
             tables[split] = read_file(source, recipe)
+            require_columns(tables[split], columns or {}, data=table)
     hashes = {split: file.sha256 for split, file in tables.items()}
     examples = {split: read(file) for split, file in tables.items()}
     if recipe.split.leave_out is not None:

@@ -60,6 +60,16 @@ Parser = Callable[[str, TextIO, FieldLayout], Parsed]
 """A parser takes the path for its messages, the text, and the layout, which means nothing to JSON."""
 
 
+def other_delimiter(header: str, used: str) -> str:
+    """Return what a header seems to be separated by instead, as the option is typed, or nothing.
+
+    >>> other_delimiter("text;label", ","), other_delimiter("text", ",")
+    ("';'", '')
+    """
+    marks = (("\t", "tab"), (";", "';'"), ("|", "'|'"), (",", "','"))
+    return next((name for mark, name in marks if mark in header and mark != used), "")
+
+
 def delimiter_hint(header: str, used: str) -> str:
     """Return the end of a message for a header that seems to be separated by something else, or nothing.
 
@@ -68,10 +78,8 @@ def delimiter_hint(header: str, used: str) -> str:
     >>> delimiter_hint("text", ",")
     ''
     """
-    for mark, name in (("\t", "tab"), (";", "';'"), ("|", "'|'"), (",", "','")):
-        if mark in header and mark != used:
-            return f"; it looks like {name}-separated: use --delimiter {name}"
-    return ""
+    name = other_delimiter(header, used)
+    return f"; it looks like {name}-separated: use --delimiter {name}" if name else ""
 
 
 def csv_field(value: object) -> object:

@@ -21,7 +21,7 @@ from homeground.data.formats import (
     FieldLayout,
     Parsed,
     Parser,
-    delimiter_hint,
+    other_delimiter,
     parse_delimited,
     parse_json,
     parse_jsonl,
@@ -162,10 +162,16 @@ def _rows(path: str, parsed: Parsed, *, size: int) -> Iterator[Row]:
 
 def column_error(table: Origin, name: str) -> DataError:
     """Return the error for a column the table does not have: the nearest names, or the delimiter it seems to need."""
-    hint = ""
-    if len(table.columns) == 1 and table.format in DELIMITERS:
-        hint = delimiter_hint(table.columns[0], DELIMITERS[table.format])
+    separator = likely_delimiter(table)
+    hint = f"; it looks like {separator}-separated: use --delimiter {separator}" if separator else ""
     return DataError.at(table.path, f'has no column "{name}"{hint or "; " + nearest(name, table.columns)}')
+
+
+def likely_delimiter(table: Origin) -> str:
+    """Return what seems to separate the fields of a table that has one column, as an option names it, or nothing."""
+    if len(table.columns) == 1 and table.format in DELIMITERS:
+        return other_delimiter(table.columns[0], DELIMITERS[table.format])
+    return ""
 
 
 def text(table: Origin, row: Row, column: str) -> str:

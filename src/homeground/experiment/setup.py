@@ -95,7 +95,7 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
     spec = choose_task(table, recipe)
     recipe = recipe.for_task(spec.info.name, spec.info.defaults)
     report(f"{recipe.data}: {spec.info.description}")
-    corpus = read_corpus(table, recipe, spec.read)
+    corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
     refuse_before_start(recipe, spec.info, corpus)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
     require_encoder(checkpoint)

@@ -194,7 +194,7 @@ def _comparison_set(recipe: Recipe) -> ComparisonSet:
             "leave out --checkpoints to compare two of them by their masked words"
         )
     recipe = recipe.for_task(spec.info.name, spec.info.defaults)
-    corpus = read_corpus(table, recipe, spec.read)
+    corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
     examples = corpus.train.examples + corpus.validation.examples
     if spec.info.head == "encoder":
         part = Part(examples, link(examples))

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.columns import find_columns, holds_ids, quoted_columns
 from homeground.data.tables import Row, Table, shown
 from homeground.errors import DataError
 
@@ -60,16 +60,16 @@ def _guess(table: Table, found: dict[str, str]) -> None:
     free = [column for column in table.columns if column not in found.values()]
     if "text_1" in found and "text_2" in found:
         return
-    if "label" in found and "text" not in found and len(free) == 1:
+    if "label" in found and "text" not in found and len(free) == 1 and not holds_ids(table, free[0]):
         found["text"] = free[0]
     elif "text" in found and "label" not in found and len(free) == 1 and _may_be_labels(table, free[0]):
         # A number of its own for every row is no label: then the texts stand alone.
         found["label"] = free[0]
     elif "text" not in found and "label" not in found and len(free) == 2:
         recurring = [column for column in free if column in recurring_columns(table, free)]
-        if len(recurring) == 1:
-            found["label"] = recurring[0]
-            found["text"] = next(column for column in free if column != recurring[0])
+        texts = [column for column in free if column not in recurring and not holds_ids(table, column)]
+        if len(recurring) == len(texts) == 1:
+            found["label"], found["text"] = recurring[0], texts[0]
 
 
 def recurring_columns(table: Table, columns: Iterable[str]) -> list[str]:

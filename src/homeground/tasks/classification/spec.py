@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from homeground.checkpoint import Checkpoint, classes_of
 from homeground.data.columns import USUAL_NAMES
 from homeground.data.examples import Example, Examples
-from homeground.data.tables import Table, group, text
+from homeground.data.tables import Table, group, shown, text
 from homeground.errors import CheckpointError, DataError, UsageError, nearest
 from homeground.statistics import classification as formulas
 from homeground.tasks.classification.classification import Classification, class_places
@@ -60,8 +60,8 @@ class ClassificationSpec:
             raise UsageError(f"--loss {loss} is not for labelled texts; {nearest(loss, LOSSES)}")
         if several and loss == "cross_entropy":
             raise UsageError(
-                f'--loss cross_entropy learns one label a text; column "{columns["label"]}" of {table.path} holds '
-                "several; use --loss binary_cross_entropy"
+                f'{table.path}: column "{columns["label"]}" holds lists of labels, and --loss cross_entropy learns one '
+                "label a text; write one label a text, or learn several with --loss binary_cross_entropy"
             )
         if recipe.encoder.truncation == "head_and_tail" and "text_1" in columns:
             raise UsageError("--truncation head_and_tail is for single texts; of pairs the longer text loses its end")
@@ -130,6 +130,9 @@ class ClassificationSpec:
             if names is None or not all(side.strip() for side in texts):
                 skipped.setdefault("no label" if names is None else "empty text", []).append(row.number)
                 continue
+            if not self.several and len(names) != 1:
+                problem = f"holds {shown(row.values[self.columns['label']])}; expected one label a text, as in the data"
+                raise DataError.at(table.path, problem, row=row.number, column=self.columns["label"])
             own = group(table, row, self.columns.get("group"))
             examples.append(Example(row.number, texts, group=own, labels=names))
         refuse_no_labels(table, self.columns, [example.labels or () for example in examples])

@@ -205,8 +205,8 @@ def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.Capture
     ("arguments", "message"),
     [
         (["adapt", "gone.csv"], "gone.csv"),
-        (["adapt"], "Missing argument 'DATA'"),
-        (["adapt", "pairs.csv", "--epoch", "3"], "No such option '--epoch'"),
+        (["adapt"], "DATA is missing"),
+        (["adapt", "pairs.csv", "--epoch", "3"], "no option --epoch; did you mean --epochs?"),
         (["adapt", "pairs.csv", "--epochs", "many"], "--epochs (recipe: training.epochs): got 'many'; expected"),
         (["adapt", "pairs.csv", "--similarity", "scor"], 'pairs.csv: has no column "scor"'),
         (["adapt", "pairs.csv", "--task", "poetry"], "--task (recipe: task): got 'poetry'; known: \"similarity\""),
@@ -225,7 +225,7 @@ def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.Capture
         (["adapt", "semicolon.csv"], "--delimiter"),
         (["predict", "minilm"], "expected either texts or --input and --output"),
         (["report", "."], "is not a finished run"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], 'no command "frobnicate"'),
         (["convert", "gone"], "gone"),
     ],
 )

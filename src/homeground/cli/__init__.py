@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from homeground.errors import HomegroundError
+from homeground.cli.hints import unknown_command, usage_message
+from homeground.errors import HomegroundError, UsageError
 
 COMMANDS = {
     "adapt": "adapt a checkpoint to your data and report whether it helped",
@@ -43,6 +44,14 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"homeground.cli.{cmd_name}"), cmd_name)
         _with_help(command.get_help_option(ctx))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was typed, or raise with the one that was meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(unknown_command(args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return the --help of the group."""
@@ -84,10 +93,12 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; an error is one line on stderr, after a traceback with --debug."""
     try:
-        result: Any = homeground.main(arguments, prog_name="homeground", standalone_mode=False)
+        result: Any = homeground.main(arguments or ["--help"], prog_name="homeground", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except HomegroundError as error:
         return _fail(str(error), error.exit_code, arguments)
+    except click.UsageError as error:
+        return _fail(usage_message(error, arguments), 2, arguments)
     except click.ClickException as error:
         return _fail(error.format_message(), 2, arguments)
     except (KeyboardInterrupt, click.Abort):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
 from homeground.cli.options import GroupedCommand, common, read_titles, recipe_options, typed_settings
 from homeground.cli.progress import Progress
+from homeground.cli.standard_input import data_file
 from homeground.experiment.estimate import estimate
 from homeground.experiment.setup import prepare
 from homeground.recipe.chain import is_chain
@@ -45,13 +47,21 @@ def adapt(
     as_json: bool,
     **values: Any,
 ) -> int:
-    """Adapt a checkpoint to DATA (CSV, TSV, JSON, JSON Lines, text or a TOML recipe) and report whether it helped."""
+    """Adapt a checkpoint to DATA (CSV, TSV, JSON, JSON Lines, text, a recipe or -) and report whether it helped."""
     typed = typed_settings(values, assignments)
     if typed.get("titles") not in (None, "none"):
         typed["titles"] = read_titles(typed["titles"])
     progress = Progress(quiet=quiet)
     if is_chain(data):
         return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
+    keep_in = None if dry_run else Path(typed.get("out", "runs/run")).parent
+    with data_file(data, typed, keep_in=keep_in) as path:
+        return _run(path, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
+
+
+def _run(
+    data: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, typed: dict[str, Any]
+) -> int:
     if dry_run:
         expected = estimate(prepare(resolve(data, **typed), report=progress.line)).to_json()
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))

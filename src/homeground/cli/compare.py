@@ -9,6 +9,7 @@ import click
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.cli.progress import Progress
+from homeground.cli.standard_input import data_file
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
 from homeground.reports.terminal import checkpoint_lines, score_lines, skipped_lines
@@ -41,9 +42,11 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
         raise UsageError(f"expected {form}; got {' '.join(names) or 'no names'}")
     if checkpoints:
         return _checkpoints(names, gate=gate, quiet=quiet, as_json=as_json, values=typed_settings(values))
-    _refuse_splits(typed_settings(values))
+    typed = typed_settings(values)
+    _refuse_splits(typed)
     first, second, data = names
-    result = compare_on(first, second, data, **typed_settings(values))
+    with data_file(data, typed) as path:
+        result: dict[str, Any] = {**compare_on(first, second, path, **typed), "data": data}
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
@@ -62,8 +65,8 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
     if gate:
         raise UsageError("--gate needs a verdict about two models, and --checkpoints gives none; leave one of them out")
     *sources, data = names
-
-    result = compare_checkpoints(sources, data, on_event=Progress(quiet=quiet), **values)
+    with data_file(data, values) as path:
+        result = compare_checkpoints(sources, path, on_event=Progress(quiet=quiet), **values)
     lines = checkpoint_lines(CheckpointComparison.model_validate(result))
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, reading_options, typed_settings
+from homeground.cli.standard_input import data_file
 from homeground.reports.terminal import skipped_lines
 from homeground.wording import aligned
 from homeground.workflows.compare import evaluate as evaluate_on
@@ -20,7 +21,9 @@ from homeground.workflows.compare import evaluate as evaluate_on
 @common
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
     """Evaluate a RUN or CHECKPOINT on the examples of DATA, with an interval."""
-    result = evaluate_on(source, data, **typed_settings(values))
+    typed = typed_settings(values)
+    with data_file(data, typed) as path:
+        result: dict[str, Any] = {**evaluate_on(source, path, **typed), "data": data}
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
         return

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from homeground.errors import UsageError, nearest
+from homeground.errors import UsageError
 from homeground.recipe.sections import (
     FEWEST_SEEDS,
     AnnotationSettings,
@@ -33,6 +33,7 @@ from homeground.recipe.sections import (
     SplitSettings,
     TrainingSettings,
 )
+from homeground.recipe.usual_names import nearest_setting
 
 FILES = (
     ("", "data"),
@@ -251,7 +252,7 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
     by_name |= {".".join(setting.path): setting for setting in settings()}
     for name, value in flat.items():
         if name not in by_name:
-            raise UsageError(f'unknown setting "{name}"; {nearest(name, [s.name for s in settings()])}')
+            raise UsageError(f'unknown setting "{name}"; {nearest_setting(name, [s.name for s in settings()])}')
         setting = by_name[name]
         table = values.setdefault(setting.section, {}) if setting.section else values
         table[setting.name] = value
@@ -270,7 +271,7 @@ def _explain(error: ErrorDetails) -> str:
         return "no data; give the file to adapt to, e.g. homeground adapt pairs.csv"
     if error["type"] == "extra_forbidden":
         names = [".".join(path) for path in by_path]
-        return f'unknown setting "{".".join(parts)}"; {nearest(".".join(parts), names)}'
+        return f'unknown setting "{".".join(parts)}"; {nearest_setting(".".join(parts), names)}'
     if setting is None:
         return error["msg"].removeprefix("Value error, ")
     message = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")

@@ -57,6 +57,12 @@ CONCRETE = {
     "ClassifierNetwork": "engines/torch",
     "MaskedLMNetwork": "engines/torch",
 }
+# A head is named where it is built, by the task that needs it, and by the model in use that has it.
+HEADS = {
+    "encoder": ("tasks/similarity", "engines/torch", "inference/encoder.py"),
+    "sequence_classification": ("tasks/classification", "engines/torch", "inference/classifier.py"),
+    "masked_lm": ("tasks/mlm", "engines/torch", "inference/fill_mask.py"),
+}
 OLD_LISTENERS = {"listen", "listener", "say", "tell", "told"}
 
 MAX_FILES_IN_ROOT, MAX_FILES_IN_FOLDER = 6, 16
@@ -145,6 +151,27 @@ def test_concrete_tasks_and_networks_are_named_in_their_own_folder_only(path: Pa
         for name in names:
             home = CONCRETE.get(name, "")
             assert place(path).startswith(home), f"{place(path)} names {name}, which belongs to {home}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_heads_are_named_only_by_those_who_build_or_need_them(path: Path) -> None:
+    # A section of the recipe is called encoder too: that name is looked for only where something is compared with it.
+    compared = {
+        id(side)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Compare | ast.keyword)
+        for side in ([node.left, *node.comparators] if isinstance(node, ast.Compare) else [node.value])
+    }
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Constant) and node.value in HEADS and (node.value != "encoder" or id(node) in compared):
+            homes = HEADS[str(node.value)]
+            assert place(path).startswith(homes), f"{place(path)}, line {node.lineno}, names the head {node.value}"
+
+
+def test_every_head_has_its_home() -> None:
+    from homeground.engines.torch.loading import NETWORKS
+
+    assert set(NETWORKS) == set(HEADS)
 
 
 def test_a_class_name_is_unique_in_the_package() -> None:

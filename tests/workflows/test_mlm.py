@@ -74,7 +74,7 @@ def test_the_saved_model_loads_in_the_pipeline_of_transformers(masked: Run) -> N
 
 
 def test_a_head_that_is_new_is_fitted_first_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(learning.MASKED_HEAD_TRAINING, "epochs", 2)
+    monkeypatch.setitem(learning.HEAD_TRAINING, "epochs", 2)
     data = write_documents(tmp_path / "documents.jsonl", 100)
     body = checkpoints.distilbert(tmp_path / "bare")
     run = homeground.adapt(data, checkpoint=str(body), out=str(tmp_path / "run"), **FAST | {"epochs": 1})

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint
+from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
     from homeground.recipe.sections import EncoderSettings, TrainingSettings
@@ -141,6 +142,15 @@ def classifier_head(model: Model) -> ClassifierHead:
     head = model.head
     assert isinstance(head, ClassifierHead)
     return head
+
+
+def require_trained_head(model: Model, checkpoint: Checkpoint, purpose: str) -> None:
+    """Raise CheckpointError where the head of a model was never trained: its predictions would be random."""
+    if model.head.is_new:
+        raise CheckpointError(
+            f'"{checkpoint.name}" has no trained head for {purpose}, so its predictions would be random; adapt it '
+            "first, or name a run or checkpoint that has one"
+        )
 
 
 class Engine(Protocol):

@@ -49,7 +49,7 @@ class EvaluationSet:
 
     def measure(self, model: Model) -> Measurement:
         """Return what a model scores; where the set is measured on embeddings, only the model's body is."""
-        measured = model.head.as_encoder() if self.task.info.head == "encoder" else model
+        measured = model.head.as_encoder() if self.task.info.frozen_method == "embeddings" else model
         return evaluate(measured, self.task, self.rows, batch_size=self.batch_size)
 
     def measure_predictions(self, predictions: Floats) -> Measurement:

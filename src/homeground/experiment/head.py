@@ -79,8 +79,8 @@ class FittedHead:
 
 
 @dataclass(frozen=True)
-class TrainedMaskedHead:
-    """A head for masked words that was trained with its body frozen: the folder of both, and what scores.json says."""
+class TrainedHead:
+    """A head that was trained with its body frozen: the folder of both, and what scores.json says."""
 
     folder: Path
     record: MaskedHeadRecord
@@ -92,7 +92,7 @@ class TrainedMaskedHead:
         model.restore(self.folder)
 
 
-NewHead = FittedHead | TrainedMaskedHead
+NewHead = FittedHead | TrainedHead
 
 
 def fit_head(

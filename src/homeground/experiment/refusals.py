@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homeground.checkpoint import Checkpoint, fills_masks
+from homeground.checkpoint import Checkpoint
 from homeground.data.corpus import Corpus
 from homeground.data.streams import require_texts
 from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError, nearest
 from homeground.recipe.recipe import Recipe
-from homeground.tasks.task import TaskInfo
+from homeground.tasks import TASKS
+from homeground.tasks.task import FindsHead, TaskInfo, TaskSpec
 
 
 def refuse_before_start(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
@@ -44,7 +45,7 @@ def refuse_before_start(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
 def _refuse_words(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse to fill in words where a model fills in none, or where the model that is kept learned from all texts."""
     flag = f"--pll {recipe.evaluation.pll}"
-    if info.head != "masked_lm":
+    if "evaluation.pll" not in TASKS[info.name].settings:
         raise UsageError(f"{flag} fills in words of plain texts; this task is {info.name}")
     if corpus.folds is not None:
         raise UsageError(
@@ -86,7 +87,7 @@ def _refuse_annotation(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
             "leave out --learning-curve"
         )
     if asked.unlabelled is not None:
-        if info.head != "sequence_classification":
+        if "annotation.unlabelled" not in TASKS[info.name].settings:
             raise UsageError(
                 f"--unlabelled lists the texts of whose label a classifier is least sure, and {info.name} has no "
                 "labels; leave it out"
@@ -94,12 +95,12 @@ def _refuse_annotation(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
         require_texts(asked.unlabelled, recipe, info.columns)
 
 
-def refuse_new_head(recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint) -> None:
+def refuse_new_head(recipe: Recipe, spec: TaskSpec, checkpoint: Checkpoint) -> None:
     """Refuse to keep what a head fitted to the domain's own text makes of general text: it says nothing."""
-    if info.head == "masked_lm" and recipe.evaluation.keep_general and not fills_masks(checkpoint):
+    if recipe.evaluation.keep_general and isinstance(spec, FindsHead) and not spec.finds_head(checkpoint):
         raise UsageError(
-            f'--keep-general: "{checkpoint.name}" has no trained head for masked words, so there is nothing to keep; '
-            "adapt it to general text first, and that run to the domain"
+            f'--keep-general: "{checkpoint.name}" has no trained head for {spec.info.head_purpose}, so there is '
+            "nothing to keep; adapt it to general text first, and that run to the domain"
         )
 
 

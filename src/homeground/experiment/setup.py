@@ -101,7 +101,7 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
     require_encoder(checkpoint)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     task = spec.with_splits({split: part.examples for split, part in parts.items()}, checkpoint)
-    refuse_new_head(recipe, spec.info, checkpoint)
+    refuse_new_head(recipe, spec, checkpoint)
     max_length = longest_input(recipe, spec.info, checkpoint)
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))

@@ -19,14 +19,14 @@ from homeground.errors import Stopped
 from homeground.evaluation.calibration import Calibration, TestedModel, calibrate, measure_calibrated
 from homeground.evaluation.evaluate import mean_loss
 from homeground.evaluation.merging import Merged, merge
-from homeground.experiment.head import NewHead, TrainedMaskedHead, fit_head
+from homeground.experiment.head import NewHead, TrainedHead, fit_head
 from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
 from homeground.experiment.splits import TrainingSplit
 from homeground.recipe.recipe import Recipe
 from homeground.results.parts import MaskedHeadRecord
 from homeground.storage import new_folder, read_json, write_json
-from homeground.tasks.task import Measurement, TokenizedExamples
+from homeground.tasks.task import Measurement, Sampled, TokenizedExamples
 from homeground.training import events, signals, train
 from homeground.training.events import Notice, OnEvent
 from homeground.training.loggers import MetricsLog, logged
@@ -34,14 +34,14 @@ from homeground.training.loggers import MetricsLog, logged
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
 
 HEAD_FOLDER, HEAD_RECORD = "head", "head.json"
-"""The folder in which a head for masked words is trained, and its record there."""
+"""The folder in which a head that no regression fits is trained, and its record there."""
 
-MASKED_HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "min_delta": 0.02, "keep": "best"}
-"""How a head for masked words is trained while its body is frozen: with a rate of its own, until an epoch gains less
+HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "min_delta": 0.02, "keep": "best"}
+"""How such a head is trained while its body is frozen: with a rate of its own, until an epoch gains less
 than 0.02 nats."""
 
 MAX_HEAD_BLOCKS = 4000
-"""Blocks of text that such a head is fitted to at most: with its body frozen it learns little from more of them."""
+"""Blocks of text that it is fitted to at most: with its body frozen it learns little from more of them."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,13 @@ def open_baseline_model(
     """Return the model to compare with, and what it scores on the test.
 
     ``measured`` is what the checkpoint scores as it is, so that it need not be measured again where it has its head. A
-    head for masked words is trained under ``folder``.
+    head that no regression fits is trained under ``folder``.
     """
     base = open_model(setup)
     if not base.head.is_new:
         return BaselineModel(base, None, measured or setup.test.measure(base))
-    if setup.task.info.head == "masked_lm":
-        head = _train_masked_head(setup, split, folder / HEAD_FOLDER, on_event)
+    if setup.task.info.frozen_method is None:
+        head = _train_head(setup, split, folder / HEAD_FOLDER, on_event)
     else:
         on_event(Notice("fitting the new head on frozen features"))
         size, seed = setup.recipe.evaluation.evaluation_batch_size, setup.recipe.seed
@@ -210,33 +210,38 @@ def _fingerprint(before: Measurement) -> dict[str, Any]:
     return {"before": digest, "versions": {name: version(name) for name in VERSIONS}}
 
 
-def _train_masked_head(setup: Setup, split: TrainingSplit, folder: Path, on_event: OnEvent) -> TrainedMaskedHead:
+def _train_head(setup: Setup, split: TrainingSplit, folder: Path, on_event: OnEvent) -> TrainedHead:
     """Train the head alone, the body frozen, until validation gets no better; go on where that was stopped."""
     if not (folder / HEAD_RECORD).is_file():
-        on_event(Notice("the checkpoint has no trained head for masked words: fitting one first, its body frozen"))
+        info = setup.task.info
+        why = f"the checkpoint has no trained head for {info.head_purpose}"
+        on_event(Notice(f"{why}: fitting one first, its body frozen"))
         if setup.recipe.evaluation.general:
             on_event(Notice("no verdict on general text: what a head fitted to the domain makes of it says nothing"))
         model = open_model(setup, to_train=setup.recipe, trainable="head")
-        blocks = split.train.rows.some(MAX_HEAD_BLOCKS, seed=setup.recipe.seed)
-        split = replace(split, train=TokenizedExamples(split.train.examples, blocks))
+        rows = split.train.rows
+        if isinstance(rows, Sampled):
+            rows = rows.some(MAX_HEAD_BLOCKS, seed=setup.recipe.seed)
+        split = replace(split, train=TokenizedExamples(split.train.examples, rows))
         # In nats, as its min_delta is, whatever the run itself goes by.
-        monitor = "train/epoch_loss" if split.validation is None else "validation/masked_loss"
-        recipe = setup.recipe.with_training(**MASKED_HEAD_TRAINING, monitor=monitor)
+        loss = f"validation/{info.loss_metric or 'loss'}"
+        monitor = "train/epoch_loss" if split.validation is None else loss
+        recipe = setup.recipe.with_training(**HEAD_TRAINING, monitor=monitor)
         finished = _train(setup, recipe, model, folder, split, on_event, before=None)
         with new_folder(folder / "model") as temporary:
             model.save(temporary)
         record = MaskedHeadRecord.model_validate(
             {
-                "why": "the checkpoint has no trained head for masked words",
-                **MASKED_HEAD_TRAINING,
+                "why": why,
+                **HEAD_TRAINING,
                 "steps": finished.step,
                 "best_step": finished.best_step,
                 "stopped_because": finished.reason,
-                "curve": logged(folder, "validation/masked_loss"),
+                "curve": logged(folder, loss),
             }
         )
         write_json(folder / HEAD_RECORD, record.to_json())
-    return TrainedMaskedHead(folder / "model", MaskedHeadRecord.model_validate(read_json(folder / HEAD_RECORD)))
+    return TrainedHead(folder / "model", MaskedHeadRecord.model_validate(read_json(folder / HEAD_RECORD)))
 
 
 def _keep_general(setup: Setup, base: Model, tuned: Model, split: TrainingSplit, on_event: OnEvent) -> Merged | None:

@@ -63,12 +63,15 @@ class TokenizedExamples:
 class TaskInfo:
     """What is particular to a task, as data; ``description`` says in one sentence how the file was read.
 
-    ``head`` and ``loss`` are names that every engine knows. ``example`` is what a test example is called, in the
-    singular. ``margin`` is the loss of the primary metric on a general set that still counts as KEPT. ``loss_metric``
-    is the metric that is the loss itself, so that it need not be computed twice. ``notes`` are sentences for the user.
-    ``defaults`` are values of recipe sections that suit the task better than the recipe's own. ``saved_settings`` is
-    what a saved model must know, for homeground.json, and ``model_files`` names what is saved beside the weights (see
-    experiment/saving.py). ``verdict_scope`` narrows HELPED and HURT where the test says nothing of the use.
+    ``head`` and ``loss`` are names that every engine knows; ``head_purpose`` ends "a trained head for …".
+    ``frozen_method`` is what a checkpoint without such a head can be measured by before any training: its embeddings as
+    they are, or a regression fitted to its frozen vectors; None where a head must be trained first. ``example`` is what
+    a test example is called, in the singular. ``margin`` is the loss of the primary metric on a general set that still
+    counts as KEPT. ``loss_metric`` is the metric that is the loss itself, so that it need not be computed twice.
+    ``notes`` are sentences for the user. ``defaults`` are values of recipe sections that suit the task better than the
+    recipe's own. ``saved_settings`` is what a saved model must know, for homeground.json, and ``model_files`` names
+    what is saved beside the weights (see experiment/saving.py). ``verdict_scope`` narrows HELPED and HURT
+    where the test says nothing of the use.
     """
 
     name: str
@@ -79,6 +82,8 @@ class TaskInfo:
     metric_names: tuple[str, ...]
     columns: Mapping[str, str]
     description: str
+    head_purpose: str = "this task"
+    frozen_method: Literal["embeddings", "regression"] | None = None
     margin: float = 0.01
     loss_metric: str | None = None
     in_batch_negatives: bool = False
@@ -333,6 +338,24 @@ class HasGeneralSets(Protocol):
         Raises:
             DataError: the examples are not comparable with those of the domain.
         """
+        ...
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """Rows of which a random part can be learned from, where all would take long and teach little more."""
+
+    def some(self, count: int, *, seed: int) -> Rows:
+        """Return the rows with at most ``count`` of their items."""
+        ...
+
+
+@runtime_checkable
+class FindsHead(Protocol):
+    """A spec that tells from a checkpoint's settings whether it has the head that the task needs."""
+
+    def finds_head(self, checkpoint: Checkpoint) -> bool:
+        """Tell whether the checkpoint should have a trained head of this kind."""
         ...
 
 

@@ -188,15 +188,15 @@ def _candidate(name: str, recipe: Recipe) -> Candidate:
 def _comparison_set(recipe: Recipe) -> ComparisonSet:
     table = read_file(recipe.data, recipe)
     spec = choose_task(table, recipe)
-    if spec.info.head == "masked_lm":
+    if spec.info.frozen_method is None:
         raise UsageError(
-            f"{recipe.data} holds plain texts, and --checkpoints compares what checkpoints make of labels or pairs; "
-            "leave out --checkpoints to compare two of them by their masked words"
+            f"{recipe.data} holds {spec.info.description}; --checkpoints compares what checkpoints make of labels or "
+            f"pairs; leave it out to compare two checkpoints that have a trained head for {spec.info.head_purpose}"
         )
     recipe = recipe.for_task(spec.info.name, spec.info.defaults)
     corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
     examples = corpus.train.examples + corpus.validation.examples
-    if spec.info.head == "encoder":
+    if spec.info.frozen_method == "embeddings":
         part = Part(examples, link(examples))
         return ComparisonSet(recipe, table, spec, spec.with_splits({}, None), examples, [], part, corpus)
     chosen = np.arange(len(examples)) >= len(corpus.train)

@@ -27,7 +27,7 @@ from homeground.data.examples import set_hash
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
-from homeground.engines.model import Model
+from homeground.engines.model import require_trained_head
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.evaluation.comparison import Circumstances, judge
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
@@ -71,7 +71,10 @@ class Side:
 
     def measure(self, file: ExampleFile) -> Measurement:
         """Return what the checkpoint scores."""
-        return self.examples.measure(_open_model(self.checkpoint, file, self.examples.task.info.head))
+        info = self.examples.task.info
+        model = open_engine(file.recipe.engine).open_model(self.checkpoint, head=info.head, encoder=file.recipe.encoder)
+        require_trained_head(model, self.checkpoint, info.head_purpose)
+        return self.examples.measure(model)
 
 
 def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
@@ -220,13 +223,3 @@ def _word_sides(file: ExampleFile, sides: Sequence[Side]) -> list[Side] | None:
         replace(side, examples=replace(each, rows=each.rows.only(known)))
         for side, each in zip(sides, words, strict=True)
     ]
-
-
-def _open_model(checkpoint: Checkpoint, file: ExampleFile, head: str) -> Model:
-    model = open_engine(file.recipe.engine).open_model(checkpoint, head=head, encoder=file.recipe.encoder)
-    if head == "masked_lm" and model.head.is_new:
-        raise CheckpointError(
-            f'"{checkpoint.name}" has no trained head for masked words, so it fills in none; adapt it to plain texts '
-            "first, or name a run that was"
-        )
-    return model

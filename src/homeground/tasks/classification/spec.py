@@ -92,6 +92,8 @@ class ClassificationSpec:
         return TaskInfo(
             name="classification",
             head="sequence_classification",
+            head_purpose="labels",
+            frozen_method="regression",
             loss=self.loss,
             example="test text" if "text" in self.columns else "test pair",
             primary_metric=self.primary_metric,

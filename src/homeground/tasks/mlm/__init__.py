@@ -6,6 +6,6 @@ from homeground.tasks.task import TaskType
 MASKED_LM = TaskType(
     MaskedLMSpec.for_table,
     settings=frozenset(f"masking.{name}" for name in ("mlm_probability", "whole_word", "line_by_line"))
-    | {"columns.text", "evaluation.mask_draws"},
+    | {"columns.text", "evaluation.mask_draws", "evaluation.pll"},
     reads_texts=True,
 )

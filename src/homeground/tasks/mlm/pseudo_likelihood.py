@@ -123,6 +123,7 @@ def word_loss(sums: Floats) -> Floats:
 WORD_INFO = TaskInfo(
     name="mlm",
     head="masked_lm",
+    head_purpose="masked words",
     loss="",
     example="test document",
     primary_metric="word_loss",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from homeground.checkpoint import Checkpoint, mask_id
+from homeground.checkpoint import Checkpoint, fills_masks, mask_id
 from homeground.data.columns import find_columns, quoted_columns
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, digest
@@ -87,6 +87,7 @@ class MaskedLMSpec:
         return TaskInfo(
             name="mlm",
             head="masked_lm",
+            head_purpose="masked words",
             loss=LOSS,
             example="test document",
             primary_metric=self.primary_metric,
@@ -145,6 +146,10 @@ class MaskedLMSpec:
             CheckpointError: the tokenizer has no mask token.
         """
         return self._task(checkpoint)
+
+    def finds_head(self, checkpoint: Checkpoint) -> bool:
+        """Tell whether the checkpoint is a masked language model by its settings."""
+        return fills_masks(checkpoint)
 
     @property
     def reads_scored_pairs(self) -> bool:

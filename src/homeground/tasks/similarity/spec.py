@@ -87,6 +87,7 @@ class SimilaritySpec:
         return TaskInfo(
             name="similarity",
             head="encoder",
+            frozen_method="embeddings",
             loss=self.loss,
             example="test pair",
             primary_metric=self.primary_metric,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score
 from tests.classifying import lively, topic_texts
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
@@ -277,3 +279,23 @@ def test_a_heat_map_shows_the_body_of_a_classifier(classified: Run, tmp_path: Pa
     out = tmp_path / "titles.html"
     assert command(["report", str(classified.folder), "--titles", "bank,court,road", "--out", str(out)]) == 0
     assert out.is_file()
+
+
+@pytest.mark.parametrize("lacking", ["classifier.", "pre_classifier."])
+def test_a_classifier_whose_head_was_never_trained_gives_no_labels(
+    classified: Run, tmp_path: Path, lacking: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "headless"
+    shutil.copytree(classified.model_folder, folder)
+    (folder / "manifest.json").unlink()
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith(lacking)}
+    assert len(kept) == len(weights) - 2
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(CheckpointError, match="no trained head for labels"):
+        homeground.load(folder).predict(["one text"])
+    with pytest.raises(CheckpointError, match="no trained head for labels"):
+        evaluate(str(folder), str(classified.folder.parent / "topics.csv"))
+    assert command(["predict", str(folder), "one text"]) == 2
+    assert "no trained head for labels" in capsys.readouterr().err

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file, save_file
 from tests import checkpoints
 from transformers import pipeline
 
 import homeground
 from homeground import Classifier, Encoder, MaskedLM
 from homeground.cli import run as command
-from homeground.errors import DataError, UsageError
+from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.inference.files import predict_file
 
 TEXTS = {
@@ -187,3 +188,18 @@ def test_a_row_without_a_mask_is_named_before_anything_is_written(bert: Path, tm
     assert not (tmp_path / "out.csv").exists()
     predict_file(homeground.load(bert), source, tmp_path / "out.npy")
     assert (tmp_path / "out.npy").exists()
+
+
+def test_a_head_that_was_never_trained_fills_in_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = checkpoints.bert(tmp_path / "headless")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith("cls.")}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+    model = homeground.load(folder)
+    assert isinstance(model, MaskedLM)
+    with pytest.raises(CheckpointError, match="no trained head for masked words"):
+        model.fill_mask("the [MASK] bank")
+    assert model.encode(["the old bank"]).shape == (1, 32)
+    assert command(["predict", str(folder), "the [MASK] bank"]) == 2
+    assert "no trained head for masked words" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from homeground.checkpoint import Checkpoint, classes_of, load_tokenizer, padding_id, read_settings
 from homeground.data.tokenized import Sequences, map_longest_first, require_characters, tokenize_sequences
 from homeground.engines import open_engine
-from homeground.engines.model import Model, classifier_head
+from homeground.engines.model import Model, classifier_head, require_trained_head
 from homeground.errors import UsageError
 from homeground.inference.encoder import BATCH_SIZE
 from homeground.statistics.classification import DECISION_THRESHOLD
@@ -49,7 +49,9 @@ class Classifier:
 
     @cached_property
     def _model(self) -> Model:
-        return open_engine(self._engine).open_model(self.checkpoint, head="sequence_classification")
+        model = open_engine(self._engine).open_model(self.checkpoint, head="sequence_classification")
+        require_trained_head(model, self.checkpoint, "labels")
+        return model
 
     def predict_proba(self, texts: Sequence[Text], *, batch_size: int = BATCH_SIZE) -> NDArray[np.float64]:
         """Return the probability of every label for every text, ``(texts, classes)``.

@@ -15,7 +15,7 @@ from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
 from homeground.data.tokenized import map_longest_first, require_characters
 from homeground.engines import open_engine
-from homeground.engines.model import MaskedHead
+from homeground.engines.model import MaskedHead, require_trained_head
 from homeground.errors import UsageError
 from homeground.inference.encoder import BATCH_SIZE, Encoder
 from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
@@ -104,6 +104,7 @@ class MaskedLM(Encoder):
 
         Raises:
             UsageError: a text has no mask, or ``count`` is below 1.
+            CheckpointError: the head for masked words was never trained.
         """
         if count < 1:
             raise UsageError(f"count is {count}; expected 1 or more tokens for a mask")
@@ -119,9 +120,10 @@ class MaskedLM(Encoder):
 
     @cached_property
     def _head(self) -> MaskedHead:
-        head = open_engine(self._engine).open_model(self.checkpoint, head="masked_lm").head
-        assert isinstance(head, MaskedHead)
-        return head
+        model = open_engine(self._engine).open_model(self.checkpoint, head="masked_lm")
+        require_trained_head(model, self.checkpoint, "masked words")
+        assert isinstance(model.head, MaskedHead)
+        return model.head
 
     @cached_property
     def _whole(self) -> Tokenizer:

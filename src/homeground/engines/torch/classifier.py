@@ -108,8 +108,10 @@ class TorchClassifierHead(TorchHead):
         super().__init__(network)
         self._body = network.body
         self._family = _family(network.body)
-        self.is_new = any(name.startswith(self._family.outer + ".") for name in network.new)
-        """Whether the checkpoint had no head for exactly these labels."""
+        body = network.body.base_model_prefix + "."
+        parts = tuple(f"{part}." for part in (self._family.inner, self._family.outer) if part)
+        self.is_new = any(name.startswith(parts) or not name.startswith(body) for name in network.new)
+        """Whether the checkpoint had no head for exactly these labels, or only a part of one."""
 
     def features(self, batch: Batch) -> Outputs:
         """Return what enters the head, ``(items, dimensions)``, and the mean of the tokens' last hidden states."""

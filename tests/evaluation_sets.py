@@ -30,10 +30,10 @@ def scored_task(loss: str = "angular_mse", metric: str = "pearson") -> Similarit
     return SimilaritySpec({"text_1": "a", "text_2": "b", "similarity": "c"}, loss, metric).with_splits({}, None)
 
 
-def ranking_task() -> Similarity:
+def ranking_task(metric: str = "mrr") -> Similarity:
     """Return the task of pairs that belong together."""
     columns = {"anchor": "a", "positive": "b"}
-    return SimilaritySpec(columns, "multiple_negatives_ranking", "mrr").with_splits({}, None)
+    return SimilaritySpec(columns, "multiple_negatives_ranking", metric).with_splits({}, None)
 
 
 def pair_rows(sides: Sequence[Sequence[int]], scores: Iterable[float] | None = None) -> PairRows:
@@ -65,6 +65,13 @@ def scored_pairs(
     else:
         rows = task.tokenize(examples, TextTokens(tokenizer, 0))
     return EvaluationSet("pairs.csv", task, rows, link(examples), batch_size, resampling)
+
+
+def ranked_pairs(count: int, *, metric: str = "mrr") -> EvaluationSet:
+    """Return a set of pairs that belong together, all independent; predictions are reciprocal ranks."""
+    examples = [Example(row, (f"anchor {row}", f"positive {row}")) for row in range(1, count + 1)]
+    rows = pair_rows([[0, 0]] * count)
+    return EvaluationSet("anchors.csv", ranking_task(metric), rows, link(examples), 32, DRAWS)
 
 
 def label_spec(loss: str = "cross_entropy", metric: str = "accuracy", **settings: Any) -> ClassificationSpec:

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests import checkpoints
-from tests.evaluation_sets import labelled_texts, measure_share_right, scored_pairs
+from tests.evaluation_sets import labelled_texts, measure_share_right, ranked_pairs, scored_pairs
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
+from homeground.data.units import PairUnits
 from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate
-from homeground.evaluation.evaluation_set import Resampling, count_discordant
+from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.statistics.bootstrap import own_interval, own_intervals, paired_difference
+from homeground.statistics.classification import RIGHT_COLUMN
 from homeground.statistics.over_seeds import over_seeds
 from homeground.tasks.task import Measurement, RareClass
 
@@ -150,9 +152,43 @@ def test_a_rare_class_is_counted_in_units() -> None:
     assert (texts.rare_class(measured), grouped.rare_class(measured)) == (None, RareClass("owl", units=1, needed=3))
 
 
-def test_examples_that_one_model_alone_got_right_are_counted_where_right_and_wrong_decide() -> None:
+def test_units_that_changed_are_counted_where_a_share_decides() -> None:
+    for metric in ("accuracy", "macro_f1"):
+        texts = labelled_texts({"cat": 60, "dog": 40}, metric=metric)
+        before, after = measure_share_right(texts, 0.3), measure_share_right(texts, 0.8)
+        assert texts.count_discordant(before, after) == texts.count_discordant(after, before) == 50
+        assert texts.count_discordant(before, before) == 0
+        # Two neighbours are one unit, and the numbers of right answers of each are compared.
+        pairs = replace(texts, units=link_in_twos(texts))
+        right = np.stack([before.statistics, after.statistics])[..., RIGHT_COLUMN].reshape(2, 50, 2).sum(axis=2)
+        assert pairs.count_discordant(before, after) == int((right[0] != right[1]).sum()) < 50
+    logs = labelled_texts({"cat": 60, "dog": 40}, metric="log_loss")
+    assert logs.count_discordant(before, after) is None
+    assert PAIRS.count_discordant(BEFORE, AFTERS[0]) is None
+
+
+def link_in_twos(texts: EvaluationSet) -> PairUnits:
+    units = np.arange(len(texts)) // 2
+    return replace(texts.units, units=units, nodes=np.stack([units, units], axis=1))
+
+
+@pytest.mark.parametrize("metric", ["mrr", "accuracy_at_1"])
+def test_units_that_changed_are_counted_for_ranks(metric: str) -> None:
+    ranks = ranked_pairs(80, metric=metric)
+    first = np.where(np.arange(80) < 40, 1.0, 0.25)
+    other = np.where(np.arange(80) < 3, 0.5, np.where(np.arange(80) > 75, 0.2, first))
+    before, after = (ranks.measure_predictions(values) for values in (first, other))
+    assert ranks.count_discordant(before, after) == {"mrr": 7, "accuracy_at_1": 3}[metric]
+
+
+def test_where_hardly_a_text_changed_the_interval_of_a_share_has_a_width() -> None:
     texts = labelled_texts({"cat": 60, "dog": 40}, metric="accuracy")
     before, after = measure_share_right(texts, 0.3), measure_share_right(texts, 0.8)
-    assert count_discordant(before, after) == count_discordant(after, before) == 50
-    assert count_discordant(before, before) == 0
-    assert count_discordant(BEFORE, AFTERS[0]) is None
+    none = texts.difference(before, before)
+    z2 = 1.959964**2
+    assert (none.low, none.high) == pytest.approx((-z2 / (100 + z2), z2 / (100 + z2)), abs=1e-6)
+    usual, cautious = texts.difference(before, after), texts.difference(before, after, cautious=True)
+    tango = texts.share_change(before, after).interval()
+    assert usual.low > tango[0]
+    assert (cautious.low, cautious.high) == (min(usual.low, tango[0]), max(usual.high, tango[1]))
+    assert PAIRS.difference(BEFORE, AFTERS[0], cautious=True) == PAIRS.difference(BEFORE, AFTERS[0])

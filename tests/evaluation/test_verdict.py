@@ -9,6 +9,7 @@ import pytest
 
 from homeground.evaluation.verdict import Baseline, Figures, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
+from homeground.statistics.paired_shares import ShareChange
 from homeground.tasks.task import RareClass
 
 GROUPS = Figures("pearson", 0.771, 0.856, 1503, example="test pair", unit="group")
@@ -180,6 +181,27 @@ def test_undecided_at_the_margin_itself_wants_more_than_there_is():
 def test_general_ability_on_too_few_units_is_not_judged():
     verdict = general_verdict(interval(0.0, 0.01, units=12), 0.01, GROUPS, name="stsb.csv")
     assert (verdict.word, verdict.needed) == ("TOO FEW", 30)
+
+
+def test_few_changes_on_few_texts_do_not_show_that_nothing_was_lost():
+    low, high = ShareChange(0, 0, 40, 0).interval()
+    unchanged = replace(interval(low, high, units=40), standard_error=0.0)
+    verdict = general_verdict(
+        unchanged, 0.01, replace(ALONE, examples=40), name="reviews.csv", change=ShareChange(0, 0, 40, 0)
+    )
+    assert (verdict.word, verdict.needed) == ("UNDECIDED", 381)
+    assert "no test example changed, but 40 test examples are too few to exclude it" in verdict.sentence
+    assert verdict.sentence.endswith("about 381 test examples would decide.")
+    few = general_verdict(unchanged, 0.01, ALONE, name="reviews.csv", change=ShareChange(1, 0, 40, 1))
+    assert "only 1 test example changed" in few.sentence
+
+
+def test_a_share_that_lost_more_than_the_margin_has_no_size_that_would_keep_it():
+    lost = ShareChange(10, 20, 200, 30)
+    low, high = lost.interval()
+    verdict = general_verdict(interval(low, high, units=200), 0.01, ALONE, name="reviews.csv", change=lost)
+    assert verdict.word == "UNDECIDED"
+    assert verdict.needed == general_verdict(interval(low, high, units=200), 0.01, ALONE, name="reviews.csv").needed
 
 
 def test_an_undefined_difference_is_undecided():

@@ -83,8 +83,8 @@ def test_the_difference_is_that_of_all_against_half(curved: Run) -> None:
     assert curve["difference"]["value"] == pytest.approx(whole["after"]["score"] - half["after"]["score"], abs=1e-12)
     # One epoch over so few texts teaches little: the interval has room for nothing and for a gain worth having.
     assert curve["difference"]["low"] < 0 and curve["difference"]["high"] > SMALL_GAIN
-    assert curve["suggestion"] == "CANNOT BE TOLD"
-    assert curve["sentence"].startswith("Cannot be told: going from half of the training data to all of it changed")
+    assert curve["suggestion"] == "INCONCLUSIVE"
+    assert curve["sentence"].startswith("Inconclusive: going from half of the training data to all of it changed")
 
 
 def test_the_report_shows_the_curve_and_the_sentence(curved: Run) -> None:
@@ -104,14 +104,14 @@ def interval(low: float, high: float, **changes: Any) -> Interval:
     [
         (interval(0.01, 0.05), None, "RISING", "annotate more"),
         (interval(0.01, 0.05), 40, "RISING", "by +0.030 (95% interval +0.010 to +0.050"),
-        (interval(0.01, 0.05), 5, "CANNOT BE TOLD", "a larger test"),
+        (interval(0.01, 0.05), 5, "INCONCLUSIVE", "a larger test"),
         (interval(-0.004, 0.006), 40, "FLAT", "would not help much"),
         (interval(0.001, 0.006), 40, "FLAT", "would not help much"),
         (interval(-0.2, -0.1), 40, "FLAT", "would not help much"),
-        (interval(-0.02, 0.05), 40, "CANNOT BE TOLD", "room both for a gain"),
-        (interval(0.01, 0.05, units=29), 40, "CANNOT BE TOLD", "29 independent test units are too few"),
-        (interval(0.01, 0.05, effective_units=9.0), 40, "CANNOT BE TOLD", "too few"),
-        (interval(0.01, 0.05, value=math.nan), 40, "CANNOT BE TOLD", "could not be computed"),
+        (interval(-0.02, 0.05), 40, "INCONCLUSIVE", "room both for a gain"),
+        (interval(0.01, 0.05, units=29), 40, "INCONCLUSIVE", "29 independent test units are too few"),
+        (interval(0.01, 0.05, effective_units=9.0), 40, "INCONCLUSIVE", "too few"),
+        (interval(0.01, 0.05, value=math.nan), 40, "INCONCLUSIVE", "could not be computed"),
     ],
 )
 def test_the_suggestion_follows_from_the_interval(gain: Interval, discordant: int | None, word: str, says: str) -> None:
@@ -160,7 +160,7 @@ def test_a_share_that_diverges_is_left_out_and_the_run_goes_on(
     curve = run.scores["learning_curve"]
     assert [each["reason"] for each in curve["left_out"]] == ["failed: the loss is nan"] * 4
     assert [point["share"] for point in curve["points"]] == [100]
-    assert curve["suggestion"] == "CANNOT BE TOLD" and curve["difference"] is None
+    assert curve["suggestion"] == "INCONCLUSIVE" and curve["difference"] is None
 
 
 def test_a_curve_of_cross_fitted_data_is_refused_before_the_start(
@@ -179,7 +179,7 @@ def test_a_run_without_a_curve_says_so(finished: Run) -> None:
 
 def test_where_a_class_is_too_rare_nothing_is_suggested() -> None:
     suggestion = judge_gain(interval(0.01, 0.05), "Macro F1", None, RareClass("sport", units=2, needed=3))
-    assert suggestion.word == "CANNOT BE TOLD"
-    assert 'the class "sport" stands in 2 independent test units only, of the 3 that Macro F1 needs' in (
+    assert suggestion.word == "INCONCLUSIVE"
+    assert 'the class "sport" occurs in 2 independent test units only, of the 3 that Macro F1 needs' in (
         suggestion.sentence
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from homeground.results import data, parts
+from homeground.results.confidence import ReliabilityRecord
 from homeground.results.scores import Scores
 from homeground.results.writing import interval_fields
 from homeground.statistics import classification as formulas
@@ -192,7 +193,7 @@ def _scores(
         training=parts.TrainingRecord(epochs=4.0, steps=160, best_step=160, seconds=131.0, device="cpu", keep="best"),
         classes=sample.classes,
         per_class=parts.PerClassRecord(**{side: _per_class(sample, labels, sides[side], sums[side]) for side in SIDES}),
-        reliability=parts.ReliabilityRecord(**{side: formulas.reliability(sides[side], labels) for side in SIDES}),
+        reliability=ReliabilityRecord(**{side: formulas.reliability(sides[side], labels) for side in SIDES}),
         mcnemar=parts.McNemarRecord(
             **vars(formulas.mcnemar(*(formulas.correct(sides[side], labels) for side in SIDES)))
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -226,3 +228,19 @@ def test_over_a_single_unit_no_ends_are_given():
     assert own_intervals(statistics, [lambda sums: sums[..., 0] / sums[..., 1]], [0, 0, 0], seed=0, draws=200) == [
         (None, None)
     ]
+
+
+def test_an_interval_over_too_few_units_is_not_trusted_and_its_ends_are_not_written() -> None:
+    def interval_over(units: int, sizes: int = 1):
+        values = np.random.default_rng(0).normal(size=units + sizes - 1)
+        nodes = np.r_[np.zeros(sizes, int), np.arange(1, units)]
+        return paired_difference(columns(0 * values), columns(values), mean, nodes, seed=0, draws=200)
+
+    for units, sizes, trusted in ((29, 1, False), (30, 1, True), (60, 1000, False)):
+        interval = interval_over(units, sizes)
+        fields = interval_fields(interval)
+        assert interval.trusted is trusted
+        assert (fields["low"] is not None, fields["high"] is not None) == (trusted, trusted)
+        assert fields["value"] == interval.value
+    assert not replace(interval_over(30), undefined=5).trusted
+    assert not replace(interval_over(30), value=np.nan).trusted

@@ -40,7 +40,7 @@ class Sameness:
 
     info: TaskInfo = INFO
     labels: tuple[str, ...] = ()
-    metrics: ClassVar = {"accuracy": lambda sums: sums[..., 0] / sums[..., 1]}
+    metrics: ClassVar = {"accuracy": lambda sums: sums[..., 1] / sums[..., 0]}
 
     def read(self, table: Table) -> Examples:
         rows = [(row, text(table, row, "same")) for row in table.rows]
@@ -83,8 +83,8 @@ class Sameness:
 
     def measure(self, rows: PairRows, predictions: Floats) -> Measurement:
         right = (predictions > 0.5) == (rows.scores > 0.5)
-        statistics = np.stack([right, np.ones_like(right)], axis=1).astype(np.float64)
-        return Measurement(predictions, statistics, {"accuracy": float(right.mean())}, right)
+        statistics = np.stack([np.ones_like(right), right], axis=1).astype(np.float64)
+        return Measurement(predictions, statistics, {"accuracy": float(right.mean())})
 
     def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, Floats]:
         return {"always": np.ones(len(test.examples))}

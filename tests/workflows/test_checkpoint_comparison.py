@@ -128,7 +128,7 @@ def test_the_same_weights_cannot_be_told_apart_and_few_units_tell_nothing(
     names = [str(lively_bert), str(twin)]
     data = write_csv("texts.csv", ["text", "label"], topic_texts(80))
     result = homeground.compare_checkpoints(names, data, test=str(test), **SETTINGS)
-    assert [each["standing"] for each in result["checkpoints"]] == ["BEST", "NOT TOLD APART"]
+    assert [each["standing"] for each in result["checkpoints"]] == ["BEST", "NO CLEAR DIFFERENCE"]
     assert "cannot be told apart" in result["sentence"]
     assert abs(result["checkpoints"][1]["difference"]["value"]) < 1e-9
     few = write_csv("few.csv", ["text", "label"], topic_texts(25))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homeground.evaluation.evaluation_set import EvaluationSet, count_discordant
+from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.verdict import Baseline, Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
@@ -95,7 +95,7 @@ def judge(
         interval,
         _figures(test, before, afters, known.sides),
         baseline=baseline,
-        discordant=_mean_discordant(before, afters),
+        discordant=_mean_discordant(test, before, afters),
         overlap=known.overlap,
         overlap_before=known.overlap_before,
         unchanged=known.unchanged,
@@ -135,17 +135,18 @@ def judge_general(
     general: EvaluationSet, before: Measurement, after: Measurement, *, margin: float, seen: int
 ) -> GeneralComparison:
     """Return whether general ability stayed within the margin."""
-    interval = general.difference(before, after)
-    verdict = general_verdict(interval, margin, _figures(general, before, [after]), name=general.name)
+    interval = general.difference(before, after, cautious=True)
+    change = general.share_change(before, after)
+    verdict = general_verdict(interval, margin, _figures(general, before, [after]), name=general.name, change=change)
     if seen and verdict.word == "KEPT":
         sentence = f"UNDECIDED: {seen} examples of {general.name} were learned from, so keeping them shows nothing."
         verdict = GeneralVerdict("UNDECIDED", sentence, verdict.needed)
     return GeneralComparison(general, verdict, before, after, interval, margin, seen)
 
 
-def _mean_discordant(before: Measurement, afters: Sequence[Measurement]) -> int | None:
-    """Return how many examples only one model got right, over several trainings on average, rounded down."""
-    counts = [count for after in afters if (count := count_discordant(before, after)) is not None]
+def _mean_discordant(test: EvaluationSet, before: Measurement, afters: Sequence[Measurement]) -> int | None:
+    """Return how many units changed in a share, over several trainings on average, rounded down."""
+    counts = [count for after in afters if (count := test.count_discordant(before, after)) is not None]
     return sum(counts) // len(counts) if counts else None
 
 

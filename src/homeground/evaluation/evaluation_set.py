@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homeground.data.units import PairUnits
@@ -11,7 +11,9 @@ from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
 from homeground.statistics.bootstrap import Interval, own_interval, own_intervals, paired_difference
 from homeground.statistics.glossary import greater_is_better
+from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.over_seeds import OverSeeds, over_seeds
+from homeground.statistics.paired_shares import FEWEST_DISCORDANT, ShareChange, share_change
 from homeground.tasks.task import Floats, HasClasses, Measurable, Measurement, Metric, RareClass
 
 
@@ -56,10 +58,17 @@ class EvaluationSet:
         """Return what predictions for the examples score, whatever made them."""
         return self.task.measure(self.rows, predictions)
 
-    def difference(self, before: Measurement, after: Measurement, metric: str | None = None) -> Interval:
-        """Return the interval of a metric after minus before, the primary one if none is named; positive is better."""
+    def difference(
+        self, before: Measurement, after: Measurement, metric: str | None = None, *, cautious: bool = False
+    ) -> Interval:
+        """Return the interval of a metric after minus before, the primary one if none is named; positive is better.
+
+        Where fewer than ``FEWEST_DISCORDANT`` units changed, the interval of a share is at least Tango's score
+        interval: that of the resamples has hardly any width. With ``cautious`` it is so however many changed, which
+        excluding a loss or a gain needs.
+        """
         metric = metric or self.primary_metric
-        return paired_difference(
+        interval = paired_difference(
             before.statistics,
             after.statistics,
             self.task.metrics[metric],
@@ -69,6 +78,25 @@ class EvaluationSet:
             level=self.resampling.level,
             greater_is_better=greater_is_better(metric),
         )
+        change = self.share_change(before, after, metric)
+        if change is None or not (cautious or change.discordant < FEWEST_DISCORDANT):
+            return interval
+        low, high = change.interval(interval.level)
+        return replace(interval, low=min(interval.low, low), high=max(interval.high, high))
+
+    def share_change(self, before: Measurement, after: Measurement, metric: str | None = None) -> ShareChange | None:
+        """Return how much of a share was gained and lost, in units; None for a metric that is no share."""
+        metric = metric or self.primary_metric
+        if not words_of(metric).is_share:
+            return None
+        sizes = self.task.shares_of_classes(metric, before) if isinstance(self.task, HasClasses) else None
+        formula = self.task.metrics[metric]
+        return share_change(before.statistics, after.statistics, formula, self.units.nodes, sizes=sizes)
+
+    def count_discordant(self, before: Measurement, after: Measurement) -> int | None:
+        """Return how many units changed in a primary metric that is a share; None where it is none."""
+        change = self.share_change(before, after)
+        return None if change is None else change.discordant
 
     def mean_difference(self, before: Measurement, afters: Sequence[Measurement]) -> OverSeeds:
         """Return the mean difference of the primary metric over several trainings."""
@@ -106,10 +134,3 @@ class EvaluationSet:
         if not isinstance(self.task, HasClasses):
             return None
         return self.task.rare_class(metric or self.primary_metric, measurement, self.units.units)
-
-
-def count_discordant(before: Measurement, after: Measurement) -> int | None:
-    """Return how many examples only one of two models got right; None where right and wrong do not decide."""
-    if before.right is None or after.right is None:
-        return None
-    return int((before.right != after.right).sum())

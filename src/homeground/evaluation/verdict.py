@@ -12,19 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from homeground.data.units import MIN_UNITS
-from homeground.statistics.bootstrap import Interval
+from homeground.statistics.bootstrap import FEWEST_EFFECTIVE_UNITS, UNDEFINED_DRAWS, Interval
+from homeground.statistics.paired_shares import FEWEST_DISCORDANT, ShareChange
 from homeground.statistics.power import smallest_detectable, units_needed
 from homeground.tasks.task import RareClass
-
-FEWEST_EFFECTIVE_UNITS = 10
-"""Where a few units hold most of the examples, so many of equal size would say as much; below this, TOO FEW."""
-
-FEWEST_DISCORDANT = 6
-"""With 5 examples that only one model gets right, even 5 to 0 has p = 0.0625 under McNemar's exact test."""
-
-UNDEFINED_DRAWS = 0.01
-"""The share of draws without a metric above which the interval rests on too little."""
-
 
 DomainWord = Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"]
 GeneralWord = Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"]
@@ -166,12 +157,15 @@ def _objection(
     return ""
 
 
-def general_verdict(interval: Interval, margin: float, figures: Figures, *, name: str) -> GeneralVerdict:
+def general_verdict(
+    interval: Interval, margin: float, figures: Figures, *, name: str, change: ShareChange | None = None
+) -> GeneralVerdict:
     """Return whether general ability, measured on the data called ``name``, stayed within the margin (0 or more).
 
     A non-inferiority test, so "no difference found" is not enough for KEPT: the interval must exclude a loss of the
-    margin. For UNDECIDED ``needed`` is the size at which a model that lost nothing would be KEPT 4 times in 5 or, where
-    the test set has that size already, the size that tells the measured difference from the margin.
+    margin. For a share the interval must be a cautious one, see ``EvaluationSet.difference``, and ``change`` says how
+    many units changed. For UNDECIDED ``needed`` is the size at which a model that lost nothing would be KEPT 4 times in
+    5 or, where the test set has that size already, the size that tells the measured difference from the margin.
     """
     shortage, needed = _shortage(interval, figures)
     word: GeneralWord = "UNDECIDED"
@@ -182,10 +176,19 @@ def general_verdict(interval: Interval, margin: float, figures: Figures, *, name
     elif interval.high < -margin:
         word, reason = "FORGOT", f"the loss is more than the margin of {_plain(margin)}"
     else:
-        needed = _to_decide(interval, margin)
+        needed = _to_decide(interval, margin, change)
         size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, figures)}"
-        reason = f"a loss of {_plain(margin)} is neither shown nor excluded; {size} would decide"
+        reason = f"a loss of {_plain(margin)} is neither shown nor excluded{_few_changes(change, interval, figures)}"
+        reason += f"; {size} would decide"
     return GeneralVerdict(word, f"{word}: on {name}, {_figures(interval, figures)}; {reason}.", needed)
+
+
+def _few_changes(change: ShareChange | None, interval: Interval, figures: Figures) -> str:
+    """Return that hardly anything changed, and on how few units; empty where enough did, or the metric is no share."""
+    if change is None or change.discordant >= FEWEST_DISCORDANT:
+        return ""
+    changed = f"only {_count(change.discordant, figures.unit)}" if change.discordant else f"no {figures.unit}"
+    return f": {changed} changed, but {_count(interval.units, figures.unit)} are too few to exclude it"
 
 
 def _shortage(interval: Interval, figures: Figures) -> tuple[str, int | None]:
@@ -214,12 +217,15 @@ def _shortage(interval: Interval, figures: Figures) -> tuple[str, int | None]:
     return "", None
 
 
-def _to_decide(interval: Interval, margin: float) -> int | None:
+def _to_decide(interval: Interval, margin: float, change: ShareChange | None) -> int | None:
     known = {"standard_error": interval.standard_error, "units": interval.units, "level": interval.level}
     needed = units_needed(margin, **known)
     if needed is not None and needed <= interval.units:
         needed = units_needed(abs(interval.value + margin), **known)
-    return needed
+    if change is None or needed is None or interval.value <= -margin:
+        return needed
+    effective = change.units_to_exclude(margin, interval.level)
+    return None if effective is None else max(needed, math.ceil(effective * interval.units / change.units))
 
 
 def _figures(interval: Interval, figures: Figures) -> str:

@@ -22,8 +22,6 @@ import numpy as np
 from homeground.data.shares import Share
 from homeground.data.units import MIN_UNITS
 from homeground.errors import TrainingFailed
-from homeground.evaluation.evaluation_set import count_discordant
-from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS
 from homeground.experiment.cross_fitting import FROZEN, PREDICTIONS
 from homeground.experiment.head import frozen_predictions
 from homeground.experiment.plan import PlannedTraining
@@ -31,14 +29,17 @@ from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import open_baseline_model, train_one
 from homeground.results.parts import CurveGap, CurvePoint, CurveScore, LearningCurveRecord
 from homeground.results.run import Run
-from homeground.results.writing import finite, interval_record
-from homeground.statistics.bootstrap import Interval
+from homeground.results.writing import interval_fields, interval_record
+from homeground.statistics.bootstrap import FEWEST_EFFECTIVE_UNITS, Interval
 from homeground.statistics.glossary import metric as words_of
+from homeground.statistics.paired_shares import FEWEST_DISCORDANT
 from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement, RareClass
 from homeground.training.events import Notice, OnEvent
 
 RESULT = "result.json"
+
+INCONCLUSIVE = "INCONCLUSIVE"
 
 SMALL_GAIN = 0.01
 """Where doubling the data is shown to have gained less than this, more of the same would not help much."""
@@ -164,19 +165,20 @@ def _point(setup: Setup, outcome: ShareOutcome) -> CurvePoint:
 
 
 def _score(setup: Setup, predictions: Floats) -> CurveScore:
-    interval = setup.test.score_interval(setup.test.measure_predictions(predictions))
-    return CurveScore(score=finite(interval.value), low=finite(interval.low), high=finite(interval.high))
+    measured = setup.test.measure_predictions(predictions)
+    fields = interval_fields(setup.test.score_interval(measured), setup.test.rare_class(measured))
+    return CurveScore(score=fields["value"], low=fields["low"], high=fields["high"])
 
 
 def suggest(setup: Setup, half: Measurement | None, whole: Measurement) -> Suggestion:
     """Return whether to annotate more, from what all training examples gained over half of them on the test."""
     if half is None:
-        return Suggestion("CANNOT BE TOLD", "Cannot be told: there is no score for half of the data.", None)
+        return Suggestion(INCONCLUSIVE, "Inconclusive: there is no score for half of the data.", None)
     test, metric = setup.test, setup.test.primary_metric
     return judge_gain(
-        test.difference(half, whole),
+        test.difference(half, whole, cautious=True),
         words_of(metric).in_sentences,
-        count_discordant(half, whole),
+        test.count_discordant(half, whole),
         test.rare_class(whole),
     )
 
@@ -186,22 +188,16 @@ def judge_gain(
 ) -> Suggestion:
     """Return the suggestion for the interval of what doubling the data gained, positive being better.
 
-    Less than ``SMALL_GAIN`` must be excluded or shown, not merely not found: a wide interval says nothing.
-    ``discordant`` counts the examples that only one of the two models got right, for accuracy; ``too_rare`` is a class
-    that too few test units have for macro F1.
+    Less than ``SMALL_GAIN`` must be excluded or shown, not merely not found: a wide interval says nothing. For a share
+    the interval must be a cautious one, see ``EvaluationSet.difference``, and ``discordant`` counts the units that
+    changed; ``too_rare`` is a class that too few test units have for macro F1.
     """
+    if not interval.trusted or too_rare is not None:
+        return Suggestion(INCONCLUSIVE, f"Inconclusive: {_shortage(interval, metric, too_rare)}.", interval)
     changed = (
         f"going from half of the training data to all of it changed {metric} by {interval.value:+.3f} "
         f"(95% interval {interval.low:+.3f} to {interval.high:+.3f}, positive is better)"
     )
-    few = interval.units < MIN_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
-    if few or not math.isfinite(interval.value):
-        reason = f"{interval.units} independent test units are too few" if few else f"{metric} could not be computed"
-        return Suggestion("CANNOT BE TOLD", f"Cannot be told: {reason}.", interval)
-    if too_rare is not None:
-        reason = f'the class "{too_rare.label}" stands in {too_rare.units} independent test units only, of the '
-        reason += f"{too_rare.needed} that {metric} needs"
-        return Suggestion("CANNOT BE TOLD", f"Cannot be told: {reason}.", interval)
     if interval.high < SMALL_GAIN:
         sentence = f"Flat: {changed}, so more of the same data would not help much."
         return Suggestion("FLAT", sentence, interval)
@@ -209,7 +205,21 @@ def judge_gain(
         sentence = f"Still rising: {changed}, so annotate more; another doubling usually gains less than the last."
         return Suggestion("RISING", sentence, interval)
     sentence = (
-        f"Cannot be told: {changed}, which leaves room both for a gain and for none worth having; a larger test would "
+        f"Inconclusive: {changed}, which leaves room both for a gain and for none worth having; a larger test would "
         "say more."
     )
-    return Suggestion("CANNOT BE TOLD", sentence, interval)
+    return Suggestion(INCONCLUSIVE, sentence, interval)
+
+
+def _shortage(interval: Interval, metric: str, too_rare: RareClass | None) -> str:
+    """Return why an interval suggests nothing."""
+    if interval.units < MIN_UNITS:
+        return f"{interval.units} independent test units are too few; at least {MIN_UNITS} are needed"
+    if interval.effective_units < FEWEST_EFFECTIVE_UNITS:
+        return f"a few of the {interval.units} independent test units hold most of the examples, which are too few"
+    if too_rare is not None and math.isfinite(interval.value):
+        return (
+            f'the class "{too_rare.label}" occurs in {too_rare.units} independent test units only, of the '
+            f"{too_rare.needed} that {metric} needs"
+        )
+    return f"{metric} could not be computed"

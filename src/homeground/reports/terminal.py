@@ -30,7 +30,7 @@ CHAIN_COMPARISONS = {"task": "The task alone", "chain": "Both steps", "domain": 
 
 STANDINGS = {
     "BEST": "best",
-    "NOT TOLD APART": "not clearly different from the best",
+    "NO CLEAR DIFFERENCE": "not clearly different from the best",
     "WORSE": "worse than the best",
     "BETTER": "better than the best",
     "TOO FEW": "too few examples",

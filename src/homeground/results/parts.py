@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MetricValues = Mapping[str, float | None]
 """Metric name to value; a value that could not be computed is None."""
@@ -32,7 +32,11 @@ class IntervalRecord(Record):
     """A difference with its interval."""
 
     value: float | None = field("after minus before; the sign is such that positive is better for every metric", None)
-    low: float | None = field("low end; null where it could not be computed, or where a class is too rare", None)
+    low: float | None = field(
+        "low end; null over fewer than 30 independent units, where it could not be computed, or where a class is too "
+        "rare",
+        None,
+    )
     high: float | None = field("high end; null as for `low`", None)
     level: float = field("level of the interval", 0.95)
     standard_error: float | None = field("standard error of the difference", None)
@@ -214,69 +218,11 @@ class MergingRecord(Record):
     fold_weights: tuple[float, ...] | None = field("in a cross-fitted run each fold's weight; else null", None)
 
 
-class CalibrationPair(Record):
-    """A metric on the test without and with the temperature."""
-
-    uncalibrated: float | None = field("without the temperature", None)
-    calibrated: float | None = field("with it", None)
-
-
-class AnsweredCounts(Record):
-    """How many examples were answered, and how many of them rightly."""
-
-    answered: int = field("number of examples that were answered", 0)
-    right: int = field("number of these answers that are right", 0)
-
-
-class ShareRecord(Record):
-    """A share with its exact 95% interval (Clopper and Pearson) over examples."""
-
-    value: float | None = field("the share", None)
-    low: float | None = field("low end", None)
-    high: float | None = field("high end", None)
-
-
-class AbstainTest(AnsweredCounts):
-    """What abstaining did on the test."""
-
-    coverage: ShareRecord = field("share of examples answered, exact 95% interval (Clopper, Pearson)", ShareRecord())
-    precision: ShareRecord = field("share of answers that are right, with such an interval", ShareRecord())
-
-
-class AbstainRecord(Record):
-    """From which confidence the model answers (``--target-precision``)."""
-
-    target_precision: float = field("share of the answers that should be right")
-    threshold: float | None = field(
-        "the lowest confidence at which the model answers; null where no threshold is shown to reach the target", None
-    )
-    validation: AnsweredCounts | None = field("counts on validation at that threshold; null without a threshold", None)
-    needed: int | None = field(
-        "rough number of validation examples that would give one; null where there is one, or none would help", None
-    )
-    test: AbstainTest | None = field(
-        "counts on the test, cross-fitted by each fold's threshold; null where nothing could be answered", None
-    )
-
-
-class CalibrationRecord(Record):
-    """The temperature, and when the model abstains."""
-
-    temperature: float = field("what the logits are divided by; 1 where none was fitted", 1.0)
-    remark: str | None = field("why none was fitted, or that the best is outside the range; else null", None)
-    validation_examples: int = field("number of examples that it was fitted on", 0)
-    log_loss: CalibrationPair = field(
-        "log loss on the test, in a cross-fitted run at each fold's temperature", CalibrationPair()
-    )
-    ece: CalibrationPair = field("expected calibration error on the test", CalibrationPair())
-    abstain: AbstainRecord | None = field("when the model abstains; null without `--target-precision`", None)
-
-
 class CurveScore(Record):
     """A score with its own interval."""
 
     score: float | None = field("the deciding metric", None)
-    low: float | None = field("low end of its own 95% interval", None)
+    low: float | None = field("low end of its own 95% interval; null where that may not be trusted", None)
     high: float | None = field("high end of it", None)
 
 
@@ -299,13 +245,17 @@ class CurveGap(Record):
     reason: str = field("why it was left out")
 
 
+def _suggestion_of_0_2(word: str) -> str:
+    return "INCONCLUSIVE" if word == "CANNOT BE TOLD" else word
+
+
 class LearningCurveRecord(Record):
     """The scores of shares of the training data (``--learning-curve``)."""
 
     metric: str = field("the deciding metric", "")
     points: tuple[CurvePoint, ...] = field("from the smallest share to 100%, which is the run itself", ())
     left_out: tuple[CurveGap, ...] = field("shares without a result, and why", ())
-    suggestion: str = field("`RISING`, `FLAT` or `CANNOT BE TOLD` (inconclusive)", "")
+    suggestion: Annotated[str, BeforeValidator(_suggestion_of_0_2)] = field("`RISING`, `FLAT` or `INCONCLUSIVE`", "")
     sentence: str = field("the suggestion in a sentence, with its figures", "")
     difference: IntervalRecord | None = field("the score at 100% minus the score at 50%, or null", None)
 
@@ -367,21 +317,6 @@ class PerClassRecord(Record):
 
     before: tuple[ClassRecord, ...] = field("the checkpoint, one entry for each class in the order of `classes`", ())
     after: tuple[ClassRecord, ...] = field("the adapted model", ())
-
-
-class ReliabilityBin(Record):
-    """Examples of similar confidence."""
-
-    confidence: float | None = field("mean confidence", None)
-    accuracy: float | None = field("share of the predictions that are right", None)
-    count: int = field("number of examples", 0)
-
-
-class ReliabilityRecord(Record):
-    """Confidence against accuracy, before and after."""
-
-    before: tuple[ReliabilityBin, ...] = field("the checkpoint with the head that was fitted on it", ())
-    after: tuple[ReliabilityBin, ...] = field("the adapted model", ())
 
 
 class McNemarRecord(Record):

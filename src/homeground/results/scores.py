@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from homeground.results.confidence import CalibrationRecord, ReliabilityRecord
 from homeground.results.parts import (
     BaselineDifference,
     BlankRecord,
-    CalibrationRecord,
     ClassifierHeadRecord,
     ConfusionRecord,
     DecidingDifference,
@@ -26,7 +26,6 @@ from homeground.results.parts import (
     MetricValues,
     PerClassRecord,
     Record,
-    ReliabilityRecord,
     RowsSetAside,
     SearchRecord,
     SeedsRecord,
@@ -189,7 +188,7 @@ class MethodStanding(Record):
         "its score minus that of the best; null for the best, and where `standing` is `SEEN`", None
     )
     standing: str = field(
-        "`BEST`, `NOT TOLD APART` (no evidence of a difference from the best), `WORSE`, `BETTER` (baselines "
+        "`BEST`, `NO CLEAR DIFFERENCE` (no evidence of a difference from the best), `WORSE`, `BETTER` (baselines "
         "only), `TOO FEW`, or `SEEN`: it learned from some of the examples, so it is left out of the "
         "comparison and cannot be the best",
         "",

@@ -11,13 +11,16 @@ import numpy as np
 from homeground.evaluation.calibration import Abstaining, Calibration, TestedModel
 from homeground.evaluation.comparison import GeneralComparison, PairedComparison
 from homeground.evaluation.merging import Merged
-from homeground.results.parts import (
+from homeground.results.confidence import (
     AbstainRecord,
     AbstainTest,
     AnsweredCounts,
-    BaselineDifference,
     CalibrationPair,
     CalibrationRecord,
+    ShareRecord,
+)
+from homeground.results.parts import (
+    BaselineDifference,
     DecidingDifference,
     GeneralRecord,
     IntervalRecord,
@@ -26,7 +29,6 @@ from homeground.results.parts import (
     MergingRecord,
     SeedsRecord,
     SeedTraining,
-    ShareRecord,
 )
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.calibration import exact_interval
@@ -40,13 +42,13 @@ def finite(value: float | None) -> float | None:
 
 
 def interval_fields(interval: Interval, rare_class: RareClass | None = None) -> dict[str, Any]:
-    """Return the fields of an interval, without its ends where a class is too rare for them."""
+    """Return the fields of an interval, without its ends where it is not trusted or a class is too rare for them."""
     fields = {name: finite(value) for name, value in vars(interval).items()}
-    return fields if rare_class is None else {**fields, "low": None, "high": None}
+    return fields if rare_class is None and interval.trusted else {**fields, "low": None, "high": None}
 
 
 def interval_record(interval: Interval, rare_class: RareClass | None = None) -> IntervalRecord:
-    """Return an interval as scores.json has it, without its ends where a class is too rare for them."""
+    """Return an interval as scores.json has it; see ``interval_fields``."""
     return IntervalRecord(**interval_fields(interval, rare_class))
 
 

@@ -15,12 +15,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
+from homeground.data.units import MIN_UNITS
 from homeground.errors import DataError
 from homeground.randomness import generator
 from homeground.statistics.resampling import Layout, arrange, draw_weights
 
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats], Floats]
+
+FEWEST_EFFECTIVE_UNITS = 10
+"""Where a few units hold most of the examples, so many of equal size would say as much; no interval over fewer."""
+
+UNDEFINED_DRAWS = 0.01
+"""The share of draws without a metric above which an interval rests on too little."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,13 @@ class Interval:
     draws: int
     undefined: int
     degrees: float = float("inf")
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the ends may be shown and judged by; an interval over too few units is neither printed nor drawn."""
+        enough = self.units >= MIN_UNITS and self.effective_units >= FEWEST_EFFECTIVE_UNITS
+        defined = self.undefined <= UNDEFINED_DRAWS * self.draws
+        return enough and defined and bool(np.isfinite([self.low, self.value, self.high]).all())
 
 
 def paired_difference(
@@ -245,8 +259,8 @@ def influence(before: Floats | None, after: Floats, metric: Metric) -> Floats:
 
     The derivative of the metric by the weight of a cell: its statistics times the gradient of the metric by the sums.
     """
-    moved = np.einsum("sck,sk->sc", after, _gradient(metric, after))
-    return moved if before is None else moved - np.einsum("sck,sk->sc", before, _gradient(metric, before))
+    moved = np.einsum("sck,sk->sc", after, gradient(metric, after))
+    return moved if before is None else moved - np.einsum("sck,sk->sc", before, gradient(metric, before))
 
 
 def _crossing_factors(layout: Layout, influence: Floats, at_nodes: Floats) -> Floats:
@@ -266,7 +280,7 @@ def _crossing_factors(layout: Layout, influence: Floats, at_nodes: Floats) -> Fl
     return np.sqrt(np.divide(a, a + b, out=np.ones_like(a), where=a > 0))
 
 
-def _gradient(metric: Metric, statistics: Floats) -> Floats:
+def gradient(metric: Metric, statistics: Floats) -> Floats:
     """Return the gradient of the metric by its sums ``(sets, k)``, by central differences.
 
     The step is a thousandth of the root of the sum of squares, which is about the standard error of a sum: small

@@ -1,13 +1,24 @@
-"""The one table of metrics: name, label, meaning, direction, decimals, and name in the sentence of a verdict."""
+"""The one table of metrics: name, label, meaning, direction, decimals, range, and name in the sentence of a verdict."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+ANY_NUMBER, SHARE, CORRELATION = (-math.inf, math.inf), (0.0, 1.0), (-1.0, 1.0)
+"""Ranges of values."""
+
+FROM_ZERO, FROM_ONE = (0.0, math.inf), (1.0, math.inf)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """The words for one metric; ``greater_is_better`` is None for a metric that is not in the table."""
+    """The words for one metric; ``greater_is_better`` is None for a metric that is not in the table.
+
+    ``span`` is the range of its values; no interval leaves it. ``is_share`` tells that it is a mean over examples, or
+    over classes, of values from 0 to 1 that mostly are one of both: such a metric may not change at all on a whole
+    test set. ``never_decides`` is the reason why a verdict may not rest on it, empty where it may.
+    """
 
     name: str
     label: str
@@ -15,6 +26,9 @@ class Metric:
     greater_is_better: bool | None
     decimals: int = 3
     sentence_name: str = ""
+    span: tuple[float, float] = ANY_NUMBER
+    is_share: bool = False
+    never_decides: str = ""
 
     @property
     def in_sentences(self) -> str:
@@ -32,6 +46,12 @@ class Metric:
         return {True: "↑", False: "↓", None: ""}[self.greater_is_better]
 
 
+ECE_DESCRIBES = (
+    "a small test set raises it for the worse and the better model alike, so a model that is truly worse often looks "
+    "better; log_loss measures confidence and decides"
+)
+"""Why the calibration error decides nothing; benchmarks/calibration/shares.py measures it."""
+
 _TABLE = [
     Metric(
         "pearson",
@@ -39,12 +59,14 @@ _TABLE = [
         "The linear correlation between the predicted and the target similarities: 1 is perfect, 0 is no relation.",
         True,
         sentence_name="Pearson correlation",
+        span=CORRELATION,
     ),
     Metric(
         "spearman",
         "Spearman correlation",
         "How well the order of the pairs, from least to most similar, agrees with the target: 1 is the same order.",
         True,
+        span=CORRELATION,
     ),
     Metric(
         "mse",
@@ -52,23 +74,42 @@ _TABLE = [
         "The mean squared difference from the target similarity; large errors count most.",
         False,
         4,
+        span=FROM_ZERO,
     ),
-    Metric("mae", "Mean absolute error", "The mean absolute difference from the target similarity.", False),
+    Metric(
+        "mae", "Mean absolute error", "The mean absolute difference from the target similarity.", False, span=FROM_ZERO
+    ),
     Metric(
         "mape",
         "Mean absolute percentage error",
         "The mean absolute difference as a share of the target similarity; pairs with target 0 are left out.",
         False,
+        span=FROM_ZERO,
     ),
     Metric(
         "mrr",
         "Mean reciprocal rank",
         "The mean of 1 / rank of the right partner among all candidates: 1 if always first, 0.5 if always second.",
         True,
+        span=SHARE,
+        is_share=True,
     ),
-    Metric("accuracy_at_1", "Right partner first", "The share of texts whose right partner is ranked first.", True),
     Metric(
-        "accuracy", "Accuracy", "The share of texts with the right predicted class.", True, sentence_name="Accuracy"
+        "accuracy_at_1",
+        "Right partner first",
+        "The share of texts whose right partner is ranked first.",
+        True,
+        span=SHARE,
+        is_share=True,
+    ),
+    Metric(
+        "accuracy",
+        "Accuracy",
+        "The share of texts with the right predicted class.",
+        True,
+        sentence_name="Accuracy",
+        span=SHARE,
+        is_share=True,
     ),
     Metric(
         "macro_f1",
@@ -76,37 +117,54 @@ _TABLE = [
         "The mean F1 of the classes (F1 combines precision and recall): a rare class counts as much as a common one.",
         True,
         sentence_name="Macro F1",
+        span=SHARE,
+        is_share=True,
     ),
     Metric(
         "micro_f1",
         "Micro F1",
         "The F1 of all labels of all texts together; F1 combines precision and recall.",
         True,
+        span=SHARE,
+        is_share=True,
     ),
-    Metric("exact_match", "Exact match", "The share of texts with all right labels and no other predicted.", True),
+    Metric(
+        "exact_match",
+        "Exact match",
+        "The share of texts with all right labels and no other predicted.",
+        True,
+        span=SHARE,
+        is_share=True,
+    ),
     Metric(
         "hamming_accuracy",
         "Hamming accuracy",
         "The share of right yes-or-no answers, one for each text and label; always high where labels are rare.",
         True,
+        span=SHARE,
+        is_share=True,
     ),
     Metric(
         "log_loss",
         "Log loss",
         "The mean of −ln of the probability of the truth: 0 if the model is sure and right, large if sure and wrong.",
         False,
+        span=FROM_ZERO,
     ),
     Metric(
         "ece",
         "Calibration error",
         "The mean gap between confidence and the share of right answers; a small test set alone makes it larger.",
         False,
+        span=SHARE,
+        never_decides=ECE_DESCRIBES,
     ),
     Metric(
         "roc_auc",
         "Area under the ROC curve",
         "How often a text of a class gets a higher probability for it than a text of another class; 0.5 is chance.",
         True,
+        span=SHARE,
     ),
     Metric(
         "masked_loss",
@@ -115,6 +173,7 @@ _TABLE = [
         "that probability is 1%.",
         False,
         sentence_name="Loss of masked words",
+        span=FROM_ZERO,
     ),
     Metric(
         "perplexity",
@@ -124,6 +183,7 @@ _TABLE = [
         False,
         1,
         sentence_name="Perplexity of masked words",
+        span=FROM_ONE,
     ),
     Metric(
         "masked_accuracy",
@@ -131,6 +191,8 @@ _TABLE = [
         "The share of masked tokens that the model finds most likely.",
         True,
         sentence_name="Accuracy on masked words",
+        span=SHARE,
+        is_share=True,
     ),
     Metric(
         "tutorial_perplexity",
@@ -140,6 +202,7 @@ _TABLE = [
         False,
         1,
         sentence_name="Perplexity as tutorials mask",
+        span=FROM_ONE,
     ),
     Metric(
         "word_perplexity",
@@ -149,6 +212,7 @@ _TABLE = [
         False,
         1,
         sentence_name="Perplexity per word",
+        span=FROM_ONE,
     ),
     Metric(
         "character_perplexity",
@@ -158,6 +222,7 @@ _TABLE = [
         False,
         2,
         sentence_name="Perplexity per character",
+        span=FROM_ONE,
     ),
     Metric(
         "word_loss",
@@ -165,6 +230,7 @@ _TABLE = [
         "The −ln of the probability of a masked word, in nats, all its tokens together.",
         False,
         sentence_name="Loss of whole words",
+        span=FROM_ZERO,
     ),
     Metric("loss", "Loss", "The value that training minimizes.", False, 4),
 ]

@@ -103,14 +103,13 @@ class Measurement:
     """What a model scored on some examples.
 
     ``predictions`` is one number an example, or one row of numbers; ``statistics (examples, k)`` are the sufficient
-    statistics from whose (weighted) sums every metric follows; ``scores`` are the metrics over all examples; ``right
-    (examples,)`` tells which examples count as right where the share of these decides, else it is None.
+    statistics from whose (weighted) sums every metric follows, the first of which is the size of an example; ``scores``
+    are the metrics over all examples.
     """
 
     predictions: Floats
     statistics: Floats
     scores: dict[str, float]
-    right: NDArray[np.bool_] | None = None
 
 
 def defined_scores(metrics: Mapping[str, Metric], statistics: Floats) -> dict[str, float]:
@@ -276,6 +275,10 @@ class HasClasses(Protocol):
 
     def rare_class(self, metric: str, measurement: Measurement, units: Ints) -> RareClass | None:
         """Return the rarest class where a metric is a mean over classes and too few test units have that class."""
+        ...
+
+    def shares_of_classes(self, metric: str, measurement: Measurement) -> Floats | None:
+        """Return by how much each example can move a metric that is a mean over classes, ``(examples,)``, else None."""
         ...
 
 

@@ -38,13 +38,11 @@ from homeground.data.examples import Example
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
-from homeground.data.units import MIN_UNITS
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
-from homeground.evaluation.evaluation_set import EvaluationSet, Resampling, count_discordant
-from homeground.evaluation.verdict import FEWEST_DISCORDANT, FEWEST_EFFECTIVE_UNITS
+from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.experiment.head import Choice, probabilities, vectors_of
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
@@ -52,6 +50,7 @@ from homeground.results.writing import interval_record
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.glossary import metric as words_of
+from homeground.statistics.paired_shares import FEWEST_DISCORDANT
 from homeground.tasks import choose_task
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
 from homeground.training.events import Notice, OnEvent, ignore
@@ -354,10 +353,10 @@ def _standing_fields(
     if seen:
         standing = "SEEN"
     elif measurement is best:
-        standing = "TOO FEW" if rare_class or _too_few(interval) else "BEST"
+        standing = "BEST" if interval.trusted and not rare_class else "TOO FEW"
     else:
         difference = examples.difference(best, measurement)
-        standing = "TOO FEW" if rare_class else _word(difference, count_discordant(best, measurement))
+        standing = "TOO FEW" if rare_class else _word(difference, examples.count_discordant(best, measurement))
     return {
         "scores": measurement.scores,
         "interval": interval_record(interval, rare_class),
@@ -367,15 +366,11 @@ def _standing_fields(
 
 
 def _word(against: Interval, discordant: int | None) -> str:
-    if _too_few(against):
+    if not against.trusted:
         return "TOO FEW"
     if discordant is not None and discordant < FEWEST_DISCORDANT:
-        return "NOT TOLD APART"
-    return "WORSE" if against.high < 0 else "BETTER" if against.low > 0 else "NOT TOLD APART"
-
-
-def _too_few(interval: Interval) -> bool:
-    return interval.units < MIN_UNITS or interval.effective_units < FEWEST_EFFECTIVE_UNITS
+        return "NO CLEAR DIFFERENCE"
+    return "WORSE" if against.high < 0 else "BETTER" if against.low > 0 else "NO CLEAR DIFFERENCE"
 
 
 def _sentence(

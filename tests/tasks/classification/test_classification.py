@@ -92,12 +92,13 @@ def test_pairs_are_one_sequence_with_types(bert: Path) -> None:
     assert batch["token_type_ids"].tolist() == [[0, 0, 0, 1, 1, 1]]
 
 
-def test_examples_are_right_or_wrong_where_accuracy_decides_and_only_there() -> None:
-    rows, probabilities = LabelledRows(NOTHING, np.array([0, 1, 1]), 0), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
-    right = label_task("abab").measure(rows, probabilities).right
-    assert right is not None
-    assert right.tolist() == [True, False, True]
-    assert label_task("abab", metric="macro_f1").measure(rows, probabilities).right is None
+def test_a_text_of_a_rare_class_can_move_macro_f1_more_than_others() -> None:
+    rows, probabilities = LabelledRows(NOTHING, np.array([0, 0, 0, 1]), 0), np.tile([0.9, 0.1], (4, 1))
+    task = label_task("abab", metric="macro_f1")
+    shares = task.shares_of_classes("macro_f1", task.measure(rows, probabilities))
+    assert shares is not None
+    assert shares.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1])
+    assert task.shares_of_classes("accuracy", task.measure(rows, probabilities)) is None
 
 
 def test_the_line_of_an_example_holds_its_texts_its_label_and_both_answers() -> None:

@@ -8,7 +8,8 @@ from typing import Any, cast
 from homeground.reports.bars import bar
 from homeground.reports.charts import reliability_chart
 from homeground.reports.task_pages import task_page
-from homeground.results.parts import AbstainRecord, CalibrationRecord, ClassRecord, ReliabilityBin
+from homeground.results.confidence import AbstainRecord, CalibrationRecord, ReliabilityBin
+from homeground.results.parts import ClassRecord
 from homeground.results.record import RunRecord
 from homeground.wording import count, is_number, number, p_value, percent, shorten
 

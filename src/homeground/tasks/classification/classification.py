@@ -140,8 +140,7 @@ class Classification:
         scores = defined_scores(self.metrics, statistics)
         area = formulas.roc_auc(probabilities, rows.labels)
         scores |= {} if area is None else {"roc_auc": area}
-        right = statistics[:, formulas.RIGHT_COLUMN] > 0 if self.info.primary_metric == "accuracy" else None
-        return Measurement(predictions, statistics, scores, right)
+        return Measurement(predictions, statistics, scores)
 
     def rare_class(self, metric: str, measurement: Measurement, units: NDArray[np.int64]) -> RareClass | None:
         """Return the rarest class of the examples where macro F1 is the metric and too few units have that class."""
@@ -150,6 +149,15 @@ class Classification:
             return None
         first = formulas.FIRST_CLASS_COLUMN + len(classes)
         return too_rare(classes, measurement.statistics[:, first : first + len(classes)], units)
+
+    def shares_of_classes(self, metric: str, measurement: Measurement) -> NDArray[np.float64] | None:
+        """Return by how much each example can move macro F1: the rarer its class, the more; None for other metrics."""
+        if metric != "macro_f1":
+            return None
+        count = len(self.labels) + len(self.unseen)
+        first = formulas.FIRST_CLASS_COLUMN + count
+        true = measurement.statistics[:, first : first + count]
+        return (true / np.maximum(true.sum(axis=0), 1)).sum(axis=1)
 
     def example_line(self, example: Example, before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[str, Any]:
         """Return the texts and labels of one example, and what was predicted before and after."""

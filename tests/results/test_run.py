@@ -26,12 +26,27 @@ def test_a_run_begins_and_is_found_again(tmp_path: Path) -> None:
 
 
 def test_another_identity_is_refused_with_the_difference(tmp_path: Path) -> None:
-    with open_run(tmp_path / "run", IDENTITY):
-        pass
+    with open_run(tmp_path / "run", IDENTITY) as run:
+        (run.folder / "checkpoints").mkdir()
+        write_json(run.folder / "checkpoints" / "state.json", {})
     with (
         pytest.raises(RunConflict, match=r"recipe\.seed: 0, now 1.*--fresh"),
         open_run(tmp_path / "run", {**IDENTITY, "recipe": {"seed": 1}}),
     ):
+        pass
+
+
+def test_a_run_that_failed_before_its_first_snapshot_is_no_obstacle(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", IDENTITY) as run:
+        for name in ("recipe.toml", "data.json", "splits.jsonl", "metrics.jsonl", "tensorboard/events.out"):
+            (run.folder / name).parent.mkdir(exist_ok=True)
+            (run.folder / name).write_text("{}")
+    corrected = {**IDENTITY, "recipe": {"seed": 1}}
+    with open_run(tmp_path / "run", corrected) as run:
+        assert [path.name for path in run.folder.iterdir()] == ["run.json"]
+        assert run.record["identity"] == corrected
+        run.write_record(state="finished")
+    with pytest.raises(RunConflict, match="holds a run with other settings"), open_run(tmp_path / "run", IDENTITY):
         pass
 
 

@@ -36,6 +36,9 @@ from homeground.storage import aside, locked, now, read_json, write_json, writte
 
 RUN_VERSION = 1
 
+WRITTEN_AT_START = ("run.json", "recipe.toml", "data.json", "splits.jsonl", "metrics.jsonl")
+"""The files of a run that holds no work yet; one that failed so early is no obstacle to another."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -90,7 +93,8 @@ class Run:
 def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Generator[Run]:
     """Lock a run folder, begin the run or find it half done or finished, and hold it until the end.
 
-    ``identity`` says what makes two runs the same: recipe, data and checkpoint. ``fresh`` moves an earlier run aside.
+    ``identity`` says what makes two runs the same: recipe, data and checkpoint. ``fresh`` moves an earlier run aside;
+    one of another identity that failed before its first snapshot is removed.
 
     Raises:
         RunLocked: another process holds the folder.
@@ -109,7 +113,10 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
             raise RunConflict(
                 f"{folder} is not empty and holds no run; name another folder with --out, or move it aside with --fresh"
             )
-        if differences := _differences(run.record.get("identity", identity), identity):
+        differences = _differences(run.record.get("identity", identity), identity)
+        if differences and not run.finished and not _holds_work(folder):
+            shutil.rmtree(folder)
+        elif differences:
             raise RunConflict(
                 f"{folder} holds a run with other settings ({'; '.join(differences)}); "
                 "name another folder with --out, or move the old run aside with --fresh"
@@ -126,6 +133,12 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
                 identity=identity,
             )
         yield run
+
+
+def _holds_work(folder: Path) -> bool:
+    """Return whether a run folder holds more than what is written before the first snapshot, such as a result."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return any(path.name not in WRITTEN_AT_START and "tensorboard" not in path.parts for path in files)
 
 
 def _differences(old: Any, new: Any, place: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +16,9 @@ LARGEST_WITH_THOUSANDTHS = 100
 
 MISSING = "–"
 """The sign for a number that is missing or not defined."""
+
+
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Ends(Protocol):
@@ -167,6 +171,18 @@ def shorten(text: Any, length: int) -> str:
     """
     whole = " ".join(str(text).split())
     return whole if len(whole) <= length else whole[: length - 1] + "…"
+
+
+def printable(text: str) -> str:
+    r"""Return a text that is harmless to a terminal and on one line: what would steer either is written out.
+
+    These are the control characters, line ends and tabs included, the marks that turn the direction of writing, and
+    halves of surrogate pairs, which cannot be encoded.
+
+    >>> print(printable("a\x1b[31m\n\u202eb, 数据　科学"))
+    a\u001b[31m\n\u202eb, 数据　科学
+    """
+    return _STEERING.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def as_markdown(text: Any) -> str:

@@ -249,6 +249,19 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not Path("runs").exists()
 
 
+def test_names_in_a_file_do_not_steer_the_terminal(
+    tmp_path: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"a{n},b{n},{n % 5 / 4}\n" for n in range(20))
+    (tmp_path / "a.csv").write_text(f'"x\x1b[2J","y\n\u202e",similarity\n{rows}')
+    names = ["--text-1", "x\x1b[2J", "--text-2", "y\n\u202e"]
+    for more in (["--dry-run"], ["--group", "\x9bz"]):
+        run(["adapt", str(tmp_path / "a.csv"), "--checkpoint", str(encoder), *names, *more])
+    shown = capsys.readouterr().err
+    assert r'"x\u001b[2J" and "y\n\u202e"' in shown and r'no column "\u009bz"' in shown
+    assert not set("\x1b\x9b\u202e") & set(shown)
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["adapt", "gone.csv", "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err

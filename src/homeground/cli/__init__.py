@@ -15,6 +15,7 @@ import click
 
 from homeground.cli.hints import unknown_command, usage_message
 from homeground.errors import HomegroundError, UsageError
+from homeground.wording import printable
 
 COMMANDS = {
     "adapt": "adapt a checkpoint to your data and report whether it helped",
@@ -117,5 +118,5 @@ def run(arguments: list[str]) -> int:
 def _fail(message: str, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
-    print(f"homeground: {message}", file=sys.stderr)
+    print(f"homeground: {printable(message)}", file=sys.stderr)
     return code

@@ -14,6 +14,7 @@ from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
 from homeground.reports.terminal import checkpoint_lines, score_lines, skipped_lines
 from homeground.results.scores import CheckpointComparison, Comparison
+from homeground.wording import printable
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
 from homeground.workflows.compare import compare as compare_on
 
@@ -51,7 +52,7 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
         click.echo(json.dumps(result, ensure_ascii=False))
     else:
         if not quiet:
-            click.echo(f"{data}: {result['understood']}", err=True)
+            click.echo(printable(f"{data}: {result['understood']}"), err=True)
         click.echo("\n".join([*score_lines(Comparison.model_validate(result)), "", result["sentence"]]))
         for which, name in (("first", first), ("second", second)):
             if number := result["seen_in_training"][which]:

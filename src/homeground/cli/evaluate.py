@@ -10,7 +10,7 @@ import click
 from homeground.cli.options import GroupedCommand, common, reading_options, typed_settings
 from homeground.cli.standard_input import data_file
 from homeground.reports.terminal import skipped_lines
-from homeground.wording import aligned
+from homeground.wording import aligned, printable
 from homeground.workflows.compare import evaluate as evaluate_on
 
 
@@ -28,7 +28,7 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
         click.echo(json.dumps(result, ensure_ascii=False))
         return
     if not quiet:
-        click.echo(f"{data}: {result['understood']}", err=True)
+        click.echo(printable(f"{data}: {result['understood']}"), err=True)
     interval = result["interval"]
     rows = [["", "score", "95% interval"]]
     for name, value in result["scores"].items():

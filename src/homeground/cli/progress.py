@@ -8,7 +8,7 @@ import time
 from homeground.cli.counting import PLAIN_SECONDS
 from homeground.training import events
 from homeground.training.events import Event, Notice
-from homeground.wording import duration
+from homeground.wording import duration, printable
 
 BAR_WIDTH = 24
 """Characters of the bar in a terminal."""
@@ -74,4 +74,4 @@ class Progress:
             return
         clear = "\r\x1b[K" if self._bar_shown else ""
         self._bar_shown = False
-        print(f"{clear}{text}", file=sys.stderr, flush=True)
+        print(f"{clear}{printable(text)}", file=sys.stderr, flush=True)

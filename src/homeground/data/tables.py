@@ -28,6 +28,7 @@ from homeground.data.formats import (
 )
 from homeground.data.opening import open_text, require_encoding, require_file
 from homeground.errors import DataError, UsageError, nearest
+from homeground.wording import printable
 
 READERS: dict[str, Parser] = {
     "csv": parse_delimited,
@@ -221,7 +222,7 @@ def shown(value: object) -> str:
     else:
         written = json.dumps(value, ensure_ascii=False, default=repr)
         written = written if len(written) <= 60 else written[:60] + "…"
-    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in written)
+    return printable(written)
 
 
 def _value(table: Origin, row: Row, column: str) -> object:

@@ -272,13 +272,14 @@ def test_repeats_and_contradictions_are_counted_and_named(write_csv: WriteCsv) -
         ["left2", "right2", 0.8],  # row 43, another yet
     ]
     record = corpus_of(write_csv("pairs.csv", PAIR_HEADER, pairs)).record
-    assert record["duplicates"] == {"exact": 3, "conflicting_scores": 2, "rows": [41, 42, 43]}
+    assert record["duplicates"] == {"exact": 3, "conflicting_scores": 2, "rows": [41, 42, 43], "names": []}
 
 
 def test_what_is_set_aside_is_counted_by_file_and_reason(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", PAIR_HEADER, [*distinct(300), ["", "b", 0.1], ["a", " ", 0.1]])
     record = corpus_of(path).record
-    assert record["set_aside"] == [{"file": str(path), "reason": "empty text", "count": 2, "rows": [301, 302]}]
+    rows = {"count": 2, "rows": [301, 302], "names": []}
+    assert record["set_aside"] == [{"file": str(path), "reason": "empty text", **rows}]
     assert (record["counts"]["read"], record["counts"]["used"]) == (302, 300)
 
 
@@ -350,3 +351,26 @@ def test_a_set_keeps_its_name_under_another_loss(write_csv: WriteCsv) -> None:
     assert angles.test.examples[0].score != cosines.test.examples[0].score
     assert angles.record["test_hash"] == cosines.record["test_hash"]
     assert corpus_of(path, score_range="0,6").record["test_hash"] == angles.record["test_hash"]
+
+
+def test_rows_of_a_folder_are_named_by_their_files(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", *map(str, range(12))):
+        text = {"a": "", "c": "the text of b", "b": "the text of b"}.get(name, f"text number {name}")
+        (tmp_path / f"{name}.txt").write_text(text)
+    (tmp_path / "d.csv").write_text("text\n")
+    corpus = corpus_of(tmp_path, cross_fit=0)
+    assert corpus.record["set_aside"][0]["names"] == ["a.txt"]
+    assert corpus.record["duplicates"]["names"] == ["c.txt"]
+    assert '1 file is no text and not read: "d.csv"' in corpus.record["notes"][0]
+    lines = splits_lines(corpus)
+    assert {line["name"] for line in lines} == {path.name for path in tmp_path.glob("*.txt")} - {"a.txt"}
+    assert all(sorted(tmp_path.glob("*.txt"))[line["row"] - 1].name == line["name"] for line in lines)
+
+
+def test_a_file_to_leave_out_that_has_nothing_in_common_says_so(tmp_path: Path, write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", PAIR_HEADER, distinct(60))
+    (tmp_path / "others.csv").write_text("text\nsomething else\n")
+    record = corpus_of(path, leave_out=str(tmp_path / "others.csv")).record
+    assert record["notes"] == ["others.csv: no text of it is in the data, so nothing is left out"]
+    (tmp_path / "others.csv").write_text("text\nLeft7!\n")
+    assert corpus_of(path, leave_out=str(tmp_path / "others.csv")).record["notes"] == []

@@ -65,6 +65,7 @@ def test_a_split_that_lacks_what_the_data_has_is_refused_by_its_name(
         ("x", ["17", "18", "", "19.5"], True),
         ("x", ["3f2a-11", "9c0b-20"], True),
         ("x", ["data scientist", "nurse"], False),
+        ("x", ["味道一般1", "价格偏高2"], False),
         ("x", ["5 stars of 5", "2 of 5"], False),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -85,3 +86,37 @@ def test_a_text_file_may_be_read_as_another_format(tmp_path: Path) -> None:
     path.write_text('{"text": "a"}\n')
     assert open_rows(path, format="jsonl").format == "jsonl"
     assert open_rows(path).format == "txt"
+
+
+def test_every_text_file_of_a_folder_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    for name in ("B.TXT", "a.txt", "c.md", "sub/deep/d.Text", "empty.txt", ".git/x.txt", "table.csv", "sub/photo.png"):
+        (tmp_path / name).write_text("" if name == "empty.txt" else f"<html> {name}")
+    (tmp_path / "e.TXT.GZ").write_bytes(gzip.compress(b"packed"))
+    table = open_rows(tmp_path)
+    assert table.names == ("B.TXT", "a.txt", "c.md", "e.TXT.GZ", "empty.txt", "sub/deep/d.Text")
+    texts = ["<html> B.TXT", "<html> a.txt", "<html> c.md", "packed", "", "<html> sub/deep/d.Text"]
+    assert [row.values["text"] for row in table.rows] == texts
+    assert table.notes == (f'{tmp_path}: 2 files are no text and not read: "sub/photo.png", "table.csv"',)
+
+
+def test_a_folder_without_texts_names_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("text\na\n")
+    with pytest.raises(
+        DataError, match=r'a folder without text files \(.txt, .*\); it holds "data.csv"; give a folder'
+    ):
+        open_rows(tmp_path)
+
+
+def test_a_file_of_a_folder_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").write_bytes(b"%PDF-1.7\n")
+    with pytest.raises(DataError, match=r"b.txt: is a PDF"):
+        open_rows(tmp_path)
+
+
+def test_packed_lines_are_read_as_lines_with_the_numbers_of_an_editor(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"one\n\nthree, and more\r\n"))
+    table = open_rows(tmp_path / "a.txt.gz")
+    assert [(row.number, row.values) for row in table.rows] == [(1, {"text": "one"}), (3, {"text": "three, and more"})]

@@ -241,14 +241,16 @@ def test_the_format_follows_from_the_name_unless_it_is_given(write: Any):
         ("a.json", '[{"a": "1"}]', "json"),
         ("a.jsonl", '{"a": "1"}', "jsonl"),
         ("a.ndjson", '{"a": "1"}', "jsonl"),
+        ("a.txt", "1\n", "txt"),
+        ("A.TXT", "1\n", "txt"),
     ]:
         assert read_table(write(name, data)).format == format
         table = read_table(write(name + ".gz", gzip.compress(data.encode())))
         assert (table.format, contents(table)) == (format, [("1",)])
     assert set(readers.SUFFIXES.values()) == set(readers.READERS)
-    path = write("a.txt", "a\n1\n")
+    path = write("a.dat", "a\n1\n")
     assert read_table(path, format="csv").format == "csv"
-    assert '".txt" is of no format read here; name the format with --format' in refusal(path)
+    assert '".dat" is of no format read here; name the format with --format' in refusal(path)
     assert "no suffix; name the format with --format" in refusal(write("plain", "a\n1\n"))
 
 

@@ -46,7 +46,7 @@ VALUES_READ = 1000
 """Values from which it is determined whether a column holds ids."""
 
 LEAST_SHARE_OF_IDS = 0.9
-"""Share of the values that are one word with a digit, from which a column holds ids."""
+"""Share of the values that are one word in ASCII with a digit, from which a column holds ids."""
 
 
 def find_columns(
@@ -103,7 +103,7 @@ def holds_ids(table: Table, column: str) -> bool:
         return True
     values = [str(row.values[column]).strip() for row in islice(table.rows, VALUES_READ)]
     filled = [value for value in values if value]
-    ids = sum(any(map(str.isdigit, value)) and len(value.split()) == 1 for value in filled)
+    ids = sum(value.isascii() and any(map(str.isdigit, value)) and len(value.split()) == 1 for value in filled)
     return bool(filled) and ids >= LEAST_SHARE_OF_IDS * len(filled)
 
 

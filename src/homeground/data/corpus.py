@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -41,7 +41,7 @@ class Corpus:
 
     ``folds (examples,)`` of ``test`` are set where small data is cross-fitted: then ``test`` is all examples, each to
     be measured by a model that learned from the other folds, and ``train`` and ``validation`` are for the model that is
-    kept. ``hashes`` are the fingerprints of the files by what they are for.
+    kept. ``hashes`` are the fingerprints of the files by what they are for, ``names`` those of the files of a folder.
     """
 
     train: Part
@@ -50,6 +50,7 @@ class Corpus:
     folds: NDArray[np.int64] | None
     summary: CorpusSummary
     hashes: dict[str, str]
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def record(self) -> dict[str, Any]:
@@ -86,10 +87,12 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
             require_columns(tables[split], columns or {}, data=table)
     hashes = {split: file.sha256 for split, file in tables.items()}
     examples = {split: read(file) for split, file in tables.items()}
+    notes = [note for file in tables.values() for note in file.notes]
     if recipe.split.leave_out is not None:
         left_out = read_left_out(recipe.split.leave_out)
         hashes["leave_out"] = left_out.sha256
         examples = {name: each if name == "test" else left_out.remove_from(each) for name, each in examples.items()}
+        notes += left_out.notes(examples.values())
     _refuse_few(table, examples["train"])
     data = Part.of(examples["train"].examples)
     names, folds = _names_and_folds(data, recipe)
@@ -109,8 +112,9 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
         units={name: part.units.independent for name, part in parts.items()},
         version=recipe.split.split_version,
     )
-    summary = summarize(tables, examples, parts, split)
-    return Corpus(parts["train"], parts["validation"], parts["test"], folds, summary, hashes)
+    summary = summarize(tables, examples, parts, split, notes)
+    file_names = {split: file.names for split, file in tables.items()}
+    return Corpus(parts["train"], parts["validation"], parts["test"], folds, summary, hashes, file_names)
 
 
 def read_file(path: str, recipe: Recipe) -> Table:
@@ -196,6 +200,8 @@ def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
     for split, part in (("train", corpus.train), ("validation", corpus.validation), ("test", corpus.test)):
         for place, (example, unit) in enumerate(zip(part.examples, numbers[split], strict=True)):
             line = {"row": example.row, "hash": f"{example.digest:016x}", "unit": unit, "split": split}
+            if names := corpus.names.get(split if split in files else "train"):
+                line["name"] = names[example.row - 1]
             if len(files) > 1:
                 line["file"] = files.get(split, files["train"])
             if split == "test" and corpus.folds is not None:

@@ -12,13 +12,16 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO, cast
 
 from homeground.errors import DataError
 
 IGNORED_COLUMN = "_"
 """The name of a column that is not read."""
+
+TEXT_COLUMN = "text"
+"""The name of the one column of plain text."""
 
 MAX_FIELD_CHARACTERS = 1 << 26
 """Characters one CSV field may have; it bounds what an unclosed quote can swallow before it is reported."""
@@ -48,12 +51,14 @@ class FieldLayout:
 class Parsed:
     """The columns of a file and its rows in order, parsed as they are taken, each with exactly these columns.
 
-    ``extra_fields`` counts the rows taken so far that had more fields than named columns.
+    Where lines are numbered, None stands for one that is no row. ``extra_fields`` counts the rows taken so far that had
+    more fields than named columns; ``notes`` say what is odd about those taken so far, a sentence each.
     """
 
     columns: tuple[str, ...]
-    values: Iterator[dict[str, object]]
+    values: Iterator[dict[str, object] | None]
     extra_fields: int = 0
+    notes: list[str] = field(default_factory=list[str])
 
 
 Parser = Callable[[str, TextIO, FieldLayout], Parsed]
@@ -168,6 +173,12 @@ def _refuse_twins(path: str, columns: list[tuple[int, str]]) -> None:
             called = f'are named "{name}"' if name else "have no name"
             raise DataError.at(path, f"columns {places[name] + 1} and {place + 1} {called}; rename one of them")
         places[name] = place
+
+
+def parse_lines(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
+    """Return the lines of plain text, a text a line, numbered as an editor numbers them; blank lines are no rows."""
+    lines = (line.rstrip("\r\n") for line in stream)
+    return Parsed((TEXT_COLUMN,), ({TEXT_COLUMN: line} if line.strip() else None for line in lines))
 
 
 def parse_json(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:

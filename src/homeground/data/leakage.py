@@ -104,13 +104,14 @@ class LeftOutTexts:
     """The texts of a file that must not be learned from.
 
     ``whole`` are their hashes; ``inside`` maps the first ``MIN_WORDS_INSIDE`` words of a text to the words of all texts
-    that begin with them.
+    that begin with them; ``oddities`` say what is odd about the file.
     """
 
     name: str
     sha256: str
     whole: frozenset[int]
     inside: Mapping[Words, frozenset[Words]]
+    oddities: tuple[str, ...] = ()
 
     def match(self, text: str, text_digest: int) -> bool:
         """Tell whether a text with this hash is one of them, or has the words of one inside."""
@@ -134,7 +135,18 @@ class LeftOutTexts:
             return examples
         removed = set(rows)
         kept = [example for example in examples.examples if example.row not in removed]
-        return Examples(kept, {**examples.set_aside, f"a text of {self.name}": rows})
+        return Examples(kept, {**examples.set_aside, self.reason: rows})
+
+    @property
+    def reason(self) -> str:
+        """Why the rows that have one of the texts are skipped."""
+        return f"a text of {self.name}"
+
+    def notes(self, examples: Iterable[Examples]) -> list[str]:
+        """Return what is odd about the file, a sentence each, once its texts are removed from these examples."""
+        if any(self.reason in each.set_aside for each in examples):
+            return [*self.oddities]
+        return [*self.oddities, f"{self.name}: no text of it is in the data, so nothing is left out"]
 
 
 def read_left_out(path: str) -> LeftOutTexts:
@@ -154,7 +166,7 @@ def read_left_out(path: str) -> LeftOutTexts:
                 if len(words) >= MIN_WORDS_INSIDE:
                     inside[words[:MIN_WORDS_INSIDE]].add(words)
     by_beginning = {beginning: frozenset(texts) for beginning, texts in inside.items()}
-    return LeftOutTexts(Path(path).name, table.sha256, frozenset(whole), by_beginning)
+    return LeftOutTexts(Path(path).name, table.sha256, frozenset(whole), by_beginning, table.notes)
 
 
 def split_words(text: str) -> Words:

@@ -8,12 +8,14 @@ and the parser of the second pass reads valid text only. Nothing is decoded with
 from __future__ import annotations
 
 import codecs
+import contextlib
 import difflib
 import gzip
 import hashlib
 import io
 import itertools
 import os
+import re
 import stat
 import zlib
 from collections.abc import Generator
@@ -22,7 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from homeground.data.evidence.containers import HEAD_BYTES, is_binary, refuse_container, refuse_markup
+from homeground.data.evidence.encodings import likely_encodings, mojibake, read_as
 from homeground.errors import DataError, UsageError, nearest
+from homeground.wording import printable
 
 BYTES_AT_ONCE = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
@@ -32,6 +37,8 @@ MAX_UNPACKING_RATIO = 200
 """How many times its stored size a compressed file may unpack to; text of any language stays below 20."""
 RATIO_FREE_BYTES = 64 << 20
 """Unpacked size up to which the ratio does not matter, so that a small and very regular file is read."""
+LEAST_SHARE_OF_NULS = 0.1
+"""Share of NULs, all in even or all in odd places, from which bytes are UTF-16."""
 BYTE_ORDER_MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -42,6 +49,8 @@ class OpenText:
     text: TextIO
     sha256: str
     size: int
+    notes: tuple[str, ...] = ()
+    """What is odd about the text, a sentence each, the path first."""
 
 
 def require_file(path: str) -> None:
@@ -70,30 +79,38 @@ def require_encoding(encoding: str) -> None:
 
 
 @contextmanager
-def open_text(path: str, *, encoding: str) -> Generator[OpenText]:
+def open_text(path: str, *, encoding: str, markup: bool = False) -> Generator[OpenText]:
     """Open a plain or gzip file as text; line ends are kept, a byte-order mark is not part of the text.
 
-    A name ending in ``.gz`` must hold gzip data, and gzip data must have such a name.
+    A name ending in ``.gz`` must hold gzip data, and gzip data must have such a name. Only with ``markup`` the text may
+    be a web page or XML.
 
     Raises DataError when the file cannot be read to its end, unpacks beyond bounds, is not text in ``encoding``, or
     changes while it is open.
     """
     with _open_bytes(path) as stored:
         before = os.fstat(stored.fileno())
-        _require_right_name(path, stored.peek(len(GZIP_MAGIC)))
+        head = stored.peek(HEAD_BYTES)[:HEAD_BYTES]
+        _require_right_name(path, head)
         packed = path.lower().endswith(".gz")
         plain = cast(BinaryIO, gzip.GzipFile(fileobj=stored, mode="rb")) if packed else stored
         try:
             sha256 = hashlib.file_digest(stored, "sha256").hexdigest()
             stored.seek(0)
-            _check(path, plain, encoding=encoding, stored_size=before.st_size if packed else None)
+            if packed:
+                head = plain.read(HEAD_BYTES)
+                plain.seek(0)
+            refuse_container(path, head)
+            if not markup:
+                refuse_markup(path, head)
+            notes = _check(path, plain, encoding=encoding, stored_size=before.st_size if packed else None)
         except (OSError, EOFError, zlib.error) as problem:
             raise DataError.at(path, f"cannot be read to its end: {_reason(problem)}; fetch it again") from None
         plain.seek(0)
         text = io.TextIOWrapper(plain, encoding=encoding, newline="")
         if text.read(1) != "\ufeff":
             text.seek(0)
-        yield OpenText(text=text, sha256=sha256, size=before.st_size)
+        yield OpenText(text=text, sha256=sha256, size=before.st_size, notes=notes)
         after = os.fstat(stored.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise DataError.at(path, "changed while it was being read; run the command again when it is complete")
@@ -118,11 +135,28 @@ def _require_right_name(path: str, head: bytes) -> None:
         raise DataError.at(path, "holds gzip data; add .gz to its name, or unpack it")
 
 
-def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None) -> None:
-    """Read ``plain`` to its end; with the ``stored_size`` of a packed file its unpacked size is bounded."""
+def refuse_content(path: str) -> None:
+    """Raise DataError where the first bytes of a file say that it is no text, whatever its name says."""
+    with _open_bytes(path) as stored:
+        head = stored.peek(HEAD_BYTES)[:HEAD_BYTES]
+    _require_right_name(path, head)
+    if path.lower().endswith(".gz"):
+        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as unpacked:
+            head = unpacked.read(HEAD_BYTES)
+    refuse_container(path, head)
+    refuse_markup(path, head)
+
+
+def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None) -> tuple[str, ...]:
+    """Read ``plain`` to its end, and return what is odd about it, a sentence each.
+
+    With the ``stored_size`` of a packed file its unpacked size is bounded.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
-    size = lines = 0
-    piece = b"-"
+    utf8 = None if _is_unicode(encoding) else _Utf8()
+    size = lines = nuls = 0
+    first_nul, piece = 0, b"-"
+    notes: list[str] = []
     while piece:
         piece = plain.read(BYTES_AT_ONCE)
         first = size == 0
@@ -137,9 +171,66 @@ def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None
             raise _encoding_error(path, problem, encoding=encoding, start=start, lines=lines) from None
         except UnicodeError as problem:
             raise DataError.at(path, f"is not {encoding}: {problem}; try --encoding utf-16-le or utf-16-be") from None
-        if first and (guess := _without_mark(text)):
+        if first and not _is_wide(encoding) and (guess := _wide_encoding(piece)):
             raise DataError.at(path, f"has a NUL in every second place and may be {guess}: try --encoding {guess}")
-        lines += piece.count(b"\n")
+        if first:
+            notes = _oddities(path, text, encoding)
+        if "\0" in text:
+            first_nul = first_nul or 1 + lines + text.count("\n", 0, text.index("\0"))
+            nuls += text.count("\0")
+        if utf8 is not None:
+            utf8.read(piece)
+        lines += text.count("\n")
+    if utf8 is not None and utf8.is_likely:
+        raise DataError.at(path, f"is valid utf-8, which --encoding {encoding} reads wrongly; leave out --encoding")
+    if nuls:
+        characters = "1 NUL character" if nuls == 1 else f"{nuls} NUL characters"
+        notes.append(f"{path}: holds {characters}, the first on line {first_nul}; they are kept as part of the text")
+    return tuple(notes)
+
+
+class _Utf8:
+    """Tells of bytes read piece by piece whether they are UTF-8 and not only ASCII."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._valid, self._foreign = True, False
+
+    def read(self, piece: bytes) -> None:
+        self._foreign |= not piece.isascii()
+        try:
+            if self._valid:
+                self._decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError:
+            self._valid = False
+
+    @property
+    def is_likely(self) -> bool:
+        return self._valid and self._foreign
+
+
+def _is_unicode(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith("utf")
+
+
+def _is_wide(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+
+
+def _oddities(path: str, text: str, encoding: str) -> list[str]:
+    """Return what is odd about the beginning of a text: it was decoded wrongly before, or it is now."""
+    if found := mojibake(text):
+        word, meant, count = found
+        return [
+            f"{path}: its text was read in a wrong encoding when it was made (mojibake): {printable(word)} stands for "
+            f"{printable(meant)}, and so do {count} words at its beginning; export it again as utf-8, or mend "
+            "it, as the Python package ftfy does"
+        ]
+    if codecs.lookup(encoding).name == "iso8859-1" and re.search("[\x80-\x9f]", text):
+        return [
+            f"{path}: holds control characters as latin-1 that are “ ” – € as cp1252; --encoding cp1252 reads these"
+        ]
+    return []
 
 
 def _max_unpacked(stored_size: int) -> int:
@@ -148,35 +239,39 @@ def _max_unpacked(stored_size: int) -> int:
 
 def _encoding_error(path: str, problem: UnicodeDecodeError, *, encoding: str, start: int, lines: int) -> DataError:
     """Return the error for bytes that are not ``encoding``; ``problem.object`` begins at byte ``start`` of the text."""
-    line = 1 + lines + problem.object.count(b"\n", 0, problem.start)
-    byte = problem.object[problem.start]
-    place = f"is not {encoding} at byte {start + problem.start}, line {line} (byte 0x{byte:02x})"
-    guess = _guess_encoding(problem.object, problem.start, is_head=start == 0)
-    if guess is None or codecs.lookup(guess) == codecs.lookup(encoding):
+    data, bad = problem.object, problem.start
+    line = 1 + lines + data.count(b"\n", 0, bad)
+    place = f"is not {encoding} at byte {start + bad}, line {line} (byte 0x{data[bad]:02x})"
+    if start == 0 and is_binary(data[:HEAD_BYTES]) and not _wide_encoding(data):
+        return DataError.at(path, "holds binary data and no text; export it as CSV or JSON Lines")
+    guesses = _guess_encodings(data, bad, is_head=start == 0)
+    guesses = [guess for guess in guesses if codecs.lookup(guess[0]) != codecs.lookup(encoding)]
+    if not guesses and not data[:bad].isascii():
         return DataError.at(path, f"{place}; the text before it is good, so this place may be damaged: mend it")
-    return DataError.at(path, f"{place}; it may be {guess}: try --encoding {guess}")
+    if not guesses:
+        near = read_as(data, bad, encoding)
+        return DataError.at(
+            path,
+            f"{place}, in {near}; no usual encoding makes plausible text of it: find out how it was saved, and "
+            "name that with --encoding",
+        )
+    ways = ", or ".join(f"--encoding {name}, which reads {sample}" for name, sample in guesses)
+    return DataError.at(path, f"{place}; it may be {' or '.join(name for name, _ in guesses)}: try {ways}")
 
 
-def _guess_encoding(data: bytes, bad: int, *, is_head: bool) -> str | None:
-    """Return a plausible encoding of ``data``, whose byte ``bad`` was refused, or None when only that byte is wrong."""
-    for mark, name in BYTE_ORDER_MARKS:
-        if is_head and data.startswith(mark):
-            return name
+def _guess_encodings(data: bytes, bad: int, *, is_head: bool) -> list[tuple[str, str]]:
+    """Return plausible encodings of ``data``, whose byte ``bad`` was refused, and how each reads that place.
+
+    There are none where the text before that byte is good and only a part of it is not.
+    """
+    if is_head and (wide := _wide_encoding(data)):
+        return [(wide, read_as(data[: len(data) & ~3], 0, wide))]
     # Whole lines, because the piece may begin and end in the middle of a character.
     begin = 0 if is_head else min(data.find(b"\n") + 1, bad)
     sample = data[begin : data.rfind(b"\n", bad) + 1 or None]
     if _decodes(sample, "utf-8"):
-        return "utf-8"
-    if _decodes(sample, "gb18030"):
-        # Many a Latin-1 text is formally GB18030, but then of rare characters; Chinese is mostly of the GB 2312 set.
-        foreign = [character for character in sample.decode("gb18030") if not character.isascii()]
-        common = sum(_decodes(character.encode("gb18030"), "gb2312") for character in foreign)
-        if common >= 0.9 * len(foreign):
-            return "gb18030"
-    if not data[:bad].isascii():
-        return None
-    windows = any(0x80 <= byte <= 0x9F for byte in sample) and _decodes(sample, "cp1252")
-    return "cp1252" if windows else "latin-1"
+        return [("utf-8", read_as(sample, bad - begin, "utf-8"))]
+    return likely_encodings(sample, bad - begin) if data[:bad].isascii() or not _decodes(data[:bad], "utf-8") else []
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
@@ -187,12 +282,16 @@ def _decodes(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _without_mark(text: str) -> str | None:
-    """Return the name of UTF-16 without a byte-order mark, which ASCII text in it shows by its pattern of NULs."""
-    if len(text) < 4:
-        return None
-    pattern = "".join("0" if character == "\0" else "x" for character in text[:4])
-    return {"x0x0": "utf-16-le", "0x0x": "utf-16-be"}.get(pattern)
+def _wide_encoding(data: bytes) -> str | None:
+    """Return the name of UTF-16 or UTF-32, known by its mark or by NULs in every second place, or None."""
+    for mark, name in BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return name
+    head = data[:HEAD_BYTES]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if len(head) >= 4 and max(even, odd) >= LEAST_SHARE_OF_NULS * len(head) and min(even, odd) == 0:
+        return "utf-16-be" if even else "utf-16-le"
+    return None
 
 
 def _neighbours(path: str) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from homeground.data.formats import TEXT_COLUMN
 from homeground.data.opening import open_text, require_encoding, require_file
 from homeground.data.tables import (
     ReadingOptions,
     Row,
     Table,
+    as_table,
     column_error,
     open_parsed,
     open_table,
@@ -22,6 +24,7 @@ from homeground.data.tables import (
     text,
 )
 from homeground.errors import DataError
+from homeground.wording import count
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
@@ -32,11 +35,10 @@ MAX_BYTES_IN_MEMORY = 64 << 20
 ROWS_AT_ONCE = 4096
 """Rows of a file of unlabelled texts that are in memory at once."""
 
-TEXT_FORMAT = "txt"
-"""The format of plain text: a text a line in a file, a text a file in a folder."""
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst")
+"""The endings of names of text files in a folder, in lower case, each also with ``.gz``."""
 
-TEXT_COLUMN = "text"
-"""The name of the one column of plain text."""
+MAX_NAMES_LISTED = 5
 
 NumberedTexts = tuple[int, tuple[str, ...]]
 """The number of a row, and its text, or the two texts of a pair."""
@@ -70,9 +72,6 @@ def open_rows(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -
     if place.is_dir():
         require_encoding(encoding)
         return _folder(name, encoding)
-    if options.get("format") is None and place.suffix.lower() == ".txt":
-        require_encoding(encoding)
-        return _lines(name, encoding)
     if place.is_file() and place.stat().st_size > MAX_BYTES_IN_MEMORY:
         return _large_file(name, options)
     return read_table(path, **options)
@@ -86,14 +85,15 @@ def text_chunks(path: str, recipe: Recipe, columns: Mapping[str, str]) -> Iterat
     Raises:
         DataError: the file cannot be read, or lacks a column of the texts.
     """
-    with open_table(path, **recipe.reading.model_dump()) as table:
-        names = [columns[part] for part in ("text", "text_1", "text_2") if part in columns]
-        for name in names:
-            if name not in table.columns:
-                raise column_error(table, name)
-        for rows in iter(lambda: list(itertools.islice(table.rows, ROWS_AT_ONCE)), []):
-            numbered = ((row.number, tuple(text(table, row, name) for name in names)) for row in rows)
-            yield [(number, texts) for number, texts in numbered if all(each.strip() for each in texts)]
+    table = open_rows(path, **recipe.reading.model_dump())
+    names = [columns[part] for part in ("text", "text_1", "text_2") if part in columns]
+    for name in names:
+        if name not in table.columns:
+            raise column_error(table, name)
+    rows = iter(table.rows)
+    for chunk in iter(lambda: list(itertools.islice(rows, ROWS_AT_ONCE)), []):
+        numbered = ((row.number, tuple(text(table, row, name) for name in names)) for row in chunk)
+        yield [(number, texts) for number, texts in numbered if all(each.strip() for each in texts)]
 
 
 def require_texts(path: str, recipe: Recipe, columns: Mapping[str, str]) -> None:
@@ -108,7 +108,7 @@ def require_texts(path: str, recipe: Recipe, columns: Mapping[str, str]) -> None
 
 def _large_file(path: str, options: ReadingOptions) -> Table:
     with open_parsed(path, options) as (opened, parsed):
-        count = sum(1 for _ in opened.rows)
+        number = sum(1 for _ in opened.rows)
 
     def rows() -> Iterator[Row]:
         with open_table(path, **options) as again:
@@ -116,51 +116,60 @@ def _large_file(path: str, options: ReadingOptions) -> Table:
                 raise DataError.at(path, "changed since it was first read; run the command again when it is complete")
             yield from again.rows
 
-    return Table(
-        path, opened.format, opened.columns, StreamedRows(rows, count), opened.sha256, opened.size, parsed.extra_fields
-    )
-
-
-def _lines(path: str, encoding: str) -> Table:
-    """Return the lines of a text file that are not blank, numbered as an editor numbers them."""
-    require_file(path)
-
-    def rows() -> Iterator[Row]:
-        with open_text(path, encoding=encoding) as opened:
-            for number, line in enumerate(opened.text, start=1):
-                if line.strip():
-                    yield Row(number, {TEXT_COLUMN: line.rstrip("\r\n")})
-
-    with open_text(path, encoding=encoding) as opened:
-        sha256, size = opened.sha256, opened.size
-    return Table(path, TEXT_FORMAT, (TEXT_COLUMN,), _listed_or_streamed(path, rows, size), sha256, size)
+    return as_table(opened, parsed, StreamedRows(rows, number))
 
 
 def _folder(path: str, encoding: str) -> Table:
-    """Return the text files in a folder and below it, in the order of their names."""
-    files = sorted(place for place in Path(path).rglob("*.txt") if place.is_file() and not place.name.startswith("."))
-    if not files:
-        raise DataError.at(path, "is a folder without .txt files; give a folder of texts, or one file")
+    """Return the text files in a folder and below it, in the order of their names, and note which files are none."""
+    files, others = _text_files(path)
+    names = [place.relative_to(path).as_posix() for place in files]
     first_sha256: dict[Path, str] = {}
+    notes: dict[str, None] = {}
 
     def rows() -> Iterator[Row]:
         for number, place in enumerate(files, start=1):
             require_file(str(place))
-            with open_text(str(place), encoding=encoding) as opened:
+            with open_text(str(place), encoding=encoding, markup=True) as opened:
                 if first_sha256.setdefault(place, opened.sha256) != opened.sha256:
                     raise DataError.at(str(place), "changed since it was first read; run the command again")
+                notes.update(dict.fromkeys(opened.notes))
                 yield Row(number, {TEXT_COLUMN: opened.text.read()})
 
     size = sum(place.stat().st_size for place in files)
     listed = _listed_or_streamed(path, rows, size)
-    hashes = "\n".join(f"{place.relative_to(path).as_posix()} {first_sha256[place]}" for place in files)
-    return Table(path, TEXT_FORMAT, (TEXT_COLUMN,), listed, hashlib.sha256(hashes.encode()).hexdigest(), size)
+    hashes = "\n".join(f"{name} {first_sha256[place]}" for name, place in zip(names, files, strict=True))
+    if others:
+        verb = "is" if len(others) == 1 else "are"
+        left_out = f"{path}: {count(len(others), 'file')} {verb} no text and not read: {_some_names(others)}"
+        notes[left_out] = None
+    sha256 = hashlib.sha256(hashes.encode()).hexdigest()
+    return Table(path, "txt", (TEXT_COLUMN,), listed, sha256, size, notes=tuple(notes), names=tuple(names))
+
+
+def _text_files(path: str) -> tuple[list[Path], list[str]]:
+    """Return the files with the name of a text below a folder, and the names of the others; hidden ones are neither."""
+    below = [place for place in sorted(Path(path).rglob("*")) if place.is_file()]
+    below = [place for place in below if not any(part.startswith(".") for part in place.relative_to(path).parts)]
+    texts = [place for place in below if Path(place.name.lower().removesuffix(".gz")).suffix in TEXT_SUFFIXES]
+    others = [place.relative_to(path).as_posix() for place in below if place not in set(texts)]
+    if not texts:
+        held = f"; it holds {_some_names(others)}" if others else ""
+        suffixes = ", ".join(TEXT_SUFFIXES)
+        raise DataError.at(
+            path, f"is a folder without text files ({suffixes}){held}; give a folder of texts, or a file"
+        )
+    return texts, others
+
+
+def _some_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES_LISTED} more" if len(names) > MAX_NAMES_LISTED else ""
+    return ", ".join(f'"{name}"' for name in names[:MAX_NAMES_LISTED]) + more
 
 
 def _listed_or_streamed(path: str, rows: Callable[[], Iterator[Row]], size: int) -> list[Row] | StreamedRows:
     """Go through the rows once, and return them as a list where they are few enough for the memory."""
     listed = list(rows()) if size <= MAX_BYTES_IN_MEMORY else None
-    count = sum(1 for _ in rows()) if listed is None else len(listed)
-    if not count:
+    number = sum(1 for _ in rows()) if listed is None else len(listed)
+    if not number:
         raise DataError.at(path, "holds no text" if size else "is empty")
-    return StreamedRows(rows, count) if listed is None else listed
+    return StreamedRows(rows, number) if listed is None else listed

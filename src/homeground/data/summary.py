@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -47,6 +47,8 @@ class SkippedRows:
     reason: str
     count: int
     rows: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    """The names of these rows where they are files of a folder."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Duplicates:
     exact: int
     conflicting_scores: int
     rows: tuple[int, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class SharedTexts:
 class CorpusSummary:
     """What data.json records of the corpus; its fields have the names of the file.
 
-    ``shared_with_training`` is None where folds are cross-fitted. ``seen_in_training`` counts the test examples that
-    are in train or validation, labels included.
+    ``notes`` say what is odd about the files, a sentence each. ``shared_with_training`` is None where folds are
+    cross-fitted. ``seen_in_training`` counts the test examples that are in train or validation, labels included.
     """
 
     files: tuple[SourceFile, ...]
@@ -95,6 +98,7 @@ class CorpusSummary:
     shared_with_training: SharedTexts | None
     seen_in_training: int
     test_hash: str
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as the object that data.json holds."""
@@ -102,9 +106,16 @@ class CorpusSummary:
 
 
 def summarize(
-    tables: Mapping[str, Table], examples: Mapping[str, Examples], parts: Mapping[str, Part], split: SplitSummary
+    tables: Mapping[str, Table],
+    examples: Mapping[str, Examples],
+    parts: Mapping[str, Part],
+    split: SplitSummary,
+    notes: Iterable[str] = (),
 ) -> CorpusSummary:
-    """Return the summary of files and their examples by split (those of the data as "train"), and of all splits."""
+    """Return the summary of files and their examples by split (those of the data as "train"), and of all splits.
+
+    ``notes`` say what is odd about the files, a sentence each.
+    """
     test = parts["test"]
     learned = [*parts["train"].examples, *parts["validation"].examples]
     crossed = split.kind == "cross-fitted"
@@ -121,17 +132,18 @@ def summarize(
             test=len(test),
         ),
         set_aside=tuple(
-            SkippedRows(tables[name].path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]))
+            SkippedRows(tables[name].path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]), _names(tables[name], rows))
             for name, each in examples.items()
             for reason, rows in each.set_aside.items()
         ),
-        duplicates=_duplicates(example for each in examples.values() for example in each.examples),
+        duplicates=_duplicates(tables, examples),
         split=split,
         hubs=test.units.hubs[:MAX_ROWS_LISTED],
         recurring_text_2=test.units.recurring_text_2,
         shared_with_training=None if crossed else _shared(learned, test.examples),
         seen_in_training=0 if crossed else int(TrainingHashes.of(learned).seen(test.examples).sum()),
         test_hash=set_hash(test.examples),
+        notes=tuple(notes),
     )
 
 
@@ -141,13 +153,21 @@ def _shared(learned: Iterable[Example], tested: Iterable[Example]) -> SharedText
     return SharedTexts(len(texts & learned_texts), len(groups & learned_groups) if groups else None)
 
 
-def _duplicates(examples: Iterable[Example]) -> Duplicates:
+def _names(table: Table, rows: Sequence[int]) -> tuple[str, ...]:
+    return tuple(table.names[row - 1] for row in rows[:MAX_ROWS_LISTED]) if table.names else ()
+
+
+def _duplicates(tables: Mapping[str, Table], examples: Mapping[str, Examples]) -> Duplicates:
     first: dict[int, Example] = {}
     rows: list[int] = []
+    names: list[str] = []
     conflicting = 0
-    for example in examples:
-        earlier = first.setdefault(example.digest, example)
-        if earlier is not example:
-            rows.append(example.row)
-            conflicting += (example.score, example.labels) != (earlier.score, earlier.labels)
-    return Duplicates(len(rows), conflicting, tuple(rows[:MAX_ROWS_LISTED]))
+    for split, each in examples.items():
+        for example in each.examples:
+            earlier = first.setdefault(example.digest, example)
+            if earlier is not example:
+                rows.append(example.row)
+                names += _names(tables[split], [example.row])
+                conflicting += (example.score, example.labels) != (earlier.score, earlier.labels)
+    listed = tuple(names[:MAX_ROWS_LISTED]) if len(names) == len(rows) else ()
+    return Duplicates(len(rows), conflicting, tuple(rows[:MAX_ROWS_LISTED]), listed)

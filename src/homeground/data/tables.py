@@ -18,6 +18,7 @@ from typing import Literal, Protocol, TypedDict, Unpack
 
 from homeground.data.formats import (
     IGNORED_COLUMN,
+    TEXT_COLUMN,
     FieldLayout,
     Parsed,
     Parser,
@@ -25,8 +26,9 @@ from homeground.data.formats import (
     parse_delimited,
     parse_json,
     parse_jsonl,
+    parse_lines,
 )
-from homeground.data.opening import open_text, require_encoding, require_file
+from homeground.data.opening import open_text, refuse_content, require_encoding, require_file
 from homeground.errors import DataError, UsageError, nearest
 from homeground.wording import printable
 
@@ -35,8 +37,12 @@ READERS: dict[str, Parser] = {
     "tsv": parse_delimited,
     "json": parse_json,
     "jsonl": parse_jsonl,
+    "txt": parse_lines,
 }
-SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+SUFFIXES = {
+    **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"},
+    **{".txt": "txt", ".text": "txt"},
+}
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -70,7 +76,8 @@ class Table:
     """A file as it was read: ``rows`` in the order of the file, each with exactly ``columns``.
 
     ``sha256`` and ``size`` (bytes) are of the file as stored, so of the packed bytes of a ``.gz``; ``extra_fields``
-    counts the rows that had more fields than named columns.
+    counts the rows that had more fields than named columns; ``notes`` say what is odd about the file, a sentence each;
+    ``names`` are those of the files of a folder, a row each.
     """
 
     path: str
@@ -80,6 +87,8 @@ class Table:
     sha256: str
     size: int
     extra_fields: int = 0
+    notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,8 +133,15 @@ def read_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) 
     Raises DataError for a file that is missing, empty, damaged or in doubt, UsageError for options that do not fit.
     """
     with open_parsed(path, options) as (opened, parsed):
-        rows = list(opened.rows)
-    return Table(opened.path, opened.format, opened.columns, rows, opened.sha256, opened.size, parsed.extra_fields)
+        return as_table(opened, parsed, list(opened.rows))
+
+
+def as_table(opened: OpenTable, parsed: Parsed, rows: TableRows) -> Table:
+    """Return the table of a file that was read to its end."""
+    notes = tuple(parsed.notes)
+    return Table(
+        opened.path, opened.format, opened.columns, rows, opened.sha256, opened.size, parsed.extra_fields, notes
+    )
 
 
 @contextmanager
@@ -149,16 +165,23 @@ def open_parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Genera
     layout = _layout(format_name, options)
     with open_text(name, encoding=encoding) as opened:
         parsed = READERS[format_name](name, opened.text, layout)
+        parsed.notes[:0] = opened.notes
         rows = _rows(name, parsed, size=opened.size)
         yield OpenTable(name, format_name, parsed.columns, rows, opened.sha256, opened.size), parsed
 
 
 def _rows(path: str, parsed: Parsed, *, size: int) -> Iterator[Row]:
-    number = 0
+    count = 0
     for number, values in enumerate(parsed.values, start=1):
-        yield Row(number, values)
-    if not number:
-        raise DataError.at(path, "holds no rows of data" if size else "is empty")
+        if values is not None:
+            count += 1
+            yield Row(number, values)
+    if count:
+        return
+    if size and len(parsed.columns) > 0 and parsed.columns != (TEXT_COLUMN,):
+        names = ", ".join(f'"{name}"' for name in parsed.columns)
+        raise DataError.at(path, f"holds no rows of data after its first line, {names}")
+    raise DataError.at(path, "holds no rows of data" if size else "is empty")
 
 
 def column_error(table: Origin, name: str) -> DataError:
@@ -235,6 +258,7 @@ def _format(path: str, option: str | None) -> str:
     if option is None:
         suffix = Path(path.lower().removesuffix(".gz")).suffix
         if suffix not in SUFFIXES:
+            refuse_content(path)
             problem = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
             raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(READERS)})")
         return SUFFIXES[suffix]

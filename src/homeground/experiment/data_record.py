@@ -42,6 +42,7 @@ def data_record(
     rows = [test.rows] if corpus.folds is not None else [kept.train.rows, validation, test.rows]
     rows = [each for each in rows if each is not None]
     notes = [
+        *corpus.summary.notes,
         *task.info.notes,
         *unread_settings(recipe, task.info.name),
         *(script_notes(general, domain) if general else []),
@@ -94,11 +95,11 @@ def data_notes(record: DataRecord) -> list[str]:
             f"{MIN_UNITS} are needed"
         )
     for skipped in record.set_aside:
-        rows = _rows(skipped.rows, skipped.count)
+        rows = _rows(skipped.rows, skipped.count, skipped.names)
         notes.append(f"{skipped.file}: {skipped.count} rows skipped for {skipped.reason} ({rows})")
     duplicates = record.duplicates
     if duplicates.exact:
-        rows = _rows(duplicates.rows, duplicates.exact)
+        rows = _rows(duplicates.rows, duplicates.exact, duplicates.names)
         conflicts = duplicates.conflicting_scores
         conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
         notes.append(
@@ -133,10 +134,11 @@ def _shared_in_words(shared: SharedRecord | None) -> str:
     return " and ".join(f"{count} {noun}" for noun, count in counts.items() if count)
 
 
-def _rows(rows: Sequence[int], count: int) -> str:
-    """Name the first few rows.
+def _rows(rows: Sequence[int], count: int, names: Sequence[str] = ()) -> str:
+    """Name the first few rows: by their numbers, or by the ``names`` of the files they are.
 
-    >>> _rows([3, 5], 2)
-    'rows 3, 5'
+    >>> _rows([3, 5], 2), _rows([3], 1, ["notes/c.txt"])
+    ('rows 3, 5', 'files notes/c.txt')
     """
-    return "rows " + ", ".join(str(row) for row in rows[:5]) + ("…" if count > 5 else "")
+    listed: Sequence[object] = names or rows
+    return ("files " if names else "rows ") + ", ".join(map(str, listed[:5])) + ("…" if count > 5 else "")

@@ -118,7 +118,7 @@ def _read_once(recipe: Recipe, filler: MaskedLM | None) -> InputFile:
         rows = empty = 0
         for row in table.rows:
             texts = _texts(table, row, text_columns)
-            rows, empty = row.number, empty + (texts is None)
+            rows, empty = rows + 1, empty + (texts is None)
             if filler and texts and len(texts) == 1 and not filler.has_mask(texts[0]):
                 problem = f"has no mask; write {filler.mask_token} for each masked word"
                 raise DataError.at(table.path, problem, row=row.number, column=text_columns[0])
@@ -157,11 +157,13 @@ def _chunks(source: InputFile, on_progress: ProgressListener) -> Iterator[tuple[
             raise DataError.at(
                 table.path, "changed while it was being read; run the command again when the file is complete"
             )
+        done = 0
         for rows in iter(lambda: list(itertools.islice(table.rows, ROWS_PER_CHUNK)), []):
             texts = [_texts(table, row, source.text_columns) for row in rows]
             full = [place for place, sides in enumerate(texts) if sides is not None]
             yield rows, full, [sides for sides in texts if sides is not None]
-            on_progress(rows[-1].number, source.rows)
+            done += len(rows)
+            on_progress(done, source.rows)
 
 
 def _predictions(model: Encoder | Classifier, source: InputFile, *, spread: bool) -> Predictions:

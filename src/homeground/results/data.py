@@ -37,6 +37,7 @@ class DuplicatesRecord(Record):
     )
     conflicting_scores: int = field("number of those whose score or labels differ from the first one's", 0)
     rows: tuple[int, ...] = field("the first 100 row numbers of them", ())
+    names: tuple[str, ...] = field("the names of these rows, where they are files of a folder", ())
 
 
 class SplitRecord(Record):

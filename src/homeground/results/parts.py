@@ -378,3 +378,4 @@ class RowsSetAside(Record):
     reason: str = field("why they were skipped")
     count: int = field("number of rows", 0)
     rows: tuple[int, ...] = field("the first 100 row numbers", ())
+    names: tuple[str, ...] = field("the names of these rows, where they are files of a folder", ())

@@ -1,0 +1,129 @@
+"""What a file is whose first bytes are not those of text, and what to do with it."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from homeground.errors import DataError
+
+HEAD_BYTES = 4096
+"""Bytes from which it is determined what a file is."""
+
+MOST_CONTROL_BYTES = 0.1
+"""Share of control characters from which bytes are not those of text."""
+
+MAX_NAMES_LISTED = 5
+
+BINARY: tuple[tuple[bytes, str, str], ...] = (
+    (b"PAR1", "a Parquet file", "parquet"),
+    (b"ARROW1", "an Arrow file", "feather"),
+    (b"FEA1", "a Feather file", "feather"),
+    (b"\xff\xff\xff\xff", "an Arrow stream, as the datasets library keeps its own", "stream"),
+    (b"ORC", "an ORC file", "orc"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file (.xls, .doc)", "sheet"),
+    (b"BZh", "compressed by bzip2", "unpack"),
+    (b"\xfd7zXZ\0", "compressed by xz", "unpack"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack"),
+    (b"\x04\x22\x4d\x18", "compressed by lz4", "unpack"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unpack"),
+    (b"%PDF-", "a PDF", "text"),
+    (b"{\\rtf", "a document in rich text format", "text"),
+    (b"SQLite format 3\0", "an SQLite database", "export"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "export"),
+    (b"Obj\x01", "an Avro file", "export"),
+    (b"\x93NUMPY", "a NumPy array", "export"),
+    (b"\x89PNG", "a picture", "other"),
+    (b"\xff\xd8\xff", "a picture", "other"),
+    (b"GIF8", "a picture", "other"),
+    (b"$FL2", "an SPSS file", "export"),
+    (b"<stata_dta>", "a Stata file", "export"),
+    (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS, not the file itself", "lfs"),
+    (b"/annex/objects/", "a pointer of git-annex, not the file itself", "annex"),
+)
+"""First bytes, what they say the file is, and what to do with it."""
+
+WHAT_TO_DO = {
+    "parquet": 'convert it: pandas.read_parquet({name}).to_json({new}, orient="records", lines=True)',
+    "feather": 'convert it: pandas.read_feather({name}).to_json({new}, orient="records", lines=True)',
+    "orc": 'convert it: pandas.read_orc({name}).to_json({new}, orient="records", lines=True)',
+    "stream": "convert it: datasets.Dataset.from_file({name}).to_json({new})",
+    "sheet": "save the sheet as CSV (UTF-8) and give that file",
+    "unpack": "unpack it and give the file inside",
+    "text": "save its text as plain text, or as a table with a text a row",
+    "export": "export it as CSV or JSON Lines",
+    "other": "give a file of texts",
+    "lfs": "fetch the file with: git lfs pull",
+    "annex": "fetch the file with: git annex get",
+}
+
+MARKUP = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<table|<\?xml)", re.IGNORECASE)
+_PICKLE = re.compile(rb"\x80[\x02-\x05][\x95}\]c(]")
+_CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
+
+
+def refuse_container(path: str, head: bytes) -> None:
+    """Raise DataError where the first bytes of a file are those of a container or a binary format."""
+    for magic, kind, to_do in BINARY:
+        if head.startswith(magic):
+            raise _refusal(path, f"is {kind}", to_do)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        raise _archive(path, head)
+    if head[257:262] == b"ustar":
+        raise _refusal(path, "is a tar archive", "unpack")
+    if _PICKLE.match(head):
+        raise _refusal(path, "is a Python pickle, which can run code when it is opened", "export")
+
+
+def refuse_markup(path: str, head: bytes) -> None:
+    """Raise DataError where the first bytes of a file are those of a web page or of XML."""
+    found = MARKUP.match(head.removeprefix(b"\xef\xbb\xbf"))
+    if found is None:
+        return
+    if found[1].lower() == b"<?xml":
+        raise DataError.at(path, "is XML; export it as CSV or JSON Lines")
+    title = re.search(rb"<title[^>]*>([^<]*)", head, re.IGNORECASE)
+    shown = " ".join(title[1].decode("utf-8", "replace").split())[:60] if title else ""
+    named = f', "{shown}"' if shown else ""
+    raise DataError.at(
+        path,
+        f"is a web page{named}, not the data; download the file itself (raw, and signed in if its site asks for it)",
+    )
+
+
+def is_binary(head: bytes) -> bool:
+    """Return whether bytes hold so many control characters that they are text in no usual encoding."""
+    return bool(head) and len(head) - len(head.translate(None, _CONTROL)) > MOST_CONTROL_BYTES * len(head)
+
+
+def _archive(path: str, head: bytes) -> DataError:
+    """Return the error for a zip archive, by what is in it: a spreadsheet, a document, arrays or files."""
+    names = _names_in(path)
+    inside = "\n".join(names) or head.decode("latin-1")
+    if "[Content_Types].xml" in inside or "xl/" in inside:
+        is_document = "word/" in inside and "xl/" not in inside
+        kind, to_do = ("a Word document (.docx)", "text") if is_document else ("an Excel workbook (.xlsx)", "sheet")
+        return _refusal(path, f"is {kind}", to_do)
+    if "opendocument" in head.decode("latin-1"):
+        kind, to_do = ("a spreadsheet (.ods)", "sheet") if b"spreadsheet" in head else ("a document (.odt)", "text")
+        return _refusal(path, f"is {kind}", to_do)
+    if names and all(name.endswith(".npy") for name in names):
+        return _refusal(path, "holds NumPy arrays (.npz)", "export")
+    listed = ", ".join(f'"{name}"' for name in names[:MAX_NAMES_LISTED]) + (", …" * (len(names) > MAX_NAMES_LISTED))
+    return _refusal(path, f"is a zip archive{f' of {listed}' if names else ''}", "unpack")
+
+
+def _names_in(path: str) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return []
+
+
+def _refusal(path: str, kind: str, to_do: str) -> DataError:
+    name = Path(path).name
+    named = {"name": f'"{name}"', "new": '"{}.jsonl"'.format(name.split(".")[0])}
+    return DataError.at(path, f"{kind}; {WHAT_TO_DO[to_do].format(**named)}")

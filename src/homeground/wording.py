@@ -14,6 +14,9 @@ LARGEST_IN_DIGITS = 1_000_000
 LARGEST_WITH_THOUSANDTHS = 100
 """From this number on, a terminal shows one decimal instead of three."""
 
+UNIT_NOUNS = {"group": "group", "shared text": "unit", "text_1": "first text"}
+"""What sentences call an independent unit, by the rule that made it; other units are called as the examples are."""
+
 MISSING = "–"
 """The sign for a number that is missing or not defined."""
 
@@ -68,15 +71,17 @@ def interval(ends: Ends | None, decimals: int = 3, write: Callable[[float, int],
     return f"{write(ends.low, decimals)} to {write(ends.high, decimals)}"
 
 
-def in_terminal(value: float | None, *, sign: bool = False) -> str:
+def in_terminal(value: float | None, *, sign: bool = False, decimals: int | None = None) -> str:
     """Return a number for a terminal: ASCII, three decimals or one from 100 on, empty where it is missing.
+
+    ``decimals`` replaces the three.
 
     >>> in_terminal(0.5, sign=True), in_terminal(183.588), in_terminal(-800571252.4), in_terminal(None)
     ('+0.500', '183.6', '-8.01e8', '')
     """
     if not is_number(value):
         return ""
-    decimals = 3 if abs(value) < LARGEST_WITH_THOUSANDTHS else 1
+    decimals = decimals or 3 if abs(value) < LARGEST_WITH_THOUSANDTHS else 1
     return (signed if sign else number)(value, decimals).replace("−", "-")
 
 

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 from tests.evaluation_sets import labelled_texts, scored_pairs
 
-from homeground.evaluation.comparison import Circumstances, GeneralComparison, judge, judge_general
+from homeground.evaluation.comparison import (
+    Circumstances,
+    GeneralComparison,
+    PairedComparison,
+    judge,
+    judge_general,
+)
+from homeground.results.parts import TestSetRecord
 from homeground.results.scores import Judgement
+from homeground.results.summary import prose
 from homeground.results.writing import general_record, judgement_fields
 from homeground.statistics.glossary import METRICS
 from homeground.statistics.masked import METRICS as MASKED_METRICS
@@ -25,11 +33,16 @@ CONSTANT, ROUGH, FINE = (
 )
 
 
+def sentence_of(comparison: PairedComparison, **fields: Any) -> str:
+    """Return what is said of a comparison in scores.json."""
+    return prose(Judgement(**judgement_fields(comparison), **fields))
+
+
 def judgement(before: Measurement, *afters: Measurement, baseline: Measurement | None = None) -> dict[str, Any]:
     """Return what scores.json holds of a comparison, read back from JSON that has no NaN."""
     comparison = judge(TEST, before, afters, None if baseline is None else {"TF-IDF": baseline})
-    record = Judgement(**judgement_fields(comparison))
-    return json.loads(json.dumps(record.to_json(), allow_nan=False))
+    record = Judgement(**judgement_fields(comparison), sentence=sentence_of(comparison))
+    return {**json.loads(json.dumps(record.to_json(), allow_nan=False)), "baseline_standing": record.baseline_standing}
 
 
 def general(before: Measurement, after: Measurement, *, seen: int = 0) -> GeneralComparison:
@@ -73,10 +86,10 @@ def test_the_baseline_is_the_best_of_several_by_the_deciding_metric() -> None:
 
 def test_one_lucky_training_does_not_make_a_recipe_that_helped() -> None:
     alone = judgement(ROUGH, FINE, baseline=ROUGH)
-    assert (alone["verdict"], alone["below_baseline"], alone["seeds"]) == ("HELPED", False, None)
+    assert (alone["verdict"], alone["baseline_standing"], alone["seeds"]) == ("HELPED", "BEATS", None)
     unlucky = [TEST.measure_predictions(GOLD + NOISE * (2 + place)) for place in range(4)]
     scores = judgement(ROUGH, FINE, *unlucky, baseline=ROUGH)
-    assert (scores["verdict"], scores["below_baseline"]) == ("NO EVIDENCE", True)
+    assert (scores["verdict"], scores["baseline_standing"]) == ("NO EVIDENCE", "NOT SHOWN")
     assert (scores["after"], scores["differences"]) == (alone["after"], alone["differences"])
     saved = scores["seeds"]["saved_model"]
     assert (saved["low"], saved["high"]) == (alone["difference"]["low"], alone["difference"]["high"])
@@ -95,32 +108,42 @@ def test_a_training_whose_score_is_not_defined_gives_no_verdict_and_no_crash() -
     ("circumstances", "word", "phrase"),
     [
         (Circumstances(), "HELPED", "before and"),
-        (Circumstances(overlap=3), "NO EVIDENCE", "3 test pairs with their labels are in the training data"),
+        (
+            Circumstances(overlap=3),
+            "NO EVIDENCE",
+            "he model after learned from 3 test pairs, so its lead may be memory",
+        ),
         (Circumstances(overlap_before=3), "HELPED", "before and"),
         (Circumstances(unchanged=True), "NO EVIDENCE", "the model is the checkpoint"),
-        (Circumstances(verdict_number=7), "HELPED", "verdict no. 7 on this test set"),
-        (Circumstances(folds=5), "HELPED", "(5-fold cross-fitting)"),
         (Circumstances(sides=("of the first", "of the second")), "HELPED", " of the first and "),
     ],
 )
 def test_what_a_verdict_must_take_into_account_reaches_it(circumstances: Circumstances, word: str, phrase: str) -> None:
-    verdict = judge(TEST, ROUGH, [FINE], circumstances=circumstances).verdict
-    assert (verdict.word, phrase in verdict.sentence) == (word, True)
+    comparison = judge(TEST, ROUGH, [FINE], circumstances=circumstances)
+    assert (comparison.verdict.word, phrase in sentence_of(comparison)) == (word, True)
+
+
+def test_reuse_of_the_test_and_cross_fitting_are_said() -> None:
+    comparison = judge(TEST, ROUGH, [FINE])
+    said = sentence_of(comparison, test_set=TestSetRecord(hash="", verdict_number=7), cross_fit=5)
+    assert "verdict no. 7 on this test set" in said and "(5-fold cross-fitting)" in said
+    assert "verdict no." not in sentence_of(comparison)
 
 
 def test_what_the_first_model_learned_from_is_no_lead() -> None:
     verdict = judge(TEST, FINE, [ROUGH], circumstances=Circumstances(overlap_before=3)).verdict
     assert verdict.word == "NO EVIDENCE"
-    assert "3 test pairs are in the training data of the first model" in verdict.sentence
+    assert verdict.reason == "the model before learned from 3 test pairs, so its lead may be memory"
 
 
 def test_the_sentence_names_the_units_by_what_made_them_and_narrows_the_word_as_the_task_says() -> None:
-    assert "on 120 test pairs from 120 independent units" in judge(TEST, ROUGH, [FINE]).verdict.sentence
-    groups = replace(TEST, units=replace(TEST.units, rule="group"))
-    assert "on 120 test pairs from 120 independent groups" in judge(groups, ROUGH, [FINE]).verdict.sentence
+    assert "120 test pairs; a true difference" in sentence_of(judge(TEST, ROUGH, [FINE]))
+    halves = np.arange(120) // 2
+    groups = replace(TEST, units=replace(TEST.units, rule="group", units=halves, nodes=np.stack([halves, halves], 1)))
+    assert "120 test pairs in 60 independent groups" in sentence_of(judge(groups, ROUGH, [FINE]))
     task: Any = replace(TEST.task, info=replace(TEST.task.info, verdict_scope="at pairs"))  # pyright: ignore
-    narrow = judge(replace(TEST, task=task), ROUGH, [FINE]).verdict
-    assert narrow.sentence.startswith("HELPED at pairs: ")
+    assert sentence_of(judge(replace(TEST, task=task), ROUGH, [FINE])).startswith("HELPED at pairs: ")
+    assert sentence_of(judge(replace(TEST, task=task), ROUGH, [ROUGH])).startswith("NO EVIDENCE: ")
 
 
 def test_a_gain_of_five_texts_is_no_evidence_even_over_trainings_on_average() -> None:
@@ -134,19 +157,20 @@ def test_a_gain_of_five_texts_is_no_evidence_even_over_trainings_on_average() ->
     better = [wrong_on(count) for count in (1, 0)]
     alone = judge(texts, wrong_on(5), better[1:])
     assert alone.interval.low > 0
-    assert (alone.verdict.word, "on 5 test texts only" in alone.verdict.sentence) == ("NO EVIDENCE", True)
+    assert (alone.verdict.word, "on only 5 test texts" in alone.verdict.reason) == ("NO EVIDENCE", True)
     assert judge(texts, wrong_on(6), better[1:]).verdict.word == "HELPED"
     # 5 and 4 texts are 4 on average, rounded down.
     verdict = judge(texts, wrong_on(5), better).verdict
-    assert (verdict.word, "on 4 test texts only on average" in verdict.sentence) == ("NO EVIDENCE", True)
+    assert (verdict.word, "on only 4 test texts on average" in verdict.reason) == ("NO EVIDENCE", True)
 
 
 def test_several_trainings_are_named_with_their_mean_and_their_spread() -> None:
     afters = [TEST.measure_predictions(GOLD + NOISE / divisor) for divisor in (15, 20, 25)]
     scores = [after.scores["pearson"] for after in afters]
-    sentence = judge(TEST, ROUGH, afters).verdict.sentence
+    sentence = sentence_of(judge(TEST, ROUGH, afters))
     assert (
-        f"{np.mean(scores):.3f} after, the mean of 3 trainings that spread by {np.std(scores, ddof=1):.3f}," in sentence
+        f"{np.mean(scores):.3f} after (mean of 3 trainings, standard deviation {np.std(scores, ddof=1):.3f}),"
+        in sentence
     )
 
 

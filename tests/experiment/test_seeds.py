@@ -127,9 +127,9 @@ def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(
 ) -> None:
     _, run = both
     scores = run.scores
-    assert "the mean of 5 trainings that spread by" in scores["sentence"]
+    assert "(mean of 5 trainings, standard deviation 0." in scores["sentence"]
     assert "(95% interval over test pairs and trainings +" in scores["sentence"]
-    assert "this is about the recipe, and the model that is kept is that of the first seed" in scores["sentence"]
+    assert "the verdict is about the recipe; the saved model is that of the first seed" in scores["sentence"]
     page = run.report.read_text(encoding="utf-8")
     assert '<section aria-labelledby="seeds">' in page
     assert "the variance between training runs, estimated from 5 runs" in page

@@ -253,11 +253,11 @@ def test_a_gain_on_a_handful_of_texts_is_explained(tmp_path: Path) -> None:
     text = page_of(tmp_path / "run", "reviews", lambda files: files["scores.json"].update(change)).text
 
     assert "the gain does not count: the two models differ on only 4 test texts" in text
-    assert "Test again with more texts" in text
+    assert "Test again on new examples" in text
 
 
 def test_no_evidence_advises_the_checkpoint_with_its_head(tmp_path: Path) -> None:
-    assert "Keep the checkpoint unchanged, with a head on top" in page_of(tmp_path / "run", "news-zh").text
+    assert "Keep the checkpoint, with the head that was fitted to it" in page_of(tmp_path / "run", "news-zh").text
 
 
 SCORES = FILES["reviews"]["scores.json"]

@@ -298,15 +298,18 @@ def test_many_titles_are_drawn_without_values(tmp_path: Path) -> None:
     assert [attributes["class"] for attributes in maps] == ["heat dense"] * 3
 
 
+BELOW = {"name": "tf-idf cosine", "instead": "Compare by TF-IDF", "value": -0.1, "low": -0.2, "high": -0.05}
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "advice"),
     [
         ("helped", {}, "as good as before outside it"),
-        ("helped", {"below_baseline": True}, "Do not use the adapted model yet"),
+        ("helped", {"baseline_difference": BELOW}, "Compare by TF-IDF: it is better than the adapted model"),
         ("helped", {"general": {"verdict": "FORGOT"}}, "for texts of this domain only"),
-        ("helped", {"general": None}, "is not known"),
-        ("no-evidence", {}, "Keep using the checkpoint"),
-        ("hurt", {}, "Do not use the adapted model"),
+        ("helped", {"general": None}, "outside it was not measured"),
+        ("no-evidence", {}, "Keep the checkpoint: there is no evidence"),
+        ("hurt", {}, "Keep the checkpoint: adapting made it worse"),
         ("too-few", {}, "Do not decide on this test"),
     ],
 )
@@ -322,7 +325,7 @@ def test_a_gain_on_pairs_seen_in_training_is_explained(tmp_path: Path) -> None:
 
     assert "the gain does not count: 7 test pairs were in the training data" in page.text
     assert "A test set without the pairs from the training data" in page.text
-    assert "Test again with pairs that the model was not trained on" in page.text
+    assert "Test again on new examples" in page.text
     assert "so small" not in page.text
 
 

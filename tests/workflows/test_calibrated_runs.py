@@ -105,7 +105,7 @@ def test_the_labels_stay_and_the_probabilities_get_better(adapted: Runs) -> None
     calibration = calibrated["calibration"]
     for name in ("accuracy", "macro_f1"):
         assert calibrated["after"][name] == plain["after"][name]
-    assert calibrated["sentence"].split(";")[0] == plain["sentence"].split(";")[0]
+    assert calibrated["sentence"].split(". ")[0] == plain["sentence"].split(". ")[0]
     for name in ("log_loss", "ece"):
         assert calibration[name]["uncalibrated"] == pytest.approx(plain["after"][name], abs=1e-5)
         assert calibration[name]["calibrated"] == calibrated["after"][name]

@@ -17,6 +17,7 @@ from homeground.recipe.chain import is_chain
 from homeground.reports.terminal import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
 from homeground.results.chain import ChainRecord
 from homeground.results.scores import Scores
+from homeground.results.summary import gate_failures
 from homeground.workflows.adapt import adapt as adapt_to
 from homeground.workflows.adapt import resolve
 from homeground.workflows.chain import adapt_chain, estimate_chain
@@ -34,7 +35,7 @@ MAIN_OPTIONS = {
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
 @click.option("--fresh", is_flag=True, help="rename an earlier run in the same folder, and start again")
-@click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED without FORGOT or BELOW BASELINE")
+@click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED, without FORGOT, and ahead of the baseline")
 @common
 def adapt(
     data: str,
@@ -67,10 +68,9 @@ def _run(
         click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))
         return 0
     run = adapt_to(data, fresh=fresh, on_event=progress, **typed)
-    scores = run.scores
-    lines = verdict_lines(Scores.model_validate(scores), run)
-    click.echo(json.dumps(scores, ensure_ascii=False) if as_json else "\n".join(lines))
-    return 0 if not gate or passes(scores) else 1
+    scores = Scores.model_validate(run.scores)
+    click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(scores, run)))
+    return _gate(gate_failures(scores)) if gate else 0
 
 
 def _chain(
@@ -83,11 +83,11 @@ def _chain(
     record = adapt_chain(path, fresh=fresh, on_event=progress, **typed)
     lines = chain_lines(ChainRecord.model_validate(record))
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
-    return 0 if not gate or record["verdict"] == "HELPED" else 1
+    return _gate([] if record["verdict"] == "HELPED" else [f"the verdict is {record['verdict']}"]) if gate else 0
 
 
-def passes(scores: dict[str, Any]) -> bool:
-    """Return whether a verdict passes the gate: HELPED, not below the baseline, and general ability not forgotten."""
-    general = scores.get("general")
-    forgotten = general is not None and general["verdict"] == "FORGOT"
-    return scores["verdict"] == "HELPED" and not scores["below_baseline"] and not forgotten
+def _gate(failures: list[str]) -> int:
+    """Return the exit code of the gate, and say why it is closed."""
+    if failures:
+        click.echo(f"gate: {'; '.join(failures)}", err=True)
+    return 1 if failures else 0

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from homeground.evaluation.evaluation_set import EvaluationSet
-from homeground.evaluation.verdict import Baseline, Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
+from homeground.evaluation.verdict import Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.over_seeds import OverSeeds
 from homeground.tasks.task import Measurement
+from homeground.wording import UNIT_NOUNS
+
+CLEARLY_BETTER = 1.5
+"""A share of right answers, in multiples of a baseline's, from which a model is advised for giving these answers."""
 
 METHODS = {
     False: "paired bootstrap over units",
@@ -22,8 +26,14 @@ METHODS = {
 }
 """How the deciding interval was made, without and with several trainings."""
 
-UNIT_NAMES = {"group": "group", "text": "test text", "shared text": "unit", "text_1": "first text"}
-"""How the sentences name a unit, by the rule that made it; pairs linked by a shared text are one unit."""
+
+@dataclass(frozen=True)
+class Baseline:
+    """The best cheap baseline: its name, its score, and the interval of after minus baseline."""
+
+    name: str
+    score: float
+    difference: Interval
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class PairedComparison:
     best_baseline: Baseline | None
     trainings: OverSeeds | None
     training_scores: tuple[float | None, ...]
+    sides: tuple[str, str]
+    use: str
 
     @property
     def method(self) -> str:
@@ -57,15 +69,12 @@ class Circumstances:
     """What a verdict must take into account besides the scores.
 
     ``overlap`` counts test examples that the model after learned from, ``overlap_before`` those of the model before;
-    ``unchanged`` says that merging kept nothing; ``verdict_number`` counts verdicts on the test set; ``folds`` are
-    those of a cross-fitting; ``sides`` are what the sentence calls the two models.
+    ``unchanged`` says that merging kept nothing; ``sides`` are what the sentences call the two models.
     """
 
     overlap: int = 0
     overlap_before: int = 0
     unchanged: bool = False
-    verdict_number: int = 1
-    folds: int | None = None
     sides: tuple[str, str] = ("before", "after")
 
 
@@ -94,14 +103,10 @@ def judge(
     verdict = domain_verdict(
         interval,
         _figures(test, before, afters, known.sides),
-        baseline=baseline,
         discordant=_mean_discordant(test, before, afters),
         overlap=known.overlap,
         overlap_before=known.overlap_before,
         unchanged=known.unchanged,
-        verdict_number=known.verdict_number,
-        folds=known.folds,
-        at=test.task.info.verdict_scope,
     )
     return PairedComparison(
         test,
@@ -115,6 +120,8 @@ def judge(
         baseline,
         trainings,
         tuple(each.scores.get(metric) for each in afters),
+        known.sides,
+        _use(test, after, baseline and (baselines or {})[baseline.name]),
     )
 
 
@@ -142,6 +149,15 @@ def judge_general(
         sentence = f"UNDECIDED: {seen} examples of {general.name} were learned from, so keeping them shows nothing."
         verdict = GeneralVerdict("UNDECIDED", sentence, verdict.needed)
     return GeneralComparison(general, verdict, before, after, interval, margin, seen)
+
+
+def _use(test: EvaluationSet, after: Measurement, baseline: Measurement | None) -> str:
+    """Return what an adapted model can be used for, which may take a score that is clearly better than a baseline's."""
+    use = test.task.info.use
+    if use is None or baseline is None or use.metric not in after.scores:
+        return use.text if use else ""
+    clear = after.scores[use.metric] >= CLEARLY_BETTER * baseline.scores.get(use.metric, 0.0)
+    return use.text if clear else use.otherwise
 
 
 def _mean_discordant(test: EvaluationSet, before: Measurement, afters: Sequence[Measurement]) -> int | None:
@@ -181,7 +197,7 @@ def _figures(
         after=float(np.mean(scores)),
         examples=len(test),
         example=test.task.info.example,
-        unit=UNIT_NAMES[test.units.rule],
+        unit=UNIT_NOUNS.get(test.units.rule, test.task.info.example),
         trainings=len(afters),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0,
         sides=sides,

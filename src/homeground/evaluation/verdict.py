@@ -1,4 +1,4 @@
-"""What may be said about a difference, in one word and one sentence.
+"""What may be said about a difference: one word, and the reason where it is not the interval alone.
 
 The word follows from the interval alone: HELPED above 0, HURT below, else NO EVIDENCE; TOO FEW where the test set holds
 too few independent units for any interval to be trusted. General ability is KEPT above minus the margin, FORGOT below
@@ -23,11 +23,14 @@ GeneralWord = Literal["KEPT", "FORGOT", "UNDECIDED", "TOO FEW"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said about the domain. ``needed`` is the number of units wanted where they are too few."""
+    """What is said about the domain.
+
+    ``reason`` says why the interval alone does not decide, or why there is none. ``needed`` is the number of units
+    wanted where they are too few.
+    """
 
     word: DomainWord
-    sentence: str
-    below_baseline: bool
+    reason: str
     smallest_detectable: float
     needed: int | None
 
@@ -63,62 +66,37 @@ class Figures:
     too_rare: RareClass | None = None
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """The best cheap baseline: its name, its score, and the interval of after minus baseline."""
-
-    name: str
-    score: float
-    difference: Interval
-
-
 def domain_verdict(
     interval: Interval,
     figures: Figures,
     *,
-    baseline: Baseline | None = None,
     discordant: int | None = None,
     overlap: int = 0,
     overlap_before: int = 0,
     unchanged: bool = False,
-    verdict_number: int = 1,
-    folds: int | None = None,
-    at: str = "",
 ) -> Verdict:
     """Return whether adapting helped.
 
-    ``discordant`` counts the examples that only one of the models got right, for accuracy; fewer than
-    ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that are in the training data with their
-    label; any blocks HELPED. ``overlap_before`` counts those that the model before learned from; any blocks HURT.
-    ``unchanged`` says that the model that is kept is the checkpoint itself, though the models of the other folds
-    are not; that blocks HELPED, too. ``verdict_number`` counts verdicts on this test set, ``folds`` those of a
-    cross-fitting. ``at`` narrows HELPED and HURT, as in "at predicting masked words". Below the baseline is where the
-    interval of after minus baseline does not lie above 0.
+    ``discordant`` counts the units that the models score differently, for shares; fewer than
+    ``FEWEST_DISCORDANT`` are no evidence. ``overlap`` counts test examples that are in the training data; any blocks
+    HELPED. ``overlap_before`` counts those that the model before learned from; any blocks HURT. ``unchanged`` says that
+    the model that is kept is the checkpoint itself, though the models of the other folds are not; that blocks both.
     """
-    several = figures.trainings > 1
     # Student's t of the interval: over several trainings that of their number.
-    counted = min(interval.effective_units, figures.trainings) if several else interval.effective_units
+    counted = min(interval.effective_units, figures.trainings) if figures.trainings > 1 else interval.effective_units
     detectable = smallest_detectable(interval.standard_error, counted, degrees=interval.degrees, level=interval.level)
-    below = baseline is not None and not baseline.difference.low > 0
     shortage, needed = _shortage(interval, figures)
-    objection = _objection(
+    if shortage:
+        return Verdict("TOO FEW", shortage, math.nan, needed)
+    reason = _objection(
         interval, figures, discordant=discordant, overlap=overlap, overlap_before=overlap_before, unchanged=unchanged
     )
     word: DomainWord = "NO EVIDENCE"
-    if shortage:
-        word, reason = "TOO FEW", shortage
-    elif objection:
-        reason = objection
-    elif interval.low > 0 or interval.high < 0:
-        word, reason = ("HELPED" if interval.low > 0 else "HURT"), ""
-    elif interval.standard_error == 0:
-        reason = "the two models answer alike"
-    else:
-        reason = f"the interval contains 0; a true difference of {_plain(detectable)} would be found 4 times in 5"
-    asides = _asides(verdict_number, folds, figures.trainings)
-    parts = [_figures(interval, figures), reason, _below(baseline, figures, below), *asides]
-    narrowed = f"{word} {at}" if at and word in ("HELPED", "HURT") else word
-    return Verdict(word, f"{narrowed}: {'; '.join(filter(None, parts))}.", below, detectable, needed)
+    if not reason and interval.low > 0:
+        word = "HELPED"
+    elif not reason and interval.high < 0:
+        word = "HURT"
+    return Verdict(word, reason, detectable if interval.standard_error > 0 else math.nan, None)
 
 
 def _objection(
@@ -131,29 +109,28 @@ def _objection(
     unchanged: bool,
 ) -> str:
     """Return why a difference must not be counted though the units are enough; empty where nothing is against it."""
+    first, second = figures.sides
+    effect = interval.low > 0 or interval.high < 0
     if not math.isfinite(interval.value):
         return f"{figures.metric} could not be computed, as where all scores are the same"
+    if discordant == 0 or interval.value == interval.standard_error == 0:
+        return f"the two scores are the same, and no {figures.unit} is scored differently"
     if discordant is not None and discordant < FEWEST_DISCORDANT:
         average = " on average" if figures.trainings > 1 else ""
         return (
-            f"the two models differ on {_count(discordant, figures.example)} only{average}, and fewer than "
-            f"{FEWEST_DISCORDANT} show nothing"
+            f"the two models are scored differently on only {_count(discordant, figures.unit)}{average}, and fewer "
+            f"than {FEWEST_DISCORDANT} show nothing"
         )
-    if interval.low > 0 and overlap:
-        return (
-            f"{_count(overlap, figures.example)} with their labels are in the training data too, so the gain "
-            "may be memory; take them out of either side"
-        )
-    if interval.low > 0 and unchanged:
+    if effect and unchanged:
+        changed = "improved" if interval.low > 0 else "got worse"
         return (
             "nothing was kept of what was learned, so the model is the checkpoint, and only the models of the other "
-            "folds improved"
+            f"folds {changed}"
         )
+    if interval.low > 0 and overlap:
+        return f"the model {second} learned from {_count(overlap, figures.example)}, so its lead may be memory"
     if interval.high < 0 and overlap_before:
-        return (
-            f"{_count(overlap_before, figures.example)} are in the training data of the first model, so its lead may "
-            "be memory; take them out"
-        )
+        return f"the model {first} learned from {_count(overlap_before, figures.example)}, so its lead may be memory"
     return ""
 
 
@@ -246,24 +223,6 @@ def _figures(interval: Interval, figures: Figures) -> str:
         f"{figures.metric} {before} {figures.sides[0]} and {after} on {on}, a difference of {value} "
         f"({100 * interval.level:.3g}% interval{over} {low} to {high}, positive is better)"
     )
-
-
-def _below(baseline: Baseline | None, figures: Figures, below: bool) -> str:
-    if baseline is None or not below:
-        return ""
-    places = _places(baseline.difference)
-    low, high = (f"{end:+.{places}f}" for end in (baseline.difference.low, baseline.difference.high))
-    return (
-        f"BELOW BASELINE: {baseline.name} alone has {figures.metric} {baseline.score:.{places}f}, and the interval of "
-        f"after against it, {low} to {high}, does not lie above 0"
-    )
-
-
-def _asides(verdict_number: int, folds: int | None, trainings: int) -> list[str]:
-    recipe = ["this is about the recipe, and the model that is kept is that of the first seed"]
-    crossed = [f"each example was predicted by a model that did not see it ({folds}-fold cross-fitting)"]
-    reused = [f"verdict no. {verdict_number} on this test set"]
-    return (recipe if trainings > 1 else []) + (crossed if folds else []) + (reused if verdict_number > 1 else [])
 
 
 def _size(units: int, interval: Interval, figures: Figures) -> str:

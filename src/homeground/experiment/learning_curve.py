@@ -166,7 +166,7 @@ def _point(setup: Setup, outcome: ShareOutcome) -> CurvePoint:
 
 def _score(setup: Setup, predictions: Floats) -> CurveScore:
     measured = setup.test.measure_predictions(predictions)
-    fields = interval_fields(setup.test.score_interval(measured), setup.test.rare_class(measured))
+    fields = interval_fields(setup.test.score_interval(measured), ends=setup.test.rare_class(measured) is None)
     return CurveScore(score=fields["value"], low=fields["low"], high=fields["high"])
 
 

@@ -21,6 +21,7 @@ from homeground.results.ledger import count_verdict
 from homeground.results.parts import TestSetRecord, TrainingRecord, WordsRecord
 from homeground.results.run import Run
 from homeground.results.scores import Scores
+from homeground.results.summary import prose
 from homeground.results.writing import (
     calibration_record,
     general_record,
@@ -44,8 +45,6 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         Circumstances(
             overlap=len(setup.contamination.rows),
             unchanged=merged is not None and merged.chosen.weight == 0,
-            verdict_number=number,
-            folds=folds,
         ),
     )
     sides = _side(outcome.baseline.model, outcome.before, setup), _side(kept.model, outcome.after, setup)
@@ -56,7 +55,7 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         margin=setup.recipe.evaluation.general_margin or outcome.general.examples.task.info.margin,
         seen=setup.general_seen,
     )
-    return Scores(
+    scores = Scores(
         **judgement_fields(comparison),
         test_set=TestSetRecord(hash=setup.record.test_hash, verdict_number=number),
         seen_in_training=len(setup.contamination.rows),
@@ -71,6 +70,7 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         learning_curve=learning_curve(setup, outcome.shares, outcome.before, outcome.after, predictions),
         training=_training(setup, outcome),
     )
+    return scores.model_copy(update={"sentence": prose(scores)})
 
 
 def example_lines(setup: Setup, outcome: Outcome) -> list[dict[str, Any]]:

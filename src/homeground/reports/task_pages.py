@@ -19,20 +19,17 @@ MOST_CLASSES = 20
 class TaskPage:
     """The words for one task; the defaults are those for a task that is not in the table.
 
-    ``item`` is a test example, in the singular; ``more`` is what to collect where the test is too small; ``gold`` is
-    the kind of target that could contradict itself, empty where there is none; ``length_note`` is a sentence about the
-    maximum length, ``margin`` the allowed loss of general ability where neither run nor recipe has one. ``advice`` is
-    for a model that HELPED without a known loss. ``explanations`` are terms of "How to read this"; ``shown`` are the
+    ``item`` is a test example, in the singular; ``gold`` is the kind of target that could contradict itself, empty
+    where there is none; ``length_note`` is a sentence about the maximum length, ``margin`` the allowed loss of general
+    ability where neither run nor recipe has one. ``explanations`` are terms of "How to read this"; ``shown`` are the
     texts that are on the page. The rest is for the model card: the name of the task on the Hub and in the card, the
     library and the tags for the Hub, and a function that returns how to use the model.
     """
 
     item: str = "example"
-    more: str = "examples"
     gold: str = ""
     length_note: str = "The model reads at most {} of a text."
     margin: float = 0.01
-    advice: str = ""
     explanations: tuple[tuple[str, str], ...] = ()
     shown: str = "Test examples"
     hub_task: str = "feature-extraction"
@@ -157,7 +154,6 @@ def _use_classifier(record: RunRecord) -> str:
 TASK_PAGES = {
     "similarity": TaskPage(
         item="pair",
-        more="scored pairs",
         gold="scores",
         shown=PAIRS_SHOWN,
         hub_task="sentence-similarity",
@@ -168,7 +164,6 @@ TASK_PAGES = {
     ),
     "classification": TaskPage(
         item="text",
-        more="labelled {item}s",
         gold="labels",
         explanations=(
             (
@@ -191,11 +186,8 @@ TASK_PAGES = {
     ),
     "mlm": TaskPage(
         item="document",
-        more="documents",
         length_note="Blocks of at most {}.",
         margin=0.05,
-        advice="Use the adapted model to predict masked words of this domain, or as the checkpoint for another task "
-        "there; only the verdict of that task shows whether it helps.",
         explanations=(
             (
                 "Masked words",

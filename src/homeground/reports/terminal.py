@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homeground.results.advice import advice
 from homeground.results.run import Run
+from homeground.results.summary import Remark, headline, summary_lines
 from homeground.statistics.glossary import metric
 from homeground.wording import aligned, count, in_terminal
 
@@ -41,16 +44,31 @@ STANDINGS = {
 
 def verdict_lines(scores: Scores, run: Run) -> list[str]:
     """Return the table of before and after, the verdict, and the paths of report and model."""
-    lines = [*score_lines(scores, scores.general), "", scores.sentence]
+    lines = [*score_lines(scores, scores.general), ""]
     if scores.learning_curve:
         lines += ["", *curve_lines(scores.learning_curve)]
     if scores.seeds:
         lines += ["", *seed_lines(scores.seeds, scores.primary_metric)]
-    if scores.general:
-        lines.append(f"General ability {scores.general.sentence}")
-    lines += ["", f"report  {run.report}", f"model   {run.model_folder}"]
+    lines += ["", headline(scores), advice(scores), ""]
+    lines += _labelled([*summary_lines(scores), *_paths(run)])
+    return lines
+
+
+def _paths(run: Run) -> list[Remark]:
     listing = run.folder / "next_to_label.csv"
-    return [*lines, f"to label  {listing}"] if listing.is_file() else lines
+    paths = [Remark("model", str(run.model_folder)), Remark("report", str(run.report))]
+    return [*paths, Remark("to label", str(listing))] if listing.is_file() else paths
+
+
+def _labelled(lines: Sequence[Remark]) -> list[str]:
+    """Return lines with their topics in a column of their own, wrapped to the width of the terminal."""
+    indent = max(len(line.topic) for line in lines) + 2
+    width = shutil.get_terminal_size((sys.maxsize, 0)).columns
+    wrapped: list[str] = []
+    for line in lines:
+        parts = textwrap.wrap(line.text, width - indent, break_long_words=False, break_on_hyphens=False)
+        wrapped += [f"{line.topic if place == 0 else '':<{indent}}{part}" for place, part in enumerate(parts)]
+    return wrapped
 
 
 def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list[str]:

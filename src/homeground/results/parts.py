@@ -59,6 +59,7 @@ class BaselineDifference(IntervalRecord):
     """After minus the best baseline."""
 
     name: str = field("name of the best baseline", "")
+    instead: str = field("what to do where the adapted model is not shown to beat it", "")
 
 
 class SeedTraining(Record):

@@ -53,10 +53,10 @@ class Judgement(Record):
     verdict: Literal["HELPED", "HURT", "NO EVIDENCE", "TOO FEW"] = field(
         "`HELPED`, `NO EVIDENCE`, `HURT` or `TOO FEW`", "TOO FEW"
     )
-    sentence: str = field("the verdict in a sentence, with its figures", "")
-    below_baseline: bool = field(
-        "`true` where the adapted model is not shown to be better than the best baseline", False
-    )
+    scope: str = field("what `HELPED` and `HURT` are about, where the test says nothing of the use; else empty", "")
+    sentence: str = field("the verdict in sentences, with its figures", "")
+    reason: str = field("why the interval alone does not decide, or why there is none; else empty", "")
+    sides: tuple[str, str] = field("what the sentences call the two measurements", ("before", "after"))
     before: MetricValues = field("metric → value before, on the test examples", {})
     after: MetricValues = field("metric → value after, on the same examples", {})
     baselines: dict[str, MetricValues] = field(
@@ -72,7 +72,9 @@ class Judgement(Record):
     )
     seeds: SeedsRecord | None = field("the trainings of `--seeds`, or null", None)
     baseline_difference: BaselineDifference | None = field(
-        "after minus the best baseline, with `--seeds` over the trainings, too; or null", None
+        "after minus the best baseline, with `--seeds` over the trainings, too; above 0 the model beats it, below 0 it "
+        "is below it, else it is not shown to beat it; or null",
+        None,
     )
     smallest_detectable: float | None = field(
         "the true difference that this test would detect with a probability of 0.8", None
@@ -81,6 +83,20 @@ class Judgement(Record):
     test_examples: int = field("number of test examples", 0)
     test_units: int = field("number of independent units they form", 0)
     unit: str = field('what a unit is: `"group"`, `"text"` (the same text), `"shared text"` or `"text_1"`', "")
+    example: str = field("what a test example is called, in the singular", "test example")
+    use: str = field("what a model that helped can be used for; empty where that goes without saying", "")
+    cross_fit: int | None = field("folds of a cross-fitted run, else null", None)
+    test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
+
+    @property
+    def baseline_standing(self) -> Literal["BEATS", "BELOW", "NOT SHOWN"] | None:
+        """How after stands against the best baseline; None without one, and where the verdict is TOO FEW."""
+        against = self.baseline_difference
+        if against is None or self.verdict == "TOO FEW":
+            return None
+        if against.low is not None and against.low > 0:
+            return "BEATS"
+        return "BELOW" if against.high is not None and against.high < 0 else "NOT SHOWN"
 
     @property
     def trainings(self) -> tuple[SeedTraining, ...]:
@@ -96,12 +112,10 @@ class Judgement(Record):
 class Scores(Judgement):
     """The whole of scores.json."""
 
-    test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
     seen_in_training: int = field(
         "number of test examples that this or an earlier run learned from or chose weights by; any block `HELPED`",
         0,
     )
-    cross_fit: int | None = field("folds of a cross-fitted run, else null", None)
     general: GeneralRecord | None = field("general ability, or null", None)
     heat_map: HeatMapRecord | None = field("similarity: titles compared with each other, or null", None)
     words: WordsRecord | None = field("whole words, with `--pll`", None)
@@ -148,7 +162,6 @@ class Comparison(Judgement):
     understood: str = field("how the file was read", "")
     set_aside: dict[str, int] = field("reason → number of rows that were skipped", {})
     seen_in_training: dict[str, int] = field("`first` and `second` → number of examples that it learned from", {})
-    test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
 
 
 class ScoreInterval(IntervalRecord):

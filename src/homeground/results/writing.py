@@ -33,7 +33,6 @@ from homeground.results.parts import (
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.calibration import exact_interval
 from homeground.statistics.classification import RIGHT_COLUMN
-from homeground.tasks.task import RareClass
 
 
 def finite(value: float | None) -> float | None:
@@ -41,41 +40,51 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def interval_fields(interval: Interval, rare_class: RareClass | None = None) -> dict[str, Any]:
-    """Return the fields of an interval, without its ends where it is not trusted or a class is too rare for them."""
+def interval_fields(interval: Interval, *, ends: bool = True) -> dict[str, Any]:
+    """Return the fields of an interval, without its ends where they are not trusted or not to be shown."""
     fields = {name: finite(value) for name, value in vars(interval).items()}
-    return fields if rare_class is None and interval.trusted else {**fields, "low": None, "high": None}
+    return fields if ends and interval.trusted else {**fields, "low": None, "high": None}
 
 
-def interval_record(interval: Interval, rare_class: RareClass | None = None) -> IntervalRecord:
+def interval_record(interval: Interval, *, ends: bool = True) -> IntervalRecord:
     """Return an interval as scores.json has it; see ``interval_fields``."""
-    return IntervalRecord(**interval_fields(interval, rare_class))
+    return IntervalRecord(**interval_fields(interval, ends=ends))
 
 
 def judgement_fields(comparison: PairedComparison) -> dict[str, Any]:
-    """Return the fields of ``Judgement`` for a comparison."""
+    """Return the fields of ``Judgement`` for a comparison; the sentence follows from them."""
     test, verdict, before = comparison.test, comparison.verdict, comparison.before
-    baseline = comparison.best_baseline
+    info, baseline = test.task.info, comparison.best_baseline
+    enough = verdict.word != "TOO FEW"
     return {
         "version": 1,
-        "task": test.task.info.name,
+        "task": info.name,
         "primary_metric": test.primary_metric,
         "verdict": verdict.word,
-        "sentence": verdict.sentence,
-        "below_baseline": verdict.below_baseline,
+        "scope": info.verdict_scope,
+        "reason": verdict.reason,
+        "sides": comparison.sides,
+        "example": info.example,
+        "use": comparison.use,
         "before": before.scores,
         "after": comparison.after.scores,
         "baselines": {name: measurement.scores for name, measurement in comparison.baselines.items()},
         "difference": DecidingDifference(
-            metric=test.primary_metric, method=comparison.method, **interval_fields(comparison.interval)
+            metric=test.primary_metric,
+            method=comparison.method,
+            **interval_fields(comparison.interval, ends=enough),
         ),
         "differences": {
-            name: interval_record(interval, test.rare_class(before, name))
+            name: interval_record(interval, ends=enough and test.rare_class(before, name) is None)
             for name, interval in comparison.differences.items()
         },
         "seeds": _seeds(comparison),
         "baseline_difference": baseline
-        and BaselineDifference(name=baseline.name, **interval_fields(baseline.difference)),
+        and BaselineDifference(
+            name=baseline.name,
+            instead=info.instead.get(baseline.name, ""),
+            **interval_fields(baseline.difference, ends=enough),
+        ),
         "smallest_detectable": finite(verdict.smallest_detectable),
         "units_needed": verdict.needed,
         "test_examples": len(test),
@@ -99,7 +108,7 @@ def _seeds(comparison: PairedComparison) -> SeedsRecord | None:
         standard_deviation=finite(trainings.spread),
         items_error=finite(trainings.items.standard_error),
         seeds_error=finite(trainings.seeds_error),
-        saved_model=interval_record(comparison.own),
+        saved_model=interval_record(comparison.own, ends=comparison.verdict.word != "TOO FEW"),
     )
 
 
@@ -111,7 +120,7 @@ def general_record(comparison: GeneralComparison) -> GeneralRecord:
         metric=metric,
         before=comparison.before.scores.get(metric),
         after=comparison.after.scores.get(metric),
-        difference=interval_record(comparison.interval),
+        difference=interval_record(comparison.interval, ends=verdict.word != "TOO FEW"),
         verdict=verdict.word,
         sentence=verdict.sentence,
         seen_in_training=comparison.seen,

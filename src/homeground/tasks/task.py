@@ -60,6 +60,18 @@ class TokenizedExamples:
 
 
 @dataclass(frozen=True)
+class Use:
+    """What an adapted model can be used for, in words.
+
+    Where its ``metric`` is hardly better than that of the best baseline, ``otherwise`` says what remains.
+    """
+
+    text: str
+    metric: str
+    otherwise: str
+
+
+@dataclass(frozen=True)
 class TaskInfo:
     """What is particular to a task, as data; ``description`` says in one sentence how the file was read.
 
@@ -71,7 +83,8 @@ class TaskInfo:
     ``notes`` are sentences for the user. ``defaults`` are values of recipe sections that suit the task better than the
     recipe's own. ``saved_settings`` is what a saved model must know, for homeground.json, and ``model_files`` names
     what is saved beside the weights (see experiment/saving.py). ``verdict_scope`` narrows HELPED and HURT
-    where the test says nothing of the use.
+    where the test says nothing of the use, which ``use`` then describes. ``instead`` says for each baseline what to do
+    where the model is not shown to beat it.
     """
 
     name: str
@@ -96,6 +109,8 @@ class TaskInfo:
     usual_length: int | None = None
     """Tokens of a text where nothing else is asked for; None for as many as the checkpoint reads."""
     verdict_scope: str = ""
+    use: Use | None = None
+    instead: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

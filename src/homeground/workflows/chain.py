@@ -41,6 +41,7 @@ from homeground.results.ledger import count_verdict
 from homeground.results.parts import TestSetRecord
 from homeground.results.run import Run
 from homeground.results.scores import Judgement
+from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
 from homeground.statistics.holm import judge_together
 from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to
@@ -58,7 +59,17 @@ COMPARISONS = {
 }
 """What is compared: of which run, before (0) or after (1), and what the sentence calls the two."""
 
-KEPT_FIELDS = ("verdict", "sentence", "difference", "differences", "smallest_detectable", "units_needed")
+KEPT_FIELDS = (
+    "verdict",
+    "sentence",
+    "reason",
+    "scope",
+    "sides",
+    "difference",
+    "differences",
+    "smallest_detectable",
+    "units_needed",
+)
 """What chain.json says of a comparison."""
 
 
@@ -126,7 +137,11 @@ def _record(chain: Chain, domain: Setup, plain: Setup, adapted: Setup) -> ChainR
     """Return chain.json: the scores of every stage, and the three comparisons."""
     measured = {"plain": _measured(plain), "adapted": _measured(adapted)}
     number = _verdict_number(chain.folder, plain.record.test_hash, domain, plain, adapted)
-    comparisons = {name: judgement_fields(each) for name, each in _compare(plain, adapted, measured, number).items()}
+    test_set = TestSetRecord(hash=plain.record.test_hash, verdict_number=number)
+    comparisons = {
+        name: _with_sentence(Judgement(**judgement_fields(each), test_set=test_set, cross_fit=plain.record.split.folds))
+        for name, each in _compare(plain, adapted, measured).items()
+    }
     last = comparisons["domain"]
     return ChainRecord(
         version=CHAIN_VERSION,
@@ -136,8 +151,8 @@ def _record(chain: Chain, domain: Setup, plain: Setup, adapted: Setup) -> ChainR
         data=plain.recipe.data,
         domain_data=domain.recipe.data,
         primary_metric=plain.test.primary_metric,
-        verdict=last["verdict"],
-        sentence=last["sentence"],
+        verdict=last.verdict,
+        sentence=last.sentence,
         scores=ChainScores(
             before=measured["plain"][0].scores,
             domain=measured["adapted"][0].scores,
@@ -145,19 +160,26 @@ def _record(chain: Chain, domain: Setup, plain: Setup, adapted: Setup) -> ChainR
             adapted=measured["adapted"][1].scores,
         ),
         comparisons=ChainComparisons(
-            **{name: Judgement(**{key: each[key] for key in KEPT_FIELDS}) for name, each in comparisons.items()}
+            **{
+                name: Judgement(**{key: getattr(each, key) for key in KEPT_FIELDS})
+                for name, each in comparisons.items()
+            }
         ),
-        **{name: last[name] for name in ("test_examples", "test_units", "unit")},
+        **{name: getattr(last, name) for name in ("test_examples", "test_units", "unit")},
         cross_fit=plain.record.split.folds,
-        test_set=TestSetRecord(hash=plain.record.test_hash, verdict_number=number),
+        test_set=test_set,
         seen_in_training=SeenBySteps(plain=len(plain.contamination.rows), adapted=len(adapted.contamination.rows)),
         test_texts=ChainTestTexts(left_out=_left_out(domain), learned=adapted.contamination.texts),
         folder=str(chain.folder),
     )
 
 
+def _with_sentence(judgement: Judgement) -> Judgement:
+    return judgement.model_copy(update={"sentence": prose(judgement)})
+
+
 def _compare(
-    plain: Setup, adapted: Setup, measured: dict[str, tuple[Measurement, Measurement]], number: int
+    plain: Setup, adapted: Setup, measured: dict[str, tuple[Measurement, Measurement]]
 ) -> dict[str, PairedComparison]:
     """Return the three comparisons, at the levels at which they may be said together."""
     seen = {"plain": len(plain.contamination.rows), "adapted": len(adapted.contamination.rows)}
@@ -172,8 +194,6 @@ def _compare(
                 overlap=seen[second],
                 # What a model that has not learned the task has seen of it is not counted, as in a run.
                 overlap_before=seen[first] if before else 0,
-                verdict_number=number,
-                folds=plain.record.split.folds,
                 sides=sides,
             ),
         )

@@ -359,8 +359,8 @@ def _standing_fields(
         standing = "TOO FEW" if rare_class else _word(difference, examples.count_discordant(best, measurement))
     return {
         "scores": measurement.scores,
-        "interval": interval_record(interval, rare_class),
-        "difference": difference and interval_record(difference, rare_class),
+        "interval": interval_record(interval, ends=rare_class is None),
+        "difference": difference and interval_record(difference, ends=rare_class is None),
         "standing": standing,
     }
 

@@ -36,6 +36,7 @@ from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.ledger import count_verdict
 from homeground.results.parts import TestSetRecord
 from homeground.results.scores import Comparison, EvaluationRecord, ScoreInterval
+from homeground.results.summary import prose
 from homeground.results.writing import interval_fields, judgement_fields
 from homeground.tasks import choose_task
 from homeground.tasks.task import Measurement, MeasuresWords, Task, TaskSpec
@@ -88,7 +89,7 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
     (side,) = _sides(file, [checkpoint])
     measurement, examples = side.measure(file), side.examples
     interval = examples.score_interval(measurement)
-    fields = interval_fields(interval, examples.rare_class(measurement))
+    fields = interval_fields(interval, ends=examples.rare_class(measurement) is None)
     return EvaluationRecord(
         version=1,
         checkpoint=source,
@@ -121,9 +122,9 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
     fingerprint = "-".join(checkpoint.sha256 for checkpoint in checkpoints)
     test_hash = set_hash(file.part.examples)
     number = count_verdict(LEDGER, test_hash=test_hash, run=f"{first} against {second}", fingerprint=fingerprint)
-    circumstances = Circumstances(overlap=sides[1].seen, overlap_before=sides[0].seen, verdict_number=number)
+    circumstances = Circumstances(sides[1].seen, sides[0].seen, sides=("for the first", "for the second"))
     comparison = judge(sides[0].examples, before, [after], circumstances=circumstances)
-    return Comparison(
+    result = Comparison(
         first=first,
         second=second,
         data=data,
@@ -132,7 +133,8 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
         seen_in_training={"first": sides[0].seen, "second": sides[1].seen},
         set_aside=file.skipped,
         test_set=TestSetRecord(hash=test_hash, verdict_number=number),
-    ).to_json()
+    )
+    return result.model_copy(update={"sentence": prose(result)}).to_json()
 
 
 def _read(data: str, settings: dict[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:

@@ -24,7 +24,7 @@ def compared(owls: int, metric: str) -> PairedComparison:
 def test_macro_f1_decides_only_where_every_class_is_there_often_enough(owls: int, word: str) -> None:
     verdict = compared(owls, "macro_f1").verdict
     assert verdict.word == word
-    assert ('"owl"' in verdict.sentence, verdict.needed) == ((True, 138) if owls == 2 else (False, None))
+    assert ('"owl"' in verdict.reason, verdict.needed) == ((True, 138) if owls == 2 else (False, None))
 
 
 @pytest.mark.parametrize(("owls", "shown"), [(2, False), (3, True)])

@@ -81,7 +81,9 @@ def _baseline_note(scores: Scores, primary: Metric) -> str:
     if difference is None:
         return ""
     margin = f"{signed(difference.value, primary.decimals)} ({interval(difference, primary.decimals)})"
-    conclusion = "there is no evidence that it beats the baseline" if scores.below_baseline else "it beats the baseline"
+    conclusion = {"BEATS": "it beats the baseline", "BELOW": "it is below the baseline"}.get(
+        scores.baseline_standing or "", "it is not shown to beat the baseline"
+    )
     runs = f", over {len(scores.trainings)} training runs," if scores.trainings else ""
     return (
         f"The adapted model{runs} differs from the best baseline, {difference.name}, by {margin} in {primary.label}: "

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from homeground.data.units import MIN_UNITS
 from homeground.reports.bars import number_line
 from homeground.reports.task_pages import task_page
+from homeground.results.advice import advice
 from homeground.results.parts import SeedsRecord
 from homeground.results.record import RunRecord
 from homeground.results.scores import Scores
@@ -69,7 +70,7 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "general_metric": metric(scores.general.metric if scores.general else ""),
         "why": why(scores, item),
         "evidence": stronger_evidence(scores, item),
-        "advice": advice(record),
+        "advice": advice(scores),
     }
 
 
@@ -206,37 +207,3 @@ def larger_test(scores: Scores) -> str:
     step = 10 ** max(int(math.log10(needed)) - 1, 0)
     rounded = count(math.ceil(needed / step) * step, "independent test unit")
     return f"About {rounded} are needed to detect a change of this size."
-
-
-def advice(record: RunRecord) -> str:
-    """Return what to do with the adapted model."""
-    scores, page = record.scores, task_page(record)
-    word, general = scores.verdict, scores.general.verdict if scores.general else ""
-    if word == "HURT":
-        return (
-            "Do not use the adapted model. Look at what got worse below, then check the data; "
-            "a lower learning rate or fewer epochs may help."
-        )
-    if word == "TOO FEW":
-        more = page.more.format(item=page.item)
-        return f"Do not decide on this test set. Collect more {more}, or use a larger test share (--test 0.3)."
-    if word != "HELPED" and shows_gain(scores):
-        items = f"{page.item}s that the model was not trained on" if scores.seen_in_training else f"more {page.item}s"
-        return f"Test again with {items}; until then keep using the checkpoint."
-    if word != "HELPED" and scores.head:
-        return "Keep the checkpoint unchanged, with a head on top: there is no evidence that adapting improved it."
-    if word != "HELPED":
-        return "Keep using the checkpoint unchanged: there is no evidence that adapting improved it."
-    if scores.below_baseline:
-        return (
-            "Do not use the adapted model yet: it improved, but it does not beat a cheap baseline. "
-            "Look at the baseline first."
-        )
-    if general == "FORGOT":
-        other = "" if scores.merging else ", or adapt again with --keep-general FILE"
-        return f"Use the adapted model for texts of this domain only{other}; keep the checkpoint for everything else."
-    if page.advice:
-        return page.advice
-    if general == "KEPT":
-        return "Use the adapted model: it is better in this domain and as good as before outside it."
-    return "Use the adapted model for texts of this domain; its general ability outside it is not known."

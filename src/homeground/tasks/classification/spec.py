@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
 
 LOSSES = ("cross_entropy", "binary_cross_entropy")
+INSTEAD = {
+    "TF-IDF": "Use TF-IDF with its linear classifier",
+    "frozen embeddings": "Use a linear classifier on the embeddings of the checkpoint",
+    "majority class": "Use no model yet, but look at the labels and collect more texts; to answer the most frequent "
+    "label always is as good as it gets so far",
+}
+"""What to do where the adapted model is not shown to beat a baseline."""
+
 DEFAULTS: dict[str, dict[str, Any]] = {"training": {"epochs": 3, "learning_rate": 5e-5}}
 
 
@@ -105,6 +113,7 @@ class ClassificationSpec:
             defaults=DEFAULTS,
             saved_settings={"task": "classification", "truncation": self.truncation},
             model_files=("tokenizer_limit",),
+            instead=INSTEAD,
         )
 
     @property

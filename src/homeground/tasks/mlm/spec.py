@@ -16,7 +16,7 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.masking import Masking
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
-from homeground.tasks.task import Task, TaskInfo, TaskSpec
+from homeground.tasks.task import Task, TaskInfo, TaskSpec, Use
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
@@ -30,6 +30,17 @@ BLOCK_TOKENS = 128
 
 MOST_MEASURED = 2000
 """Plain texts that validate, and as many that test, where nothing else is asked for."""
+
+
+USE = Use(
+    "Use the adapted model to fill in words of this domain, or as the checkpoint of another task there; only the "
+    "verdict of that task shows whether it helps.",
+    metric="masked_accuracy",
+    otherwise="Do not use the adapted model to fill in words: it fills in hardly more of them rightly than token "
+    "frequencies do. It may serve as the checkpoint of another task; only the verdict of that task shows whether it "
+    "helps.",
+)
+"""What a masked language model that helped can be used for."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,7 @@ class MaskedLMSpec:
             model_files=("checkpoint_modules",),
             usual_length=BLOCK_TOKENS,
             verdict_scope="at predicting masked words",
+            use=USE,
         )
 
     def read(self, table: Table) -> Examples:

@@ -98,6 +98,7 @@ class SimilaritySpec:
             in_batch_negatives=self.loss == "multiple_negatives_ranking",
             saved_settings={"task": "similarity", "similarity": self.kind},
             model_files=("sentence_transformers",),
+            instead={"TF-IDF": "Compare the texts by TF-IDF of their characters"},
         )
 
     @property

@@ -5,7 +5,7 @@ import homeground
 run = homeground.adapt("pairs.csv", checkpoint="minilm")
 print(run.verdict)
 model = homeground.load(run)
-model.similarity(["data scientist"], ["statistician"])
+model.similarity("data scientist", "statistician")
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from homeground.errors import HomegroundError
     from homeground.inference.classifier import Classifier
     from homeground.inference.encoder import Encoder
+    from homeground.inference.files import predict_file
     from homeground.inference.fill_mask import MaskedLM
     from homeground.inference.loading import load
     from homeground.results.run import Run
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from homeground.workflows.pairs import make_pairs
     from homeground.workflows.publish import publish
 
+    __version__: str
+
 __all__ = [
     "Classifier",
     "Encoder",
     "HomegroundError",
     "MaskedLM",
     "Run",
+    "__version__",
     "adapt",
     "adapt_chain",
     "compare",
@@ -40,6 +44,7 @@ __all__ = [
     "evaluate",
     "load",
     "make_pairs",
+    "predict_file",
     "publish",
 ]
 
@@ -56,14 +61,22 @@ _HOMES = {
     "evaluate": "homeground.workflows.compare",
     "load": "homeground.inference.loading",
     "make_pairs": "homeground.workflows.pairs",
+    "predict_file": "homeground.inference.files",
     "publish": "homeground.workflows.publish",
 }
 
 
 def __getattr__(name: str) -> Any:
     # Public names come on first use: importing the package imports neither torch nor anything else that takes seconds.
-    if name not in _HOMES:
+    if name == "__version__":
+        value = importlib.import_module("importlib.metadata").version("homeground")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'homeground' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -223,7 +223,7 @@ def test_the_report_of_a_run_has_one_place(finished: Run, capsys: pytest.Capture
         (["adapt", "empty.csv"], "empty.csv: is empty"),
         (["adapt", "few.csv"], "expected at least 10"),
         (["adapt", "semicolon.csv"], "--delimiter"),
-        (["predict", "minilm"], "expected either texts or --input and --output"),
+        (["predict", "minilm"], "expected either texts or --input FILE"),
         (["report", "."], "is not a finished run"),
         (["frobnicate"], 'no command "frobnicate"'),
         (["convert", "gone"], "gone"),

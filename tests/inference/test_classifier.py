@@ -105,8 +105,7 @@ def test_a_text_gets_the_same_probabilities_whatever_it_is_predicted_with(classi
     assert np.allclose(together.sum(1), 1)
     assert np.abs(together - np.vstack([model.predict_proba([text]) for text in texts])).max() < 1e-6
     assert model.predict_proba([]).shape == (0, 4)
-    with pytest.raises(UsageError, match="predict takes a list"):
-        model.predict("bank")
+    assert model.predict_proba("bank").tolist() == model.predict_proba(["bank"])[0].tolist()
 
 
 def test_texts_are_labelled_from_the_command_line_and_file_to_file(
@@ -123,6 +122,7 @@ def test_texts_are_labelled_from_the_command_line_and_file_to_file(
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["predicted_label"] for row in rows] == model.predict(["bank loan", "court judge"])
+    assert float(rows[0]["confidence"]) == pytest.approx(model.predict_proba("bank loan").max(), abs=1e-6)
     assert float(rows[0]["probability_money"]) == pytest.approx(model.predict_proba(["bank loan"])[0, 2], abs=1e-6)
     with pytest.raises(UsageError, match="labels and probabilities go to"):
         predict_file(model, source, tmp_path / "out.npy")

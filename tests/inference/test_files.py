@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests import checkpoints
+from tests.inference.test_loading import classifier
 from transformers import AutoModelForSequenceClassification
 
 import homeground
@@ -40,8 +42,8 @@ def test_similarity_is_angular_and_symmetric(encoder: Path) -> None:
 
 def test_misuse_is_told(encoder: Path) -> None:
     model = homeground.load(encoder)
-    with pytest.raises(UsageError, match="encode takes a list"):
-        model.encode("bank")
+    with pytest.raises(UsageError, match="encode takes a text or a list of texts; got the number 5"):
+        model.encode(5)
     with pytest.raises(UsageError, match="got 1 first and 2 second texts"):
         model.similarity(["bank"], ["court", "law"])
     with pytest.raises(CheckpointError):
@@ -161,7 +163,7 @@ def test_no_column_of_the_file_is_overwritten(encoder: Path, write_csv: Callable
 def test_a_row_with_an_empty_text_stays_in_its_place_without_a_prediction(
     encoder: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr("homeground.inference.files.ROWS_PER_CHUNK", chunk)
+    monkeypatch.setattr("homeground.inference.predicted_columns.ROWS_PER_CHUNK", chunk)
     model = homeground.load(encoder)
     source = write_csv("texts.csv", ["text", "id"], [["", "1"], ["  ", "2"], ["bank", "3"], ["\t", "4"]])
     bank = model.encode(["bank"])[0]
@@ -220,7 +222,7 @@ def test_a_number_too_large_is_told_and_never_written_as_infinity(encoder: Path,
 def test_memory_does_not_grow_with_the_rows(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, end: str
 ) -> None:
-    monkeypatch.setattr("homeground.inference.files.ROWS_PER_CHUNK", 50)
+    monkeypatch.setattr("homeground.inference.predicted_columns.ROWS_PER_CHUNK", 50)
     monkeypatch.setattr("homeground.data.opening.BYTES_AT_ONCE", 1 << 12)
     model = homeground.load(encoder)
     # Stands for the model, which is not what is measured and would take a minute.
@@ -250,3 +252,134 @@ def test_bytes_that_are_no_text_are_refused(encoder: Path, capsys: pytest.Captur
     assert "holds bytes that are not UTF-8" in capsys.readouterr().err
     with pytest.raises(UsageError, match="not UTF-8"):
         homeground.load(encoder).encode(["bank \ud83d"])
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classifier(tmp_path_factory.mktemp("labels") / "classifier")
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_csv_file_keeps_its_byte_order_mark_and_delimiter(
+    encoder: Path, tmp_path: Path, mark: bytes, packed: bool
+) -> None:
+    content = mark + "text;id\ncafé;1\n".encode()
+    source = tmp_path / ("texts.csv.gz" if packed else "texts.csv")
+    source.write_bytes(gzip.compress(content) if packed else content)
+    predict_file(homeground.load(encoder), source, tmp_path / "out.csv", delimiter=";")
+    written = (tmp_path / "out.csv").read_bytes()
+    assert written.startswith(mark + b"text;id;embedding_0;")
+    predict_file(homeground.load(encoder), tmp_path / source, tmp_path / "out.jsonl", delimiter=";")
+    assert (tmp_path / "out.jsonl").read_bytes().startswith(b'{"text"')
+
+
+def test_top_writes_the_likeliest_labels_instead_of_all(labels: Path, tmp_path: Path) -> None:
+    model = homeground.load(labels)
+    source = tmp_path / "texts.jsonl"
+    source.write_text('{"text": "the bank", "confidence": "mine"}\n{"text": null, "confidence": ""}\n')
+    predict_file(model, source, tmp_path / "out.jsonl", top=1)
+    first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert list(first) == [
+        "text", "confidence", "predicted_label", "predicted_confidence", "top_1_label", "top_1_probability"
+    ]  # fmt: skip
+    ((label, probability),) = model.predict("the bank", top=1)
+    assert first["predicted_label"] == first["top_1_label"] == label
+    assert first["predicted_confidence"] == first["top_1_probability"] == pytest.approx(probability, abs=1e-6)
+    assert [second[name] for name in list(second)[2:]] == [None] * 4
+    predict_file(model, source, tmp_path / "out.csv", top=5)
+    assert columns_of(tmp_path / "out.csv")[-2:] == ["top_2_label", "top_2_probability"]
+    masked = checkpoints.bert(tmp_path / "bert")
+    source.write_text('{"text": "the [MASK] or [MASK]"}\n{"text": "the [MASK]"}\n')
+    predict_file(homeground.load(masked), source, tmp_path / "out.jsonl", top=2)
+    first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first["predicted_token"] == first["top_1_token"] and len(first["top_2_token"]) == 2
+    tokens = [candidate.token for candidate in homeground.load(masked).fill_mask("the [MASK]", 2)]
+    assert [second["top_1_token"], second["top_2_token"]] == tokens
+    with pytest.raises(UsageError, match="--top is for labels and for masked words"):
+        predict_file(homeground.load(masked), source, tmp_path / "out.npy", top=2)
+
+
+def test_predictions_are_printed_where_no_output_is_named(
+    labels: Path,
+    write_csv: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = write_csv("texts.csv", ["id", "text"], [["1", "the bank"], ["2", ""], ["3", "a judge \x1b[31m" * 30]])
+    command = ["predict", str(labels), "--input", str(source)]
+    assert run(command) == 0
+    printed = capsys.readouterr()
+    predict_file(homeground.load(labels), source, tmp_path / "out.csv")
+    assert printed.out == (tmp_path / "out.csv").read_text()
+    assert "1 row has an empty text and so no prediction" in printed.err
+    assert run([*command, "--json", "--top", "1"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["id"] for line in lines] == ["1", "2", "3"]
+    assert list(lines[0])[2:] == ["predicted_label", "confidence", "top_1_label", "top_1_probability"]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(command) == 0
+    table = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in table.splitlines())
+    assert "predicted_label  confidence" in table.splitlines()[0]
+    assert "\x1b" not in table
+    assert len(table.splitlines()) == 5
+
+
+def test_standard_input_is_read(
+    labels: Path, encoder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped(monkeypatch, "the bank\n\ncafé judge\n".encode())
+    assert run(["predict", str(labels), "-", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in printed.out.splitlines()] == ["the bank", "café judge"]
+    assert "1 empty line skipped" in printed.err
+    piped(monkeypatch, b"text_1,text_2\nbank,loan\n")
+    assert run(["predict", str(encoder), "--input", "-", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("text_1,text_2,similarity\nbank,loan,0.")
+    for content, arguments, message in (
+        (b"\n \n", ["-"], "standard input holds no text"),
+        (b"x", ["--input", "-"], "add --format (csv"),
+        (b"x", ["-", "bank"], "goes with no other texts"),
+    ):
+        piped(monkeypatch, content)
+        assert run(["predict", str(labels), *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tickets.csv"], '"tickets.csv" is the name of a file; did you mean --input tickets.csv?'),
+        (["bank", "here.txt.gz"], "did you mean --input here.txt.gz?"),
+        ([""], "text 1 is empty"),
+        (["bank", " \n"], "text 2 is empty"),
+        ([], "expected either texts or --input FILE"),
+        (["bank", "--output", "out.csv"], "--output out.csv: only for the FILE of --input"),
+        (["bank", "--embeddings"], "--embeddings needs an encoder"),
+    ],
+)
+def test_what_is_no_text_is_asked_about(
+    labels: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", str(labels), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_option_that_changes_nothing_is_refused(
+    encoder: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = write_csv("pairs.csv", ["text_1", "text_2"], [["bank", "loan"]])
+    for arguments, message in (
+        (["bank", "loan", "--top", "3"], "--top is for labels and for masked words"),
+        (["--input", str(pairs), "--top", "3"], "--top is for labels and for masked words"),
+        (["--input", str(pairs), "--embeddings"], "are of one text column"),
+    ):
+        assert run(["predict", str(encoder), *arguments]) == 2
+        assert message in capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_a_text_without_a_mask_is_refused_with_the_mask_that_this_model_uses(mod
     own = {"bert": "[MASK]", "roberta": "<mask>"}[kind]
     with pytest.raises(UsageError, match=f'"the bank" has no mask; write {re.escape(own)} where'):
         model.fill_mask("the bank")
-    with pytest.raises(UsageError, match="count is 0"):
+    with pytest.raises(UsageError, match="top is 0"):
         model.fill_mask("the [MASK]", 0)
 
 

@@ -169,6 +169,12 @@ def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
     return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
 
 
+def model_files(checkpoint: Checkpoint) -> list[str]:
+    """Return the files that a checkpoint consists of, by their paths in its folder."""
+    paths = _model_paths(checkpoint.folder, checkpoint.modules)
+    return [path.relative_to(checkpoint.folder).as_posix() for path in paths]
+
+
 def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
     """Copy the modules of a sentence encoder and its length limit to a new folder.
 
@@ -227,10 +233,15 @@ def _hint(name: str) -> str:
 
 def _file_hashes(folder: Path, modules: tuple[Module, ...]) -> dict[str, str]:
     """Return the sha256 of every file that determines the outputs of the checkpoint, by its path in the folder."""
+    return {path.relative_to(folder).as_posix(): file_hash(path) for path in _model_paths(folder, modules)}
+
+
+def _model_paths(folder: Path, modules: tuple[Module, ...]) -> list[Path]:
+    """Return the files that determine the outputs of the checkpoint."""
     paths = {folder / name for name in (*TOKENIZER_FILES, *SETTINGS_FILES, "model.safetensors.index.json")}
     paths.update(weight_files(folder))
     paths.update(module.folder / name for module in modules for name in ("config.json", "model.safetensors"))
-    return {path.relative_to(folder).as_posix(): file_hash(path) for path in sorted(paths) if path.is_file()}
+    return [path for path in sorted(paths) if path.is_file()]
 
 
 def _fingerprint(hashes: dict[str, str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,13 +13,16 @@ import numpy as np
 
 from homeground.cli.counting import Counting
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
+from homeground.cli.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
-from homeground.inference.files import predict_file
+from homeground.inference.files import RowCounts, predict_file, print_predictions
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
-from homeground.wording import aligned
+from homeground.inference.texts import has_text, names_file
+from homeground.results.record import printable
+from homeground.wording import aligned, count
 
 TOKENS_PER_MASK = 5
 """Tokens printed for a mask without --top."""
@@ -28,25 +31,24 @@ MAIN_OPTIONS = {
     "Texts from a file": ("input", "output", "text", "text_1", "text_2"),
     "Output": ("top", "embeddings", "json", "quiet", "help_all", "help"),
 }
-FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=GroupedCommand, main=MAIN_OPTIONS)
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.argument("texts", nargs=-1)
-@click.option("--input", "input_path", metavar="FILE", type=FILE, help="texts or pairs, instead of TEXTS")
-@click.option("--output", "output_path", metavar="FILE", type=FILE, help="file to write: .csv, .jsonl or .npy")
+@click.option("--input", "input_path", metavar="FILE", help="texts or pairs, instead of TEXTS; - is standard input")
+@click.option("--output", "output_path", metavar="FILE", help="file to write: .csv, .jsonl or .npy; default: print")
 @sections("text", "text_1", "text_2")
 @click.option("--top", metavar="K", type=click.IntRange(min=1), help="number of labels, or of tokens for a mask")
-@click.option("--embeddings", is_flag=True, help="print the embeddings of TEXTS as JSON Lines")
+@click.option("--embeddings", is_flag=True, help="embeddings instead of similarities or masked words")
 @sections("reading")
 @common
 def predict(
     source: str,
     texts: tuple[str, ...],
     *,
-    input_path: Path | None,
-    output_path: Path | None,
+    input_path: str | None,
+    output_path: str | None,
     top: int | None,
     embeddings: bool,
     quiet: bool,
@@ -56,48 +58,119 @@ def predict(
     """Predict labels, masked words, similarities or embeddings for TEXTS or a file, depending on the model.
 
     \b
-    probabilities of labels, tokens for a mask, a similarity:
+    probabilities of labels, tokens for a mask, a similarity (- reads lines):
       homeground predict RUN "great film"
       homeground predict RUN "The [MASK] was benign."
       homeground predict RUN "data scientist" "statistician"
     \b
-    a copy of a file with predictions, a matrix of embeddings:
+    a file with predictions, printed or written, a matrix of embeddings:
+      homeground predict RUN --input new.csv --text body
       homeground predict RUN --input new.csv --text body --output labelled.csv
       homeground predict RUN --input texts.csv --output vectors.npy
     """
-    if (input_path is None) != (output_path is None):
-        raise UsageError("--input and --output need each other: the FILE to read and the FILE to write")
-    if bool(texts) == (input_path is not None):
-        raise UsageError('expected either texts or --input and --output, e.g. homeground predict RUN "text 1" "text 2"')
-    if texts and (unused := typed_settings(values)):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        raise UsageError(f"{flags}: only for the FILE of --input; leave it out for texts on the command line")
+    settings = typed_settings(values)
+    texts = _read_texts(texts, input_path, output_path, settings)
     model = load(source)
-    if input_path is not None and output_path is not None:
-        progress = (lambda _done, _of: None) if quiet else Counting("rows")
-        done = predict_file(model, input_path, output_path, on_progress=progress, **typed_settings(values))
-        if not quiet:
-            click.echo(f"wrote {done.rows:,} rows to {output_path}", err=True)
-            if done.empty:
-                click.echo(f"{done.empty:,} of them have an empty text and so no prediction", err=True)
+    if input_path is not None:
+        with data_file(input_path, settings) as path:
+            options = {"top": top, "embeddings": embeddings, **settings}
+            _predict_rows(model, path, output_path, quiet=quiet, as_json=as_json, options=options)
     elif isinstance(model, Classifier):
         if embeddings:
             raise UsageError("--embeddings needs an encoder; this model predicts labels")
         _print_labels(model, texts, top=top, as_json=as_json)
+    elif not embeddings and isinstance(model, MaskedLM) and (len(texts) < 2 or any(map(model.has_mask, texts))):
+        _print_tokens(model, texts, top=top or TOKENS_PER_MASK, as_json=as_json)
+    elif top is not None:
+        raise UsageError("--top is for labels and for masked words; leave it out for embeddings and similarities")
     elif embeddings:
         for text, embedding in zip(texts, model.encode(texts), strict=True):
-            click.echo(json.dumps({"text": text, "embedding": [round(float(x), 6) for x in embedding]}))
-    elif isinstance(model, MaskedLM) and (len(texts) < 2 or any(model.has_mask(text) for text in texts)):
-        _print_tokens(model, texts, count=top or TOKENS_PER_MASK, as_json=as_json)
+            rounded = [round(float(x), 6) for x in embedding]
+            click.echo(json.dumps({"text": text, "embedding": rounded}, ensure_ascii=False))
     else:
         _print_similarities(model, texts, as_json=as_json)
     if model.truncated and not quiet:
         read = ", around each mask" if isinstance(model, MaskedLM) and model.windows else ""
-        click.echo(f"{model.truncated} texts were cut to {model.checkpoint.max_length} tokens{read}", err=True)
+        cut = count(model.truncated, "text was", "texts were")
+        click.echo(f"{cut} cut to {model.checkpoint.max_length} tokens{read}", err=True)
 
 
-def _print_tokens(model: MaskedLM, texts: tuple[str, ...], *, count: int, as_json: bool) -> None:
-    for text, answers in zip(texts, model.fill_mask(texts, count), strict=True):
+def _read_texts(
+    texts: tuple[str, ...], input_path: str | None, output_path: str | None, settings: dict[str, Any]
+) -> tuple[str, ...]:
+    """Return the texts of the command line or of standard input, after checking what goes with what.
+
+    Raises:
+        UsageError: there are no texts, one is empty or the name of a file, or an option needs a file.
+    """
+    if bool(texts) == (input_path is not None):
+        raise UsageError('expected either texts or --input FILE, e.g. homeground predict RUN "text 1" "text 2"')
+    if not texts:
+        return ()
+    if output_path is not None:
+        raise UsageError(f"--output {output_path}: only for the FILE of --input; leave it out to print predictions")
+    if settings:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in settings)
+        raise UsageError(f"{flags}: only for the FILE of --input; leave it out for texts on the command line")
+    if texts == (STANDARD_INPUT,):
+        return _piped_texts()
+    for number, text in enumerate(texts, start=1):
+        if not has_text(text):
+            raise UsageError(f"text {number} is empty, so nothing can be predicted for it")
+        if text == STANDARD_INPUT:
+            raise UsageError('"-" stands for standard input, which goes with no other texts; leave the others out')
+        if names_file(text):
+            raise UsageError(
+                f'"{text}" is the name of a file; did you mean --input {text}? To predict these very words, pipe them '
+                f"in: echo {text} | homeground predict RUN -"
+            )
+    return texts
+
+
+def _piped_texts() -> tuple[str, ...]:
+    """Return the lines of standard input that hold a text."""
+    lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()
+    texts = tuple(line for line in lines if has_text(line))
+    if not texts:
+        raise UsageError("standard input holds no text; expected one a line")
+    if empty := len(lines) - len(texts):
+        click.echo(f"{count(empty, 'empty line')} skipped", err=True)
+    return texts
+
+
+def _predict_rows(
+    model: Encoder | Classifier,
+    path: str,
+    output_path: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    """Predict the rows of a file, and write or print them; --json prints JSON Lines."""
+    if output_path in (None, STANDARD_INPUT):
+        form = "jsonl" if as_json else "table" if sys.stdout.isatty() else "csv"
+        _report_rows(print_predictions(model, path, sys.stdout, form, **options), "", quiet=quiet)
+        return
+    progress = (lambda _done, _of: None) if quiet else Counting("rows")
+    done = predict_file(model, path, output_path, on_progress=progress, **options)
+    if as_json:
+        click.echo(json.dumps({"output": output_path, **asdict(done)}, ensure_ascii=False))
+    _report_rows(done, f"wrote {count(done.rows, 'row')} to {output_path}", quiet=quiet)
+
+
+def _report_rows(done: RowCounts, written: str, *, quiet: bool) -> None:
+    if quiet:
+        return
+    if written:
+        click.echo(written, err=True)
+    if done.empty:
+        empty = "row has" if done.empty == 1 else "rows have"
+        click.echo(f"{done.empty:,} {empty} an empty text and so no prediction", err=True)
+
+
+def _print_tokens(model: MaskedLM, texts: tuple[str, ...], *, top: int, as_json: bool) -> None:
+    for text, answers in zip(texts, model.fill_mask(texts, top), strict=True):
         if as_json:
             rounded = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in answers]
             click.echo(json.dumps({"text": text, "filled": rounded}, ensure_ascii=False))
@@ -108,21 +181,21 @@ def _print_tokens(model: MaskedLM, texts: tuple[str, ...], *, count: int, as_jso
             rows = aligned([[f"  {answer.token}", f"{answer.probability:.4f}"] for answer in of_mask])
             # The text comes last, so that it needs no column width.
             lines = [f"{line}  {answer.text}" for line, answer in zip(rows, of_mask, strict=True)]
-            click.echo("\n".join([f"{text}  (mask {mask})" if several else text, *lines]))
+            click.echo(printable("\n".join([f"{text}  (mask {mask})" if several else text, *lines])))
 
 
 def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
     matrix = model.predict_proba(texts)
     for text, probabilities, unsure in zip(texts, matrix, model.abstains(matrix).tolist(), strict=True):
-        order = np.argsort(-probabilities, kind="stable")[:top]
-        ranked = {model.classes_[place]: float(probabilities[place]) for place in order}
+        ranked = dict(model.ranked(probabilities, top))
         if as_json:
             rounded = {name: round(value, 6) for name, value in ranked.items()}
             abstained = {} if model.threshold is None else {"abstained": unsure}
             click.echo(json.dumps({"text": text, **abstained, "probabilities": rounded}, ensure_ascii=False))
         else:
             title = f"{text}  (abstain: no label reaches {model.threshold:.4f})" if unsure else text
-            click.echo("\n".join([title, *aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])]))
+            lines = aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])
+            click.echo(printable("\n".join([title, *lines])))
 
 
 def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:
@@ -130,7 +203,8 @@ def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool
         raise UsageError("a similarity needs at least two texts; for the embedding of one text add --embeddings")
     matrix = np.asarray(model.similarities(texts))
     if as_json:
-        click.echo(json.dumps({"texts": texts, "similarity": matrix.round(6).tolist(), "kind": model.kind}))
+        values = {"texts": texts, "similarity": matrix.round(6).tolist(), "kind": model.kind}
+        click.echo(json.dumps(values, ensure_ascii=False))
     elif len(texts) == 2:
         click.echo(f"{matrix[0, 1]:.4f}")
     else:
@@ -140,4 +214,4 @@ def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool
             [f"{number}  {text}", *(f"{value:.3f}" for value in row)]
             for number, text, row in zip(numbers, texts, matrix, strict=True)
         ]
-        click.echo("\n".join(aligned(rows)))
+        click.echo(printable("\n".join(aligned(rows))))

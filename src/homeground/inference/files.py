@@ -16,32 +16,46 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+import shutil
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TextIO
 
 import numpy as np
 
-from homeground.data.columns import find_columns
 from homeground.data.formats import csv_field
-from homeground.data.tables import Origin, Row, open_table, text
-from homeground.errors import DataError, UsageError, nearest
-from homeground.inference.classifier import Classifier, joined
+from homeground.data.tables import Row
+from homeground.errors import UsageError
+from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
-from homeground.recipe.recipe import Recipe, make_recipe
-from homeground.statistics.classification import DECISION_THRESHOLD
+from homeground.inference.predicted_columns import (
+    ROWS_PER_CHUNK,
+    InputFile,
+    Predictions,
+    ProgressListener,
+    chunks,
+    predicted_columns,
+    read_once,
+)
+from homeground.inference.texts import require_top
+from homeground.recipe.recipe import make_recipe
+from homeground.results.record import printable
 from homeground.storage import written_to
-
-ROWS_PER_CHUNK = 4096
-"""Rows predicted at once."""
+from homeground.wording import aligned, count, shorten
 
 WRITTEN = (".csv", ".jsonl", ".npy")
 
-Texts = list[tuple[str, ...]]
-ProgressListener = Callable[[int, int], None]
-"""Gets the rows done and the rows in all."""
+MAX_COLUMNS_SHOWN = 4
+"""Predicted columns of a table in a terminal."""
+
+MIN_TEXT_WIDTH = 20
+"""Characters of the text in a table in a terminal, at least."""
+
+Form = Literal["csv", "jsonl", "table"]
 
 
 @dataclass(frozen=True)
@@ -52,207 +66,116 @@ class RowCounts:
     empty: int
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """A file that was read once: its columns, those of the texts, its rows, and how many have an empty text."""
-
-    recipe: Recipe
-    sha256: str
-    columns: tuple[str, ...]
-    text_columns: tuple[str, ...]
-    rows: int
-    empty: int
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The columns to add, and a function from texts or pairs to their values, one a column."""
-
-    names: list[str]
-    predict: Callable[[Texts], list[list[Any]]]
-
-
 def predict_file(
     model: Encoder | Classifier,
-    source: Path,
-    target: Path,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
     *,
+    top: int | None = None,
+    embeddings: bool = False,
     on_progress: ProgressListener = lambda _done, _of: None,
     **settings: Any,
 ) -> RowCounts:
     """Read texts or pairs, write labels, embeddings or similarities, and return how many rows there were.
 
-    A classifier adds ``predicted_label`` and the probability of every label. A masked language model adds to a single
-    text column ``predicted_token``, ``probability`` and ``filled_text``, the text with its masks filled; where a text
-    has several masks the first two are lists. With an encoder a file with two text
-    columns gets a column ``similarity``; one with a single text column gets embeddings, as an array in .npy, as lists
-    in .jsonl, as columns in .csv. A name that the file already has is replaced by the next free one, such as
-    ``predicted_similarity``, then ``predicted_similarity_2``. ``settings`` are the format of the file and the column
-    of the text (``text``, or ``text_1`` and ``text_2``). ``on_progress`` gets the rows done and the rows in all.
+    A classifier adds ``predicted_label``, its ``confidence`` and the probability of every label; with ``top`` the so
+    many most probable labels and their probabilities instead. A masked language model adds to a single text column
+    ``predicted_token``, ``probability`` and ``filled_text``, the text with its masks filled, and the ``top`` tokens;
+    where a text has several masks tokens and probabilities are lists. With an encoder a file with two text columns gets
+    a column ``similarity``; one with a single text column gets embeddings, as an array in .npy, as lists in .jsonl, as
+    columns in .csv; ``embeddings`` asks a masked language model for them. A name that the file already has is replaced
+    by the next free one, such as ``predicted_similarity``, then ``predicted_similarity_2``. A CSV file made from one
+    keeps its byte-order mark and the delimiter it was said to have. ``settings`` are the format of the file and the
+    column of the text (``text``, or ``text_1`` and ``text_2``). ``on_progress`` gets the rows done and the rows in all.
 
     Raises:
         UsageError: the target's suffix is none of .csv, .jsonl and .npy, or is .npy for similarities or labels.
         DataError: the file cannot be read, has no text columns, or a text has no mask to fill; nothing was written.
     """
+    target = Path(target)
     if target.suffix not in WRITTEN:
         raise UsageError(f'--output "{target}": expected a name ending in {", ".join(WRITTEN)}')
-    if target.suffix == ".npy" and isinstance(model, Classifier):
+    is_array = target.suffix == ".npy"
+    if is_array and isinstance(model, Classifier):
         raise UsageError(f"{target}: .npy is for embeddings; labels and probabilities go to .csv or .jsonl")
-    filler = model if isinstance(model, MaskedLM) and target.suffix != ".npy" else None
-    table = _read_once(make_recipe({}, data=str(source), **settings), filler)
-    if target.suffix == ".npy":
-        if isinstance(model, Classifier) or len(table.text_columns) == 2:
-            raise UsageError(f"{target}: .npy is for embeddings of one text column; similarities go to .csv or .jsonl")
-        with _new_file(target, "wb") as file:
+    table, predictions = _prepare(
+        model, source, settings, top=top, embeddings=embeddings or is_array, spread=target.suffix == ".csv"
+    )
+    with _new_file(target, "wb" if is_array else "w") as file:
+        if is_array:
+            assert isinstance(model, Encoder)
             _write_array(file, model, table, on_progress)
-        return RowCounts(table.rows, table.empty)
-    predictions = _predictions(model, table, spread=target.suffix == ".csv")
-    with _new_file(target, "w") as file:
-        (_write_csv if target.suffix == ".csv" else _write_json_lines)(file, predictions, table, on_progress)
+        elif target.suffix == ".csv":
+            if table.has_mark:
+                file.write("\ufeff")
+            _write_csv(file, predictions, table, on_progress)
+        else:
+            _write_json_lines(file, predictions, table, on_progress)
     return RowCounts(table.rows, table.empty)
 
 
-def _read_once(recipe: Recipe, filler: MaskedLM | None) -> InputFile:
-    with open_table(recipe.data, **recipe.reading.model_dump()) as table:
-        text_columns = _text_columns(table, recipe)
-        rows = empty = 0
-        for row in table.rows:
-            texts = _texts(table, row, text_columns)
-            rows, empty = rows + 1, empty + (texts is None)
-            if filler and texts and len(texts) == 1 and not filler.has_mask(texts[0]):
-                problem = f"has no mask; write {filler.mask_token} for each masked word"
-                raise DataError.at(table.path, problem, row=row.number, column=text_columns[0])
-        return InputFile(recipe, table.sha256, table.columns, text_columns, rows, empty)
+def print_predictions(
+    model: Encoder | Classifier,
+    source: str | PathLike[str],
+    stream: TextIO,
+    form: Form,
+    *,
+    top: int | None = None,
+    embeddings: bool = False,
+    **settings: Any,
+) -> RowCounts:
+    """Write what ``predict_file`` writes to a stream, as CSV, JSON Lines, or a table for a terminal.
 
-
-def _text_columns(table: Origin, recipe: Recipe) -> tuple[str, ...]:
-    named = recipe.columns
-    if named.text and (named.text_1 or named.text_2):
-        raise UsageError("--text names the only text, --text-1 and --text-2 those of a pair; use one or the other")
-    roles = {"text_1": named.text_1, "text_2": named.text_2, "text": named.text}
-    columns = find_columns(table, roles, roles)
-    only = named.text or (None if named.text_2 else named.text_1)
-    if only is None and "text_1" in columns and "text_2" in columns:
-        return columns["text_1"], columns["text_2"]
-    if named.text_2:
-        raise UsageError("--text-2 names the second text of a pair; name the first with --text-1")
-    single = only or columns.get("text_1") or columns.get("text")
-    if single is None:
-        problem = f"no column for the text was found; name it with --text; {nearest('text', table.columns)}"
-        raise DataError.at(table.path, problem)
-    return (single,)
-
-
-def _texts(table: Origin, row: Row, columns: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the texts of a row, None where one of them is empty."""
-    texts = tuple(text(table, row, column) for column in columns)
-    return texts if all(side.strip() for side in texts) else None
-
-
-def _chunks(source: InputFile, on_progress: ProgressListener) -> Iterator[tuple[list[Row], list[int], Texts]]:
-    """Yield rows, the positions of those with texts, and these texts; report each chunk when it is done."""
-    recipe = source.recipe
-    with open_table(recipe.data, **recipe.reading.model_dump()) as table:
-        if table.sha256 != source.sha256:
-            raise DataError.at(
-                table.path, "changed while it was being read; run the command again when the file is complete"
-            )
-        done = 0
-        for rows in iter(lambda: list(itertools.islice(table.rows, ROWS_PER_CHUNK)), []):
-            texts = [_texts(table, row, source.text_columns) for row in rows]
-            full = [place for place, sides in enumerate(texts) if sides is not None]
-            yield rows, full, [sides for sides in texts if sides is not None]
-            done += len(rows)
-            on_progress(done, source.rows)
-
-
-def _predictions(model: Encoder | Classifier, source: InputFile, *, spread: bool) -> Predictions:
-    """Return the columns to add; ``spread`` gives each dimension of an embedding its own column."""
-    if isinstance(model, Classifier):
-        label = _free("predicted_label", source.columns, lambda name: [name])
-        if model.threshold is not None:
-            label += _free("abstained", [*source.columns, *label], lambda name: [name])
-        each = [f"_{name}" for name in model.classes_]
-        named = _free("probability", [*source.columns, *label], lambda name: [name + end for end in each])
-        return Predictions([*label, *named], lambda texts: _labels(model, texts))
-    if len(source.text_columns) == 2:
-        names = _free("similarity", source.columns, lambda name: [name])
-        return Predictions(names, lambda texts: [[_rounded(value)] for value in _similarities(model, texts)])
-    if isinstance(model, MaskedLM):
-        token, probability, filled = (
-            _free(name, source.columns, lambda name: [name])
-            for name in ("predicted_token", "probability", "filled_text")
-        )
-        return Predictions([*token, *probability, *filled], lambda texts: _words(model, texts))
-    if not spread:
-        names = _free("embedding", source.columns, lambda name: [name])
-        return Predictions(names, lambda texts: [[vector] for vector in _embeddings(model, texts)])
-    dimensions = range(_dimensions(model))
-    names = _free("embedding", source.columns, lambda name: [f"{name}_{place}" for place in dimensions])
-    return Predictions(names, lambda texts: _embeddings(model, texts))
-
-
-def _free(name: str, taken: Sequence[str], named: Callable[[str], list[str]]) -> list[str]:
-    """Return the columns of the first name of which the file has none, so that nothing in it is overwritten.
-
-    >>> _free("similarity", ["similarity", "predicted_similarity"], lambda name: [name])
-    ['predicted_similarity_2']
+    The table has the texts, cut to the width of the terminal, and the first predicted columns.
     """
-    longer = name if name.startswith("predicted_") else f"predicted_{name}"
-    stems = itertools.chain([name, longer], (f"{longer}_{number}" for number in itertools.count(2)))
-    return next(names for names in map(named, stems) if not set(names) & set(taken))
+    table, predictions = _prepare(model, source, settings, top=top, embeddings=embeddings, spread=form != "jsonl")
+    write = {"csv": partial(_write_csv, line_end="\n"), "jsonl": _write_json_lines, "table": _write_table}[form]
+    write(stream, predictions, table, lambda _done, _of: None)
+    return RowCounts(table.rows, table.empty)
 
 
-def _words(model: MaskedLM, texts: Texts) -> list[list[Any]]:
-    """Return the likeliest token of every mask, its probability, and the text with all of them."""
-    singles = [sides[0] for sides in texts]
-    rows: list[list[Any]] = []
-    for single, best in zip(singles, model.fill_mask(singles, 1), strict=True):
-        lists: list[list[Any]] = [[each.token for each in best], [_rounded(each.probability) for each in best]]
-        filled = best[0].text if len(best) == 1 else model.complete(single, [each.id for each in best])
-        rows.append([*(each[0] if len(best) == 1 else each for each in lists), filled])
-    return rows
+def _prepare(
+    model: Encoder | Classifier,
+    source: str | PathLike[str],
+    settings: dict[str, Any],
+    *,
+    top: int | None,
+    embeddings: bool,
+    spread: bool,
+) -> tuple[InputFile, Predictions]:
+    """Read a file once, and return it with the columns to add.
 
-
-def _labels(model: Classifier, texts: Texts) -> list[list[Any]]:
-    rows: list[list[Any]] = []
-    matrix = model.predict_proba([sides[0] if len(sides) == 1 else (sides[0], sides[1]) for sides in texts])
-    for probabilities, abstains in zip(matrix, model.abstains(matrix).tolist(), strict=True):
-        labels = [model.classes_[place] for place in np.flatnonzero(probabilities >= DECISION_THRESHOLD)]
-        label = joined(labels, model.classes_) if model.several else model.classes_[int(probabilities.argmax())]
-        first = [label] if model.threshold is None else [None if abstains else label, abstains]
-        rows.append([*first, *(_rounded(value) for value in probabilities)])
-    return rows
-
-
-def _similarities(model: Encoder, texts: Texts) -> list[float]:
-    return model.similarity([sides[0] for sides in texts], [sides[1] for sides in texts]).tolist()
-
-
-def _embeddings(model: Encoder, texts: Texts) -> list[list[float]]:
-    return [[_rounded(value) for value in vector] for vector in model.encode([sides[0] for sides in texts])]
-
-
-def _dimensions(model: Encoder) -> int:
-    return model.encode(["text"]).shape[1]
-
-
-def _rounded(value: Any) -> float:
-    return round(float(value), 6)
+    Raises UsageError for what the model does not predict, DataError for a file or a row that cannot be read.
+    """
+    require_top(top)
+    filler = model if isinstance(model, MaskedLM) and not embeddings else None
+    if embeddings and isinstance(model, Classifier):
+        raise UsageError("--embeddings needs an encoder; this model predicts labels")
+    table = read_once(make_recipe({}, data=source, **settings), filler)
+    if embeddings and len(table.text_columns) == 2:
+        raise UsageError(
+            f"{table.recipe.data}: embeddings (--embeddings, .npy) are of one text column; similarities go to .csv or "
+            ".jsonl; name the column with --text"
+        )
+    if top is not None and not isinstance(model, Classifier) and (filler is None or len(table.text_columns) == 2):
+        raise UsageError("--top is for labels and for masked words; leave it out for embeddings and similarities")
+    return table, predicted_columns(model, table, top=top, embeddings=embeddings, spread=spread)
 
 
 def _with_predictions(
     predictions: Predictions, source: InputFile, on_progress: ProgressListener
 ) -> Iterator[tuple[Row, list[Any]]]:
     """Yield every row with its predictions, which are all None where a text is empty."""
-    for rows, full, texts in _chunks(source, on_progress):
+    for rows, full, texts in chunks(source, on_progress):
         values = dict(zip(full, predictions.predict(texts) if texts else [], strict=True))
         for place, row in enumerate(rows):
             yield row, values.get(place, [None] * len(predictions.names))
 
 
-def _write_csv(file: Any, predictions: Predictions, source: InputFile, on_progress: ProgressListener) -> None:
-    writer = csv.writer(file)
+def _write_csv(
+    file: Any, predictions: Predictions, source: InputFile, on_progress: ProgressListener, *, line_end: str = "\r\n"
+) -> None:
+    writer = csv.writer(file, delimiter=source.delimiter, lineterminator=line_end)
     writer.writerow([csv_field(name) for name in (*source.columns, *predictions.names)])
     for row, values in _with_predictions(predictions, source, on_progress):
         writer.writerow([csv_field(value) for value in (*row.values.values(), *values)])
@@ -264,12 +187,48 @@ def _write_json_lines(file: Any, predictions: Predictions, source: InputFile, on
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+def _write_table(file: Any, predictions: Predictions, source: InputFile, on_progress: ProgressListener) -> None:
+    width, fits = shutil.get_terminal_size().columns, 0
+    rows = [[" | ".join(source.text_columns), *predictions.names[:MAX_COLUMNS_SHOWN]]]
+    for row, values in _with_predictions(predictions, source, on_progress):
+        texts = " | ".join(str(row.values[column] or "") for column in source.text_columns)
+        rows.append([texts, *(_cell(value) for value in values[:MAX_COLUMNS_SHOWN])])
+        if len(rows) >= ROWS_PER_CHUNK:
+            fits = fits or _columns_that_fit(rows, width)
+            _print_rows(file, [cells[: fits + 1] for cells in rows], width)
+            rows = []
+    fits = fits or _columns_that_fit(rows, width)
+    _print_rows(file, [cells[: fits + 1] for cells in rows], width)
+    if hidden := len(predictions.names) - fits:
+        file.write(f"{count(hidden, 'more column is', 'more columns are')} written with --output FILE, or to a pipe\n")
+
+
+def _columns_that_fit(rows: list[list[str]], width: int) -> int:
+    """Return how many predicted columns, at least one, leave room for the text."""
+    ends = itertools.accumulate(max(map(len, column)) + 2 for column in list(zip(*rows, strict=True))[1:])
+    return max(sum(end <= width - MIN_TEXT_WIDTH for end in ends), 1)
+
+
+def _print_rows(file: Any, rows: list[list[str]], width: int) -> None:
+    rest = [printable(line) for line in aligned([["", *row[1:]] for row in rows])] if rows else []
+    room = max(width - max(map(len, rest), default=0), MIN_TEXT_WIDTH)
+    for row, line in zip(rows, rest, strict=True):
+        file.write(f"{printable(shorten(row[0], room)):<{room}}{line}".rstrip() + "\n")
+
+
+def _cell(value: Any) -> str:
+    """Return a value as a table shows it."""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return "" if value is None else shorten(value, MIN_TEXT_WIDTH)
+
+
 def _write_array(file: Any, model: Encoder, source: InputFile, on_progress: ProgressListener) -> None:
     # Not numpy.save, which needs the whole array, and not a memory map, whose pages would count as memory in use.
-    dimensions = _dimensions(model)
+    dimensions = model.dimensions
     shape = (source.rows, dimensions)
     np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-    for rows, full, texts in _chunks(source, on_progress):
+    for rows, full, texts in chunks(source, on_progress):
         vectors = np.full((len(rows), dimensions), np.nan, "<f4")
         if texts:
             vectors[full] = model.encode([sides[0] for sides in texts])

@@ -13,11 +13,12 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
-from homeground.data.tokenized import map_longest_first, require_characters
 from homeground.engines import open_engine
 from homeground.engines.model import MaskedHead, require_trained_head
 from homeground.errors import UsageError
-from homeground.inference.encoder import BATCH_SIZE, Encoder
+from homeground.inference.encoder import Encoder, ManyTexts
+from homeground.inference.model_in_use import BATCH_SIZE
+from homeground.inference.texts import read_texts, require_top
 from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
 
 ANYWHERE = "[MASK]"
@@ -88,30 +89,33 @@ class MaskedLM(Encoder):
         """Return whether a text has a mask."""
         return ANYWHERE in text or self.mask_token in text
 
-    @overload
-    def fill_mask(self, texts: str, count: int = 5, *, batch_size: int = BATCH_SIZE) -> list[MaskCandidate]: ...
+    @overload  # a str is an iterable of str, too, hence the overlap
+    def fill_mask(  # pyright: ignore[reportOverlappingOverload]
+        self, texts: str, top: int = 5, *, batch_size: int = BATCH_SIZE
+    ) -> list[MaskCandidate]: ...
     @overload
     def fill_mask(
-        self, texts: list[str] | tuple[str, ...], count: int = 5, *, batch_size: int = BATCH_SIZE
+        self, texts: ManyTexts, top: int = 5, *, batch_size: int = BATCH_SIZE
     ) -> list[list[MaskCandidate]]: ...
     def fill_mask(
-        self, texts: str | list[str] | tuple[str, ...], count: int = 5, *, batch_size: int = BATCH_SIZE
+        self, texts: str | ManyTexts, top: int = 5, *, batch_size: int = BATCH_SIZE
     ) -> list[MaskCandidate] | list[list[MaskCandidate]]:
-        """Return the ``count`` likeliest tokens of every mask, the likeliest first, the masks of a text in their order.
+        """Return the ``top`` likeliest tokens of every mask, the likeliest first, the masks of a text in their order.
 
         "[MASK]" marks a missing word for every model, whatever its own mask token is. For a list of texts the result
-        has a list for each. Each mask is predicted by itself, while the others stay as they are.
+        has a list for each, an empty one where a text is missing (None, NaN, or white space alone). Each mask is
+        predicted by itself, while the others stay as they are.
 
         Raises:
-            UsageError: a text has no mask, or ``count`` is below 1.
+            UsageError: a text has no mask, ``top`` is below 1, or it is no text and no list of texts.
             CheckpointError: the head for masked words was never trained.
         """
-        if count < 1:
-            raise UsageError(f"count is {count}; expected 1 or more tokens for a mask")
-        encoded = self._encode([texts] if isinstance(texts, str) else texts)
-        predictions = self._predict(encoded, count, batch_size)
+        require_top(top)
+        read = read_texts(texts, "fill_mask")
+        encoded = self._encode([sides[0] for sides in read.sides])
+        predictions = self._predict(encoded, top, batch_size)
         candidates = [self._candidates(text, each) for text, each in zip(encoded, predictions, strict=True)]
-        return candidates[0] if isinstance(texts, str) else candidates
+        return read.spread_list(candidates, [])
 
     def complete(self, text: str, tokens: Sequence[int]) -> str:
         """Return a text with all its masks filled, each with the id of a token."""
@@ -137,7 +141,6 @@ class MaskedLM(Encoder):
         return Vocabulary.of(self._whole, mask=mask_id(self.checkpoint), padding=self._padding)
 
     def _encode(self, texts: Sequence[str]) -> list[_Text]:
-        require_characters(texts)
         texts = [text.replace(ANYWHERE, self.mask_token) for text in texts]
         encodings = self._whole.encode_batch(texts, add_special_tokens=False)
         return [self._find_masks(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
@@ -179,7 +182,7 @@ class MaskedLM(Encoder):
 
         lengths = np.array([len(window.ids) for window in windows], np.int64)
         predictions: list[list[Prediction]] = [[] for _ in texts]
-        for window, results in zip(windows, map_longest_first(lengths, batch_size, predict), strict=True):
+        for window, results in zip(windows, self._map(lengths, batch_size, predict), strict=True):
             predictions[window.text] += results
         return predictions
 

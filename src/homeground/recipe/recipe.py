@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
@@ -255,11 +255,29 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
             raise UsageError(f'unknown setting "{name}"; {nearest_setting(name, [s.name for s in settings()])}')
         setting = by_name[name]
         table = values.setdefault(setting.section, {}) if setting.section else values
-        table[setting.name] = value
+        table[setting.name] = _as_typed(setting, value)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise UsageError(_explain(error.errors()[0])) from None
+
+
+def _as_typed(setting: Setting, value: Any) -> Any:
+    """Return a value as it could be typed on the command line: a path, such as a ``Run``, as its text.
+
+    Raises UsageError for data itself where a file is expected, with the way to write it.
+    """
+    if isinstance(value, os.PathLike):
+        return os.fspath(cast(os.PathLike[str], value))
+    if (setting.section, setting.name) not in FILES or isinstance(value, str | int | float | None):
+        return value
+    write = 'pandas.DataFrame(rows).to_csv("data.csv", index=False)'
+    for method, arguments in (("write_csv", ""), ("iloc", ", index=False"), ("to_csv", "")):
+        if hasattr(value, method):
+            write = f'df.{"to_csv" if method == "iloc" else method}("data.csv"{arguments})'
+            break
+    kind = type(value).__name__
+    raise UsageError(f'{setting.name} is a {kind}; expected the path of a file: write it with {write}, give "data.csv"')
 
 
 def _explain(error: ErrorDetails) -> str:

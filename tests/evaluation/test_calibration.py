@@ -76,11 +76,27 @@ def test_the_test_is_measured_with_and_without_the_temperature() -> None:
     tested = measure_calibrated(model, test, calibration)  # type: ignore[arg-type]
     assert tested.uncalibrated is not None
     np.testing.assert_allclose(tested.uncalibrated.predictions, plain.predictions, atol=1e-12)
-    assert tested.after.scores["log_loss"] < plain.scores["log_loss"]
-    assert tested.after.scores["accuracy"] == plain.scores["accuracy"]
+    assert tested.measurement.scores["log_loss"] < plain.scores["log_loss"]
+    assert tested.measurement.scores["accuracy"] == plain.scores["accuracy"]
     alone = measure_calibrated(model, test, None)  # type: ignore[arg-type]
     assert (alone.uncalibrated, alone.answered) == (None, None)
-    assert alone.after.scores == tested.after.scores
+    assert alone.measurement.scores == tested.measurement.scores
+
+
+def test_the_model_before_keeps_its_weights_and_is_measured_with_its_temperature() -> None:
+    model, other, test = too_sure(LABELS), too_sure(LABELS), texts(LABELS)
+    logits = model.logits.copy()
+    calibration, in_weights = fitted(model, test, in_weights=False), fitted(other, test)
+    assert np.array_equal(model.logits, logits) and calibration.temperature == in_weights.temperature
+    kept, scaled = (
+        measure_calibrated(each, test, found)  # type: ignore[arg-type]
+        for each, found in ((model, calibration), (other, in_weights))
+    )
+    for one, another in ((kept.measurement, scaled.measurement), (kept.uncalibrated, scaled.uncalibrated)):
+        assert one is not None and another is not None
+        np.testing.assert_allclose(one.predictions, another.predictions, atol=1e-12)
+    held = fitted(too_sure(LABELS, can_scale=False), test, in_weights=False)
+    assert (held.temperature, held.remark) == (1.0, "the head of this architecture cannot hold it")
 
 
 def test_a_label_that_training_has_none_of_does_not_move_the_temperature() -> None:

@@ -73,7 +73,7 @@ def test_what_follows_a_training_is_what_its_result_is_for(small_run: SmallRun) 
     by_kind = {training.kind: follow(training) for training in plan(small_run("everything")[0])}
     assert by_kind == {
         "trial": (False, False, False),
-        "share": (True, True, False),
+        "share": (True, True, True),
         "seed": (True, True, True),
         "kept": (True, True, True),
     }

@@ -112,6 +112,30 @@ def test_the_labels_stay_and_the_probabilities_get_better(adapted: Runs) -> None
     assert calibration["log_loss"]["calibrated"] < calibration["log_loss"]["uncalibrated"]
 
 
+def test_training_that_changes_nothing_gains_nothing_from_the_temperature(
+    adapted: Runs, write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    # The checkpoint has a head of its own that is too sure, and nothing is learned.
+    data = write_csv("new.csv", HEADER, noisy(700, seed=5))
+    settings = {**FAST, "epochs": 1, "learning_rate": 0, "learning_curve": True, "primary_metric": "log_loss"}
+    checkpoint = str(adapted(calibrate=False).model_folder)
+    run = homeground.adapt(data, checkpoint=checkpoint, out=str(tmp_path / "run"), validation=0.2, **settings)
+    scores, calibration = run.scores, run.scores["calibration"]
+    assert calibration["temperature"] > 1.05
+    assert calibration["before"]["temperature"] == pytest.approx(calibration["temperature"], rel=1e-4)
+    assert calibration["before"]["log_loss"]["calibrated"] == scores["before"]["log_loss"]
+    assert scores["before"]["log_loss"] < calibration["before"]["log_loss"]["uncalibrated"]
+    assert scores["difference"]["value"] == pytest.approx(0, abs=1e-5)
+    assert scores["verdict"] == "NO EVIDENCE"
+    curve = scores["learning_curve"]
+    for point in curve["points"]:
+        assert point["after"]["score"] == pytest.approx(scores["after"]["log_loss"], abs=1e-5)
+        assert point["before"]["score"] == pytest.approx(point["after"]["score"], abs=1e-5)
+    assert curve["difference"]["value"] == pytest.approx(0, abs=1e-5)
+    page = run.report.read_text(encoding="utf-8")
+    assert f"The model before is measured with one of {calibration['before']['temperature']:.2f}" in page
+
+
 def test_evaluate_and_compare_measure_the_calibrated_probabilities(
     adapted: Runs, data: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +268,14 @@ def test_every_fold_is_calibrated_on_its_own_validation(
     ratios = (np.log(raw[:, 0]) - np.log(raw[:, 1])) / (np.log(after[:, 0]) - np.log(after[:, 1]))
     assert np.ptp(ratios) < 1e-3 * abs(np.median(ratios))
     assert abs(np.median(ratios) - 1) > 1e-3
+    first = [np.load(each.folder / "folds" / "1" / "predictions.npy")[0] for each in (run, plain)]
+    assert np.array_equal(first[0].argmax(1), first[1].argmax(1)) and np.abs(first[0] - first[1]).max() > 1e-4
+    assert np.abs(np.load(run.folder / "folds" / "1" / "uncalibrated_before.npy") - first[1]).max() < 1e-5
     calibration = run.scores["calibration"]
+    assert calibration["before"]["log_loss"]["calibrated"] == run.scores["before"]["log_loss"]
+    assert calibration["before"]["log_loss"]["uncalibrated"] == pytest.approx(
+        plain.scores["before"]["log_loss"], abs=1e-5
+    )
     assert calibration["log_loss"]["calibrated"] == run.scores["after"]["log_loss"]
     assert calibration["log_loss"]["uncalibrated"] == pytest.approx(plain.scores["after"]["log_loss"], abs=1e-5)
     assert calibration["abstain"]["test"]["answered"] > 0

@@ -1,5 +1,6 @@
 """The probabilities of a model are set right on validation, and the confidence from which it answers is chosen there.
 
+Before and after are both calibrated: a temperature of its own for after alone would make any training look like a gain.
 The test only shows what that did: it is asked once, after everything is chosen.
 """
 
@@ -59,12 +60,21 @@ class Abstaining:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature that was fitted, on how many examples, and what is to be said where it is not simply the best."""
+    """The temperature that was fitted, on how many examples, and what is to be said where it is not simply the best.
+
+    ``in_weights`` tells whether the weights of the model hold the temperature.
+    """
 
     temperature: float
     validation_examples: int
     remark: str | None
     abstaining: Abstaining | None
+    in_weights: bool = True
+
+    def sentence(self) -> str:
+        """Say what was fitted."""
+        remark = f": {self.remark}" if self.remark else f", fitted on {self.validation_examples} validation examples"
+        return f"temperature {self.temperature:.3g}{remark}"
 
     def settings(self) -> dict[str, Any]:
         """Return what the saved model must know; the temperature itself is in its weights."""
@@ -76,45 +86,62 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TestedModel:
-    """What an adapted model scores on the test, what it would without its temperature, and which texts it answers."""
+    """What a model scores on the test, what it would without its temperature, and which texts it answers."""
 
-    after: Measurement
+    measurement: Measurement
     uncalibrated: Measurement | None = None
     answered: NDArray[np.bool_] | None = None
 
 
 def calibrate(
-    model: Model, validation: EvaluationSet | None, *, temperature: bool, target_precision: float | None
+    model: Model,
+    validation: EvaluationSet | None,
+    *,
+    temperature: bool,
+    target_precision: float | None,
+    in_weights: bool = True,
 ) -> Calibration:
     """Divide the logits of a model by the temperature that is best on validation, and choose when it abstains.
 
-    The model is changed, its predicted labels are not.
+    The weights are changed, the predicted labels are not. Without ``in_weights`` the weights stay as they are, so that
+    a training can start from them, and only ``measure_calibrated`` divides.
     """
     if validation is None:
-        return Calibration(1.0, 0, "there is no validation split to fit it on", None)
+        return Calibration(1.0, 0, "there is no validation split to fit it on", None, in_weights)
     logits = _logits(model, validation)
     found, remark = (1.0, "it was not asked for")
     if temperature:
         found, remark = _temperature(logits, validation.rows.labels, len(np.unique(validation.units.units)))
-        if found != 1 and not classifier_head(model).scale_logits(1 / found):
+        if found != 1 and not _scale(model, 1 / found, in_weights=in_weights):
             found, remark = 1.0, "the head of this architecture cannot hold it"
     measured = _measure(validation, logits / found)
     abstaining = None if target_precision is None else _abstaining(measured, target_precision)
-    return Calibration(found, len(logits), remark, abstaining)
+    return Calibration(found, len(logits), remark, abstaining, in_weights)
 
 
 def measure_calibrated(model: Model, test: EvaluationSet, calibration: Calibration | None) -> TestedModel:
     """Return what a calibrated model scores on the test examples, beside what it would score without."""
     if calibration is None:
         return TestedModel(test.measure(model))
-    logits = _logits(model, test)
-    after, uncalibrated = (_measure(test, logits * factor) for factor in (1.0, calibration.temperature))
-    return TestedModel(after, uncalibrated, calibration.abstaining and calibration.abstaining.answered(after))
+    logits, temperature = _logits(model, test), calibration.temperature
+    factors = (1.0, temperature) if calibration.in_weights else (1 / temperature, 1.0)
+    calibrated, uncalibrated = (_measure(test, logits * factor) for factor in factors)
+    answered = calibration.abstaining and calibration.abstaining.answered(calibrated)
+    return TestedModel(calibrated, uncalibrated, answered)
 
 
 def confidences(measured: Measurement) -> Floats:
     """Return the probability of the predicted label of every example, cut to six decimals."""
     return np.floor(measured.predictions.max(axis=1) * CONFIDENCE_PARTS) / CONFIDENCE_PARTS
+
+
+def _scale(model: Model, factor: float, *, in_weights: bool) -> bool:
+    """Multiply the logits in the weights; without ``in_weights`` tell only whether that is possible."""
+    head = classifier_head(model)
+    if in_weights:
+        return head.scale_logits(factor)
+    # Powers of two change no digit, so that the weights are afterwards what they were.
+    return head.scale_logits(2.0) and head.scale_logits(0.5)
 
 
 def _temperature(logits: Floats, labels: NDArray[np.int64], units: int) -> tuple[float, str | None]:

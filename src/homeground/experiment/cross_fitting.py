@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement
 from homeground.training.events import Notice, OnEvent
 
-PREDICTIONS, UNCALIBRATED, ANSWERED, FROZEN = "predictions.npy", "uncalibrated.npy", "answered.npy", "frozen.npy"
-"""In the folder of a fold: what its models predict, before and after; after, without the temperature; which texts are
-answered; and what a regression on frozen embeddings predicts."""
+PREDICTIONS, ANSWERED, FROZEN = "predictions.npy", "answered.npy", "frozen.npy"
+"""In the folder of a fold: what its models predict, before and after; which texts are answered; and what a regression
+on frozen embeddings predicts."""
+
+UNCALIBRATED = {"before": "uncalibrated_before.npy", "after": "uncalibrated.npy"}
+"""In the folder of a fold: what its models predict without their temperatures."""
 
 MERGED = "merged.json"
 """In the folder of a fold: the merge weight that its validation chose."""
@@ -32,7 +35,7 @@ MERGED = "merged.json"
 class CrossFitted:
     """What all examples score when each is measured by the models of its fold."""
 
-    before: Measurement
+    before: TestedModel
     tested: TestedModel
 
 
@@ -41,8 +44,9 @@ def cross_fit(
 ) -> CrossFitted:
     """Return before and after when every example is measured by models that learned from the other folds only.
 
-    ``planned`` are the trainings of the folds. Of the models before only a fitted head has learned anything, so where
-    there is none ``before`` stays as it is. A fold whose predictions are written is not trained again.
+    ``planned`` are the trainings of the folds. Of the models before only a fitted head and a temperature have learned
+    anything, so where there is neither ``before`` stays as it is. A fold whose predictions are written is not trained
+    again.
     """
     folds = setup.corpus.folds
     assert folds is not None
@@ -54,15 +58,15 @@ def cross_fit(
             on_event(Notice(f"fold {training.fold + 1} of {len(planned)}"))
             _train_fold(run, setup, training, folder, before, on_event)
         predictions = dict(zip(("before", "after"), read_array(folder / PREDICTIONS), strict=True))
-        predictions |= {
-            name: read_array(folder / name) for name in (UNCALIBRATED, ANSWERED) if (folder / name).is_file()
-        }
+        names = (*UNCALIBRATED.values(), ANSWERED)
+        predictions |= {name: read_array(folder / name) for name in names if (folder / name).is_file()}
         held_out = folds == training.fold
         for name, values in predictions.items():
             assembled.setdefault(name, np.zeros_like(values))[held_out] = values[held_out]
     answered = assembled.pop(ANSWERED, None)
     measured = {name: setup.test.measure_predictions(values) for name, values in assembled.items()}
-    return CrossFitted(measured["before"], TestedModel(measured["after"], measured.get(UNCALIBRATED), answered))
+    first, second = (TestedModel(measured[side], measured.get(name)) for side, name in UNCALIBRATED.items())
+    return CrossFitted(first, replace(second, answered=answered))
 
 
 def _train_fold(
@@ -75,13 +79,14 @@ def _train_fold(
         write_array(folder / FROZEN, frozen)
     tested = trained.tested
     assert tested is not None
-    if tested.uncalibrated is not None:
-        write_array(folder / UNCALIBRATED, tested.uncalibrated.predictions)
+    for side, each in (("before", baseline.tested), ("after", tested)):
+        if each.uncalibrated is not None:
+            write_array(folder / UNCALIBRATED[side], each.uncalibrated.predictions)
     if tested.answered is not None:
         write_array(folder / ANSWERED, tested.answered)
     if trained.merged is not None:
         write_json(folder / MERGED, {"weight": trained.merged.chosen.weight})
-    write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, tested.after.predictions]))
+    write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, tested.measurement.predictions]))
     run.remove_checkpoints(folder)
 
 

@@ -33,14 +33,14 @@ class BeforeAndAfter:
 class Outcome:
     """What the trainings of a recipe measured.
 
-    ``before`` and ``tested`` are on the test examples, cross-fitted those of the folds' models. ``further_seeds`` are
-    what the trainings after the first score there.
+    ``tested_before`` and ``tested`` are on the test examples, cross-fitted those of the folds' models.
+    ``further_seeds`` are what the trainings after the first score there.
     """
 
     baseline: BaselineModel
     kept: Trained
     settings: Trial
-    before: Measurement
+    tested_before: TestedModel
     tested: TestedModel
     further_seeds: list[Measurement]
     shares: list[ShareOutcome]
@@ -50,9 +50,14 @@ class Outcome:
     seconds: float
 
     @property
+    def before(self) -> Measurement:
+        """What the model before scores on the test examples."""
+        return self.tested_before.measurement
+
+    @property
     def after(self) -> Measurement:
         """What the adapted model scores on the test examples."""
-        return self.tested.after
+        return self.tested.measurement
 
 
 def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
@@ -82,7 +87,7 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
     trained = train_one(setup, replace(planned[-1], tested=False), run.folder, on_event, before=baseline)
 
     on_event(Notice(f"measuring after, on {len(setup.test)} test examples"))
-    before, tested = baseline.measurement, None
+    before, tested = baseline.tested, None
     if crossed is not None:
         before, tested = crossed.before, crossed.tested
     general, words = (
@@ -95,7 +100,7 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
         baseline=baseline,
         kept=trained,
         settings=settings,
-        before=before,
+        tested_before=before,
         tested=tested or measure_calibrated(trained.model, setup.test, trained.calibration),
         further_seeds=further_seeds,
         shares=shares,

@@ -78,9 +78,7 @@ def plan(setup: Setup) -> list[PlannedTraining]:
             for number, trial in enumerate(trials, start=1)
         ]
     planned += [
-        PlannedTraining(
-            "share", Path(f"learning-curve/{share.per_cent}"), own, recipe.seed, share=share, calibrated=False
-        )
+        PlannedTraining("share", Path(f"learning-curve/{share.per_cent}"), own, recipe.seed, share=share)
         for share in setup.splits.shares
         if share.left_out is None
     ]

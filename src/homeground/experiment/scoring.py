@@ -66,7 +66,8 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         head=outcome.baseline.head and outcome.baseline.head.record,
         search=outcome.search,
         merging=merged and merging_record(merged, fold_weights(run, setup)),
-        calibration=calibration and calibration_record(calibration, outcome.tested),
+        calibration=calibration
+        and calibration_record(calibration, outcome.tested, outcome.baseline.calibration, outcome.tested_before),
         learning_curve=learning_curve(setup, outcome.shares, outcome.before, outcome.after, predictions),
         training=_training(setup, outcome),
     )

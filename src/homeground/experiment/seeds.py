@@ -44,7 +44,7 @@ def train_further_seeds(
             on_event(Notice(f"training {number} of {setup.recipe.evaluation.seeds}, with seed {seed}"))
             try:
                 if setup.corpus.folds is not None:
-                    after = cross_fit(run, setup, trainings, before.measurement, on_event).tested.after
+                    after = cross_fit(run, setup, trainings, before.measurement, on_event).tested.measurement
                 else:
                     after = train_one(setup, trainings[0], folder, on_event, before=before).after
             except TrainingFailed as error:

@@ -46,11 +46,21 @@ MAX_HEAD_BLOCKS = 4000
 
 @dataclass(frozen=True)
 class BaselineModel:
-    """The model to compare with; a new ``head`` is fitted to convergence, so that the comparison is fair."""
+    """The model to compare with, so that the comparison is fair.
+
+    A new ``head`` is fitted to convergence. ``tested`` is what it scores on the test with the temperature of its
+    ``calibration``, which its weights do not hold: training starts from them.
+    """
 
     model: Model
     head: NewHead | None
-    measurement: Measurement
+    tested: TestedModel
+    calibration: Calibration | None = None
+
+    @property
+    def measurement(self) -> Measurement:
+        """What the model scores on the test."""
+        return self.tested.measurement
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class Trained:
     def after(self) -> Measurement:
         """What the model scores on the test."""
         assert self.tested is not None
-        return self.tested.after
+        return self.tested.measurement
 
 
 def train_one(
@@ -112,18 +122,24 @@ def open_baseline_model(
     ``measured`` is what the checkpoint scores as it is, so that it need not be measured again where it has its head. A
     head that no regression fits is trained under ``folder``.
     """
-    base = open_model(setup)
-    if not base.head.is_new:
-        return BaselineModel(base, None, measured or setup.test.measure(base))
+    base, head = open_model(setup), None
+    if base.head.is_new:
+        head = _new_head(setup, base, split, folder, on_event)
+        head.put_on(base)
+    calibration = _calibrate(setup, base, split, on_event, before=True)
+    if calibration is None and head is None and measured is not None:
+        return BaselineModel(base, None, TestedModel(measured))
+    return BaselineModel(base, head, measure_calibrated(base, setup.test, calibration), calibration)
+
+
+def _new_head(setup: Setup, base: Model, split: TrainingSplit, folder: Path, on_event: OnEvent) -> NewHead:
+    """Return a head that is fitted to a split while its body stays as it is."""
     if setup.task.info.frozen_method is None:
-        head = _train_head(setup, split, folder / HEAD_FOLDER, on_event)
-    else:
-        on_event(Notice("fitting the new head on frozen features"))
-        size, seed = setup.recipe.evaluation.evaluation_batch_size, setup.recipe.seed
-        validation = None if split.validation is None else split.validation.rows
-        head = fit_head(base, setup.task, split.train.rows, validation, seed=seed, size=size)
-    head.put_on(base)
-    return BaselineModel(base, head, setup.test.measure(base))
+        return _train_head(setup, split, folder / HEAD_FOLDER, on_event)
+    on_event(Notice("fitting the new head on frozen features"))
+    size, seed = setup.recipe.evaluation.evaluation_batch_size, setup.recipe.seed
+    validation = None if split.validation is None else split.validation.rows
+    return fit_head(base, setup.task, split.train.rows, validation, seed=seed, size=size)
 
 
 def open_model(setup: Setup, *, to_train: Recipe | None = None, trainable: Trainable = "all") -> Model:
@@ -259,22 +275,25 @@ def _keep_general(setup: Setup, base: Model, tuned: Model, split: TrainingSplit,
     )
 
 
-def _calibrate(setup: Setup, model: Model, split: TrainingSplit, on_event: OnEvent) -> Calibration | None:
-    """Set the probabilities of a model right on validation; None where it gives no labels or nothing is asked for."""
+def _calibrate(
+    setup: Setup, model: Model, split: TrainingSplit, on_event: OnEvent, *, before: bool = False
+) -> Calibration | None:
+    """Set the probabilities of a model right on validation; None where it gives no labels or nothing is asked for.
+
+    The model ``before`` keeps its weights and never abstains.
+    """
     evaluation = setup.recipe.evaluation
-    if not setup.task.labels or not (evaluation.calibrate or evaluation.target_precision is not None):
+    target_precision = None if before else evaluation.target_precision
+    if not setup.task.labels or not (evaluation.calibrate or target_precision is not None):
         return None
     calibration = calibrate(
         model,
         split.validation,
         temperature=evaluation.calibrate,
-        target_precision=evaluation.target_precision,
+        target_precision=target_precision,
+        in_weights=not before,
     )
-    remark = f"fitted on {calibration.validation_examples} validation examples"
-    if calibration.remark:
-        remark = calibration.remark
-    separator = ": " if calibration.remark else ", "
-    on_event(Notice(f"temperature {calibration.temperature:.3g}{separator}{remark}"))
+    on_event(Notice(f"{'before: ' if before else ''}{calibration.sentence()}"))
     if calibration.abstaining is not None:
         on_event(Notice(calibration.abstaining.sentence()))
     return calibration

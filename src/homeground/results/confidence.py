@@ -50,8 +50,8 @@ class AbstainRecord(Record):
     )
 
 
-class CalibrationRecord(Record):
-    """The temperature, and when the model abstains."""
+class TemperatureRecord(Record):
+    """A temperature that was fitted on validation, and what it changed on the test."""
 
     temperature: float = field("what the logits are divided by; 1 where none was fitted", 1.0)
     remark: str | None = field("why none was fitted, or that the best is outside the range; else null", None)
@@ -60,6 +60,16 @@ class CalibrationRecord(Record):
         "log loss on the test, in a cross-fitted run at each fold's temperature", CalibrationPair()
     )
     ece: CalibrationPair = field("expected calibration error on the test", CalibrationPair())
+
+
+class CalibrationRecord(TemperatureRecord):
+    """The temperature of the adapted model and of the model before, and when the adapted model abstains.
+
+    Both are fitted on the same validation examples. The weights of the adapted model hold its temperature; the scores
+    before are those with the temperature of the model before.
+    """
+
+    before: TemperatureRecord | None = field("the same for the model before; null without one", None)
     abstain: AbstainRecord | None = field("when the model abstains; null without `--target-precision`", None)
 
 

@@ -18,6 +18,7 @@ from homeground.results.confidence import (
     CalibrationPair,
     CalibrationRecord,
     ShareRecord,
+    TemperatureRecord,
 )
 from homeground.results.parts import (
     BaselineDifference,
@@ -153,20 +154,28 @@ def merging_record(merged: Merged, fold_weights: Sequence[float] | None) -> Merg
     )
 
 
-def calibration_record(calibration: Calibration, tested: TestedModel) -> CalibrationRecord:
-    """Return what scores.json says of the temperature and of abstaining."""
-    uncalibrated = tested.uncalibrated or tested.after
-    pairs = {
-        name: CalibrationPair(uncalibrated=uncalibrated.scores.get(name), calibrated=tested.after.scores.get(name))
-        for name in ("log_loss", "ece")
-    }
+def calibration_record(
+    calibration: Calibration, tested: TestedModel, before: Calibration | None, tested_before: TestedModel
+) -> CalibrationRecord:
+    """Return what scores.json says of the temperatures, after and before, and of abstaining."""
     return CalibrationRecord(
-        temperature=calibration.temperature,
-        remark=calibration.remark,
-        validation_examples=calibration.validation_examples,
-        **pairs,
+        **_temperature_fields(calibration, tested),
+        before=before and TemperatureRecord(**_temperature_fields(before, tested_before)),
         abstain=calibration.abstaining and _abstain(calibration.abstaining, tested),
     )
+
+
+def _temperature_fields(calibration: Calibration, tested: TestedModel) -> dict[str, Any]:
+    scores, uncalibrated = tested.measurement.scores, (tested.uncalibrated or tested.measurement).scores
+    return {
+        "temperature": calibration.temperature,
+        "remark": calibration.remark,
+        "validation_examples": calibration.validation_examples,
+        **{
+            name: CalibrationPair(uncalibrated=uncalibrated.get(name), calibrated=scores.get(name))
+            for name in ("log_loss", "ece")
+        },
+    }
 
 
 def _abstain(abstaining: Abstaining, tested: TestedModel) -> AbstainRecord:
@@ -174,7 +183,7 @@ def _abstain(abstaining: Abstaining, tested: TestedModel) -> AbstainRecord:
     test = None
     if answered is not None and (threshold is not None or answered.any()):
         count = int(answered.sum())
-        right = int((answered & (tested.after.statistics[:, RIGHT_COLUMN] > 0)).sum())
+        right = int((answered & (tested.measurement.statistics[:, RIGHT_COLUMN] > 0)).sum())
         coverage, precision = _share(count, len(answered)), _share(right, count)
         test = AbstainTest(answered=count, right=right, coverage=coverage, precision=precision)
     return AbstainRecord(

@@ -8,7 +8,7 @@ from typing import Any, cast
 from homeground.reports.bars import bar
 from homeground.reports.charts import reliability_chart
 from homeground.reports.task_pages import task_page
-from homeground.results.confidence import AbstainRecord, CalibrationRecord, ReliabilityBin
+from homeground.results.confidence import AbstainRecord, CalibrationRecord, ReliabilityBin, TemperatureRecord
 from homeground.results.parts import ClassRecord
 from homeground.results.record import RunRecord
 from homeground.wording import count, is_number, number, p_value, percent, shorten
@@ -104,19 +104,32 @@ def _reliability_sentence(after: Bins) -> str:
 
 
 def temperature_sentence(calibration: CalibrationRecord) -> str:
-    """Return which temperature was fitted and what it changed on the test set, or why there is none."""
+    """Return which temperatures were fitted and what they changed on the test set, or why there is none."""
+    before = _temperature_before(calibration.before) if calibration.before else ""
     if calibration.temperature == 1:
-        return f"No temperature was fitted: {calibration.remark}."
+        return f"No temperature was fitted: {calibration.remark}.{before}"
     beyond = f" ({calibration.remark})" if calibration.remark else ""
     fitted = count(calibration.validation_examples, "validation example")
-    sides = [
-        f"{name} {number(pair.uncalibrated)} without it and {number(pair.calibrated)} with it"
-        for name, pair in (("calibration error", calibration.ece), ("log loss", calibration.log_loss))
-    ]
     return (
         f"A temperature of {number(calibration.temperature, 2)}{beyond}, fitted on {fitted}, is part of the weights. "
-        f"On the test set: {', '.join(sides)}."
+        f"On the test set: {_with_and_without(calibration)}.{before}"
     )
+
+
+def _temperature_before(before: TemperatureRecord) -> str:
+    """Return the temperature of the model before, which is fitted too, so that training is not credited with it."""
+    if before.temperature == 1:
+        return f" The model before has none: {before.remark}."
+    temperature = number(before.temperature, 2)
+    return f" The model before is measured with one of {temperature}, fitted likewise: {_with_and_without(before)}."
+
+
+def _with_and_without(fitted: TemperatureRecord) -> str:
+    pairs = (("calibration error", fitted.ece), ("log loss", fitted.log_loss))
+    sides = [
+        f"{name} {number(pair.uncalibrated)} without it and {number(pair.calibrated)} with it" for name, pair in pairs
+    ]
+    return ", ".join(sides)
 
 
 def _abstaining(abstain: AbstainRecord, *, crossed: bool) -> str:

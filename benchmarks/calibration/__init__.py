@@ -6,4 +6,5 @@ pairs  texts  labels  counts    the worlds: what two models score, drawn at rand
 cell       one world, design and size: many test sets, their intervals and verdicts, as shares
 methods    other intervals on the same test sets, to choose by coverage
 rare       macro F1 by how many texts its rarest class has
+leaked     what test texts that were learned from do to the verdict, and that it is right without them
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.calibration import counts, labels, pairs, texts
+from benchmarks.calibration import counts, labels, leaked, pairs, texts
 from benchmarks.calibration.cell import Budget, intervals_of, measure
 from benchmarks.calibration.designs import DESIGNS
 
@@ -87,3 +87,9 @@ def test_the_command_prints_a_table_and_writes_the_cells(tmp_path: Path) -> None
     )
     cells = json.loads((tmp_path / "cells.json").read_text(encoding="utf-8"))
     assert len(cells) == 2 * 3 * 2 == sum(line.startswith("| ranked texts |") for line in done.stdout.splitlines())
+
+
+def test_texts_that_were_learned_from_raise_false_verdicts_and_the_rest_does_not() -> None:
+    shares = leaked.helped(texts=200, leaked=60, gain=0.0, sets=200, draws=250)
+    # 0.025 is exact, and 0.06 is three standard errors above it.
+    assert shares.on_new <= 0.06 < 0.12 <= shares.on_all

@@ -19,7 +19,7 @@ from homeground.data.corpus import Corpus, read_corpus, read_file, splits_lines
 from homeground.data.examples import Example, digest, set_hash
 from homeground.data.leakage import TrainingHashes
 from homeground.data.tables import Row, Table
-from homeground.data.units import MIN_UNITS, text_key
+from homeground.data.units import MIN_UNITS, text_key, text_keys
 from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
 from homeground.results.data import DataRecord
@@ -48,12 +48,12 @@ def distinct(count: int, *, first: int = 0) -> list[list[Any]]:
 def test_a_key_is_computed_once_a_text(write_csv: WriteCsv, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: Counter[str] = Counter()
 
-    def counted(text: str) -> str:
+    def counted(text: str) -> tuple[str, str]:
         seen[text] += 1
-        return text_key(text)
+        return text_keys(text)
 
-    monkeypatch.setattr(examples, "text_key", counted)
-    monkeypatch.setattr(units, "text_key", counted)
+    monkeypatch.setattr(examples, "text_keys", counted)
+    monkeypatch.setattr(units, "text_keys", counted)
     corpus = corpus_of(write_csv("pairs.csv", PAIR_HEADER, distinct(60)), cross_fit=3)
     corpus.fold(0, make_recipe({"data": "pairs.csv"}))
     splits_lines(corpus)
@@ -130,7 +130,8 @@ def test_given_files_are_the_splits_they_are_named(write_csv: WriteCsv) -> None:
     ]  # fmt: skip
     assert record["counts"] == {"read": 102, "used": 102, "train": 50, "validation": 12, "test": 40}
     assert set(corpus.hashes) == {"train", "validation", "test"}
-    assert record["seen_in_training"] == 0
+    nothing = TrainingHashes.of([])
+    assert corpus.contamination(nothing, nothing).rows == ()
 
 
 def test_only_a_test_file_leaves_validation_to_be_drawn(write_csv: WriteCsv) -> None:
@@ -146,7 +147,6 @@ def test_test_pairs_that_were_learned_are_counted_whichever_way_round(write_csv:
     train = write_csv("train.csv", PAIR_HEADER, distinct(50))
     leaked = [["LEFT3.", "right3", 0.1], ["right4", "left4", 0.2], ["left5", "right6", 0.3], *distinct(9, first=200)]
     corpus = corpus_of(train, test=str(write_csv("test.csv", PAIR_HEADER, leaked)), validation=0)
-    assert corpus.record["seen_in_training"] == 2
     seen = TrainingHashes.of(corpus.train.examples).seen(corpus.test.examples)
     assert np.flatnonzero(seen).tolist() == [0, 1]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from homeground.data.corpus import read_corpus, read_file
+from homeground.data.corpus import Corpus, read_corpus, read_file, splits_lines
 from homeground.data.documents import Document
 from homeground.data.examples import Example, digest
-from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, seen_before, text_hashes
+from homeground.data.leakage import Contamination, Passages, TrainingHashes, read_left_out, split_words, text_hashes
 from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
@@ -73,6 +74,23 @@ def test_a_list_that_is_not_there_is_told_as_any_file(tmp_path: Path) -> None:
         read_left_out(str(tmp_path / "none.csv"))
 
 
+@pytest.mark.parametrize("words", [3, 40])
+def test_passages_are_found_as_a_plain_search_finds_them(words: int) -> None:
+    random = np.random.default_rng(words)
+    vocabulary = [f"w{number}" for number in range(words)]
+    for _ in range(60):
+        texts = [" ".join(random.choice(vocabulary, random.integers(1, 10))) for _ in range(30)]
+        searched = ". ".join([*random.choice(texts, 2), *random.choice(vocabulary, random.integers(0, 60))])
+        found, own = Passages(enumerate(texts)).inside(searched), split_words(searched)
+        expected = {
+            number
+            for number, text in enumerate(texts)
+            if len(part := split_words(text)) >= 5
+            and any(own[place : place + len(part)] == part for place in range(len(own)))
+        }
+        assert found == expected
+
+
 # Hashes
 
 
@@ -84,9 +102,9 @@ def test_hashes_are_of_pairs_and_of_single_texts() -> None:
 
 
 def test_a_triplet_was_seen_whatever_stood_against_its_first_two_texts() -> None:
-    learned = text_hashes([Example(1, ("a", "b", "c"))])
+    learned = TrainingHashes.of([Example(1, ("a", "b", "c"))])
     asked = [Example(1, ("A", "b.", "d")), Example(2, ("a", "b")), Example(3, ("a", "c", "b")), Example(4, ("a", "d"))]
-    assert seen_before(asked, learned).tolist() == [True, True, False, False]
+    assert learned.seen(asked).tolist() == [True, True, False, False]
 
 
 def test_hashes_of_stored_runs_stay_what_they_are() -> None:
@@ -99,23 +117,139 @@ def test_hashes_of_stored_runs_stay_what_they_are() -> None:
     assert Document(3, (), key=7).digests == (7,) and Document(3, (), key=7).labelled_digest == 7
 
 
-def test_an_example_is_seen_with_its_label_and_its_texts_with_any() -> None:
-    learned = TrainingHashes.of([Example(1, ("late parcel",), labels=("delivery",)), Example(2, ("a", "b"), 0.3)])
+def test_an_example_is_seen_whatever_its_label_or_score_but_not_with_its_words_in_another_order() -> None:
+    learned = TrainingHashes.of(
+        [Example(1, ("We lost 3:1",), labels=("sports",)), Example(2, ("a b", "c"), 0.3), Example(3, ("lost we",))]
+    )
     test = [
-        Example(5, ("Parcel, LATE!",), labels=("delivery",)),
-        Example(6, ("late parcel",), labels=("praise",)),
-        Example(7, ("B.", "a"), 0.9),
-        Example(8, ("b", "c"), 0.3),
-        Example(9, ("d", "e"), 0.3),
+        Example(5, ("we lost, 3-1!",), labels=("sports",)),
+        Example(6, ("WE LOST 3:1",), labels=("praise",)),
+        Example(7, ("We lost 1:3",), labels=("sports",)),
+        Example(8, ("we lost",), labels=("sports",)),
+        Example(9, ("C.", "a b"), 0.9),
+        Example(10, ("c", "b a"), 0.3),
+        Example(11, ("a b", "d"), 0.3),
+        Example(12, ("d", "e"), 0.3),
+        Example(13, ("a b",)),
     ]
-    assert learned.seen(test).tolist() == [True, False, True, False, False]
-    assert learned.seen_texts(test).tolist() == [True, True, True, True, False]
+    assert learned.seen(test).tolist() == [True, True, False, False, True, False, False, False, True]
+    assert learned.seen_texts(test).tolist() == [True, True, True, True, True, True, True, False, True]
     assert learned.seen([]).tolist() == learned.seen_texts([]).tolist() == []
 
 
-def test_contamination_counts_earlier_texts_beside_the_rows_that_were_learned_from() -> None:
-    earlier = TrainingHashes.of([Example(1, ("a",), labels=("x",)), Example(2, ("b",), labels=("x",))])
-    learned = earlier | TrainingHashes.of([Example(3, ("c",), labels=("x",))])
-    test = [Example(row, (text,), labels=(label,)) for row, (text, label) in enumerate(["ax", "by", "cx", "cy", "dx"])]
-    assert Contamination.of(test, learned, earlier) == Contamination(rows=(0, 2), texts=1)
-    assert np.array_equal((earlier | earlier).hashes, earlier.hashes)
+def test_of_a_run_that_stored_no_order_of_words_any_order_counts(tmp_path: Path) -> None:
+    learned = TrainingHashes.of([Example(1, ("We lost 3:1",), labels=("sports",)), Example(2, ("a b", "c"), 0.3)])
+    test = [Example(1, ("We lost 1:3",)), Example(2, ("c", "b a"), 0.9), Example(3, ("we lost 13",))]
+    learned.write(tmp_path)
+    assert TrainingHashes.of_run(tmp_path).seen(test).tolist() == [False, False, False]
+    (tmp_path / "training_texts_ordered.npy").unlink()
+    old = TrainingHashes.of_run(tmp_path)
+    assert old.seen(test).tolist() == [True, True, False]
+    # A run that goes on from the old one keeps what is known of it.
+    later = old | TrainingHashes.of([Example(3, ("new words here",))])
+    later.write(tmp_path)
+    again = TrainingHashes.of_run(tmp_path)
+    assert again.seen([*test, Example(4, ("here new words",))]).tolist() == [True, True, False, False]
+    assert not TrainingHashes.of_run(None).seen(test).any()
+    assert not TrainingHashes.of_run(tmp_path / "elsewhere").seen(test).any()
+
+
+# The test
+
+
+def _corpus(write_csv: Callable[..., Path], train: list[Any], test: list[Any], **settings: Any) -> Corpus:
+    data, tested = write_csv("data.csv", ["text", "label"], train), write_csv("test.csv", ["text", "label"], test)
+    recipe = make_recipe({}, data=str(data), **{"test": str(tested), **settings})
+    table = read_file(recipe.data, recipe)
+    return read_corpus(table, recipe, choose_task(table, recipe).read)
+
+
+TRAIN = [(f"train text number {number}", "ab"[number % 2]) for number in range(40)]
+
+
+def test_contaminated_rows_are_those_of_this_run_and_of_earlier_ones(write_csv: Callable[..., Path]) -> None:
+    test = [("Train text, number 3!", "b"), ("seen before", "a"), ("before seen", "a"), ("new", "a"), ("text 5", "b")]
+    validation = str(write_csv("validation.csv", ["text", "label"], [("text 5", "a"), ("text 6", "b")]))
+    corpus = _corpus(write_csv, TRAIN, test, validation=validation)
+    earlier = TrainingHashes.of([Example(1, ("seen before",)), Example(2, ("new", "text"))])
+    contamination = corpus.contamination(earlier, earlier)
+    # "new" was learned as a part of a pair, and is a text that was learned from; "before seen" is only like one.
+    assert contamination == Contamination({"train": (1,), "validation": (5,), "earlier runs": (2, 4)}, texts=1)
+    assert contamination.rows == (1, 2, 4, 5)
+    clean = corpus.without(contamination.rows)
+    assert [example.row for example in clean.test.examples] == [3]
+    assert [example.row for example in clean.as_read.test.examples] == [1, 2, 3, 4, 5]
+    assert clean.record["counts"]["test"] == clean.record["split"]["units"]["test"] == 1
+    # The ledger counts verdicts on a test set, whatever is left out of it.
+    assert clean.record["test_hash"] == corpus.record["test_hash"]
+    marked = [line["row"] for line in splits_lines(clean) if line.get("left_out")]
+    assert marked == [1, 2, 4, 5]
+
+
+def test_validation_rows_that_training_holds_choose_nothing(write_csv: Callable[..., Path]) -> None:
+    rows = [TRAIN[4], ("TRAIN text number 7.", "a"), ("number 7 train text", "a"), ("other", "b")]
+    validation = str(write_csv("validation.csv", ["text", "label"], rows))
+    corpus = _corpus(write_csv, TRAIN, [("new", "a"), ("newer", "b")], validation=validation)
+    assert [example.row for example in corpus.validation.examples] == [3, 4]
+    record = corpus.record
+    assert (record["validation_in_training"], record["validation_in_training_rows"]) == (2, [1, 2])
+    assert record["counts"]["validation"] == 2
+    nothing = str(write_csv("nothing.csv", ["text", "label"], TRAIN[:5]))
+    with pytest.raises(DataError, match=r"nothing\.csv: all 5 validation examples are in the training data"):
+        _corpus(write_csv, TRAIN, [("new", "a"), ("newer", "b")], validation=nothing)
+
+
+def test_rows_in_order_that_repeat_are_left_out_of_the_test(write_csv: Callable[..., Path]) -> None:
+    data = write_csv("data.csv", ["text", "label"], [*TRAIN, *TRAIN[:3], ("new", "a"), ("newer", "b")])
+    recipe = make_recipe({}, data=str(data), split="ordered", train_size=40, validation=0.0, test=0.5)
+    table = read_file(recipe.data, recipe)
+    corpus = read_corpus(table, recipe, choose_task(table, recipe).read)
+    nothing = TrainingHashes.of([])
+    assert corpus.contamination(nothing, nothing).seen == {"train": (41, 42, 43)}
+
+
+# Documents
+
+
+def _document_corpus(tmp_path: Path, train: list[str], test: list[str] | None, **settings: Any) -> Corpus:
+    for name, texts in (("train", train), ("test", test or [])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(texts), encoding="utf-8")
+    files = {} if test is None else {"test": str(tmp_path / "test.txt")}
+    recipe = make_recipe({}, data=str(tmp_path / "train.txt"), task="mlm", **files, **settings)
+    table = read_file(recipe.data, recipe)
+    return read_corpus(table, recipe, choose_task(table, recipe).read)
+
+
+LONG = [" ".join(f"word{number}x{place}" for place in range(20)) for number in range(60)]
+
+
+def test_halves_of_training_documents_are_found_in_the_test(tmp_path: Path) -> None:
+    halves = [" ".join(text.split()[:10]) for text in LONG]
+    corpus = _document_corpus(tmp_path, LONG, [*halves, "a text of its own, and a long one", "word1x3 word1x4"])
+    nothing = TrainingHashes.of([])
+    # Some of the training documents validate, so that their halves are seen there.
+    assert corpus.contamination(nothing, nothing).rows == tuple(range(1, 61))
+
+
+def test_halves_of_training_documents_choose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "validation.txt").write_text(
+        "\n".join([" ".join(LONG[3].split()[8:]), "what is only here and nowhere else"])
+    )
+    settings = {"validation": str(tmp_path / "validation.txt")}
+    corpus = _document_corpus(tmp_path, LONG, ["a text of its own"], **settings)
+    assert [example.row for example in corpus.validation.examples] == [2]
+
+
+def test_a_document_inside_one_of_another_fold_is_left_out_where_folds_are_crossed(tmp_path: Path) -> None:
+    rows = [*LONG, LONG[0] + " and more", LONG[7].upper()]
+    corpus = _document_corpus(tmp_path, rows, None, cross_fit=5)
+    assert corpus.folds is not None
+    nothing = TrainingHashes.of([])
+    found = corpus.contamination(nothing, nothing).rows
+    # Row 62 is row 8 in capitals: both are in one fold.
+    assert found == (() if corpus.folds[0] == corpus.folds[60] else (1,))
+    # What is left out of the test is learned from all the same, by the models of the other folds.
+    clean, recipe = corpus.without([1]), make_recipe({}, data="train.txt", task="mlm", validation=0.0)
+    for fold in range(5):
+        train, _, _ = clean.fold(fold, recipe)
+        assert (1 in {example.row for example in train.examples}) == (corpus.folds[0] != fold)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,29 +56,80 @@ def test_a_checkpoint_against_itself_is_no_evidence(encoder: Path, write_csv: Ca
     assert result["difference"]["low"] == result["difference"]["high"] == 0
 
 
-def test_rows_seen_in_training_are_counted_and_block_helped(
-    finished: Run, encoder: Path, write_csv: Callable[..., Path]
+@pytest.fixture
+def learned(write_csv: Callable[..., Path]) -> str:
+    """The very rows that the finished run split into train, validation and test, and one without text."""
+    return str(write_csv("old.csv", PAIR_HEADER, [*topic_pairs(900), ("", "bank", 0.5)]))
+
+
+def test_rows_that_a_model_learned_from_are_left_out_for_both(
+    finished: Run, encoder: Path, learned: str, write_csv: Callable[..., Path]
 ) -> None:
-    learned = topic_pairs(900)  # the very rows the finished run split into train, validation and test
-    data = write_csv("old.csv", PAIR_HEADER, learned)
-    assert homeground.evaluate(str(finished.folder), str(data), bootstrap_draws=300)["seen_in_training"] > 500
-    result = homeground.compare(str(encoder), str(finished.folder), str(data), bootstrap_draws=300)
-    assert result["verdict"] != "HELPED"
-    assert result["seen_in_training"]["second"] > 500
+    run_folder, untouched = str(finished.folder), str(encoder)
+    result = homeground.compare(untouched, run_folder, learned, bootstrap_draws=300)
+    tested = {row["row"] for row in finished_examples(finished)}
+    clean = [row for number, row in enumerate(topic_pairs(900), 1) if number in tested]
+    expected = homeground.compare(untouched, run_folder, str(write_csv("clean.csv", PAIR_HEADER, clean)))
+    for name in ("verdict", "before", "after", "test_examples", "test_units"):
+        assert result[name] == expected[name]
+    assert result["test_examples"] == 200 and result["seen_in_training"] == {"first": 0, "second": 700}
+    left_out = result["left_out"]
+    assert (left_out["examples"], left_out["of"], left_out["seen"]) == (700, 900, {"first": 0, "second": 700})
+    assert f"700 of 900 were left out: their texts are in the training data of {run_folder}" in result["sentence"]
+    everything = homeground.compare(untouched, run_folder, learned, bootstrap_draws=300, keep_contaminated=True)
+    assert left_out["after"] == everything["after"]
+    assert left_out["difference"]["value"] == everything["difference"]["value"]
+    # Kept, they block a verdict in favour of the model that learned from them, on either side.
+    assert everything["verdict"] == "NO EVIDENCE" and everything["left_out"] is None
+    turned = homeground.compare(run_folder, untouched, learned, bootstrap_draws=300, keep_contaminated=True)
+    assert turned["verdict"] == "NO EVIDENCE"
+    assert homeground.compare(run_folder, untouched, learned, bootstrap_draws=300)["verdict"] == "HURT"
 
 
-def test_a_lead_that_may_be_memory_is_not_held_against_the_other_model(
+def finished_examples(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.folder / "examples.jsonl").read_text().splitlines()]
+
+
+def test_what_is_evaluated_is_what_the_run_did_not_learn_from(
+    finished: Run, encoder: Path, learned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = homeground.evaluate(str(finished.folder), learned, bootstrap_draws=300)
+    assert (result["test_examples"], result["seen_in_training"], result["left_out"]["of"]) == (200, 700, 900)
+    assert result["scores"]["pearson"] == pytest.approx(finished.scores["after"]["pearson"], abs=1e-6)
+    kept = homeground.evaluate(str(finished.folder), learned, bootstrap_draws=300, keep_contaminated=True)
+    assert (kept["test_examples"], kept["left_out"]) == (900, None)
+    assert kept["scores"] == result["left_out"]["after"]
+    assert run(["evaluate", str(finished.folder), learned]) == 0
+    printed = capsys.readouterr().out
+    assert "700 of 900 were left out: their texts are in the training data of" in printed
+    assert f"with them pearson is {kept['scores']['pearson']:.3f}" in printed
+    assert run(["evaluate", str(finished.folder), learned, "--keep-contaminated"]) == 0
+    assert "700 of them are in the training data" in capsys.readouterr().out
+    assert run(["evaluate", str(encoder), learned]) == 0
+    assert "1 row skipped (empty text)" in capsys.readouterr().out
+
+
+def test_the_terminal_says_which_model_was_trained_on_the_examples(
+    finished: Run, encoder: Path, learned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", str(finished.folder), str(encoder), learned]) == 0
+    printed = capsys.readouterr().out
+    assert f"{finished.folder} was trained on 700" in printed and f"{encoder} was trained on" not in printed
+    assert "1 row skipped (empty text)" in printed
+
+
+def test_examples_that_were_all_learned_from_give_no_verdict(
     finished: Run, encoder: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [*topic_pairs(900), ("", "bank", 0.5)]  # the very rows the finished run learned from, and one without text
-    data = str(write_csv("old.csv", PAIR_HEADER, rows))
-    assert homeground.compare(str(finished.folder), str(encoder), data, bootstrap_draws=300)["verdict"] == "NO EVIDENCE"
-    assert run(["compare", str(finished.folder), str(encoder), data]) == 0
-    printed = capsys.readouterr().out
-    assert f"{finished.folder} was trained on " in printed and f"{encoder} was trained on" not in printed
-    assert "1 row skipped (empty text)" in printed
-    assert run(["evaluate", str(encoder), data]) == 0
-    assert "1 row skipped (empty text)" in capsys.readouterr().out
+    tested = {row["row"] for row in finished_examples(finished)}
+    rows = [row for number, row in enumerate(topic_pairs(900), 1) if number not in tested][:50]
+    data = str(write_csv("seen.csv", PAIR_HEADER, rows))
+    result = homeground.compare(str(encoder), str(finished.folder), data, bootstrap_draws=300)
+    assert (result["verdict"], result["test_examples"], result["test_units"]) == ("TOO FEW", 0, 0)
+    assert result["difference"]["low"] is None
+    assert "50 of 50 were left out" in result["sentence"]
+    assert run(["evaluate", str(finished.folder), data]) == 0
+    assert "50 of them are in the training data" in capsys.readouterr().out
 
 
 def test_a_run_of_cosines_is_measured_on_the_scale_of_cosines(

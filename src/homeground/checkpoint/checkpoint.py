@@ -18,9 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from homeground.checkpoint.download import HUB_NAME, download
 from homeground.checkpoint.safety import (
     TOKENIZER_FILES,
@@ -161,12 +158,6 @@ def fills_masks(checkpoint: Checkpoint) -> bool:
         return task == "mlm"
     masked = any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in checkpoint.architectures)
     return masked and not checkpoint.modules
-
-
-def learned_texts(checkpoint: Checkpoint) -> NDArray[np.uint64]:
-    """Return the hashes of the texts that a run was trained on; none for other checkpoints."""
-    path = None if checkpoint.run is None else checkpoint.run / "training_texts.npy"
-    return np.load(path, allow_pickle=False) if path and path.is_file() else np.empty(0, np.uint64)
 
 
 def model_files(checkpoint: Checkpoint) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homeground.cli.options import GroupedCommand, common, reading_options, typed_settings
+from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.cli.standard_input import data_file
 from homeground.reports.terminal import skipped_lines
 from homeground.wording import aligned, printable
@@ -17,7 +17,7 @@ from homeground.workflows.compare import evaluate as evaluate_on
 @click.command(cls=GroupedCommand)
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.argument("data")
-@reading_options
+@sections("reading", "columns", "keep_contaminated")
 @common
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
     """Evaluate a RUN or CHECKPOINT on the examples of DATA, with an interval."""
@@ -35,7 +35,11 @@ def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: An
         rows.append([name, f"{value:.3f}", _ends(interval) if name == interval["metric"] else ""])
     click.echo("\n".join(aligned(rows)))
     click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
-    if result["seen_in_training"]:
+    if left_out := result["left_out"]:
+        score = left_out["after"].get(interval["metric"])
+        with_them = "" if score is None else f"; with them {interval['metric']} is {score:.3f}"
+        click.echo(f"{left_out['sentence']}{with_them}")
+    elif result["seen_in_training"]:
         click.echo(f"{result['seen_in_training']} of them are in the training data: scores on new texts may be lower")
     for line in skipped_lines(result["set_aside"]):
         click.echo(line)

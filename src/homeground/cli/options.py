@@ -49,10 +49,6 @@ def sections(*names: str) -> Callable[[Command], Command]:
     return add
 
 
-reading_options = sections("reading", "columns")
-"""Adds the settings for the format of a file and the roles of its columns."""
-
-
 def typed_settings(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the settings of the command line, those of --set last."""
     typed = {name: value for name, value in values.items() if value is not None}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from homeground.data.columns import require_columns
 from homeground.data.examples import Example, Examples, Part, link
-from homeground.data.leakage import read_left_out, seen_before
+from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, rows_inside, rows_learned
 from homeground.data.splitting import Names, cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.data.streams import open_rows
 from homeground.data.summary import CorpusSummary, SplitSummary, summarize
@@ -21,7 +21,7 @@ from homeground.data.units import MIN_UNITS, numbered, sorted_unique
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe
 
-__all__ = ["Corpus", "Part", "link", "read_corpus", "read_file", "seen_before", "splits_lines", "strata"]
+__all__ = ["Corpus", "Part", "link", "read_corpus", "read_file", "splits_lines", "strata"]
 
 MIN_EXAMPLES = 10
 """Examples below which nothing can be learned."""
@@ -42,6 +42,7 @@ class Corpus:
     ``folds (examples,)`` of ``test`` are set where small data is cross-fitted: then ``test`` is all examples, each to
     be measured by a model that learned from the other folds, and ``train`` and ``validation`` are for the model that is
     kept. ``hashes`` are the fingerprints of the files by what they are for, ``names`` those of the files of a folder.
+    ``as_read`` are "validation", "test" and its folds before examples that were learned from are left out of them.
     """
 
     train: Part
@@ -50,6 +51,7 @@ class Corpus:
     folds: NDArray[np.int64] | None
     summary: CorpusSummary
     hashes: dict[str, str]
+    as_read: AsRead
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
@@ -63,13 +65,59 @@ class Corpus:
         return self.summary.split.folds or 0
 
     def fold(self, number: int, recipe: Recipe) -> tuple[Part, Part, NDArray[np.int64]]:
-        """Return train and validation without the examples of one fold, and the positions of that fold's examples."""
+        """Return train and validation without the examples of one fold, and where that fold's test examples are."""
+        data, folds = self.as_read.test, self.as_read.folds
         assert self.folds is not None
-        is_out = self.folds == number
-        rest = Part.of(example for example, out in zip(self.test.examples, is_out, strict=True) if not out)
+        assert folds is not None
+        places = np.flatnonzero(self.folds == number)
+        rest = Part.of(example for example, fold in zip(data.examples, folds, strict=True) if fold != number)
         parts = _parts(rest, _names(rest, recipe, test=0.0))
-        validation = self.validation if "validation" in self.hashes else parts["validation"]
-        return parts["train"], validation, np.flatnonzero(is_out)
+        if "validation" in self.hashes:
+            return parts["train"], self.validation, places
+        validation, _ = _without_learned(parts["validation"], parts["train"])
+        return parts["train"], validation, places
+
+    def contamination(self, earlier: TrainingHashes, alike: TrainingHashes) -> Contamination:
+        """Return which test examples a model learns from or is chosen by; ``earlier`` is what earlier runs learned.
+
+        Of the others those are counted of which ``alike`` has a text.
+        """
+        test, hashes = self.test.examples, self.hashes
+        seen = {"train": set[int](), "validation": set[int]()}
+        if self.folds is None:
+            seen["train"] = rows_learned(test, self.train.examples)
+        else:
+            # Each fold's model learned from the others, with which it shares no text as a whole.
+            folds = {each.row: fold for each, fold in zip(test, self.folds.tolist(), strict=True)}
+            seen["train"] = rows_inside(test, test, folds)
+        if self.folds is None or "validation" in hashes:
+            seen["validation"] = rows_learned(test, self.validation.examples)
+        before = earlier.seen(test)
+        seen["earlier runs"] = {each.row for each, is_seen in zip(test, before, strict=True) if is_seen}
+        texts = [each for each, is_alike in zip(test, alike.seen_texts(test), strict=True) if is_alike]
+        rows = set().union(*seen.values())
+        where = {name: tuple(sorted(found)) for name, found in seen.items() if found}
+        return Contamination(where, sum(each.row not in rows for each in texts))
+
+    def without(self, rows: Collection[int]) -> Corpus:
+        """Return the corpus without test examples of these rows; all else stays, what is learned from included."""
+        if not rows:
+            return self
+        removed = set(rows)
+        is_kept = np.array([example.row not in removed for example in self.test.examples], np.bool_)
+        test = Part.of(example for example, kept in zip(self.test.examples, is_kept, strict=True) if kept)
+        folds = None if self.folds is None else self.folds[is_kept]
+        summary = self.summary.with_test(test, [*self.train.examples, *self.validation.examples])
+        return replace(self, test=test, folds=folds, summary=summary)
+
+
+@dataclass(frozen=True)
+class AsRead:
+    """What chooses and what decides as they were read; ``folds (examples,)`` of the test where it is cross-fitted."""
+
+    validation: Part
+    test: Part
+    folds: NDArray[np.int64] | None
 
 
 def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[str, str] | None = None) -> Corpus:
@@ -99,6 +147,9 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
     parts = _parts(data, names) | {split: Part.of(examples[split].examples) for split in tables if split != "train"}
     if folds is not None:
         parts["test"] = data
+    as_read = AsRead(parts["validation"], parts["test"], folds)
+    parts["validation"], in_training = _without_learned(parts["validation"], parts["train"])
+    _refuse_no_choice(tables.get("validation", table), in_training, parts["validation"])
     if not parts["test"].examples:
         raise DataError(
             f"{tables.get('test', table).path}: no example is left to test on, so nothing could be proved; "
@@ -112,9 +163,9 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
         units={name: part.units.independent for name, part in parts.items()},
         version=recipe.split.split_version,
     )
-    summary = summarize(tables, examples, parts, split, notes)
+    summary = summarize(tables, examples, parts, split, in_training, notes)
     file_names = {split: file.names for split, file in tables.items()}
-    return Corpus(parts["train"], parts["validation"], parts["test"], folds, summary, hashes, file_names)
+    return Corpus(parts["train"], parts["validation"], parts["test"], folds, summary, hashes, as_read, file_names)
 
 
 def read_file(path: str, recipe: Recipe) -> Table:
@@ -141,6 +192,23 @@ def _refuse_few(table: Table, examples: Examples) -> None:
             f"{table.path}: {count} rows can be used of {len(table.rows)}"
             + (f", the others were skipped ({why})" if why else "")
             + f"; expected at least {MIN_EXAMPLES} to learn anything from"
+        )
+
+
+def _without_learned(validation: Part, train: Part) -> tuple[Part, list[int]]:
+    """Return what chooses without what is learned from, which would choose what was memorised, and the rows of that."""
+    rows = rows_learned(validation.examples, train.examples)
+    if not rows:
+        return validation, []
+    return Part.of(example for example in validation.examples if example.row not in rows), sorted(rows)
+
+
+def _refuse_no_choice(table: Table, in_training: Sequence[int], left: Part) -> None:
+    if in_training and not left.examples:
+        raise DataError(
+            f"{table.path}: all {len(in_training)} validation examples are in the training data too, so nothing is "
+            "left to choose the weights by; give --validation a file of other texts or, e.g., 0.1, or 0 to choose "
+            "nothing"
         )
 
 
@@ -192,30 +260,38 @@ def splits_lines(corpus: Corpus) -> list[dict[str, Any]]:
     """Return the lines of splits.jsonl: row, hash, unit and split (or fold) of every example, and its file of several.
 
     Where folds are cross-fitted an example has two lines with the same unit: one as test, and one in the split of the
-    model that is kept.
+    model that is kept. Validation and test examples that are left out because they were learned from are marked.
     """
     files = {file.split: file.path for file in corpus.summary.files}
-    numbers = _unit_numbers(corpus, files)
+    numbers, read = _unit_numbers(corpus, files), corpus.as_read
     lines: list[dict[str, Any]] = []
-    for split, part in (("train", corpus.train), ("validation", corpus.validation), ("test", corpus.test)):
+    for split, part, used in (
+        ("train", corpus.train, corpus.train),
+        ("validation", read.validation, corpus.validation),
+        ("test", read.test, corpus.test),
+    ):
+        rows_used = {example.row for example in used.examples}
         for place, (example, unit) in enumerate(zip(part.examples, numbers[split], strict=True)):
             line = {"row": example.row, "hash": f"{example.digest:016x}", "unit": unit, "split": split}
             if names := corpus.names.get(split if split in files else "train"):
                 line["name"] = names[example.row - 1]
             if len(files) > 1:
                 line["file"] = files.get(split, files["train"])
-            if split == "test" and corpus.folds is not None:
-                line["fold"] = int(corpus.folds[place]) + 1
+            if split == "test" and read.folds is not None:
+                line["fold"] = int(read.folds[place]) + 1
+            if example.row not in rows_used:
+                line["left_out"] = True
             lines.append(line)
     return lines
 
 
 def _unit_numbers(corpus: Corpus, files: Mapping[str, str]) -> dict[str, list[int]]:
     """Number the units of all splits, those of the test from 0, so that no two units have one number."""
-    numbers: dict[str, list[int]] = {"test": corpus.test.units.units.tolist()}
-    unit_of_row = {example.row: unit for example, unit in zip(corpus.test.examples, numbers["test"], strict=True)}
+    read = corpus.as_read
+    numbers: dict[str, list[int]] = {"test": read.test.units.units.tolist()}
+    unit_of_row = {example.row: unit for example, unit in zip(read.test.examples, numbers["test"], strict=True)}
     count = len(set(numbers["test"]))
-    for split, part in (("train", corpus.train), ("validation", corpus.validation)):
+    for split, part in (("train", corpus.train), ("validation", read.validation)):
         if corpus.folds is not None and (split == "train" or split not in files):
             numbers[split] = [unit_of_row[example.row] for example in part.examples]
         else:

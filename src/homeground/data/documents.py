@@ -105,13 +105,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Document(Example):
-    """One text of a source, with its hash as ``key``; ``texts`` is empty, because the text stays in its file."""
+    """One text of a source with its hashes ``key`` and ``ordered_key``, that of its words in their order.
+
+    ``texts`` is empty, because the text stays in its file.
+    """
 
     key: int = 0
     source: Source | None = None
+    ordered_key: int = 0
 
     def __post_init__(self) -> None:
         self._set_digests((self.key,), ())
+        self._set_ordered_digests((self.ordered_key,), self.ordered_key)
 
 
 def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[str, ...]]]:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from homeground.data.units import PairUnits, link_pairs, link_same, text_key
+from homeground.data.units import PairUnits, link_pairs, link_same, text_key, text_keys
+
+ORDERED = "\x1e"
+"""Begins what is hashed of words in their order; a key never holds it, so no such hash is one of sorted words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class Example:
 
     Its 64-bit hashes are computed once, when it is made, and equal for what counts as the same text (by ``text_key``):
     ``digests`` of every text, ``digest`` of all its texts in any order, ``learned_digest`` of the texts that make it
-    the same example for a model, and ``labelled_digest`` of these with the labels, where it has any.
+    the same example for a model, and ``labelled_digest`` of these with the labels, where it has any. Those of
+    ``ordered_digests`` and ``ordered_digest`` are as ``digests`` and ``learned_digest``, of words in their order.
     """
 
     row: int
@@ -33,10 +37,20 @@ class Example:
     digest: int = field(init=False, repr=False, compare=False)
     learned_digest: int = field(init=False, repr=False, compare=False)
     labelled_digest: int = field(init=False, repr=False, compare=False)
+    ordered_digests: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    ordered_digest: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        keys = [text_key(text) for text in self.texts]
-        self._set_digests(tuple(_hash(key) for key in keys), keys)
+        both = [text_keys(text) for text in self.texts]
+        keys = [key for key, _ in both]
+        in_order = [ORDERED + key for _, key in both]
+        digests, ordered = tuple(map(_hash, keys)), tuple(map(_hash, in_order))
+        self._set_digests(digests, keys)
+        self._set_ordered_digests(ordered, ordered[0] if len(ordered) == 1 else _hash_together(in_order[:2]))
+
+    def _set_ordered_digests(self, each: tuple[int, ...], whole: int) -> None:
+        object.__setattr__(self, "ordered_digests", each)
+        object.__setattr__(self, "ordered_digest", whole)
 
     def _set_digests(self, digests: tuple[int, ...], keys: Sequence[str]) -> None:
         """Set the hashes of a new example: ``digests`` of its texts, and what follows from their ``keys``, if several.
@@ -82,6 +96,12 @@ class Part:
 def digest(texts: Iterable[str]) -> int:
     """Return a 64-bit hash of a text or an unordered pair of texts, the same for what counts as the same text."""
     return _hash_together([text_key(text) for text in texts])
+
+
+def text_digests(text: str) -> tuple[int, int]:
+    """Return the 64-bit hash of a text as ``digest`` has it, and that of its words in their order."""
+    key, in_order = text_keys(text)
+    return _hash(key), _hash(ORDERED + in_order)
 
 
 def set_hash(examples: Iterable[Example]) -> str:

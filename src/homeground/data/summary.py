@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from homeground.data.examples import Example, Examples, Part, set_hash
-from homeground.data.leakage import TrainingHashes
 from homeground.data.tables import Table
 from homeground.data.units import Hub
 
@@ -85,7 +84,8 @@ class CorpusSummary:
     """What data.json records of the corpus; its fields have the names of the file.
 
     ``notes`` say what is odd about the files, a sentence each. ``shared_with_training`` is None where folds are
-    cross-fitted. ``seen_in_training`` counts the test examples that are in train or validation, labels included.
+    cross-fitted. ``validation_in_training`` counts the validation examples that are in train too, so that they choose
+    nothing; ``counts`` and ``split`` are without them. ``test_hash`` is that of the test examples as they were read.
     """
 
     files: tuple[SourceFile, ...]
@@ -96,7 +96,8 @@ class CorpusSummary:
     hubs: tuple[Hub, ...]
     recurring_text_2: int
     shared_with_training: SharedTexts | None
-    seen_in_training: int
+    validation_in_training: int
+    validation_in_training_rows: tuple[int, ...]
     test_hash: str
     notes: tuple[str, ...] = ()
 
@@ -104,16 +105,29 @@ class CorpusSummary:
         """Return the summary as the object that data.json holds."""
         return asdict(self, dict_factory=lambda fields: {k: list(v) if isinstance(v, tuple) else v for k, v in fields})
 
+    def with_test(self, test: Part, learned: Iterable[Example]) -> CorpusSummary:
+        """Return the summary where the test examples are these; ``learned`` are those of train and validation."""
+        return replace(
+            self,
+            counts=replace(self.counts, test=len(test)),
+            split=replace(self.split, unit=test.units.rule, units={**self.split.units, "test": test.units.independent}),
+            hubs=test.units.hubs[:MAX_ROWS_LISTED],
+            recurring_text_2=test.units.recurring_text_2,
+            shared_with_training=self.shared_with_training and _shared(learned, test.examples),
+        )
+
 
 def summarize(
     tables: Mapping[str, Table],
     examples: Mapping[str, Examples],
     parts: Mapping[str, Part],
     split: SplitSummary,
+    validation_in_training: Sequence[int],
     notes: Iterable[str] = (),
 ) -> CorpusSummary:
     """Return the summary of files and their examples by split (those of the data as "train"), and of all splits.
 
+    ``validation_in_training`` are rows of the validation split that ``parts`` do not hold, because train does.
     ``notes`` say what is odd about the files, a sentence each.
     """
     test = parts["test"]
@@ -141,7 +155,8 @@ def summarize(
         hubs=test.units.hubs[:MAX_ROWS_LISTED],
         recurring_text_2=test.units.recurring_text_2,
         shared_with_training=None if crossed else _shared(learned, test.examples),
-        seen_in_training=0 if crossed else int(TrainingHashes.of(learned).seen(test.examples).sum()),
+        validation_in_training=len(validation_in_training),
+        validation_in_training_rows=tuple(validation_in_training[:MAX_ROWS_LISTED]),
         test_hash=set_hash(test.examples),
         notes=tuple(notes),
     )

@@ -86,7 +86,7 @@ _KEPT = _KeptCharacters()
 
 
 def text_key(text: str) -> str:
-    """Return what near-duplicates of a text have in common: equal keys mean one text for linking and leaks.
+    """Return what near-duplicates of a text have in common: texts of equal keys are linked, and never straddle splits.
 
     The text is put into Unicode's NFKC form and casefolded; punctuation and invisible characters are removed, digits,
     symbols and accents stay, and words are sorted. So case, width, spacing, punctuation and word order do not tell two
@@ -97,10 +97,20 @@ def text_key(text: str) -> str:
     >>> text_key("Level 1") == text_key("Level 2")
     False
     """
+    return text_keys(text)[0]
+
+
+def text_keys(text: str) -> tuple[str, str]:
+    """Return the key of a text, and the same with its words in their order: what says that it is the very same text.
+
+    >>> text_keys("We lost 3:1")[0] == text_keys("we lost 1:3")[0], text_keys("We lost 3:1")[1]
+    (True, 'we lost 3 1')
+    """
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    words = sorted(plain.translate(_KEPT).split())
+    words = plain.translate(_KEPT).split()
     # The key of punctuation alone, such as a smiley, is the text itself.
-    return " ".join(words or plain.split())
+    itself = "" if words else " ".join(plain.split())
+    return itself or " ".join(sorted(words)), itself or " ".join(words)
 
 
 def link_same(keys: Iterable[Hashable], *, groups: Iterable[Hashable] | None = None) -> Ints:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from homeground.evaluation.evaluation_set import EvaluationSet
+from homeground.evaluation.left_out import LeftOut
 from homeground.evaluation.verdict import Figures, GeneralVerdict, Verdict, domain_verdict, general_verdict
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
@@ -57,6 +58,13 @@ class PairedComparison:
     training_scores: tuple[float | None, ...]
     sides: tuple[str, str]
     use: str
+    left_out: LeftOut | None
+
+    @property
+    def examples(self) -> int:
+        """How many examples the verdict is about."""
+        nothing_left = self.left_out is not None and self.left_out.test is self.test
+        return self.left_out.left if self.left_out and nothing_left else len(self.test)
 
     @property
     def method(self) -> str:
@@ -68,10 +76,13 @@ class PairedComparison:
 class Circumstances:
     """What a verdict must take into account besides the scores.
 
-    ``overlap`` counts test examples that the model after learned from, ``overlap_before`` those of the model before;
-    ``unchanged`` says that merging kept nothing; ``sides`` are what the sentences call the two models.
+    ``left_out`` are the examples that a model learned from, which ``judge`` is given only where hardly others are
+    left. Where the recipe keeps them, ``overlap`` counts those that the model after learned from, ``overlap_before``
+    those of the model before; ``unchanged`` says that merging kept nothing; ``sides`` are what the sentences call the
+    two models.
     """
 
+    left_out: LeftOut | None = None
     overlap: int = 0
     overlap_before: int = 0
     unchanged: bool = False
@@ -99,6 +110,9 @@ def judge(
     own = differences.pop(metric)
     trainings = test.mean_difference(before, afters) if len(afters) > 1 else None
     interval = trainings.interval if trainings else own
+    if known.left_out is not None and known.left_out.test is test:
+        # Hardly any example is left, so all were measured: that describes what was learned, and decides nothing.
+        interval = replace(interval, low=-math.inf, high=math.inf, units=known.left_out.left, effective_units=0.0)
     baseline = _best_baseline(test, afters, baselines or {})
     verdict = domain_verdict(
         interval,
@@ -122,6 +136,7 @@ def judge(
         tuple(each.scores.get(metric) for each in afters),
         known.sides,
         _use(test, after, baseline and (baselines or {})[baseline.name]),
+        known.left_out,
     )
 
 

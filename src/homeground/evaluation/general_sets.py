@@ -146,6 +146,12 @@ def _unspaced(examples: Sequence[Example]) -> float:
     return unspaced_share(text[:CHARACTERS_READ] for _, texts in read for text in texts)
 
 
+def is_measurable(examples: Sequence[Example]) -> bool:
+    """Tell whether a general set of these examples can be measured: there are a few, with more than one score."""
+    scores = {example.score for example in examples}
+    return len(examples) >= FEWEST_EXAMPLES and (None in scores or len(scores) > 1)
+
+
 def _refuse_unmeasurable(part: GeneralExamples, purpose: str) -> None:
     if len(part.examples) < FEWEST_EXAMPLES:
         raise DataError(

@@ -227,7 +227,7 @@ def _figures(interval: Interval, figures: Figures) -> str:
 
 def _size(units: int, interval: Interval, figures: Figures) -> str:
     """Return so many units in words, with the examples they would come to at the present size of a unit."""
-    if figures.unit == figures.example:
+    if figures.unit == figures.example or not interval.units:
         return _count(units, figures.unit)
     examples = math.ceil(units * figures.examples / interval.units)
     return f"{_count(units, figures.unit)} (about {_count(examples, figures.example)})"

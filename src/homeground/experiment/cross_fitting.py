@@ -27,6 +27,9 @@ on frozen embeddings predicts."""
 UNCALIBRATED = {"before": "uncalibrated_before.npy", "after": "uncalibrated.npy"}
 """In the folder of a fold: what its models predict without their temperatures."""
 
+AS_READ = "as_read.npy"
+"""In the folder of a fold: what its models predict, before and after, for all test examples where some are left out."""
+
 MERGED = "merged.json"
 """In the folder of a fold: the merge weight that its validation chose."""
 
@@ -37,6 +40,8 @@ class CrossFitted:
 
     before: TestedModel
     tested: TestedModel
+    as_read: tuple[Measurement, Measurement] | None
+    """Before and after on all test examples, where some are left out of the verdict."""
 
 
 def cross_fit(
@@ -66,7 +71,20 @@ def cross_fit(
     answered = assembled.pop(ANSWERED, None)
     measured = {name: setup.test.measure_predictions(values) for name, values in assembled.items()}
     first, second = (TestedModel(measured[side], measured.get(name)) for side, name in UNCALIBRATED.items())
-    return CrossFitted(first, replace(second, answered=answered))
+    return CrossFitted(first, replace(second, answered=answered), _as_read(run, setup, planned))
+
+
+def _as_read(run: Run, setup: Setup, planned: Sequence[PlannedTraining]) -> tuple[Measurement, Measurement] | None:
+    """Return before and after on all test examples, each by the models of its fold; None where none is left out."""
+    test, folds = setup.test_as_read, setup.corpus.as_read.folds
+    if test is None:
+        return None
+    each = [read_array(run.folder / training.folder / AS_READ) for training in planned]
+    assembled = np.zeros_like(each[0])
+    for training, predictions in zip(planned, each, strict=True):
+        assembled[:, folds == training.fold] = predictions[:, folds == training.fold]
+    before, after = (test.measure_predictions(side) for side in assembled)
+    return before, after
 
 
 def _train_fold(
@@ -86,6 +104,9 @@ def _train_fold(
         write_array(folder / ANSWERED, tested.answered)
     if trained.merged is not None:
         write_json(folder / MERGED, {"weight": trained.merged.chosen.weight})
+    if setup.test_as_read is not None:
+        both = trained.measure(setup.test_as_read)
+        write_array(folder / AS_READ, np.stack([side.predictions for side in both]))
     write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, tested.measurement.predictions]))
     run.remove_checkpoints(folder)
 

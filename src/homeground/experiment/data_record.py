@@ -19,6 +19,13 @@ from homeground.results.data import DataRecord, SharedRecord
 from homeground.tasks import unread_settings
 from homeground.tasks.task import HasShortTexts, Task
 
+PLACES = {
+    "train": "in the training data",
+    "validation": "in the validation data, which chose the weights",
+    "earlier runs": "among those that an earlier run learned from",
+}
+"""Where test examples were learned from, in words."""
+
 GeneralPair = tuple[GeneralExamples | None, GeneralExamples | None]
 
 
@@ -49,6 +56,7 @@ def data_record(
         *(task.short_notes(rows) if isinstance(task, HasShortTexts) else []),
     ]
     skipped = [each for part in general_sets for each in _skipped(part)]
+    learned = [{"seen_in": name, "count": len(rows), "rows": rows} for name, rows in contamination.seen.items()]
     return DataRecord.model_validate(
         {
             **corpus.record,
@@ -60,6 +68,8 @@ def data_record(
             "notes": notes,
             "set_aside": [*corpus.record["set_aside"], *skipped],
             "truncated": {"texts": sum(each.truncated for each in rows), "max_length": max_length},
+            "left_out_of_test": [] if recipe.evaluation.keep_contaminated else learned,
+            "left_out_count": len(corpus.as_read.test) - len(corpus.test),
             "seen_in_training": len(contamination.rows),
             "seen_in_training_rows": contamination.rows[:MAX_ROWS_LISTED],
             "texts_seen_in_training": contamination.texts,
@@ -110,18 +120,41 @@ def data_notes(record: DataRecord) -> list[str]:
         notes.append(f"{shared} of the test stand in train or validation too, so it may be easier than new text")
     if record.truncated.texts:
         notes.append(f"{record.truncated.texts} texts are cut to {record.truncated.max_length} tokens")
-    if record.seen_in_training:
-        rows = _rows(record.seen_in_training_rows, record.seen_in_training)
+    return [*notes, *_contamination_notes(record), *record.notes]
+
+
+def _contamination_notes(record: DataRecord) -> list[str]:
+    """Return what was learned from of the test and of what chooses, a sentence each."""
+    notes: list[str] = []
+    if left_out := sorted(set[int]().union(*(each.rows for each in record.left_out_of_test))):
+        places = " or ".join(PLACES[each.seen_in] for each in record.left_out_of_test)
+        rows, read = _rows(left_out, len(left_out)), record.counts.test + record.left_out_count
         notes.append(
-            f"{record.seen_in_training} test examples were learned from ({rows}): the verdict cannot be HELPED "
-            "unless they are taken out of either side; data.json lists them"
+            f"{len(left_out)} of {read} test examples are left out of the verdict ({rows}): their texts are {places}; "
+            "data.json lists them, and --keep-contaminated keeps them"
+        )
+        if not record.left_out_count:
+            notes.append("there will be no verdict: hardly any test example is left; give --test other texts")
+    if record.contaminated and not record.left_out_of_test:
+        rows = _rows(record.seen_in_training_rows, record.contaminated)
+        notes.append(
+            f"{record.contaminated} test examples were learned from and are kept as --keep-contaminated says "
+            f"({rows}): the verdict cannot be HELPED"
         )
     if count := record.texts_seen_in_training:
         notes.append(
-            f"of {count} test examples an earlier run learned a text, though not with its label or score, so they may "
-            "be easier than new ones; --leave-out FILE keeps such texts out of the earlier run"
+            f"of {count} test examples an earlier run learned a text, in a pair with another text or with its words in "
+            "another order, so they may be easier than new ones; --leave-out FILE keeps such texts out of the earlier "
+            "run"
         )
-    return [*notes, *record.notes]
+    if count := record.validation_in_training:
+        left = record.counts.validation
+        rows = _rows(record.validation_in_training_rows, count)
+        notes.append(
+            f"{count} of {count + left} validation examples are in the training data too ({rows}), so they choose "
+            f"nothing; the other {left} do"
+        )
+    return notes
 
 
 def _shared_in_words(shared: SharedRecord | None) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from homeground.evaluation.calibration import TestedModel, measure_calibrated
 from homeground.evaluation.evaluation_set import EvaluationSet
-from homeground.experiment.cross_fitting import cross_fit
+from homeground.evaluation.left_out import LeftOut
+from homeground.experiment.cross_fitting import CrossFitted, cross_fit
 from homeground.experiment.learning_curve import ShareOutcome, train_shares
 from homeground.experiment.plan import PlannedTraining, Trial, plan
 from homeground.experiment.search import best_settings, search_settings
@@ -47,6 +48,7 @@ class Outcome:
     search: SearchRecord | None
     general: BeforeAndAfter | None
     words: BeforeAndAfter | None
+    left_out: LeftOut | None
     seconds: float
 
     @property
@@ -90,6 +92,7 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
     before, tested = baseline.tested, None
     if crossed is not None:
         before, tested = crossed.before, crossed.tested
+    tested = tested or measure_calibrated(trained.model, setup.test, trained.calibration)
     general, words = (
         None
         if examples is None or measured is None
@@ -101,14 +104,36 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
         kept=trained,
         settings=settings,
         tested_before=before,
-        tested=tested or measure_calibrated(trained.model, setup.test, trained.calibration),
+        tested=tested,
         further_seeds=further_seeds,
         shares=shares,
         search=search,
         general=general,
         words=words,
+        left_out=_left_out(setup, trained, crossed, (before.measurement, tested.measurement)),
         seconds=time.monotonic() - began,
     )
+
+
+def _left_out(
+    setup: Setup, trained: Trained, crossed: CrossFitted | None, tested: tuple[Measurement, Measurement]
+) -> LeftOut | None:
+    """Return what both models score with the test examples that were learned from; None where none is left out.
+
+    ``tested`` is what both score on the test.
+    """
+    test = setup.test if setup.nothing_left else setup.test_as_read
+    if test is None:
+        return None
+    if setup.nothing_left:
+        before, after = tested
+    elif crossed is not None and crossed.as_read is not None:
+        before, after = crossed.as_read
+    else:
+        before, after = trained.measure(test)
+    contamination = setup.contamination
+    counts = {name: len(rows) for name, rows in contamination.seen.items()}
+    return LeftOut(len(contamination.rows), counts, setup.where_seen, test, before, after)
 
 
 def word_set(setup: Setup) -> EvaluationSet | None:

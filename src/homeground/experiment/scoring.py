@@ -43,7 +43,9 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         [outcome.after, *outcome.further_seeds],
         {name: setup.test.measure_predictions(values) for name, values in predictions.items()},
         Circumstances(
-            overlap=len(setup.contamination.rows),
+            left_out=outcome.left_out,
+            overlap=setup.overlap[0],
+            overlap_before=setup.overlap[1],
             unchanged=merged is not None and merged.chosen.weight == 0,
         ),
     )
@@ -53,14 +55,14 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         outcome.general.before,
         outcome.general.after,
         margin=setup.recipe.evaluation.general_margin or outcome.general.examples.task.info.margin,
-        seen=setup.general_seen,
+        seen=setup.general_contamination.kept,
     )
     scores = Scores(
         **judgement_fields(comparison),
         test_set=TestSetRecord(hash=setup.record.test_hash, verdict_number=number),
         seen_in_training=len(setup.contamination.rows),
         cross_fit=folds,
-        general=general and general_record(general),
+        general=general and general_record(general, left_out=setup.general_contamination.left_out),
         **setup.task.report_details(setup.test_examples, setup.recipe.evaluation.titles, *sides),
         words=outcome.words and _words(outcome.words),
         head=outcome.baseline.head and outcome.baseline.head.record,
@@ -75,16 +77,21 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
 
 
 def example_lines(setup: Setup, outcome: Outcome) -> list[dict[str, Any]]:
-    """Return the lines of examples.jsonl: every test example with what was predicted, before and after."""
-    test, before, after = setup.corpus.test, outcome.before.predictions, outcome.after.predictions
-    return [
-        {
-            "row": example.row,
-            "unit": example.group or str(test.units.units[index]),
-            **setup.task.example_line(example, before[index], after[index]),
-        }
-        for index, example in enumerate(test.examples)
-    ]
+    """Return the lines of examples.jsonl: every test example with what was predicted, before and after.
+
+    Those that are left out of the verdict say so.
+    """
+    read, left_out, lines = setup.corpus.as_read.test, outcome.left_out, []
+    place_of = {example.row: place for place, example in enumerate(setup.corpus.test.examples)}
+    for index, example in enumerate(read.examples):
+        measured, place = (outcome.before, outcome.after), place_of.get(example.row)
+        if place is None and left_out is not None:
+            measured = left_out.before, left_out.after
+        before, after = (side.predictions[index if place is None else place] for side in measured)
+        line = {"row": example.row, "unit": example.group or str(read.units.units[index])}
+        line |= {"left_out": True} if place is None else {}
+        lines.append(line | setup.task.example_line(example, before, after))
+    return lines
 
 
 def _verdict_number(run: Run, setup: Setup) -> int:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from homeground.checkpoint import (
     Checkpoint,
-    learned_texts,
     load_tokenizer,
     open_checkpoint,
     padding_id,
     require_encoder,
 )
-from homeground.data.corpus import Corpus, link, read_corpus, read_file
+from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file
 from homeground.data.examples import Example
-from homeground.data.leakage import Contamination, TrainingHashes
+from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
 from homeground.data.tokenized import TextTokens
 from homeground.data.units import PairUnits
 from homeground.errors import UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
-from homeground.evaluation.general_sets import Domain, GeneralExamples, read_general_sets
+from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
+from homeground.evaluation.left_out import FEWEST_LEFT
 from homeground.evaluation.merging import MERGE_DRAWS
 from homeground.experiment.data_record import data_notes, data_record
 from homeground.experiment.refusals import refuse_before_start, refuse_missing, refuse_new_head
@@ -31,17 +32,18 @@ from homeground.experiment.splits import Tokenize, TrainingSplits
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark
 from homeground.results.data import DataRecord
 from homeground.tasks import choose_task
-from homeground.tasks.task import Task, TaskInfo, TokenizedExamples
+from homeground.tasks.task import Task, TaskInfo, TaskSpec, TokenizedExamples
 
 
 @dataclass(frozen=True)
 class Setup:
     """Everything that the trainings of a recipe need; nothing of it changes afterwards.
 
-    ``test`` are the test examples, all examples where folds are cross-fitted. ``general`` are the general examples that
-    decide, of which ``general_seen`` were learned from, ``keep_general`` those that choose how much is kept; each is
-    None where there are none. ``training_hashes`` are those of every text that the adapted model has learned from or
-    was chosen by, earlier runs included.
+    ``test`` are the test examples, all examples where folds are cross-fitted, without those that were learned from
+    unless the recipe keeps them; ``test_as_read`` are all of them where any are left out, to describe what these would
+    have changed. ``general`` are the general examples that decide, ``keep_general`` those that choose how much is kept;
+    each is None where there are none. ``training_hashes`` are those of every text that the adapted model has learned
+    from or was chosen by, earlier runs included; ``contamination`` says which test examples are among them.
     """
 
     recipe: Recipe
@@ -51,12 +53,13 @@ class Setup:
     tokens: TextTokens
     max_length: int
     test: EvaluationSet
+    test_as_read: EvaluationSet | None
     splits: TrainingSplits
     general: EvaluationSet | None
     keep_general: EvaluationSet | None
     training_hashes: TrainingHashes
     contamination: Contamination
-    general_seen: int
+    general_contamination: GeneralContamination
     hashes: dict[str, str]
     record: DataRecord
 
@@ -69,6 +72,24 @@ class Setup:
     def test_examples(self) -> TokenizedExamples:
         """The test examples with their rows."""
         return TokenizedExamples(self.corpus.test.examples, self.test.rows)
+
+    @property
+    def where_seen(self) -> str:
+        """Where the test examples that were learned from are, in words."""
+        return where_in_words(self.corpus, self.contamination)
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether hardly any test example was not learned from, so that all are measured and nothing is decided."""
+        kept = self.recipe.evaluation.keep_contaminated
+        return bool(self.contamination.rows) and self.test_as_read is None and not kept
+
+    @property
+    def overlap(self) -> tuple[int, int]:
+        """How many examples that are tested on the model after and the model before have learned from."""
+        if not self.recipe.evaluation.keep_contaminated:
+            return 0, 0
+        return len(self.contamination.rows), len(self.contamination.seen.get("earlier runs", ()))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -84,23 +105,33 @@ class Setup:
         return {"recipe": recipe, "data": self.hashes, "checkpoint": self.checkpoint.sha256}
 
 
-def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -> Setup:
+@dataclass(frozen=True)
+class GeneralContamination:
+    """How many general examples were left out because they were learned from, and how many of these were kept."""
+
+    left_out: int = 0
+    kept: int = 0
+
+
+def prepare(
+    recipe: Recipe, *, report: Callable[[str], None] = lambda _: None, earlier: TrainingHashes | None = None
+) -> Setup:
     """Read everything a recipe names and check that it fits together; writes nothing.
+
+    ``earlier`` is what counts as learned before, by which test examples are left out; by default what the run of the
+    checkpoint has stored.
 
     Raises:
         HomegroundError: what cannot be read, found or trusted, in the user's words.
     """
-    _refuse_missing_files(recipe)
-    table = read_file(recipe.data, recipe)
-    spec = choose_task(table, recipe)
-    recipe = recipe.for_task(spec.info.name, spec.info.defaults)
-    report(f"{recipe.data}: {spec.info.description}")
-    corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
-    refuse_before_start(recipe, spec.info, corpus)
+    recipe, spec, corpus = _read(recipe, report)
     checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
     require_encoder(checkpoint)
-    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
-    task = spec.with_splits({split: part.examples for split, part in parts.items()}, checkpoint)
+    stored = TrainingHashes.of_run(checkpoint.run)
+    contamination = corpus.contamination(stored if earlier is None else earlier, stored)
+    corpus = _without_contaminated(corpus, contamination, recipe)
+    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.as_read.test}
+    task = _task(spec, parts, corpus.test, checkpoint)
     refuse_new_head(recipe, spec, checkpoint)
     max_length = longest_input(recipe, spec.info, checkpoint)
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
@@ -109,13 +140,15 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
     def tokenize(task: Task, examples: Sequence[Example]) -> Any:
         return task.tokenize(examples, tokens)
 
-    domain_examples = [example for part in parts.values() for example in part.examples]
-    decides, chooses = read_general_sets(Domain(recipe, spec, task, checkpoint, domain_examples))
+    domain = Domain(recipe, spec, task, checkpoint, [example for part in parts.values() for example in part.examples])
+    decides, chooses = read_general_sets(domain)
     test = _evaluation_set("test", task, tokenize(task, corpus.test.examples), corpus.test.units, recipe)
     splits = TrainingSplits(recipe, corpus, task, tokenize)
-    training_hashes, contamination = _contamination(checkpoint, corpus, chooses)
+    learned = [*corpus.train.examples, *corpus.validation.examples]
+    training_hashes = stored | TrainingHashes.of([*learned, *(chooses.examples if chooses else [])])
+    decides, general_contamination = _without_learned(decides, training_hashes, learned, recipe)
     record = data_record(
-        recipe, checkpoint, task, corpus, max_length, test, splits, (decides, chooses), contamination, domain_examples
+        recipe, checkpoint, task, corpus, max_length, test, splits, (decides, chooses), contamination, domain.examples
     )
     setup = Setup(
         recipe=recipe,
@@ -125,19 +158,44 @@ def prepare(recipe: Recipe, *, report: Callable[[str], None] = lambda _: None) -
         tokens=tokens,
         max_length=max_length,
         test=test,
+        test_as_read=_test_as_read(corpus, task, tokenize, recipe),
         splits=splits,
         general=_general_set(decides, tokenize, recipe, recipe.evaluation.bootstrap_draws),
         keep_general=_general_set(chooses, tokenize, recipe, MERGE_DRAWS),
         training_hashes=training_hashes,
         contamination=contamination,
-        general_seen=0 if decides is None else int(training_hashes.seen(decides.examples).sum()),
-        hashes=_hashes(recipe, corpus, decides, chooses),
+        general_contamination=general_contamination,
+        hashes=_hashes(recipe, corpus, decides, chooses, earlier),
         record=record,
     )
     _refuse_own_checkpoint(setup)
     for line in data_notes(record):
         report(line)
     return setup
+
+
+def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSpec, Corpus]:
+    """Read the files of a recipe; the recipe that is returned has the defaults of the task."""
+    _refuse_missing_files(recipe)
+    table = read_file(recipe.data, recipe)
+    spec = choose_task(table, recipe)
+    recipe = recipe.for_task(spec.info.name, spec.info.defaults)
+    report(f"{recipe.data}: {spec.info.description}")
+    corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
+    refuse_before_start(recipe, spec.info, corpus)
+    return recipe, spec, corpus
+
+
+def _without_contaminated(corpus: Corpus, contamination: Contamination, recipe: Recipe) -> Corpus:
+    """Return the corpus without the test examples that were learned from, where that leaves enough to measure."""
+    clean = corpus if recipe.evaluation.keep_contaminated else corpus.without(contamination.rows)
+    return clean if len(clean.test) >= FEWEST_LEFT else corpus
+
+
+def _task(spec: TaskSpec, parts: Mapping[str, Part], test: Part, checkpoint: Checkpoint) -> Task:
+    """Return the task for the splits as they were read, measured as the examples are that are tested."""
+    task = spec.with_splits({split: part.examples for split, part in parts.items()}, checkpoint)
+    return task if len(test) == len(parts["test"]) else task.for_examples(test.examples)
 
 
 def _evaluation_set(
@@ -155,6 +213,17 @@ def _general_set(
         return None
     rows = tokenize(general.task, general.examples)
     return _evaluation_set(general.name, general.task, rows, link(general.examples), recipe, draws)
+
+
+def where_in_words(corpus: Corpus, contamination: Contamination) -> str:
+    """Say where test examples that were learned from are: in which files, or in the splits of one."""
+    is_file = "test" in corpus.hashes
+    places = {
+        "train": "the training file" if is_file else "the training split",
+        "validation": f"the validation {'file' if 'validation' in corpus.hashes else 'split'}",
+        "earlier runs": "the training data of an earlier run",
+    }
+    return " or ".join(places[name] for name in contamination.seen)
 
 
 def run_folder(recipe: Recipe, task: str) -> Path:
@@ -193,27 +262,48 @@ def _refuse_own_checkpoint(setup: Setup) -> None:
         raise UsageError(f"--out {folder} is the run that is the checkpoint; name another folder for the new run")
 
 
-def _contamination(
-    checkpoint: Checkpoint, corpus: Corpus, keep_general: GeneralExamples | None
-) -> tuple[TrainingHashes, Contamination]:
-    """Return what the adapted model has learned from or was chosen by, earlier runs included, and what the test has."""
-    earlier = TrainingHashes(learned_texts(checkpoint))
-    validation, chose = corpus.validation.examples, keep_general.examples if keep_general else []
-    learned = earlier | TrainingHashes.of([*corpus.train.examples, *validation, *chose])
-    seen = learned
-    if corpus.folds is not None:
-        # Each fold's model learned from the others only; a validation file chose the weights of all.
-        seen = earlier | TrainingHashes.of(validation if "validation" in corpus.hashes else [])
-    return learned, Contamination.of(corpus.test.examples, seen, earlier)
+def _test_as_read(corpus: Corpus, task: Task, tokenize: Tokenize, recipe: Recipe) -> EvaluationSet | None:
+    """Return all test examples where some are left out of the verdict."""
+    read = corpus.as_read.test
+    if len(read) == len(corpus.test):
+        return None
+    task = task.for_examples(read.examples)
+    return _evaluation_set("test", task, tokenize(task, read.examples), read.units, recipe)
+
+
+def _without_learned(
+    general: GeneralExamples | None, learned: TrainingHashes, examples: Sequence[Example], recipe: Recipe
+) -> tuple[GeneralExamples | None, GeneralContamination]:
+    """Return a general set without what was learned from, where enough is left to measure; else as it is."""
+    if general is None:
+        return None, GeneralContamination()
+    seen = learned.seen(general.examples)
+    inside = rows_inside(general.examples, examples)
+    rest = [
+        example
+        for example, is_seen in zip(general.examples, seen.tolist(), strict=True)
+        if not is_seen and example.row not in inside
+    ]
+    count = len(general.examples) - len(rest)
+    if not count or recipe.evaluation.keep_contaminated or not is_measurable(rest):
+        return general, GeneralContamination(kept=count)
+    return replace(general, task=general.task.for_examples(rest), examples=rest), GeneralContamination(left_out=count)
 
 
 def _hashes(
-    recipe: Recipe, corpus: Corpus, general: GeneralExamples | None, keep_general: GeneralExamples | None
+    recipe: Recipe,
+    corpus: Corpus,
+    general: GeneralExamples | None,
+    keep_general: GeneralExamples | None,
+    earlier: TrainingHashes | None,
 ) -> dict[str, str]:
-    """Return the hash of every file that the results depend on, by its part."""
+    """Return the hash of every file that the results depend on, by its part, and of what counts as learned before."""
     evaluation = recipe.evaluation
     named = {
         "general": general if evaluation.general else None,
         "keep_general": keep_general if evaluation.keep_general else None,
     }
-    return corpus.hashes | {name: examples.sha256 for name, examples in named.items() if examples}
+    hashes = corpus.hashes | {name: examples.sha256 for name, examples in named.items() if examples}
+    if earlier is not None:
+        hashes["earlier"] = hashlib.sha256(earlier.ordered.tobytes()).hexdigest()
+    return hashes

@@ -18,6 +18,7 @@ from homeground.engines.model import Model, Trainable
 from homeground.errors import Stopped
 from homeground.evaluation.calibration import Calibration, TestedModel, calibrate, measure_calibrated
 from homeground.evaluation.evaluate import mean_loss
+from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.merging import Merged, merge
 from homeground.experiment.head import NewHead, TrainedHead, fit_head
 from homeground.experiment.plan import PlannedTraining
@@ -79,6 +80,12 @@ class Trained:
     calibration: Calibration | None
     finished: events.Finished
     seconds: float
+
+    def measure(self, examples: EvaluationSet) -> tuple[Measurement, Measurement]:
+        """Return what the models before and after score on other examples than the test."""
+        before = self.before
+        first = measure_calibrated(before.model, examples, before.calibration)
+        return first.measurement, measure_calibrated(self.model, examples, self.calibration).measurement
 
     @property
     def after(self) -> Measurement:

@@ -37,6 +37,7 @@ class Chain:
     folder: Path
     domain: Recipe
     plain: Recipe
+    keep_test_texts: bool = False
 
     @property
     def adapted(self) -> Recipe:
@@ -95,7 +96,7 @@ def read_chain(path: str | Path, **settings: Any) -> Chain:
     if not keep and domain.split.leave_out is None:
         split = domain.split.model_copy(update={"leave_out": str(folder / TEST_TEXTS)})
         domain = domain.model_copy(update={"split": split})
-    return Chain(folder, domain, plain)
+    return Chain(folder, domain, plain, keep)
 
 
 @contextlib.contextmanager

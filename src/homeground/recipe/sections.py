@@ -249,6 +249,10 @@ class EvaluationSettings(Section):
     primary_metric: str | None = Field(
         default=None, description="metric of the verdict, fixed before training; default: that of the task"
     )
+    keep_contaminated: bool = Field(
+        default=False,
+        description="test on texts that were learned from, too; a gain is then not counted while there are any",
+    )
     general: str | None = Field(
         default=None,
         description="data from outside the domain, to measure forgetting; scored pairs, texts with the same labels, "

@@ -130,7 +130,7 @@ def _test_set(record: RunRecord) -> str:
     items = f"{task_page(record).item}s of the domain"
     if record.scores.cross_fit:
         return f"{items}, each scored by a model that was not trained on it"
-    return f"{'test' if record.scores.seen_in_training else 'held-out test'} {items}"
+    return f"{'test' if record.scores.contaminated else 'held-out test'} {items}"
 
 
 def _body(record: RunRecord, published: Publication | None) -> str:
@@ -178,8 +178,8 @@ def _contamination(scores: Scores) -> str:
             f"each scored by one of {scores.cross_fit} models, which was not trained on it; this model was trained "
             "on all of them"
         )
-    if scores.seen_in_training:
-        return f"{count(scores.seen_in_training)} of which were also in the training data"
+    if scores.contaminated:
+        return f"{count(scores.contaminated)} of which were also in the training data"
     return "none of which was in the training data"
 
 

@@ -31,6 +31,8 @@ def advice(scores: Scores) -> str:
 def _collect_more(scores: Scores) -> str:
     items = _items(scores)
     wanted = f" The test needs at least {count(scores.units_needed)} independent ones." if scores.units_needed else ""
+    if scores.left_out:
+        return f"Do not decide on this test: give --test {items} that no model has learned from.{wanted}"
     share = "" if scores.cross_fit else ", or put a larger share of them into the test (--test 0.3)"
     return f"Do not decide on this test: collect more {items}{share}.{wanted}"
 

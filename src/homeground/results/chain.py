@@ -64,7 +64,8 @@ class ChainRecord(Record):
         "the test set; the verdict is counted in the ledger beside the chain's folder", TestSetRecord()
     )
     seen_in_training: SeenBySteps = field(
-        "number of test examples that the two runs of the task learned from with labels or scores", SeenBySteps()
+        "number of test examples that the two runs of the task learned from, those that are left out included",
+        SeenBySteps(),
     )
     test_texts: ChainTestTexts = field("test texts in the plain text of the domain", ChainTestTexts())
     folder: str = field("the folder that holds the three runs", "")

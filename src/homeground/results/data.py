@@ -23,8 +23,10 @@ class DataCounts(Record):
     read: int = field("number of rows that were read", 0)
     used: int = field("number of rows that were used", 0)
     train: int = field("number of training examples", 0)
-    validation: int = field("number of validation examples", 0)
-    test: int = field("number of test examples; in a cross-fitted run all that were used", 0)
+    validation: int = field("number of validation examples that choose", 0)
+    test: int = field(
+        "number of test examples, without those that are left out; in a cross-fitted run all that were used", 0
+    )
 
 
 class DuplicatesRecord(Record):
@@ -62,6 +64,14 @@ class SharedRecord(Record):
 
     texts: int = field("number of distinct test texts that are also in train or validation", 0)
     groups: int | None = field("number of test groups that are also in train or validation; null without groups", None)
+
+
+class LearnedRows(Record):
+    """Test examples that were learned from in one place; a row may have been in several."""
+
+    seen_in: str = field("`train`, `validation` (which chose the weights) or `earlier runs`")
+    count: int = field("number of examples")
+    rows: tuple[int, ...] = field("all their row numbers")
 
 
 class TruncatedRecord(Record):
@@ -108,11 +118,29 @@ class DataRecord(Record):
     )
     truncated: TruncatedRecord = field("texts that are longer than the model reads", TruncatedRecord())
     max_length: int = field("number of tokens that the model reads of a text", 0)
+    left_out_of_test: tuple[LearnedRows, ...] = field(
+        "test examples that are left out of the verdict because their texts were learned from", ()
+    )
     seen_in_training: int = field("as in scores.json", 0)
     seen_in_training_rows: tuple[int, ...] = field("the first 100 row numbers of them", ())
     texts_seen_in_training: int = field(
-        "number of test examples of which an earlier run learned a text, without this label or score", 0
+        "number of other test examples of which an earlier run learned a text, in a pair with another text or with its "
+        "words in another order",
+        0,
     )
+    validation_in_training: int = field(
+        "number of validation examples whose texts are in train too, so that they choose nothing", 0
+    )
+    validation_in_training_rows: tuple[int, ...] = field("the first 100 row numbers of them", ())
     notes: tuple[str, ...] = field("remarks on the data, such as labels that differ only in case", ())
     test_hash: str = field("as `hash` of `test_set` in scores.json", "")
     checkpoint: CheckpointRecord = field("the checkpoint that was adapted", CheckpointRecord())
+
+    left_out_count: int = field(
+        "number of test examples that `counts` is without; 0 where all are measured because hardly any is left", 0
+    )
+
+    @property
+    def contaminated(self) -> int:
+        """How many of the test examples that were measured were learned from."""
+        return 0 if self.left_out_count else self.seen_in_training

@@ -96,7 +96,12 @@ class GeneralRecord(Record):
     difference: IntervalRecord = field("after minus before", IntervalRecord())
     verdict: str = field("`KEPT`, `FORGOT`, `UNDECIDED` or `TOO FEW`", "")
     sentence: str = field("the verdict in a sentence, with its figures", "")
-    seen_in_training: int = field("its examples that the model learned from; any turn `KEPT` into `UNDECIDED`", 0)
+    left_out: int = field("number of further examples, left out because the model learned from them", 0)
+    seen_in_training: int = field(
+        "its examples that the model learned from, where they are kept because hardly any others are left, or with "
+        "`--keep-contaminated`; any turn `KEPT` into `UNDECIDED`",
+        0,
+    )
     margin: float = field("the largest loss that counts as `KEPT`", 0.01)
     examples: int = field("number of examples", 0)
     units: int = field("number of independent units", 0)

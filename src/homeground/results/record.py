@@ -24,7 +24,8 @@ Model = TypeVar("Model", bound=Record)
 class RunRecord:
     """The contents of a run folder; a file that is not there is empty here.
 
-    ``metrics`` and ``examples`` are the lines of their files, in order. All text is printable (see ``printable``).
+    ``metrics`` and ``examples`` are the lines of their files, in order, without the test examples that are left out of
+    the verdict. All text is printable (see ``printable``).
     """
 
     name: str
@@ -75,7 +76,7 @@ def read_run(folder: Path) -> RunRecord:
         run=_read_json(folder / "run.json"),
         recipe=_read_toml(folder / "recipe.toml"),
         metrics=_read_lines(folder / "metrics.jsonl"),
-        examples=_read_lines(folder / "examples.jsonl"),
+        examples=tuple(line for line in _read_lines(folder / "examples.jsonl") if not line.get("left_out")),
     )
 
 

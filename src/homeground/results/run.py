@@ -12,8 +12,10 @@ runs/<name>/
     seeds/2/ …       the trainings after the first of --seeds, each with its predictions or, until then, checkpoints
     folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
     scores.json      before, after, intervals, verdict    examples.jsonl  per test example
-    predictions.npy  what both models say of the test examples, before and after
-    training_texts.npy   hashes of every text learned from, those of earlier runs included
+    predictions.npy  what both models say of the test examples, before and after; as_read.npy of all of them, where
+                     some are left out of the verdict because they were learned from
+    training_texts.npy   hashes of every text learned from, those of earlier runs included, whatever the order of
+                     words; training_texts_ordered.npy the same with the words in their order
     model/           Hugging Face layout, closed by a manifest.json
     report.html
     publish.json     where the model was published, and what lies there

@@ -39,6 +39,27 @@ from homeground.results.parts import (
 SCORES_VERSION = 1
 
 
+class LeftOutRecord(Record):
+    """Test examples that are left out of the verdict because a model learned from their texts.
+
+    The figures are those of all test examples, these included. They describe, and decide nothing.
+    """
+
+    examples: int = field("number of examples that are left out", 0)
+    of: int = field("number of test examples with them", 0)
+    seen: dict[str, int] = field(
+        "where they were learned → number of examples: `train`, `validation`, `earlier runs`; of `compare` and "
+        "`evaluate` the names of the models",
+        {},
+    )
+    sentence: str = field("how many are left out, and why", "")
+    before: MetricValues = field("metric → value before, on all test examples", {})
+    after: MetricValues = field("metric → value after, on all test examples", {})
+    difference: IntervalRecord = field(
+        "the deciding metric, after minus before, on all test examples", IntervalRecord()
+    )
+
+
 class Judgement(Record):
     """Two measurements on the same examples, and the verdict on their difference."""
 
@@ -82,6 +103,12 @@ class Judgement(Record):
     units_needed: int | None = field("for `TOO FEW` the number of units that is needed; else null", None)
     test_examples: int = field("number of test examples", 0)
     test_units: int = field("number of independent units they form", 0)
+    left_out: LeftOutRecord | None = field(
+        "the test examples that are left out because a model learned from them, and the scores with them; null where "
+        "there are none. All other figures are without them, except where fewer than 2 are left: then all are "
+        "measured, and the verdict is `TOO FEW`",
+        None,
+    )
     unit: str = field('what a unit is: `"group"`, `"text"` (the same text), `"shared text"` or `"text_1"`', "")
     example: str = field("what a test example is called, in the singular", "test example")
     use: str = field("what a model that helped can be used for; empty where that goes without saying", "")
@@ -113,7 +140,8 @@ class Scores(Judgement):
     """The whole of scores.json."""
 
     seen_in_training: int = field(
-        "number of test examples that this or an earlier run learned from or chose weights by; any block `HELPED`",
+        "number of test examples that this or an earlier run learned from or chose weights by; they are left out, or, "
+        "with `--keep-contaminated`, block `HELPED`",
         0,
     )
     general: GeneralRecord | None = field("general ability, or null", None)
@@ -148,6 +176,11 @@ class Scores(Judgement):
     improved_words: ImprovedWords | None = field("mlm: the words whose prediction changed most", None)
 
     @property
+    def contaminated(self) -> int:
+        """How many of the test examples that were measured were learned from."""
+        return 0 if self.left_out and self.test_examples else self.seen_in_training
+
+    @property
     def several_labels(self) -> bool:
         """Whether an example may have several labels: only there an exact match is measured."""
         return "exact_match" in self.after
@@ -161,7 +194,9 @@ class Comparison(Judgement):
     data: str = field("the file of examples", "")
     understood: str = field("how the file was read", "")
     set_aside: dict[str, int] = field("reason → number of rows that were skipped", {})
-    seen_in_training: dict[str, int] = field("`first` and `second` → number of examples that it learned from", {})
+    seen_in_training: dict[str, int] = field(
+        "`first` and `second` → number of examples that it learned from, those that are left out included", {}
+    )
 
 
 class ScoreInterval(IntervalRecord):
@@ -185,7 +220,12 @@ class EvaluationRecord(Record):
     test_examples: int = field("number of examples", 0)
     test_units: int = field("number of independent units they form", 0)
     unit: str = field("what a unit is, as in scores.json", "")
-    seen_in_training: int = field("number of examples that the run learned from", 0)
+    left_out: LeftOutRecord | None = field(
+        "the examples that are left out because the run learned from them, and the scores with them, as `after`; null "
+        "where there are none",
+        None,
+    )
+    seen_in_training: int = field("number of examples that the run learned from, those that are left out included", 0)
     set_aside: dict[str, int] = field("reason → number of rows that were skipped", {})
 
 

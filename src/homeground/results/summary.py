@@ -99,6 +99,8 @@ def change_in_words(
 
 def _test(scores: Judgement) -> str:
     parts = [units_of(scores)]
+    if scores.left_out:
+        parts.append(scores.left_out.sentence)
     if scores.cross_fit:
         parts.append(f"each predicted by a model that did not see it ({scores.cross_fit}-fold cross-fitting)")
     if is_number(scores.smallest_detectable) and scores.verdict != "TOO FEW":

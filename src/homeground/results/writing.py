@@ -10,6 +10,7 @@ import numpy as np
 
 from homeground.evaluation.calibration import Abstaining, Calibration, TestedModel
 from homeground.evaluation.comparison import GeneralComparison, PairedComparison
+from homeground.evaluation.left_out import LeftOut
 from homeground.evaluation.merging import Merged
 from homeground.results.confidence import (
     AbstainRecord,
@@ -31,6 +32,7 @@ from homeground.results.parts import (
     SeedsRecord,
     SeedTraining,
 )
+from homeground.results.scores import LeftOutRecord
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.calibration import exact_interval
 from homeground.statistics.classification import RIGHT_COLUMN
@@ -88,10 +90,24 @@ def judgement_fields(comparison: PairedComparison) -> dict[str, Any]:
         ),
         "smallest_detectable": finite(verdict.smallest_detectable),
         "units_needed": verdict.needed,
-        "test_examples": len(test),
+        "test_examples": comparison.examples,
         "test_units": comparison.interval.units,
         "unit": test.units.rule,
+        "left_out": comparison.left_out and left_out_record(comparison.left_out),
     }
+
+
+def left_out_record(left_out: LeftOut) -> LeftOutRecord:
+    """Return what scores.json says of the test examples that are left out."""
+    return LeftOutRecord(
+        examples=left_out.examples,
+        of=len(left_out.test),
+        seen=dict(left_out.seen),
+        sentence=left_out.sentence,
+        before=left_out.before.scores,
+        after=left_out.after.scores,
+        difference=interval_record(left_out.interval, ends=left_out.test.rare_class(left_out.before) is None),
+    )
 
 
 def _seeds(comparison: PairedComparison) -> SeedsRecord | None:
@@ -113,8 +129,8 @@ def _seeds(comparison: PairedComparison) -> SeedsRecord | None:
     )
 
 
-def general_record(comparison: GeneralComparison) -> GeneralRecord:
-    """Return what scores.json says of general ability."""
+def general_record(comparison: GeneralComparison, *, left_out: int = 0) -> GeneralRecord:
+    """Return what scores.json says of general ability; ``left_out`` further examples were learned from."""
     general, verdict, metric = comparison.test, comparison.verdict, comparison.test.primary_metric
     return GeneralRecord(
         name=general.name,
@@ -124,6 +140,7 @@ def general_record(comparison: GeneralComparison) -> GeneralRecord:
         difference=interval_record(comparison.interval, ends=verdict.word != "TOO FEW"),
         verdict=verdict.word,
         sentence=verdict.sentence,
+        left_out=left_out,
         seen_in_training=comparison.seen,
         margin=comparison.margin,
         examples=len(general),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from homeground.data.corpus import splits_lines
-from homeground.experiment.cross_fitting import PREDICTIONS
+from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
 from homeground.experiment.saving import save_model
@@ -71,8 +71,11 @@ def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
     write_json(run.folder / "scores.json", make_scores(run, setup, outcome).to_json())
     predictions = np.stack([outcome.before.predictions, outcome.after.predictions])
     write_array(run.folder / PREDICTIONS, predictions)
+    if (left_out := outcome.left_out) is not None:
+        both = np.stack([left_out.before.predictions, left_out.after.predictions])
+        write_array(run.folder / AS_READ, both)
     write_json_lines(run.folder / "examples.jsonl", example_lines(setup, outcome))
-    write_array(run.folder / "training_texts.npy", setup.training_hashes.hashes)
+    setup.training_hashes.write(run.folder)
 
     calibration = outcome.kept.calibration
     settings = calibration.settings() if calibration else {}

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from homeground.data.documents import with_texts
+from homeground.data.leakage import TrainingHashes
 from homeground.errors import RunConflict, UsageError
 from homeground.evaluation.comparison import Circumstances, PairedComparison, judge
-from homeground.experiment.cross_fitting import PREDICTIONS
+from homeground.evaluation.left_out import LeftOut
+from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.estimate import Estimate, estimate
 from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.chain import TEST_TEXTS, Chain, naming, read_chain
@@ -69,6 +71,7 @@ KEPT_FIELDS = (
     "differences",
     "smallest_detectable",
     "units_needed",
+    "left_out",
 )
 """What chain.json says of a comparison."""
 
@@ -91,9 +94,12 @@ def adapt_chain(
         if chain.test_texts is not None:
             write_json_lines(chain.test_texts, _texts(plain))
         domain = _prepare("domain", chain.domain, on_event)
+        plain = _comparable(chain, plain, domain, on_event)
         _run_step("domain", domain, on_event)
         _run_step("plain", plain, on_event)
-        adapted = _prepare("adapted", chain.adapted, on_event)
+        # Who keeps the texts of the test in the domain step does not want them left out of the test.
+        earlier = TrainingHashes.of_run(plain.checkpoint.run) if chain.keep_test_texts else None
+        adapted = _prepare("adapted", chain.adapted, on_event, earlier)
         _refuse_unlike(plain, adapted)
         run = _run_step("adapted", adapted, on_event)
         record = _record(chain, domain, plain, adapted).to_json()
@@ -182,7 +188,7 @@ def _compare(
     plain: Setup, adapted: Setup, measured: dict[str, tuple[Measurement, Measurement]]
 ) -> dict[str, PairedComparison]:
     """Return the three comparisons, at the levels at which they may be said together."""
-    seen = {"plain": len(plain.contamination.rows), "adapted": len(adapted.contamination.rows)}
+    seen = {"plain": plain.overlap[0], "adapted": adapted.overlap[0]}
 
     def judged(name: str, level: float) -> PairedComparison:
         (first, before), (second, after), sides = COMPARISONS[name]
@@ -191,6 +197,7 @@ def _compare(
             measured[first][before],
             [measured[second][after]],
             circumstances=Circumstances(
+                left_out=_with_left_out(plain, adapted, ((first, before), (second, after)), level),
                 overlap=seen[second],
                 # What a model that has not learned the task has seen of it is not counted, as in a run.
                 overlap_before=seen[first] if before else 0,
@@ -199,6 +206,21 @@ def _compare(
         )
 
     return judge_together(list(COMPARISONS), judged, lambda comparison: comparison.verdict.word)
+
+
+def _with_left_out(
+    plain: Setup, adapted: Setup, sides: tuple[tuple[str, int], tuple[str, int]], level: float
+) -> LeftOut | None:
+    """Return what two stages score with the test examples that are left out, from the predictions the runs stored."""
+    test = plain.test_as_read
+    if test is None:
+        return None
+    stored = {name: read_array(setup.folder / AS_READ) for name, setup in (("plain", plain), ("adapted", adapted))}
+    before, after = (test.measure_predictions(stored[name][side]) for name, side in sides)
+    rows = adapted.contamination.seen
+    counts = {name: len(each) for name, each in rows.items()}
+    test = replace(test, resampling=replace(test.resampling, level=level))
+    return LeftOut(len(adapted.contamination.rows), counts, adapted.where_seen, test, before, after)
 
 
 def _verdict_number(folder: Path, test_hash: str, *steps: Setup) -> int:
@@ -216,7 +238,8 @@ def _left_out(domain: Setup) -> int:
 def _measured(setup: Setup) -> tuple[Measurement, Measurement]:
     """Return what was measured of a finished run, before and after, from the predictions it stored."""
     path = setup.folder / PREDICTIONS
-    if not path.is_file():
+    paths = [path, *([] if setup.test_as_read is None else [setup.folder / AS_READ])]
+    if not all(each.is_file() for each in paths):
         raise RunConflict(f"{path} is missing, as in runs of an earlier version; give the command with --fresh")
     before, after = (setup.test.measure_predictions(predictions) for predictions in read_array(path))
     return before, after
@@ -250,13 +273,22 @@ def _folds(setup: Setup) -> list[int] | None:
 
 def _texts(setup: Setup) -> list[dict[str, Any]]:
     """Return the distinct texts of the test examples, a line each."""
-    distinct = dict.fromkeys(text for _, texts in with_texts(setup.corpus.test.examples) for text in texts)
+    tested = setup.corpus.as_read.test.examples
+    distinct = dict.fromkeys(text for _, texts in with_texts(tested) for text in texts)
     return [{"text": text} for text in distinct]
 
 
-def _prepare(step: str, recipe: Recipe, on_event: OnEvent) -> Setup:
+def _prepare(step: str, recipe: Recipe, on_event: OnEvent, earlier: TrainingHashes | None = None) -> Setup:
     with naming(step):
-        return prepare(recipe, report=lambda text: on_event(Notice(f"[{step}] {text}")))
+        return prepare(recipe, report=lambda text: on_event(Notice(f"[{step}] {text}")), earlier=earlier)
+
+
+def _comparable(chain: Chain, plain: Setup, domain: Setup, on_event: OnEvent) -> Setup:
+    """Return "plain" without the test examples that the domain step learns from, which "adapted" is tested without."""
+    learned = domain.training_hashes
+    if chain.keep_test_texts or not learned.seen(plain.corpus.test.examples).any():
+        return plain
+    return _prepare("plain", chain.plain, on_event, TrainingHashes.of_run(plain.checkpoint.run) | learned)
 
 
 def _run_step(step: str, setup: Setup, on_event: OnEvent) -> Run:

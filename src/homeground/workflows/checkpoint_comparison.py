@@ -26,15 +26,15 @@ from numpy.typing import NDArray
 from homeground.checkpoint import (
     Checkpoint,
     count_parameters,
-    learned_texts,
     load_tokenizer,
     open_checkpoint,
     padding_id,
     read_settings,
     require_encoder,
 )
-from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, seen_before
+from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file
 from homeground.data.examples import Example
+from homeground.data.leakage import TrainingHashes
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
@@ -164,7 +164,8 @@ def _seen(candidates: Sequence[Candidate], compared: ComparisonSet) -> dict[str,
     """Return how many of the scored examples each candidate learned from; refuse where each has seen some."""
     examples = compared.part.examples
     seen = {
-        each.checkpoint.name: int(seen_before(examples, learned_texts(each.checkpoint)).sum()) for each in candidates
+        each.checkpoint.name: int(TrainingHashes.of_run(each.checkpoint.run).seen(examples).sum())
+        for each in candidates
     }
     if all(seen.values()):
         counts = ", ".join(f"{name} from {count}" for name, count in seen.items())

@@ -5,7 +5,7 @@ Deploy the base first, adapt only if the numbers ask for it: both take untouched
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ import numpy as np
 from homeground.checkpoint import (
     Checkpoint,
     classes_of,
-    learned_texts,
     load_tokenizer,
     open_checkpoint,
     padding_id,
     read_settings,
     require_encoder,
 )
-from homeground.data.corpus import Part, link, read_file, seen_before
+from homeground.data.corpus import Part, link, read_file
 from homeground.data.examples import set_hash
+from homeground.data.leakage import TrainingHashes
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
@@ -31,15 +31,19 @@ from homeground.engines.model import require_trained_head
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.evaluation.comparison import Circumstances, judge
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
+from homeground.evaluation.left_out import FEWEST_LEFT, LeftOut, left_out_sentence
 from homeground.experiment.setup import longest_input
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.ledger import count_verdict
 from homeground.results.parts import TestSetRecord
-from homeground.results.scores import Comparison, EvaluationRecord, ScoreInterval
+from homeground.results.scores import Comparison, EvaluationRecord, LeftOutRecord, ScoreInterval
 from homeground.results.summary import prose
 from homeground.results.writing import interval_fields, judgement_fields
 from homeground.tasks import choose_task
 from homeground.tasks.task import Measurement, MeasuresWords, Task, TaskSpec
+
+FEWEST_EXAMPLES = 2
+"""Examples below which nothing can be measured."""
 
 LEDGER = Path("runs")
 """The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
@@ -55,6 +59,13 @@ class ExampleFile:
     part: Part
     skipped: dict[str, int]
 
+    def without(self, rows: Collection[int]) -> ExampleFile:
+        """Return the file without the examples of some rows; the file itself where hardly any others are left."""
+        if not rows or self.recipe.evaluation.keep_contaminated:
+            return self
+        part = Part.of(example for example in self.part.examples if example.row not in rows)
+        return self if len(part) < FEWEST_LEFT else replace(self, part=part)
+
     @property
     def resampling(self) -> Resampling:
         """How differences on it are resampled."""
@@ -63,12 +74,11 @@ class ExampleFile:
 
 @dataclass(frozen=True)
 class Side:
-    """One checkpoint as it is measured on the file; ``seen`` counts the examples that a run trained it on."""
+    """One checkpoint as it is measured on the file."""
 
     checkpoint: Checkpoint
     task: Task
     examples: EvaluationSet
-    seen: int
 
     def measure(self, file: ExampleFile) -> Measurement:
         """Return what the checkpoint scores."""
@@ -81,13 +91,27 @@ class Side:
 def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
     """Return what a run or checkpoint scores on a file, with the interval of the deciding metric.
 
-    ``settings`` say how the file is written and which column is which. ``seen_in_training`` counts the examples the
-    run learned from, earlier runs included; of checkpoints made elsewhere that cannot be known.
+    ``settings`` say how the file is written and which column is which. The examples the run learned from, earlier runs
+    included, are left out of the scores unless ``keep_contaminated`` keeps them; of checkpoints made elsewhere they
+    cannot be known.
     """
     checkpoint = open_checkpoint(source)
     file = _read(data, settings, [checkpoint])
-    (side,) = _sides(file, [checkpoint])
-    measurement, examples = side.measure(file), side.examples
+    (seen,) = _seen_rows(file, [checkpoint])
+    clean = file.without(seen)
+    (side,) = _sides(clean, [checkpoint])
+    measurement, examples = side.measure(clean), side.examples
+    left_out = None
+    if clean is not file:
+        (with_seen,) = _sides(file, [checkpoint])
+        sentence = left_out_sentence(len(seen), len(file.part), _where([checkpoint], [seen]))
+        left_out = LeftOutRecord(
+            examples=len(seen),
+            of=len(file.part),
+            seen={source: len(seen)},
+            sentence=sentence,
+            after=with_seen.measure(file).scores,
+        )
     interval = examples.score_interval(measurement)
     fields = interval_fields(interval, ends=examples.rare_class(measurement) is None)
     return EvaluationRecord(
@@ -101,7 +125,8 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
         test_examples=len(examples),
         test_units=interval.units,
         unit=examples.units.rule,
-        seen_in_training=side.seen,
+        left_out=left_out,
+        seen_in_training=len(seen),
         set_aside=file.skipped,
     ).to_json()
 
@@ -110,19 +135,25 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
     """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
 
     Each is compared by its own similarity (a run remembers whether it learned angles or cosines); classifiers must
-    have the same labels. Examples that a model learned from block a verdict in its favour, and the verdict is counted
-    in the ledger in runs/.
+    have the same labels. Examples that either model learned from are left out; with ``keep_contaminated`` they are
+    kept, and block a verdict in favour of that model. The verdict is counted in the ledger in runs/.
     """
     checkpoints = [open_checkpoint(name) for name in (first, second)]
     file = _read(data, settings, checkpoints)
-    sides = _sides(file, checkpoints)
-    description = sides[0].examples.task.info.description
-    sides = _word_sides(file, sides) or sides
-    before, after = (side.measure(file) for side in sides)
+    seen = _seen_rows(file, checkpoints)
+    learned, kept = seen[0] | seen[1], file.recipe.evaluation.keep_contaminated
+    clean = file.without(learned)
+    measured = description, sides, before, after = _measured(clean, checkpoints)
+    left_out = None
+    if learned and not kept:
+        counts, where = {"first": len(seen[0]), "second": len(seen[1])}, _where(checkpoints, seen)
+        _, (with_seen, _), *both = measured if clean is file else _measured(file, checkpoints)
+        left_out = LeftOut(len(learned), counts, where, with_seen.examples, *both)
+    overlap, overlap_before = (len(seen[1]), len(seen[0])) if kept else (0, 0)
     fingerprint = "-".join(checkpoint.sha256 for checkpoint in checkpoints)
     test_hash = set_hash(file.part.examples)
     number = count_verdict(LEDGER, test_hash=test_hash, run=f"{first} against {second}", fingerprint=fingerprint)
-    circumstances = Circumstances(sides[1].seen, sides[0].seen, sides=("for the first", "for the second"))
+    circumstances = Circumstances(left_out, overlap, overlap_before, sides=("for the first", "for the second"))
     comparison = judge(sides[0].examples, before, [after], circumstances=circumstances)
     result = Comparison(
         first=first,
@@ -130,11 +161,33 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
         data=data,
         understood=description,
         **judgement_fields(comparison),
-        seen_in_training={"first": sides[0].seen, "second": sides[1].seen},
+        seen_in_training={"first": len(seen[0]), "second": len(seen[1])},
         set_aside=file.skipped,
         test_set=TestSetRecord(hash=test_hash, verdict_number=number),
     )
     return result.model_copy(update={"sentence": prose(result)}).to_json()
+
+
+def _measured(file: ExampleFile, checkpoints: Sequence[Checkpoint]) -> tuple[str, list[Side], Measurement, Measurement]:
+    """Return how the file was read, both sides as they are compared, and what each scores."""
+    sides = _sides(file, checkpoints)
+    description = sides[0].examples.task.info.description
+    sides = _word_sides(file, sides) or sides
+    before, after = (side.measure(file) for side in sides)
+    return description, sides, before, after
+
+
+def _seen_rows(file: ExampleFile, checkpoints: Sequence[Checkpoint]) -> list[set[int]]:
+    """Return the rows of the examples that each checkpoint learned from in a run."""
+    examples = file.part.examples
+    learned = [TrainingHashes.of_run(checkpoint.run).seen(examples) for checkpoint in checkpoints]
+    return [{example.row for example, is_seen in zip(examples, each, strict=True) if is_seen} for each in learned]
+
+
+def _where(checkpoints: Sequence[Checkpoint], seen: Sequence[set[int]]) -> str:
+    """Say where examples were learned from."""
+    names = dict.fromkeys(checkpoint.name for checkpoint, rows in zip(checkpoints, seen, strict=True) if rows)
+    return f"the training data of {' or '.join(names)}"
 
 
 def _read(data: str, settings: dict[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:
@@ -147,8 +200,10 @@ def _read(data: str, settings: dict[str, Any], checkpoints: Sequence[Checkpoint]
     spec = choose_task(table, recipe)
     read = spec.read(table)
     examples = read.examples
-    if len(examples) < 2:
-        raise DataError(f"{data}: {len(examples)} rows can be measured of {len(table.rows)}; expected at least 2")
+    if len(examples) < FEWEST_EXAMPLES:
+        raise DataError(
+            f"{data}: {len(examples)} rows can be measured of {len(table.rows)}; expected at least {FEWEST_EXAMPLES}"
+        )
     skipped = {reason: len(rows) for reason, rows in read.set_aside.items()}
     return ExampleFile(recipe, table, spec, Part(examples, link(examples)), skipped)
 
@@ -180,13 +235,16 @@ def _side(file: ExampleFile, checkpoint: Checkpoint) -> Side:
     settings = read_settings(checkpoint.folder / "homeground.json")
     spec = file.spec.with_saved_settings(settings)
     # The scale of the given scores follows from how embeddings are compared.
-    examples = file.part.examples if spec == file.spec else spec.read(file.table).examples
+    examples = file.part.examples
+    if spec != file.spec:
+        rows = {example.row for example in examples}
+        examples = [example for example in spec.read(file.table).examples if example.row in rows]
     task = spec.for_model(checkpoint, examples)
     tokenizer = load_tokenizer(checkpoint, max_length=longest_input(file.recipe, task.info, checkpoint))
-    rows = task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
+    tokenized = task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
     size = file.recipe.evaluation.evaluation_batch_size
-    measured = EvaluationSet(file.recipe.data, task, rows, file.part.units, size, file.resampling)
-    return Side(checkpoint, task, measured, int(seen_before(file.part.examples, learned_texts(checkpoint)).sum()))
+    measured = EvaluationSet(file.recipe.data, task, tokenized, file.part.units, size, file.resampling)
+    return Side(checkpoint, task, measured)
 
 
 def _word_sides(file: ExampleFile, sides: Sequence[Side]) -> list[Side] | None:

@@ -72,9 +72,17 @@ def _checks(record: RunRecord) -> list[tuple[str, int, str]]:
         checks.append(("Test texts that are also in train or validation", shared.texts, ""))
     if shared and shared.groups is not None:
         checks.append(("Test groups that are also in train or validation", shared.groups, ""))
-    contaminated = values.seen_in_training
+    contaminated = values.contaminated
     note = "These make the scores look better than they are." if contaminated else ""
-    return [*checks, (f"Test {page.item}s in the training data", contaminated, note)]
+    checks.append((f"Test {page.item}s in the training data", contaminated, note))
+    if values.left_out_of_test:
+        rows = row_numbers(sorted(set[int]().union(*(each.rows for each in values.left_out_of_test))))
+        left_out = f"Their texts were learned from. Rows {rows}; data.json lists them."
+        checks.append((f"Test {page.item}s left out of the verdict", values.seen_in_training, left_out))
+    if values.validation_in_training:
+        rows = row_numbers(values.validation_in_training_rows)
+        checks.append(("Validation examples in the training data", values.validation_in_training, f"Rows {rows}."))
+    return checks
 
 
 def settings(record: RunRecord) -> dict[str, Any]:

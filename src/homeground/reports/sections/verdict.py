@@ -140,8 +140,8 @@ def _coverage(scores: Scores, item: str) -> str:
 
 
 def _objection(scores: Scores, item: str) -> str:
-    if scores.seen_in_training:
-        return f"{count(scores.seen_in_training, f'test {item}')} were in the training data."
+    if scores.contaminated:
+        return f"{count(scores.contaminated, f'test {item}')} were in the training data."
     if changes := scores.mcnemar:
         return f"the two models differ on only {count(changes.fixed + changes.broke, f'test {item}')}."
     return "see the notes on the scores."
@@ -164,7 +164,7 @@ def stronger_evidence(scores: Scores, item: str) -> str:
         )
     elif word == "NO EVIDENCE" and not shows_gain(scores):
         sentences.append(larger_test(scores))
-    if scores.seen_in_training:
+    if scores.contaminated:
         sentences.append(f"A test set without the {item}s from the training data.")
     if scores.test_set.verdict_number > 1:
         verdicts = count(scores.test_set.verdict_number, "verdict")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from homeground.checkpoint import Checkpoint, fills_masks, mask_id
 from homeground.data.columns import find_columns, quoted_columns
 from homeground.data.documents import Document, Source
-from homeground.data.examples import Example, Examples, digest
+from homeground.data.examples import Example, Examples, text_digests
 from homeground.data.formats import delimiter_hint
 from homeground.data.tables import DELIMITERS, Table, column_error, group
 from homeground.errors import DataError, UsageError, nearest
@@ -129,7 +129,9 @@ class MaskedLMSpec:
         for number, content in source.texts():
             source.register(number, content)
             filled.add(number)
-            examples.append(Document(number, (), group=groups.get(number), key=digest([content]), source=source))
+            key, ordered_key = text_digests(content)
+            group_name = groups.get(number)
+            examples.append(Document(number, (), group=group_name, key=key, source=source, ordered_key=ordered_key))
         empty = [row.number for row in table.rows if row.number not in filled] if len(filled) < len(table.rows) else []
         return Examples(examples, {"empty text": empty} if empty else {})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from homeground.results.record import read_run
 ALLOWED = """
     html head meta title style body main header footer section h1 h2 h3 p span strong em b i bdi br small code
     div dl dt dd ul li table caption thead tbody tr th td figure figcaption svg line rect circle path polyline text
+    nav a details summary pre wbr
 """
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "wbr"}
 
 
 class Page(HTMLParser):
@@ -60,6 +62,11 @@ def report(folder: Path, **options: Any) -> Page:
     return Page(write_report(write_sample_run(folder, **options)).read_text(encoding="utf-8"))
 
 
+def is_harmless(link: str, ids: Sequence[str | None]) -> bool:
+    """Whether a link leads to a place on the page or saves a table: nothing of the data can become a part of it."""
+    return link.removeprefix("#") in ids or bool(re.fullmatch(r"data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]+", link))
+
+
 def is_inert(page: Page) -> bool:
     """Whether a page can do nothing but be read."""
     assert not page.open, "a tag was left open"
@@ -68,7 +75,9 @@ def is_inert(page: Page) -> bool:
     assert {tag for tag, _ in page.tags} <= set(ALLOWED.split())
     for tag, attributes in page.tags:
         assert not any(name.startswith("on") for name in attributes), (tag, attributes)
-        assert not {"href", "src", "srcset", "action", "data", "xlink:href", "background"} & set(attributes)
+        assert not {"src", "srcset", "action", "data", "xlink:href", "background"} & set(attributes)
+        if "href" in attributes:
+            assert tag == "a" and is_harmless(attributes["href"] or "", ids), attributes["href"]
         assert "url(" not in (attributes.get("style") or "")
         if tag == "meta" and "http-equiv" in attributes:
             assert attributes["http-equiv"] == "Content-Security-Policy"
@@ -84,7 +93,7 @@ def test_the_first_words_are_the_verdict_and_the_page_is_inert(tmp_path: Path, k
     assert is_inert(page)
     scores = json.loads((tmp_path / "occupations" / "scores.json").read_text(encoding="utf-8"))
     opening = page.text[:1200]
-    for expected in [KINDS[kind]["verdict"], f"{scores['after']['pearson']:.3f}", "General ability", "What to do"]:
+    for expected in [KINDS[kind]["verdict"], f"{scores['after']['pearson']:.3f}", "General ability"]:
         assert expected in opening
     assert (CHINESE[0] in page.text) == chinese
 

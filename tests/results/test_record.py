@@ -41,7 +41,7 @@ def test_a_run_of_version_0_1_is_read_without_loss(name: str) -> None:
                 "Merged weights",
                 "Variance between training runs",
                 "Scores by class",
-                "each was scored by one of 5 models",
+                "each predicted by a model that did not see it (5-fold cross-fitting)",
             ],
         ),
         ("pairs", ["Similarity of titles", "Similarities by target", "98 test pairs"]),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from homeground.reports.sections.scores import difference_of
-from homeground.reports.task_pages import task_page
+from homeground.reports.task_pages import PLACE, Snippets, task_page
 from homeground.results.parts import GeneralRecord, MaskedHeadRecord
 from homeground.results.record import RunRecord
 from homeground.results.scores import Scores
@@ -22,9 +22,6 @@ from homeground.wording import as_markdown, count, interval, number, percent, si
 
 HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 """Checkpoints known here by a short name, and what they are called on the Hub."""
-
-PLACE = "path/to/this/model"
-"""The path in the code of a card, where the model is not published."""
 
 MOST_EXAMPLES = 10
 """The most test examples in a card that shows some."""
@@ -147,11 +144,17 @@ def _body(record: RunRecord, published: Publication | None) -> str:
         meaning=as_markdown(f"The verdict is about {primary.label}. {primary.meaning}"),
         general=_general(scores.general),
         trained=_training(record) + _calibration(scores),
-        use=page.use(record).replace(PLACE, published.repository if published else PLACE),
+        use=_use(page.snippets(record), page.notes(record), published.repository if published else PLACE),
         coverage=_coverage(scores),
         data=_data(record) if published else "",
         examples=_examples(record) if published and published.examples else "",
     )
+
+
+def _use(snippets: Snippets, notes: str, place: str) -> str:
+    """Return how to use the model, and what to know for it."""
+    blocks = "".join(f"```{language}\n{code}\n```\n\n" for _, language, code in snippets)
+    return f"## Use\n\n{blocks}{notes}".replace(PLACE, place)
 
 
 def _base(record: RunRecord) -> str:

@@ -10,9 +10,15 @@ give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import base64
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -23,8 +29,8 @@ from homeground.results.record import RunRecord, printable, read_run
 from homeground.storage import write_text
 
 SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
-    verdict.verdict,
     scores.chain,
+    verdict.verdict,
     scores.scores,
     scores.seeds,
     scores.general,
@@ -32,8 +38,8 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     matrices.heat_maps,
     words.blanks,
     words.improved_words,
-    classes.per_class,
     matrices.confusion,
+    classes.per_class,
     classes.reliability,
     classes.predictions,
     training.curves,
@@ -46,6 +52,7 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     appendix.reading,
 )
 """The sections in the order of the page."""
+
 
 FILTERS = (
     wording.number, wording.signed, wording.interval, wording.count, wording.setting, wording.percent,
@@ -66,6 +73,13 @@ def write_report(folder: Path) -> Path:
     return path
 
 
+HEADING = re.compile(r'<h2 id="([^"]+)">(.+?)</h2>')
+"""A heading of a section, which the contents list."""
+
+MOST_BYTES_TO_DOWNLOAD = 2_000_000
+"""Bytes of examples that the page carries; the rest is in examples.jsonl."""
+
+
 def render(record: RunRecord) -> str:
     """Return the report of a run as HTML."""
     environment, page = _environment(), task_page(record)
@@ -74,7 +88,44 @@ def render(record: RunRecord) -> str:
         if (values := section(record)) is not None:
             template = environment.get_template(f"{section.__module__.rpartition('.')[2]}.html")
             rendered.append(getattr(template.module, section.__name__)(values, record, page))
-    return environment.get_template("report.html").render(record=record, sections=rendered)
+    # A chain's own verdict comes first, before that of its last step.
+    first = 1 if record.chain is None else 2
+    return environment.get_template("report.html").render(
+        record=record,
+        masthead=verdict.masthead(record),
+        first=rendered[:first],
+        rest=rendered[first:],
+        contents=[(name, unescape(title)) for part in rendered[first:] for name, title in HEADING.findall(part)],
+        download=_download(record),
+    )
+
+
+def _download(record: RunRecord) -> dict[str, Any] | None:
+    """Return the test examples as CSV in a data link, as many as fit, or None where the run kept none."""
+    lines = [_flat(line) for line in record.examples]
+    if not lines:
+        return None
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for line in lines for name in line)), restval="")
+    writer.writeheader()
+    rows = 0
+    while rows < len(lines) and text.tell() < MOST_BYTES_TO_DOWNLOAD:
+        writer.writerow(lines[rows])
+        rows += 1
+    # With a byte order mark, spreadsheets read the file as UTF-8.
+    encoded = base64.b64encode(text.getvalue().encode("utf-8-sig")).decode("ascii")
+    return {"link": f"data:text/csv;charset=utf-8;base64,{encoded}", "rows": rows, "left": len(lines) - rows}
+
+
+def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of examples.jsonl as one row: ``{"after": {"label": "x"}}`` becomes ``{"after_label": "x"}``."""
+    row: dict[str, Any] = {}
+    for name, value in line.items():
+        if isinstance(value, Mapping):
+            row |= {f"{name}_{part}": inner for part, inner in _flat(cast(Mapping[str, Any], value)).items()}
+        else:
+            row[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return row
 
 
 def write_heat_map_report(

@@ -11,6 +11,12 @@ from dataclasses import dataclass, replace
 from homeground.results.record import RunRecord
 from homeground.wording import as_markdown, count
 
+PLACE = "path/to/this/model"
+"""The path in the code that shows how to use a model; a published card has its name on the Hub instead."""
+
+Snippets = list[tuple[str, str, str]]
+"""Ways to use a model: where, the language of the code, and the code."""
+
 MOST_CLASSES = 20
 """Up to this many classes are listed in a card; the config of the model has them all."""
 
@@ -23,7 +29,7 @@ class TaskPage:
     where there is none; ``length_note`` is a sentence about the maximum length, ``margin`` the allowed loss of general
     ability where neither run nor recipe has one. ``explanations`` are terms of "How to read this"; ``shown`` are the
     texts that are on the page. The rest is for the model card: the name of the task on the Hub and in the card, the
-    library and the tags for the Hub, and a function that returns how to use the model.
+    library and the tags for the Hub, how to use the model, and ``notes`` on its use, in Markdown.
     """
 
     item: str = "example"
@@ -36,7 +42,8 @@ class TaskPage:
     task_name: str = "Feature extraction"
     library: str = "transformers"
     tags: tuple[str, ...] = ()
-    use: Callable[[RunRecord], str] = lambda record: USE
+    snippets: Callable[[RunRecord], Snippets] = lambda record: use_any(record)
+    notes: Callable[[RunRecord], str] = lambda record: ""
 
 
 def task_page(record: RunRecord) -> TaskPage:
@@ -47,55 +54,62 @@ def task_page(record: RunRecord) -> TaskPage:
 
 PAIRS_SHOWN = "Texts of test pairs"
 
-USE = """## Use
 
-```python
-import homeground
+def _snippets(record: RunRecord, command: str, python: str, elsewhere: tuple[str, str] | None) -> Snippets:
+    """Return how to use a model: on the command line, in Python and, where another library loads it, in that."""
+    lines = [
+        ("Command line", "console", f"$ homeground predict {PLACE} {command}"),
+        ("Python", "python", f'import homeground\n\nmodel = homeground.load("{PLACE}")\n{python}'.strip()),
+    ]
+    return [*lines, *([(elsewhere[0], "python", elsewhere[1])] if elsewhere else [])]
 
-model = homeground.load("path/to/this/model")
-```
 
-"""
+def use_any(record: RunRecord) -> Snippets:
+    """Return how to use the model of a task that has no words of its own."""
+    return _snippets(record, '"a text"', "", None)
 
-USE_ENCODER = """## Use
 
-```python
-import homeground
+def use_encoder(record: RunRecord) -> Snippets:
+    """Return how to use an encoder, which sentence-transformers loads."""
+    loaded = f'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("{PLACE}")\n'
+    return _snippets(
+        record,
+        '"a text" "another text"',
+        'model.similarity("a text", "another text")\nmodel.encode(["a text", "another text"])',
+        ("sentence-transformers", loaded + 'embeddings = model.encode(["a text", "another text"])'),
+    )
 
-model = homeground.load("path/to/this/model")
-model.encode(["a text", "another text"])
-```
 
-```python
-from sentence_transformers import SentenceTransformer
+def use_classifier(record: RunRecord) -> Snippets:
+    """Return how to use a classifier, which a pipeline of transformers loads."""
+    paired = "text_1" in record.data.columns
+    options = "top_k=None, truncation=True" if record.scores.several_labels else "truncation=True"
+    texts = '["a text", "another text"]'
+    asked = '[("a text", "another text")]' if paired else texts
+    piped = '[{"text": "a text", "text_pair": "another text"}]' if paired else texts
+    loaded = f'from transformers import pipeline\n\nclassify = pipeline("text-classification", model="{PLACE}")\n'
+    return _snippets(
+        record,
+        "--input pairs.csv" if paired else '"a text"',
+        f"model.predict({asked})",
+        ("transformers", f"{loaded}classify({piped}, {options})"),
+    )
 
-model = SentenceTransformer("path/to/this/model")
-embeddings = model.encode(["a text", "another text"])
-```
 
-"""
+def use_masked(record: RunRecord) -> Snippets:
+    """Return how to use a masked language model, which a pipeline of transformers loads."""
+    loaded = f'from transformers import pipeline\n\nfill = pipeline("fill-mask", model="{PLACE}")\n'
+    return _snippets(
+        record,
+        '"The [MASK] was late."',
+        'model.fill_mask("The [MASK] was late.")',
+        ("transformers", loaded + 'fill(f"The {fill.tokenizer.mask_token} was late.")'),
+    )
+
 
 ANGULAR = """The scores are computed with the angular similarity of two embeddings, `1 - arccos(cosine) / pi`.
 
 """
-
-USE_CLASSIFIER = """{classes}## Use
-
-```python
-import homeground
-
-model = homeground.load("path/to/this/model")
-model.predict({texts})
-```
-
-```python
-from transformers import pipeline
-
-classify = pipeline("text-classification", model="path/to/this/model")
-classify({piped}, {options})
-```
-
-{several}{truncated}"""
 
 HEAD_AND_TAIL = """Homeground reads the beginning and the end of texts that are too long, as in training; the
 pipeline reads only the beginning.
@@ -106,24 +120,8 @@ SEVERAL_LABELS = """A text may have several labels, or none: those with a probab
 
 """
 
-USE_MASKED = """## Use
-
-```python
-import homeground
-
-model = homeground.load("path/to/this/model")
-model.fill_mask("The [MASK] was late.")
-```
-
-```python
-from transformers import pipeline
-
-fill = pipeline("fill-mask", model="path/to/this/model")
-fill(f"The {fill.tokenizer.mask_token} was late.")
-```
-
-It can also be the checkpoint of another task: `homeground adapt labelled.csv --checkpoint path/to/this/model`. Better
-prediction of words does not mean a better result on that task: only its own verdict shows that.
+MASKED_NOTES = f"""It can also be the checkpoint of another task: `homeground adapt labelled.csv --checkpoint {PLACE}`.
+Better prediction of words does not mean a better result on that task: only its own verdict shows that.
 
 Losses and perplexities of masked words are comparable only between models with the same tokenizer.
 "Perplexity as in tutorials" masks 80% of the selected tokens, replaces 10% and leaves 10% unchanged, so it is lower.
@@ -131,23 +129,19 @@ Losses and perplexities of masked words are comparable only between models with 
 """
 
 
-def _use_encoder(record: RunRecord) -> str:
+def _encoder_notes(record: RunRecord) -> str:
     angular = "pearson" in record.scores.after and record.setting("training", "loss") in ("auto", "angular_mse")
-    return USE_ENCODER + (ANGULAR if angular else "")
+    return ANGULAR if angular else ""
 
 
-def _use_classifier(record: RunRecord) -> str:
-    scores, paired = record.scores, "text_1" in record.data.columns
+def _classifier_notes(record: RunRecord) -> str:
+    scores = record.scores
     names = [as_markdown(name) for name in scores.classes]
-    classes = f": {', '.join(names)}" if names and len(names) <= MOST_CLASSES else ""
-    texts = '["a text", "another text"]'
-    return USE_CLASSIFIER.format(
-        classes=f"It predicts {count(len(names), 'class', 'classes')}{classes}.\n\n" if names else "",
-        texts='[("a text", "another text")]' if paired else texts,
-        piped='[{"text": "a text", "text_pair": "another text"}]' if paired else texts,
-        options="top_k=None, truncation=True" if scores.several_labels else "truncation=True",
-        several=SEVERAL_LABELS if scores.several_labels else "",
-        truncated=HEAD_AND_TAIL if record.setting("encoder", "truncation") == "head_and_tail" else "",
+    listed = f": {', '.join(names)}" if len(names) <= MOST_CLASSES else ""
+    return (
+        (f"It predicts {count(len(names), 'class', 'classes')}{listed}.\n\n" if names else "")
+        + (SEVERAL_LABELS if scores.several_labels else "")
+        + (HEAD_AND_TAIL if record.setting("encoder", "truncation") == "head_and_tail" else "")
     )
 
 
@@ -160,7 +154,8 @@ TASK_PAGES = {
         task_name="Similarity of pairs",
         library="sentence-transformers",
         tags=("sentence-transformers", "sentence-similarity", "feature-extraction"),
-        use=_use_encoder,
+        snippets=use_encoder,
+        notes=_encoder_notes,
     ),
     "classification": TaskPage(
         item="text",
@@ -182,7 +177,8 @@ TASK_PAGES = {
         hub_task="text-classification",
         task_name="Text classification",
         tags=("text-classification",),
-        use=_use_classifier,
+        snippets=use_classifier,
+        notes=_classifier_notes,
     ),
     "mlm": TaskPage(
         item="document",
@@ -206,6 +202,7 @@ TASK_PAGES = {
         hub_task="fill-mask",
         task_name="Masked language modelling",
         tags=("fill-mask",),
-        use=lambda record: USE_MASKED,
+        snippets=use_masked,
+        notes=lambda record: MASKED_NOTES,
     ),
 }

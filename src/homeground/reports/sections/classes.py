@@ -16,10 +16,13 @@ from homeground.wording import count, is_number, number, p_value, percent, short
 MOST_IN_FULL = 12
 """Up to this many classes each has room for its precision and recall; more are listed in two dense columns."""
 
+MOST_AT_FIRST = 20
+"""So many classes are shown at once, those with the lowest F1; the rest can be opened."""
+
 NOTEWORTHY_GAP = 0.02
 """Gap between mean confidence and share of right answers from which a model is called over- or underconfident."""
 
-MOST_EXAMPLES = 10
+MOST_EXAMPLES = 5
 """The most texts of a list."""
 
 LONGEST_TEXT = 280
@@ -33,15 +36,17 @@ def per_class(record: RunRecord) -> dict[str, Any] | None:
     if values is None or not values.after:
         return None
     before = {row.label: row for row in values.before}
-    rows = [(before.get(row.label, ClassRecord(label=row.label)), row) for row in values.after]
+    rows = [(before.get(row.label, ClassRecord(label=row.label)), row) for row in values.after if row.support]
     rows.sort(key=lambda pair: (pair[1].f1 or 0.0, pair[0].f1 or 0.0))
     moved = [(after.f1 or 0.0) - old.f1 for old, after in rows if old.f1 is not None]
     return {
         "dense": len(rows) > MOST_IN_FULL,
+        "shown": MOST_AT_FIRST,
         "rows": [
             (shorten(after.label, LONGEST_LABEL), old, after, *(bar(row.f1, row.low, row.high) for row in (old, after)))
             for old, after in rows
         ],
+        "absent": [shorten(row.label, LONGEST_LABEL) for row in values.after if not row.support],
         "without": any(after.low is None for _, after in rows),
         "rose": sum(change > 0 for change in moved),
         "fell": sum(change < 0 for change in moved),

@@ -27,7 +27,7 @@ MOST_MOVED = 3
 LONGEST_NAME = 60
 """Characters of a title or class that are shown."""
 
-LEFT, TOP, EXTENT = 34, 20, 386
+LEFT, TOP, EXTENT = 120, 20, 700
 """The position of the fine grid in its drawing, and its width and height."""
 
 EMPTY = "·"

@@ -45,7 +45,7 @@ def curves(record: RunRecord) -> dict[str, Any]:
     charts = [_chart(title, each, best) for title, each in series]
     return {
         "charts": [chart for chart in charts if chart],
-        "summary": _summary(training, criterion),
+        "summary": " ".join(filter(None, [_summary(training, criterion), _single_values(lines)])),
         "best_step": training.best_step,
         "criterion": criterion,
     }
@@ -56,7 +56,7 @@ Series = dict[str, tuple[str, Points]]
 
 
 def _chart(title: str, series: Series, best: float | None) -> Chart | None:
-    present = {name: (style, points) for name, (style, points) in series.items() if points}
+    present = {name: (style, points) for name, (style, points) in series.items() if len(points) > 1}
     return line_chart(title, present, best_step=best) if present else None
 
 
@@ -121,6 +121,18 @@ def _summary(training: TrainingRecord, criterion: str) -> str:
     }.get(training.keep, "")
     stopped = f"Training stopped because {training.stopped_because}." if training.stopped_because else ""
     return " ".join(part for part in [", ".join(facts) + ".", stopped, kept] if part)
+
+
+def _single_values(lines: Lines) -> str:
+    """Return in a sentence what was measured once on validation, as after an only epoch; a point is no curve."""
+    names = dict.fromkeys(name for line in lines for name in line if name.startswith("validation/"))
+    curves = {name.removeprefix("validation/"): _points(lines, name) for name in names}
+    values = [
+        f"{metric(name).label.lower()} {number(points[0][1], metric(name).decimals)}"
+        for name, points in curves.items()
+        if len(points) == 1 and name not in REDUNDANT
+    ]
+    return f"Measured once on validation: {', '.join(values)}." if values else ""
 
 
 def _epochs(epochs: float | None) -> str:

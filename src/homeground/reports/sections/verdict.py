@@ -12,6 +12,7 @@ from homeground.results.advice import advice
 from homeground.results.parts import SeedsRecord
 from homeground.results.record import RunRecord
 from homeground.results.scores import Scores
+from homeground.results.summary import headline, summary_lines
 from homeground.statistics.glossary import metric
 from homeground.wording import count, percent, shorten
 
@@ -47,17 +48,31 @@ def look(word: str) -> Look:
     return LOOKS.get(word, UNKNOWN_LOOK)
 
 
+TOPICS = {
+    "result": "Result",
+    "reason": "Why there is no verdict on it",
+    "before": "Before",
+    "test": "Test",
+    "baseline": "Simple methods",
+}
+"""What the page calls the lines of a summary."""
+
+
+def masthead(record: RunRecord) -> dict[str, str]:
+    """Return the checkpoint and the data, for the top of the page."""
+    return {"checkpoint": shorten(record.checkpoint.name or "", 80), "data": shorten(_data_name(record), 80)}
+
+
 def verdict(record: RunRecord) -> dict[str, Any]:
     """Return what the first screen shows."""
-    scores, item = record.scores, task_page(record).item
-    primary = metric(scores.primary_metric)
-    detectable = scores.smallest_detectable
-    general = scores.general.verdict if scores.general else "not measured"
+    scores, page = record.scores, task_page(record)
+    primary, general = metric(scores.primary_metric), scores.general
+    detectable, word = scores.smallest_detectable, general.verdict if general else "not measured"
+    lines = dict(summary_lines(scores))
     return {
-        "checkpoint": shorten(record.checkpoint.name or "", 80),
-        "data": shorten(_data_name(record), 80),
+        "headline": headline(scores),
         "look": look(scores.verdict),
-        "sentence": without_word(scores.sentence, scores.verdict),
+        "advice": advice(scores),
         "metric": primary,
         "after": scores.seeds.mean if scores.seeds else scores.after.get(primary.name),
         "line": number_line(
@@ -65,12 +80,13 @@ def verdict(record: RunRecord) -> dict[str, Any]:
             band=None if detectable is None else (-detectable, detectable),
             decimals=primary.decimals,
         ),
-        "general_word": general,
-        "general_look": look(general),
-        "general_metric": metric(scores.general.metric if scores.general else ""),
-        "why": why(scores, item),
-        "evidence": stronger_evidence(scores, item),
-        "advice": advice(scores),
+        "lines": [(TOPICS[topic], text) for topic, text in lines.items() if topic in TOPICS],
+        "general_look": look(word),
+        "general_word": word,
+        "general": lines.get("general", "").removeprefix(f"{word}: "),
+        "coverage": _coverage(scores, page.item),
+        "evidence": stronger_evidence(scores, page.item),
+        "snippets": page.snippets(record),
     }
 
 
@@ -90,45 +106,6 @@ def _data_name(record: RunRecord) -> str:
     return str(path).replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def units_of(scores: Scores, item: str) -> str:
-    """Return what the test consists of: ``1,503 test pairs in 61 independent units (group)``."""
-    text = count(scores.test_examples, f"test {item}")
-    if not scores.test_units:
-        return text
-    if scores.test_units == scores.test_examples:
-        return f"{text}, each independent of the others"
-    return f"{text} in {count(scores.test_units, 'independent unit')}" + (f" ({scores.unit})" if scores.unit else "")
-
-
-def why(scores: Scores, item: str) -> str:
-    """Return in one or two sentences how certain the verdict is and what it is based on."""
-    level, trainings = percent(scores.difference.level), scores.trainings
-    crossed = (
-        f"; each was scored by one of {scores.cross_fit} models, which was not trained on it"
-        if scores.cross_fit
-        else ""
-    )
-    basis = f"It is based on {units_of(scores, item)}{crossed}. {_coverage(scores, item)}"
-    if scores.verdict == "TOO FEW":
-        few = f"With fewer than {MIN_UNITS} independent units"
-        if scores.test_units >= MIN_UNITS:
-            few = "Where a few units, or a very rare class, determine the score,"
-        return (
-            f"Not known: the test set has {units_of(scores, item)}. {few} an interval is not reliable, so there is no "
-            "verdict."
-        )
-    if scores.verdict in ("HELPED", "HURT"):
-        side, change = ("above", "gain") if scores.verdict == "HELPED" else ("below", "loss")
-        causes = f"the choice of test {item}s" + (" and the variance between training runs" if trainings else " alone")
-        return (
-            f"Determined at the {level} level: the whole interval is {side} 0, so {causes} "
-            f"{'are' if trainings else 'is'} unlikely to explain the {change}. {basis}"
-        )
-    if shows_gain(scores):
-        return f"The interval is above 0, but the gain does not count: {_objection(scores, item)} {basis}"
-    return f"Inconclusive: the {level} interval contains 0, so the change may be due to chance. {basis}"
-
-
 def _coverage(scores: Scores, item: str) -> str:
     """Return what the interval covers."""
     if scores.trainings:
@@ -137,14 +114,6 @@ def _coverage(scores: Scores, item: str) -> str:
             f"{len(scores.trainings)} runs: the verdict is about the recipe. The saved model is that of the first seed."
         )
     return f"The interval covers the choice of test {item}s only, not the variance between training runs."
-
-
-def _objection(scores: Scores, item: str) -> str:
-    if scores.contaminated:
-        return f"{count(scores.contaminated, f'test {item}')} were in the training data."
-    if changes := scores.mcnemar:
-        return f"the two models differ on only {count(changes.fixed + changes.broke, f'test {item}')}."
-    return "see the notes on the scores."
 
 
 def stronger_evidence(scores: Scores, item: str) -> str:

@@ -173,6 +173,7 @@ def _scores(
     return Scores(
         version=1,
         task="classification",
+        example="test text",
         primary_metric=primary,
         verdict=sample.verdict,
         sentence=f"{sample.verdict}: {name} {before[primary]:.3f} → {after[primary]:.3f} on {len(labels)} texts.",

@@ -158,6 +158,7 @@ def _scores(examples: list[dict[str, Any]], settings: dict[str, Any], *, kind: s
     return Scores(
         version=1,
         task="similarity",
+        example="test pair",
         primary_metric="pearson",
         verdict=verdict,
         sentence=f"{verdict}: Pearson {before['pearson']:.3f} → {after['pearson']:.3f} on {len(examples)} pairs.",

@@ -6,7 +6,10 @@ file holds what was measured and nothing else; a field that a file lacks has its
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from pydantic import model_validator
 
 from homeground.results.confidence import CalibrationRecord, ReliabilityRecord
 from homeground.results.parts import (
@@ -114,6 +117,23 @@ class Judgement(Record):
     use: str = field("what a model that helped can be used for; empty where that goes without saying", "")
     cross_fit: int | None = field("folds of a cross-fitted run, else null", None)
     test_set: TestSetRecord = field("the test set in the ledger", TestSetRecord())
+
+    @model_validator(mode="before")
+    @classmethod
+    def without_intervals_of_too_few(cls, values: Any) -> Any:
+        """Take the ends of intervals out of a verdict of TOO FEW, which earlier versions wrote all the same."""
+        if not isinstance(values, Mapping) or values.get("verdict") != "TOO FEW":
+            return values
+        given = dict(cast(Mapping[str, Any], values))
+        for name in ("difference", "baseline_difference"):
+            if isinstance(given.get(name), Mapping):
+                given[name] = {**given[name], "low": None, "high": None}
+        if isinstance(given.get("differences"), Mapping):
+            given["differences"] = {
+                name: {**each, "low": None, "high": None} if isinstance(each, Mapping) else each
+                for name, each in given["differences"].items()
+            }
+        return {**given, "smallest_detectable": None} if "smallest_detectable" in given else given
 
     @property
     def baseline_standing(self) -> Literal["BEATS", "BELOW", "NOT SHOWN"] | None:

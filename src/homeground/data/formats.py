@@ -1,7 +1,7 @@
-"""The content of a file: one parser per format, from a stream of text to columns and rows of values.
+"""The content of a table or of plain text: from a stream of text to columns and rows of values.
 
-The parsers are Python's own in their strictest setting, and every row is compared with the header (with the first
-object, in JSON): nothing is filled in, dropped, renamed, or turned into another type.
+The parser is Python's own in its strictest setting, and every row is compared with the header: nothing is filled in,
+dropped, renamed, or turned into another type.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TextIO, cast
+from typing import TextIO
 
 from homeground.errors import DataError
 
@@ -29,9 +28,6 @@ MAX_FIELD_CHARACTERS = 1 << 26
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """First characters a spreadsheet takes for a formula; such a text is written with an apostrophe before it."""
 
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_NOT_BLANK = re.compile(r"[^ \t\r\n]|\Z")
 _SPREADSHEET_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 
 
@@ -179,137 +175,3 @@ def parse_lines(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the lines of plain text, a text a line, numbered as an editor numbers them; blank lines are no rows."""
     lines = (line.rstrip("\r\n") for line in stream)
     return Parsed((TEXT_COLUMN,), ({TEXT_COLUMN: line} if line.strip() else None for line in lines))
-
-
-def parse_json(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
-    """Return the rows of a JSON file that is one array of objects; values are as JSON has them.
-
-    The text of the array is in memory as a whole, its rows are not: an array has no line that ends a row.
-    """
-    return _parse_objects(path, _array_items(path, stream.read()))
-
-
-def parse_jsonl(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
-    """Return the rows of a JSON Lines file, one object per line; blank lines are skipped."""
-    return _parse_objects(path, _line_items(path, stream))
-
-
-def _parse_objects(path: str, items: Iterable[object]) -> Parsed:
-    objects = (_object(path, item, row) for row, item in enumerate(items, start=1))
-    first = next(objects, None)
-    columns = tuple(first or ())
-
-    def values() -> Iterator[dict[str, object]]:
-        for row, item in enumerate(itertools.chain([] if first is None else [first], objects), start=1):
-            for name in columns:
-                if name not in item:
-                    problem = "is missing; every object needs the keys of the first"
-                    raise DataError.at(path, problem, row=row, column=name)
-            if len(item) > len(columns):
-                name = next(name for name in item if name not in columns)
-                raise DataError.at(path, "is not in row 1; every object needs the same keys", row=row, column=name)
-            # Built anew so that all rows share the key strings of the first.
-            yield {name: item[name] for name in columns}
-
-    return Parsed(columns, values())
-
-
-def _object(path: str, item: object, row: int) -> dict[str, object]:
-    if isinstance(item, dict) and item:
-        return cast(dict[str, object], item)
-    kinds: dict[type, str] = {dict: "an object without keys", list: "an array"}
-    other = kinds.get(type(item), f"the value {json.dumps(item)[:60]}")
-    raise DataError.at(path, f"is {other}; expected an object with a key per column", row=row)
-
-
-def _array_items(path: str, text: str) -> Iterator[object]:
-    """Yield the items of the array one by one, so that a broken one is reported by its row."""
-    at = _next_mark(text, 0)
-    if at == len(text):
-        return
-    if text[at] != "[":
-        problem = f'begins with {json.dumps(text[at])}; expected an array of objects, "[{{...}}, ...]"'
-        raise DataError.at(path, f"{problem}; if every line is one object, use --format jsonl")
-    at = _next_mark(text, at + 1)
-    row = 1
-    while row > 1 or text[at : at + 1] != "]":
-        item, at = _decode(path, text, at, row=row, line=1)
-        yield item
-        at = _next_mark(text, at)
-        if text[at : at + 1] != ",":
-            break
-        at = _next_mark(text, at + 1)
-        row += 1
-    if text[at : at + 1] != "]":
-        raise _broken(path, json.JSONDecodeError('expected "," or "]"', text, at), row=row, line=1)
-    at = _next_mark(text, at + 1)
-    if at < len(text):
-        raise _broken(path, json.JSONDecodeError("text after the end of the array", text, at), row=row, line=1)
-
-
-def _line_items(path: str, stream: TextIO) -> Iterator[object]:
-    row = 0
-    for line, written in enumerate(stream, start=1):
-        at = _next_mark(written, 0)
-        if at == len(written):
-            continue
-        row += 1
-        if row == 1 and written[at] == "[":
-            problem = 'begins with "["; expected one object per line'
-            raise DataError.at(path, f"{problem}; for an array of objects, use --format json")
-        item, at = _decode(path, written, at, row=row, line=line)
-        at = _next_mark(written, at)
-        if at < len(written):
-            raise _broken(path, json.JSONDecodeError("more after the end of the object", written, at), row, line)
-        yield item
-
-
-def _next_mark(text: str, at: int) -> int:
-    """Return the place of the first character from ``at`` on that is no blank in the sense of JSON."""
-    match = _NOT_BLANK.search(text, at)
-    return len(text) if match is None else match.start()
-
-
-def _decode(path: str, text: str, at: int, *, row: int, line: int) -> tuple[object, int]:
-    """Return the value that begins at ``at`` and the place where it ends; ``text`` begins on line ``line``."""
-    try:
-        item, end = _DECODER.raw_decode(text, at)
-        if _SURROGATE_ESCAPE.search(text, at, end) and _LONE_SURROGATE.search(json.dumps(item, ensure_ascii=False)):
-            raise ValueError("half of a surrogate pair, which is no character (an emoji cut in two?)")
-    except json.JSONDecodeError as problem:
-        raise _broken(path, problem, row, line) from None
-    except RecursionError:
-        raise DataError.at(path, "is nested too deeply to be read", row=row) from None
-    except ValueError as problem:
-        line += text.count("\n", 0, at)
-        raise DataError.at(path, f"the object that begins on line {line} holds {problem}", row=row) from None
-    return item, end
-
-
-def _broken(path: str, problem: json.JSONDecodeError, row: int, line: int) -> DataError:
-    place = f"line {line + problem.lineno - 1}, column {problem.colno}"
-    return DataError.at(path, f"broken JSON at {place}: {problem.msg}", row=row)
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    item = dict(pairs)
-    if len(item) < len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {json.dumps(twin)} twice")
-    return item
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name}, which is not JSON; write null or a number")
-
-
-def _finite(written: str) -> float:
-    number = float(written)
-    if math.isinf(number):
-        shown = written if len(written) <= 60 else written[:60] + "…"
-        raise ValueError(f"the number {shown}, which is too large to be read; write it as a text")
-    return number
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypedDict, Unpack
+from typing import Literal, Protocol, TypedDict, Unpack, cast
 
 from homeground.data.formats import (
     IGNORED_COLUMN,
@@ -24,10 +24,9 @@ from homeground.data.formats import (
     Parser,
     other_delimiter,
     parse_delimited,
-    parse_json,
-    parse_jsonl,
     parse_lines,
 )
+from homeground.data.json_rows import parse_json, parse_jsonl
 from homeground.data.opening import open_text, refuse_content, require_encoding, require_file
 from homeground.errors import DataError, UsageError, nearest
 from homeground.wording import printable
@@ -203,7 +202,13 @@ def text(table: Origin, row: Row, column: str) -> str:
     value = _value(table, row, column)
     if isinstance(value, str):
         return value
-    raise DataError.at(table.path, f"holds {shown(value)}; expected text", row=row.number, column=column)
+    advice = '; write "" and the row is skipped' if value is None else ""
+    if isinstance(value, bool | int | float):
+        advice = f'; in quotes it is text: "{json.dumps(value)}"'
+    elif isinstance(value, dict) and value:
+        keys = ", ".join(shown(key) for key in cast(dict[str, object], value))
+        advice = f"; it is an object: make columns of its keys {keys}"
+    raise DataError.at(table.path, f"holds {shown(value)}; expected text{advice}", row=row.number, column=column)
 
 
 def group(table: Origin, row: Row, column: str | None) -> str | None:

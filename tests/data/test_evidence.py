@@ -169,6 +169,6 @@ def test_nuls_are_counted_with_the_line_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(b"text,label\n" + b"a longer text,1\n" * 5 + b"a\0b\0,1\n")
     table = read_table(tmp_path / "data.csv")
     assert table.notes == (
-        f"{tmp_path}/data.csv: holds 2 NUL characters, the first on line 7; they are kept as part of the text",
+        f"{tmp_path}/data.csv: holds 2 NUL characters, the first on line 7, which are kept as part of the text",
     )
     assert list(table.rows)[-1].values["text"] == "a\0b\0"

@@ -103,7 +103,7 @@ REFUSED = {
         "line 3: a quote is opened and not closed by the end of the file, line 4",
     ),
     "text after a quote": (b'text,label\n"a" b,1\n', "line 2: ',' expected after '\"'"),
-    "backslash quotes": (b'text,label\n"he said \\"no\\"",1\n', "line 2: ',' expected after '\"'"),
+    "backslash quotes": (b'text,label\n"he said \\"no\\"",1\n', "line 2: a quote is escaped by a backslash"),
     "too many fields": (
         b"text,label\na,1\nb,2,3\n",
         'row 2: line 3 has 3 fields, the header has 2; a text that holds "," must stand in quotes',

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from homeground.data.tables import Origin, Table, column_error, likely_delimiter
+from homeground.data.evidence.headers import header_problem
+from homeground.data.evidence.lines import holds_tags, wide_delimiter
+from homeground.data.tables import DELIMITERS, Origin, Table, column_error, likely_delimiter
 from homeground.errors import DataError, nearest
 
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
@@ -92,6 +94,31 @@ def require_columns(table: Origin, columns: Mapping[str, str], *, data: Origin) 
         elif usual:
             problem += f'; rename "{usual[0]}" to "{name}"'
         raise DataError.at(table.path, problem)
+
+
+def refuse_other_content(table: Table, *, named: Iterable[object], has_header: bool = True) -> None:
+    """Refuse a table whose first line is data, whose fields were not taken apart, or that holds tokens with tags.
+
+    ``named`` are the columns that the user has named, which so are names.
+    """
+    if table.format not in DELIMITERS:
+        return
+    rows = [[str(row.values[name]) for name in table.columns] for row in islice(table.rows, VALUES_READ)]
+    if len(table.columns) == 1 and (found := wide_delimiter([table.columns[0], *(row[0] for row in rows)])):
+        mark = found[0]
+        problem = f'holds "{mark}" equally often in {found[1]} of its first lines, which seems to separate fields'
+        how = "use --delimiter tab" if mark == "\t" else f'replace "{mark}" by a tab, and use --delimiter tab'
+        raise DataError.at(table.path, f"{problem}; {how}")
+    for place, name in enumerate(table.columns):
+        values = [row[place] for row in rows]
+        if holds_tags(values, of=len(values)):
+            tag = next(value for value in values if value != "O")
+            problem = f"holds the tags of tokens, such as {tag}, which are not learned here; give a text a row"
+            raise DataError.at(table.path, problem, column=name)
+    if has_header and not set(named) & set(table.columns):
+        usual = {name for names in USUAL_NAMES.values() for name in names}
+        if problem := header_problem(table.columns, rows, usual):
+            raise DataError.at(table.path, f"{problem}; if it holds names, name one of them, such as --text NAME")
 
 
 def holds_ids(table: Table, column: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.columns import require_columns
+from homeground.data.columns import refuse_other_content, require_columns
 from homeground.data.examples import Example, Examples, Part, link
 from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, rows_inside, rows_learned
 from homeground.data.splitting import Names, cross_fit_folds, ordered_split, score_bands, split_units
@@ -169,8 +169,14 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
 
 
 def read_file(path: str, recipe: Recipe) -> Table:
-    """Return the table of a file, read as the recipe says."""
-    return open_rows(path, **recipe.reading.model_dump())
+    """Return the table of a file, read as the recipe says.
+
+    Raises:
+        DataError: the file cannot be read, its first line is data, or it holds tokens with tags.
+    """
+    table = open_rows(path, **recipe.reading.model_dump())
+    refuse_other_content(table, named=recipe.columns.model_dump().values(), has_header=recipe.reading.header)
+    return table
 
 
 def strata(examples: Sequence[Example]) -> NDArray[np.int64] | None:

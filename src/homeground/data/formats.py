@@ -11,9 +11,17 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
+from homeground.data.evidence.headers import (
+    ROWS_READ,
+    header_problem,
+    is_plain_number,
+    reads_like_text,
+    repeats_header,
+)
+from homeground.data.evidence.lines import LINES_READ, TABLE_NAMES, refuse_other_lines
 from homeground.errors import DataError
 
 IGNORED_COLUMN = "_"
@@ -21,6 +29,9 @@ IGNORED_COLUMN = "_"
 
 TEXT_COLUMN = "text"
 """The name of the one column of plain text."""
+
+FEWEST_ROWS_SWALLOWED = 3
+"""Lines inside one field that look like rows, from which a missing quote is suspected."""
 
 MAX_FIELD_CHARACTERS = 1 << 26
 """Characters one CSV field may have; it bounds what an unclosed quote can swallow before it is reported."""
@@ -35,12 +46,14 @@ _SPREADSHEET_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 class FieldLayout:
     """How a CSV or TSV file is written; ``columns`` names the fields of a file that has no header.
 
-    Without ``quotes`` a quote is a plain character; a column named ``_`` in ``columns`` is ignored.
+    Without ``quotes`` a quote is a plain character; a column named ``_`` in ``columns`` is ignored. With
+    ``format_named`` the user has named the format, so that plain text is plain text whatever its lines look like.
     """
 
     delimiter: str
     quotes: bool
     columns: tuple[str, ...] | None
+    format_named: bool = False
 
 
 @dataclass
@@ -98,68 +111,179 @@ def parse_delimited(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the rows of a CSV or TSV file; every value is a str, blank lines are skipped."""
     # Raised for the whole process and not lowered again: another thread may be in the middle of a file.
     csv.field_size_limit(max(MAX_FIELD_CHARACTERS, csv.field_size_limit()))
-    records = _records(path, stream, layout)
-    columns = layout.columns or next((tuple(fields) for _, fields in records), ())
+    notes: list[str] = []
+    first_line = stream.readline()
+    if named := _EXCEL_SEPARATOR.fullmatch(first_line):
+        layout = replace(layout, delimiter=named[1])
+        notes.append(f'{path}: its first line, "{first_line.strip()}", is Excel\'s and names the separator')
+        first_line = stream.readline()
+    records = _records(path, first_line, stream, layout, lines_before=1 if named else 0)
+    first = layout.columns or next((tuple(record.fields) for record in records), ())
+    columns = tuple(name.removeprefix("\ufeff") for name in first)
     kept = [(place, name) for place, name in enumerate(columns) if layout.columns is None or name != IGNORED_COLUMN]
     _refuse_twins(path, kept)
+    notes += _notes_on_names(path, columns) if layout.columns is None else []
     more_allowed = layout.columns is not None and not layout.quotes
 
     def values() -> Iterator[dict[str, object]]:
-        for row, (line, fields) in enumerate(records, start=1):
+        for row, record in enumerate(records, start=1):
+            fields = record.fields
             if len(fields) > len(columns) and more_allowed:
                 parsed.extra_fields += 1
             elif len(fields) != len(columns):
-                raise DataError.at(path, _length_problem(line, len(fields), columns, layout), row=row)
+                raise DataError.at(path, _length_problem(record, columns, layout), row=row)
+            if problem := _doubt(record, row, kept, columns, layout):
+                raise DataError.at(path, problem, row=row)
+            if note := _swallowed(record, len(columns), layout):
+                parsed.notes.append(f"{path}, row {row}: {note}")
             yield {name: fields[place] for place, name in kept}
 
-    parsed = Parsed(tuple(name for _, name in kept), values())
+    parsed = Parsed(tuple(name for _, name in kept), values(), notes=notes)
     return parsed
 
 
-def _records(path: str, stream: TextIO, layout: FieldLayout) -> Iterator[tuple[int, list[str]]]:
-    """Yield every record that is not a blank line, the header's first, with the line of the file it begins on."""
-    first_line = last_line = stream.readline()
+@dataclass(frozen=True)
+class _Record:
+    """The fields of a record, the line of the file it begins on, and its lines as they are written."""
+
+    line: int
+    fields: list[str]
+    written: list[str]
+
+
+def _records(
+    path: str, first_line: str, stream: TextIO, layout: FieldLayout, *, lines_before: int
+) -> Iterator[_Record]:
+    """Yield every record that is not a blank line, the header's first."""
+    last_line = first_line
     first_end: bool | None = None
+    written: list[str] = []
 
     def lines() -> Iterator[str]:
         nonlocal last_line
         for each in itertools.chain([first_line], stream):
             last_line = each
+            written.append(each)
             yield each
 
     quoting = csv.QUOTE_MINIMAL if layout.quotes else csv.QUOTE_NONE
     reader = csv.reader(lines(), delimiter=layout.delimiter, quoting=quoting, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + lines_before
         try:
             fields = next(reader, None)
-        except csv.Error as problem:
-            hint = delimiter_hint(first_line, layout.delimiter) if line == 1 and layout.columns is None else ""
-            raise DataError.at(path, _quote_problem(str(problem), line, reader.line_num, hint)) from None
+        except csv.Error as error:
+            is_first = line == 1 + lines_before and layout.columns is None
+            last = reader.line_num + lines_before
+            hint = delimiter_hint(first_line, layout.delimiter) if is_first else ""
+            problem = _quote_problem(str(error), line, last, "".join(written), hint)
+            header = _unquoted_header(written, stream, layout) if is_first and not hint else ""
+            raise DataError.at(path, f"{problem}{header}") from None
         if fields is None:
             return
         # A carriage return alone ends the lines of old Mac files; elsewhere it is text that its writer left unquoted.
         end = last_line.endswith("\r")
         first_end = end if first_end is None else first_end
         if end != first_end and last_line.endswith(("\r", "\n")):
-            problem = f"line {reader.line_num} ends otherwise than those before it"
+            problem = f"line {reader.line_num + lines_before} ends otherwise than those before it"
             raise DataError.at(path, f"{problem}; a text with a carriage return or line feed must stand in quotes")
         if fields:
-            yield line, fields
+            yield _Record(line, fields, written)
+        written = []
 
 
-def _quote_problem(problem: str, line: int, last_line: int, hint: str) -> str:
+_EXCEL_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+_QUOTES_ADVICE = "; if quotes are plain characters in this file, use --quoting none"
+_BACKSLASH_QUOTE = re.compile(r'\\"(?!")|(?<=\w)\\"')
+
+
+def _quote_problem(problem: str, line: int, last_line: int, written: str, hint: str) -> str:
+    if _BACKSLASH_QUOTE.search(written):
+        return f"line {line}: {_BACKSLASH_PROBLEM}"
     if "unexpected end" in problem:
         problem = f"a quote is opened and not closed by the end of the file, line {last_line}"
-    return f"line {line}: {problem}{hint or '; if quotes are plain characters in this file, use --quoting none'}"
+    elif last_line > line:
+        problem = (
+            f"a quote is opened and not closed on this line; it ends on line {last_line}, before more text; close it, "
+            "or double the quotes inside the text"
+        )
+    return f"line {line}: {problem}{hint or _QUOTES_ADVICE}"
 
 
-def _length_problem(line: int, got: int, columns: tuple[str, ...], layout: FieldLayout) -> str:
+_BACKSLASH_PROBLEM = 'a quote is escaped by a backslash (\\"); CSV doubles it (""): replace \\" by ""'
+
+
+def _unquoted_header(written: list[str], stream: TextIO, layout: FieldLayout) -> str:
+    """Say that the first line of a file is data, if it is where quotes are plain characters."""
+    lines = [*written, *itertools.islice(stream, ROWS_READ)]
+    rows = [line.rstrip("\r\n").split(layout.delimiter) for line in lines if line.strip()]
+    rows = [row for row in rows if len(row) == len(rows[0])]
+    problem = header_problem(rows[0], rows[1:], TABLE_NAMES)
+    return f"; and {problem}" if problem else ""
+
+
+def _length_problem(record: _Record, columns: tuple[str, ...], layout: FieldLayout) -> str:
+    got, written = len(record.fields), "".join(record.written)
     named = "the header has" if layout.columns is None else "--columns names"
-    hint = delimiter_hint(columns[0], layout.delimiter) if len(columns) == 1 else ""
     advice = f"; a text that holds {json.dumps(layout.delimiter)} must stand in quotes" if got > len(columns) else ""
+    if len(columns) == 1 and (hint := delimiter_hint(columns[0], layout.delimiter)):
+        advice = hint
+    elif layout.quotes and _BACKSLASH_QUOTE.search(written):
+        advice = f"; {_BACKSLASH_PROBLEM}"
+    elif layout.quotes and re.search(f'{re.escape(layout.delimiter)} +"', written):
+        advice = f"; {_SPACE_PROBLEM}"
+    elif len({*map(_plain, record.fields)} & {*map(_plain, columns)}) * 2 > len(columns):
+        advice = "; it looks like the header of another file: put only files with the same columns together"
     fields = "1 field" if got == 1 else f"{got} fields"
-    return f"line {line} has {fields}, {named} {len(columns)}{hint or advice}"
+    return f"line {record.line} has {fields}, {named} {len(columns)}{advice}"
+
+
+_SPACE_PROBLEM = "a space before a quote makes it a plain character; take out the spaces after the separator"
+
+
+def _doubt(
+    record: _Record, row: int, kept: list[tuple[int, str]], columns: tuple[str, ...], layout: FieldLayout
+) -> str | None:
+    """Return why a row with the right number of fields is not one as its writer meant it, or None."""
+    fields = record.fields
+    if layout.quotes and any(field.startswith(' "') and field.rstrip().endswith('"') for field in fields):
+        return f"line {record.line}: {_SPACE_PROBLEM}{_QUOTES_ADVICE}"
+    if layout.columns is None:
+        is_header = repeats_header(fields, columns) and not any(map(reads_like_text, columns))
+        if is_header and not any(map(is_plain_number, columns)):
+            return f"line {record.line} repeats the header, as where files were put together; take it out"
+    elif row == 1 and all(_plain(fields[place]) == _plain(name) for place, name in kept):
+        return f"line {record.line} holds the names of --columns; leave out --no-header and --columns"
+    return None
+
+
+def _swallowed(record: _Record, width: int, layout: FieldLayout) -> str | None:
+    """Say that a field over several lines holds what look like rows, as where a quote was not closed."""
+    inner = record.written[1:-1]
+    if len(inner) < FEWEST_ROWS_SWALLOWED or width < 2 or not layout.quotes:
+        return None
+    try:
+        widths = {len(fields) for fields in csv.reader(inner, delimiter=layout.delimiter, strict=True)}
+    except csv.Error:
+        return None
+    if widths != {width}:
+        return None
+    return (
+        f"a field holds {len(inner)} whole lines that look like rows of their own; is a quote not closed on line "
+        f"{record.line}?"
+    )
+
+
+def _notes_on_names(path: str, columns: tuple[str, ...]) -> list[str]:
+    spaced = [name for name in columns if name != name.strip()]
+    if not spaced:
+        return []
+    listed = ", ".join(f'"{name}"' for name in spaced)
+    return [f"{path}: the names {listed} begin or end with a space; such spaces are part of names and values here"]
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _refuse_twins(path: str, columns: list[tuple[int, str]]) -> None:
@@ -173,5 +297,8 @@ def _refuse_twins(path: str, columns: list[tuple[int, str]]) -> None:
 
 def parse_lines(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the lines of plain text, a text a line, numbered as an editor numbers them; blank lines are no rows."""
-    lines = (line.rstrip("\r\n") for line in stream)
+    head = list(itertools.islice(stream, LINES_READ))
+    if not layout.format_named:
+        refuse_other_lines(path, head)
+    lines = (line.rstrip("\r\n") for line in itertools.chain(head, stream))
     return Parsed((TEXT_COLUMN,), ({TEXT_COLUMN: line} if line.strip() else None for line in lines))

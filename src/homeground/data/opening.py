@@ -147,6 +147,13 @@ def refuse_content(path: str) -> None:
     refuse_markup(path, head)
 
 
+def first_lines(path: str, count: int) -> list[str]:
+    """Return the first lines of a file as UTF-8, its other bytes replaced, to see what they look like."""
+    opened = gzip.open if path.lower().endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8", errors="replace") as file:
+        return [line.rstrip("\r\n") for line in itertools.islice(file, count)]
+
+
 def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None) -> tuple[str, ...]:
     """Read ``plain`` to its end, and return what is odd about it, a sentence each.
 
@@ -184,8 +191,10 @@ def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None
     if utf8 is not None and utf8.is_likely:
         raise DataError.at(path, f"is valid utf-8, which --encoding {encoding} reads wrongly; leave out --encoding")
     if nuls:
-        characters = "1 NUL character" if nuls == 1 else f"{nuls} NUL characters"
-        notes.append(f"{path}: holds {characters}, the first on line {first_nul}; they are kept as part of the text")
+        characters = f"1 NUL character, on line {first_nul}, which is"
+        if nuls > 1:
+            characters = f"{nuls} NUL characters, the first on line {first_nul}, which are"
+        notes.append(f"{path}: holds {characters} kept as part of the text")
     return tuple(notes)
 
 

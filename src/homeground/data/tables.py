@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypedDict, Unpack, cast
 
+from homeground.data.evidence.lines import LINES_READ, likely_format
 from homeground.data.formats import (
     IGNORED_COLUMN,
     TEXT_COLUMN,
@@ -27,7 +28,7 @@ from homeground.data.formats import (
     parse_lines,
 )
 from homeground.data.json_rows import parse_json, parse_jsonl
-from homeground.data.opening import open_text, refuse_content, require_encoding, require_file
+from homeground.data.opening import first_lines, open_text, refuse_content, require_encoding, require_file
 from homeground.errors import DataError, UsageError, nearest
 from homeground.wording import printable
 
@@ -265,6 +266,8 @@ def _format(path: str, option: str | None) -> str:
         if suffix not in SUFFIXES:
             refuse_content(path)
             problem = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
+            if kind := likely_format(first_lines(path, LINES_READ)):
+                raise DataError.at(path, f"{problem}; {kind[1]}: add --format {kind[0]}")
             raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(READERS)})")
         return SUFFIXES[suffix]
     if option not in READERS:
@@ -292,4 +295,5 @@ def _layout(format: str, options: ReadingOptions) -> FieldLayout:
         delimiter=chosen,
         quotes=quoting == "minimal",
         columns=None if columns is None else tuple(columns),
+        format_named=options.get("format") is not None,
     )

@@ -112,7 +112,13 @@ def test_titles_may_stand_in_a_file_one_a_line(
     assert json.loads(capsys.readouterr().out)["heat_map"]["titles"] == ["bank, loan", "court judge"]
     Path("titles.txt").write_bytes(b"caf\xe9\nbar\n")
     assert run([*arguments, "--titles", "titles.txt"]) == 2
-    assert "titles.txt: cannot be read as UTF-8 text" in capsys.readouterr().err
+    assert "titles.txt: is not utf-8 at byte 3, line 1" in capsys.readouterr().err
+    Path("titles.csv").write_text("id,title\n1,bank\n2,court\n", encoding="utf-8")
+    assert run([*arguments, "--titles", "titles.csv", "--out", "runs/of-a-table"]) == 0
+    assert json.loads(capsys.readouterr().out)["heat_map"]["titles"] == ["bank", "court"]
+    Path("titles.csv").write_text("id,job\n1,bank\n2,court\n", encoding="utf-8")
+    assert run([*arguments, "--titles", "titles.csv"]) == 2
+    assert 'which column holds the titles? the columns are "id", "job"' in capsys.readouterr().err
 
 
 def test_dry_run_estimates_and_writes_nothing(

@@ -253,3 +253,9 @@ def test_a_document_inside_one_of_another_fold_is_left_out_where_folds_are_cross
     for fold in range(5):
         train, _, _ = clean.fold(fold, recipe)
         assert (1 in {example.row for example in train.examples}) == (corpus.folds[0] != fold)
+
+
+def test_the_first_line_of_a_file_without_a_header_is_left_out_too(tmp_path: Path) -> None:
+    (tmp_path / "tested.csv").write_text("The ferry was late and left.\nNobody said why it was.\n")
+    left_out = read_left_out(str(tmp_path / "tested.csv"))
+    assert left_out.match("the ferry was late and left", digest(["the ferry was late and left"]))

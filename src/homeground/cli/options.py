@@ -8,7 +8,10 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import click
 
-from homeground.errors import UsageError
+from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.streams import open_rows
+from homeground.data.tables import SUFFIXES, text
+from homeground.errors import DataError, UsageError
 from homeground.recipe.recipe import FILES, Setting, settings
 from homeground.tasks import TASKS
 
@@ -61,15 +64,24 @@ def typed_settings(values: dict[str, Any], assignments: tuple[str, ...] = ()) ->
 
 
 def read_titles(titles: str) -> list[str]:
-    """Return the texts of ``a,b,c``, or the lines of a file of that name."""
-    try:
-        listed = Path(titles).read_text(encoding="utf-8").splitlines() if Path(titles).is_file() else titles.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--titles {titles}: cannot be read as UTF-8 text ({error}); save the file as UTF-8") from None
+    """Return the texts of ``a,b,c``, or those of a file of that name: its lines, or a column of a table."""
+    listed = _titles_in(titles) if Path(titles).is_file() else titles.split(",")
     texts = [text.strip() for text in listed if text.strip()]
     if len(texts) < 2:
         raise UsageError(f'--titles "{titles}": expected at least two texts, as a,b,c or as a file with one per line')
     return texts
+
+
+def _titles_in(path: str) -> list[str]:
+    kind = SUFFIXES.get(Path(path.lower().removesuffix(".gz")).suffix, "txt")
+    table = open_rows(path, format=kind)
+    columns = find_columns(table, ["text"], {})
+    name = columns.get("text") or (table.columns[0] if len(table.columns) == 1 else None)
+    if name is None:
+        raise DataError.at(
+            path, f"which column holds the titles? the columns are {quoted_columns(table)}; name one of them text"
+        )
+    return [text(table, row, name) for row in table.rows]
 
 
 class GroupedCommand(click.Command):

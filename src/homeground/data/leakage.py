@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.documents import Document, with_texts
+from homeground.data.evidence.headers import reads_like_text
 from homeground.data.examples import Example, Examples, digest
 from homeground.data.streams import open_rows
 from homeground.data.units import sorted_unique
@@ -275,6 +276,8 @@ def read_left_out(path: str) -> LeftOutTexts:
     """
     table = open_rows(path)
     texts = [text for row in table.rows for text in row.values.values() if isinstance(text, str) and text.strip()]
+    # The first line of a file without a header is a text as well.
+    texts += [name for name in table.columns if reads_like_text(name)]
     whole = frozenset(digest([text]) for text in texts)
     return LeftOutTexts(Path(path).name, table.sha256, whole, Passages(enumerate(texts)), table.notes)
 

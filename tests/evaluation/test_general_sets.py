@@ -262,3 +262,13 @@ def test_a_general_set_in_another_script_is_remarked_on(
     assert decides is not None
     notes = script_notes(decides, [Example(row, (text,)) for row, text in enumerate(texts)])
     assert [says in note for note in notes] == ([True] if says else [])
+
+
+@pytest.mark.parametrize(("header", "listed"), [(["id", "label"], '"id", "label"'), (["id", "text"], '"id", "text"')])
+def test_a_file_without_the_columns_of_the_data_names_its_own(
+    write_csv: Callable[..., Path], header: list[str], listed: str
+) -> None:
+    path = write_csv("general.csv", header, [[number, "abc"[number % 3]] for number in range(9)])
+    wanted = r'general.csv: a general set has the columns of the data, "review", "is_good", or scored pairs'
+    with pytest.raises(DataError, match=f"{wanted} .*; this file has {listed}$"):
+        read_general(str(path), reviews())

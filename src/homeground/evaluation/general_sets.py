@@ -14,6 +14,7 @@ import numpy as np
 
 from homeground.checkpoint import Checkpoint
 from homeground.checkpoint.download import fetch
+from homeground.data.columns import quoted_columns
 from homeground.data.corpus import link
 from homeground.data.documents import with_texts
 from homeground.data.examples import Example, Examples
@@ -228,9 +229,17 @@ def read_general(path: str, domain: Domain, *, benchmark: Benchmark | None = Non
         table, score_range = open_rows(path), None
     else:
         table, score_range = _read_pairs(path, recipe.evaluation.general_score_range, benchmark)
-    general = own_kind.general_spec(table, recipe) if own_kind is not None else None
+    try:
+        general = own_kind.general_spec(table, recipe) if own_kind is not None else None
+        pairs = scored_pairs_spec(table, recipe, domain.task.info.loss, score_range) if general is None else None
+    except DataError:
+        if own_kind is None or not own_kind.reads_scored_pairs:
+            raise
+        wanted = ", ".join(f'"{column}"' for column in domain.spec.info.columns.values())
+        problem = f"a general set has the columns of the data, {wanted}, or scored pairs (text_1, text_2, similarity)"
+        raise DataError.at(path, f"{problem}; this file has {quoted_columns(table)}") from None
     if own_kind is None or general is None:
-        pairs = scored_pairs_spec(table, recipe, domain.task.info.loss, score_range)
+        assert pairs is not None
         read = _enough(pairs.read(table), path, table)
         return pairs.with_splits({}, None), read
     read = _enough(general.read(table), path, table)

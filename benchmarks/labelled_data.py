@@ -24,6 +24,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import homeground
 from homeground.data.tables import read_table, text
+from homeground.results.scores import Scores
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FROM_NOTHING = {"learning_rate": 5e-4, "epochs": 8}
@@ -118,11 +119,15 @@ def row(name: str, scores: dict[str, Any]) -> str:
     metric, difference = scores["primary_metric"], scores["difference"]
     baselines = {other: values[metric] for other, values in scores["baselines"].items()}
     cheap = ", ".join(f"{other} {value:.3f}" for other, value in baselines.items())
-    spread = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
-    verdict = scores["verdict"] + (", BELOW BASELINE" if scores["below_baseline"] else "")
+    spread = f"{difference['value']:+.3f}"
+    if difference["low"] is not None:
+        spread += f" ({difference['low']:+.3f} to {difference['high']:+.3f})"
+    standing, left_out = Scores.model_validate(scores).baseline_standing, scores["left_out"]
+    verdict = ", ".join(filter(None, [scores["verdict"], standing and f"{standing.lower()} the best baseline"]))
+    examples = f"{scores['test_examples']:,}"
     cells = (
         name,
-        f"{scores['test_examples']:,}",
+        f"{examples} (of {left_out['of']:,})" if left_out else examples,
         f"{scores['before'][metric]:.3f}",
         f"{scores['after'][metric]:.3f}",
         spread,

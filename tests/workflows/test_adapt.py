@@ -36,6 +36,7 @@ def test_a_run_holds_everything_the_design_names(finished: Run) -> None:
         "examples.jsonl",
         "predictions.npy",
         "training_texts.npy",
+        "training_texts_ordered.npy",
         "model",
         "report.html",
     }

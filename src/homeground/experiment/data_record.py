@@ -111,10 +111,11 @@ def data_notes(record: DataRecord) -> list[str]:
     if duplicates.exact:
         rows = _rows(duplicates.rows, duplicates.exact, duplicates.names)
         conflicts = duplicates.conflicting_scores
+        nothing_left_out = not (record.left_out_of_test or record.validation_in_training)
         conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
         notes.append(
             f"{duplicates.exact} examples have the texts of an earlier one, up to case, punctuation and word order "
-            f"({rows}){conflicting}; all are kept"
+            f"({rows}){conflicting}; all are kept{'' if nothing_left_out else ', except as said below'}"
         )
     if shared := _shared_in_words(record.shared_with_training):
         notes.append(f"{shared} of the test stand in train or validation too, so it may be easier than new text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeGuard
 
@@ -211,15 +212,69 @@ def row_numbers(rows: Sequence[int], total: int | None = None, *, most: int = 20
     return f"{listed} and {rest} more" if listed and rest > 0 else listed
 
 
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for a Chinese character, none for a combining mark.
+
+    >>> display_width("data"), display_width("数据"), display_width("cafe\u0301")
+    (4, 4, 4)
+    """
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a text in at most ``width`` columns of a terminal, a cut marked by an ellipsis.
+
+    >>> fitted("数据 scientist", 7)
+    '数据 s…'
+    """
+    if display_width(text) <= width:
+        return text
+    kept = text
+    while kept and display_width(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Return a text as lines of at most ``width`` columns, those after the first indented.
+
+    Lines are broken at spaces and between wide characters; a longer word, such as a path, stays whole.
+
+    >>> wrapped("HELPED: a difference of +0.185", 16, "  ")
+    ['HELPED: a', '  difference of', '  +0.185']
+    """
+    lines, line = list[str](), ""
+    for piece in re.findall(rf"\s+|{_WIDE}|(?:(?!{_WIDE})\S)+", text):
+        if display_width(line + piece) <= width or not line.strip():
+            line += piece
+            continue
+        lines.append(line.rstrip())
+        line = indent + piece.lstrip()
+    return [*lines, line.rstrip()]
+
+
+_WIDE = (
+    r"[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff"
+    r"\ufe30-\ufe6f\uff01-\uff60\U00020000-\U0003ffff]"
+)
+"""Characters that a line may be broken between."""
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows of a table as lines, the first column to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in rows
-    ]
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+
+    def padded(cell: str, place: int) -> str:
+        space = " " * (widths[place] - display_width(cell))
+        return space + cell if place else cell + space
+
+    return ["  ".join(padded(cell, place) for place, cell in enumerate(row)).rstrip() for row in rows]
 
 
 def is_number(value: Any) -> TypeGuard[float]:

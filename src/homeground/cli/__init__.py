@@ -115,8 +115,14 @@ def run(arguments: list[str]) -> int:
         return _fail(message, HomegroundError.exit_code, arguments)
 
 
-def _fail(message: str, code: int, arguments: list[str]) -> int:
+def _fail(text: str, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
-    print(f"homeground: {printable(message)}", file=sys.stderr)
+    # The layout is imported here because --help must answer at once.
+    from homeground.cli.screen import message
+    from homeground.reports.layout import laid_out, width_of
+
+    # Whoever reads errors from a pipe finds each on one line, whatever COLUMNS says.
+    width = width_of(sys.stderr) if sys.stderr.isatty() else None
+    message("\n".join(laid_out([f"homeground: {printable(text)}"], width)))
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from homeground.cli.options import GroupedCommand, common, read_titles, recipe_options, typed_settings
 from homeground.cli.progress import Progress
+from homeground.cli.screen import message, show_result
 from homeground.cli.standard_input import data_file
 from homeground.experiment.estimate import estimate
 from homeground.experiment.setup import prepare
@@ -52,11 +52,11 @@ def adapt(
     typed = typed_settings(values, assignments)
     if typed.get("titles") not in (None, "none"):
         typed["titles"] = read_titles(typed["titles"])
-    progress = Progress(quiet=quiet)
     if is_chain(data):
-        return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
+        with Progress(quiet=quiet) as progress:
+            return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
     keep_in = None if dry_run else Path(typed.get("out", "runs/run")).parent
-    with data_file(data, typed, keep_in=keep_in) as path:
+    with data_file(data, typed, keep_in=keep_in) as path, Progress(quiet=quiet) as progress:
         return _run(path, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
 
 
@@ -65,11 +65,12 @@ def _run(
 ) -> int:
     if dry_run:
         expected = estimate(prepare(resolve(data, **typed), report=progress.line)).to_json()
-        click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(estimate_lines(expected)))
+        show_result(expected, estimate_lines(expected), as_json=as_json)
         return 0
     run = adapt_to(data, fresh=fresh, on_event=progress, **typed)
     scores = Scores.model_validate(run.scores)
-    click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(verdict_lines(scores, run)))
+    progress.clear()
+    show_result(run.scores, verdict_lines(scores, run), as_json=as_json)
     return _gate(gate_failures(scores)) if gate else 0
 
 
@@ -78,16 +79,16 @@ def _chain(
 ) -> int:
     if dry_run:
         expected = estimate_chain(path, on_event=progress, **typed).to_json()
-        click.echo(json.dumps(expected, indent=1) if as_json else "\n".join(chain_estimate_lines(expected)))
+        show_result(expected, chain_estimate_lines(expected), as_json=as_json)
         return 0
     record = adapt_chain(path, fresh=fresh, on_event=progress, **typed)
-    lines = chain_lines(ChainRecord.model_validate(record))
-    click.echo(json.dumps(record, ensure_ascii=False) if as_json else "\n".join(lines))
+    progress.clear()
+    show_result(record, chain_lines(ChainRecord.model_validate(record)), as_json=as_json)
     return _gate([] if record["verdict"] == "HELPED" else [f"the verdict is {record['verdict']}"]) if gate else 0
 
 
 def _gate(failures: list[str]) -> int:
     """Return the exit code of the gate, and say why it is closed."""
     if failures:
-        click.echo(f"gate: {'; '.join(failures)}", err=True)
+        message(f"gate: {'; '.join(failures)}")
     return 1 if failures else 0

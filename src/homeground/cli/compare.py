@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.cli.progress import Progress
+from homeground.cli.screen import show_result
 from homeground.cli.standard_input import data_file
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
 from homeground.reports.terminal import checkpoint_lines, score_lines, skipped_lines
 from homeground.results.scores import CheckpointComparison, Comparison
-from homeground.wording import printable
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
 from homeground.workflows.compare import compare as compare_on
 
@@ -46,19 +45,15 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
     typed = typed_settings(values)
     _refuse_splits(typed)
     first, second, data = names
-    with data_file(data, typed) as path:
+    with data_file(data, typed) as path, Progress(quiet=quiet) as progress:
         result: dict[str, Any] = {**compare_on(first, second, path, **typed), "data": data}
-    if as_json:
-        click.echo(json.dumps(result, ensure_ascii=False))
-    else:
-        if not quiet:
-            click.echo(printable(f"{data}: {result['understood']}"), err=True)
-        click.echo("\n".join([*score_lines(Comparison.model_validate(result)), "", result["sentence"]]))
+        if not as_json:
+            progress.line(f"{data}: {result['understood']}")
+        lines = [*score_lines(Comparison.model_validate(result)), "", result["sentence"]]
         for which, name in (("first", first), ("second", second)):
             if number := result["seen_in_training"][which]:
-                click.echo(f"{name} was trained on {number} of these examples")
-        for line in skipped_lines(result["set_aside"]):
-            click.echo(line)
+                lines.append(f"{name} was trained on {number:,} of these examples")
+        show_result(result, [*lines, *skipped_lines(result["set_aside"])], as_json=as_json)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
 
 
@@ -66,10 +61,10 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
     if gate:
         raise UsageError("--gate needs a verdict about two models, and --checkpoints gives none; leave one of them out")
     *sources, data = names
-    with data_file(data, values) as path:
-        result = compare_checkpoints(sources, path, on_event=Progress(quiet=quiet), **values)
-    lines = checkpoint_lines(CheckpointComparison.model_validate(result))
-    click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
+    with data_file(data, values) as path, Progress(quiet=quiet) as progress:
+        result = compare_checkpoints(sources, path, on_event=progress, **values)
+        progress.clear()
+        show_result(result, checkpoint_lines(CheckpointComparison.model_validate(result)), as_json=as_json)
     return 0
 
 

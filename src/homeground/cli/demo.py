@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from homeground.cli.options import common
 from homeground.cli.progress import Progress
+from homeground.cli.screen import show_result
 from homeground.reports.terminal import verdict_lines
 from homeground.results.scores import Scores
 from homeground.workflows.demo import run_demo
@@ -23,6 +23,7 @@ def demo(out: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
 
     Nothing is downloaded. It takes a few minutes on a laptop.
     """
-    run = run_demo(out, fresh=fresh, on_event=Progress(quiet=quiet))
-    lines = verdict_lines(Scores.model_validate(run.scores), run)
-    click.echo(json.dumps(run.scores, ensure_ascii=False) if as_json else "\n".join(lines))
+    with Progress(quiet=quiet) as progress:
+        run = run_demo(out, fresh=fresh, on_event=progress)
+        progress.clear()
+        show_result(run.scores, verdict_lines(Scores.model_validate(run.scores), run), as_json=as_json)

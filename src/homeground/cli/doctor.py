@@ -7,6 +7,7 @@ import json
 import click
 
 from homeground.cli.options import as_json, debug
+from homeground.cli.screen import show
 from homeground.workflows.doctor import examine
 
 
@@ -20,5 +21,4 @@ def doctor(*, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=1))
         return
     width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        click.echo(f"{name.ljust(width)}  {value}")
+    show([f"{name.ljust(width)}  {value}" for name, value in facts.items()])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
+from homeground.cli.progress import Progress
+from homeground.cli.screen import show_result
 from homeground.cli.standard_input import data_file
 from homeground.reports.terminal import skipped_lines
-from homeground.wording import aligned, printable
+from homeground.wording import aligned, count
 from homeground.workflows.compare import evaluate as evaluate_on
 
 
@@ -22,27 +23,29 @@ from homeground.workflows.compare import evaluate as evaluate_on
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
     """Evaluate a RUN or CHECKPOINT on the examples of DATA, with an interval."""
     typed = typed_settings(values)
-    with data_file(data, typed) as path:
+    with data_file(data, typed) as path, Progress(quiet=quiet) as progress:
         result: dict[str, Any] = {**evaluate_on(source, path, **typed), "data": data}
-    if as_json:
-        click.echo(json.dumps(result, ensure_ascii=False))
-        return
-    if not quiet:
-        click.echo(printable(f"{data}: {result['understood']}"), err=True)
+        if not as_json:
+            progress.line(f"{data}: {result['understood']}")
+        show_result(result, _lines(result), as_json=as_json)
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    """Return the scores with the interval of the deciding one, and what they rest on."""
     interval = result["interval"]
     rows = [["", "score", "95% interval"]]
     for name, value in result["scores"].items():
         rows.append([name, f"{value:.3f}", _ends(interval) if name == interval["metric"] else ""])
-    click.echo("\n".join(aligned(rows)))
-    click.echo(f"\n{result['test_examples']} examples, {result['test_units']} independent units by {result['unit']}")
+    examples, units = count(result["test_examples"], "example"), count(result["test_units"], "independent unit")
+    lines = [*aligned(rows), "", f"{examples}, {units} by {result['unit']}"]
     if left_out := result["left_out"]:
         score = left_out["after"].get(interval["metric"])
         with_them = "" if score is None else f"; with them {interval['metric']} is {score:.3f}"
-        click.echo(f"{left_out['sentence']}{with_them}")
-    elif result["seen_in_training"]:
-        click.echo(f"{result['seen_in_training']} of them are in the training data: scores on new texts may be lower")
-    for line in skipped_lines(result["set_aside"]):
-        click.echo(line)
+        lines.append(f"{left_out['sentence']}{with_them}")
+    elif seen := result["seen_in_training"]:
+        verb = "is" if seen == 1 else "are"
+        lines.append(f"{seen:,} of them {verb} in the training data: scores on new texts may be lower")
+    return [*lines, *skipped_lines(result["set_aside"])]
 
 
 def _ends(interval: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import click
 
 from homeground.cli.options import GroupedCommand, common
 from homeground.cli.progress import Progress
+from homeground.cli.screen import show
 from homeground.data.columns import CONCEPT_NAMES
 from homeground.errors import UsageError
 from homeground.taxonomy.draws import COUNTS, SCORES
@@ -86,12 +87,13 @@ def pairs(taxonomy: Path, *, quiet: bool, as_json: bool, **options: Any) -> None
     )
     options["counts"] = {name: int(value) for name, value in _numbers("--count", options["counts"], COUNTS).items()}
     options["scores"] = _numbers("--score", options["scores"], SCORES)
-    made = make_pairs(taxonomy, layout=layout, on_event=Progress(quiet=quiet), **options)
+    with Progress(quiet=quiet) as progress:
+        made = make_pairs(taxonomy, layout=layout, on_event=progress, **options)
     if as_json:
         click.echo(json.dumps({"folder": str(made.folder), **made.record}, ensure_ascii=False))
         return
     if not quiet:
-        click.echo("\n".join(_summary(made.record)))
+        show(_summary(made.record))
     click.echo(f"wrote {made.folder}/train.csv, validation.csv and test.csv")
 
 

@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: one line that is rewritten in a terminal, plain lines elsewhere."""
+"""Progress of a run on stderr: one bar over the whole run in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,30 +6,46 @@ import sys
 import time
 
 from homeground.cli.counting import PLAIN_SECONDS
+from homeground.cli.screen import can_show, message
+from homeground.reports.layout import UNKNOWN_WIDTH, laid_out, width_of
 from homeground.training import events
 from homeground.training.events import Event, Notice
-from homeground.wording import duration, printable
+from homeground.wording import count, duration, fitted, printable
 
-BAR_WIDTH = 24
+BAR_WIDTH = 20
 """Characters of the bar in a terminal."""
 
-METRICS = ("pearson", "mrr", "accuracy", "macro_f1")
-PRINTED = {
-    *("train/epoch_loss", "train/masked_loss", "validation/loss", "validation/perplexity"),
-    *(f"{part}/{metric}" for part in ("train", "validation") for metric in METRICS),
-}
-"""The values of an epoch that are printed."""
+SECONDS_BETWEEN_DRAWINGS = 0.1
+SHARE_BEFORE_ESTIMATE = 0.02
+"""Share of the work after which the time left is told."""
+
+SHORTEST_RUN = 1.0
+"""Seconds from which it is told how long a command took."""
 
 
 class Progress:
-    """Listens to the events of a run and prints them; with ``quiet`` it prints nothing."""
+    """Listens to the events of a run and prints them; with ``quiet`` it prints nothing.
+
+    At the end of the ``with`` block the bar is removed, and the time that all took is printed.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._first: tuple[int, float] | None = None
-        self._printed = 0.0
+        self._blocks = "█░" if can_show(sys.stderr, "█░") else "#-"
+        self._began = self._work_began = self._printed = time.monotonic()
+        self._progress: events.Progressed | None = None
+        self._step = ""
         self._bar_shown = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.clear()
+        seconds = time.monotonic() - self._began
+        if kind is None and seconds >= SHORTEST_RUN:
+            self.line(f"done in {duration(seconds)}")
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
@@ -37,41 +53,77 @@ class Progress:
             return
         if isinstance(event, Notice):
             self.line(event.text)
+        elif isinstance(event, events.Progressed):
+            if self._progress is None:
+                self._work_began = self._printed = time.monotonic()
+            elif self._progress.text != event.text:
+                self._step = ""
+            self._progress = event
+            self._draw()
         elif isinstance(event, events.Started):
-            self._first = (event.step, time.monotonic())
-            self._printed = time.monotonic()
             for warning in event.warnings:
                 self.line(warning)
             if event.done is None:
                 resumed = f"resuming after step {event.step} of {event.total}"
-                self.line(resumed if event.step else f"training for {event.total} steps")
+                self.line(resumed if event.step else f"training for {count(event.total, 'step')}")
         elif isinstance(event, events.Step):
-            self._step(event)
+            self._step = f", step {event.step} of {event.total}, loss {event.loss:.4f}"
+            self._draw()
         elif isinstance(event, events.Evaluated):
-            values = ", ".join(f"{name} {value:.4f}" for name, value in event.values.items() if name in PRINTED)
-            self.line(f"epoch {event.epoch:.3g}: {values}{' (best so far)' if event.best else ''}")
-
-    def _step(self, event: events.Step) -> None:
-        assert self._first is not None
-        first, began = self._first
-        now = time.monotonic()
-        if not self._terminal and now - self._printed < PLAIN_SECONDS and event.step != event.total:
-            return
-        self._printed = now
-        left = (now - began) / (event.step - first) * (event.total - event.step)
-        text = f"step {event.step} of {event.total}, loss {event.loss:.4f}, {duration(left)} left"
-        if self._terminal:
-            filled = BAR_WIDTH * event.step // event.total
-            sys.stderr.write(f"\r\x1b[K{'█' * filled}{'░' * (BAR_WIDTH - filled)} {text}")
-            sys.stderr.flush()
-            self._bar_shown = True
-        else:
-            self.line(text)
+            self._step = ""
+            self.line(f"epoch {event.epoch:.3g}: {_values(event)}{' (best)' if event.best else ''}")
 
     def line(self, text: str) -> None:
         """Print one line, in place of the bar."""
         if self._quiet:
             return
-        clear = "\r\x1b[K" if self._bar_shown else ""
+        self.clear()
+        message("\n".join(laid_out([printable(text)], width_of(sys.stderr))))
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if now - self._printed < (SECONDS_BETWEEN_DRAWINGS if self._terminal else PLAIN_SECONDS):
+            return
+        self._printed = now
+        done = self._progress
+        share = 0.0 if done is None or not done.total else done.done / done.total
+        text = f"{share:.0%} {'' if done is None else done.text}{self._step}{self._left(now)}"
+        if not self._terminal:
+            message(text)
+            return
+        filled = int(BAR_WIDTH * share)
+        bar = self._blocks[0] * filled + self._blocks[1] * (BAR_WIDTH - filled)
+        # One column stays free: some terminals break the line at the last one.
+        width = (width_of(sys.stderr) or UNKNOWN_WIDTH) - 1
+        message(f"\r\x1b[K{fitted(f'{bar} {text}', width)}", newline=False)
+        self._bar_shown = True
+
+    def _left(self, now: float) -> str:
+        """Return the time that is left, from the work that was carried out so far."""
+        done, seconds = self._progress, now - self._work_began
+        if done is None or done.carried_out <= SHARE_BEFORE_ESTIMATE * done.total:
+            return ""
+        return f", {duration(seconds / done.carried_out * (done.total - done.done))} left"
+
+    def clear(self) -> None:
+        """Remove the bar, so that something else can be printed."""
+        if self._bar_shown:
+            message("\r\x1b[K", newline=False)
         self._bar_shown = False
-        print(f"{clear}{printable(text)}", file=sys.stderr, flush=True)
+
+
+METRICS = ("pearson", "mrr", "accuracy", "macro_f1", "perplexity")
+
+
+def _values(event: events.Evaluated) -> str:
+    """Return loss and metric of an epoch, each as trained on and on validation."""
+    rows = [("loss", "train/epoch_loss", "validation/loss", 4)]
+    rows += [(name, f"train/{name}", f"validation/{name}", 3) for name in METRICS]
+    texts: list[str] = []
+    for name, *sides, decimals in rows:
+        trained, validated = (event.values.get(str(side)) for side in sides)
+        shown = [] if trained is None else [f"{trained:.{decimals}f}"]
+        shown += [] if validated is None else [f"validation {validated:.{decimals}f}"]
+        if shown:
+            texts.append(f"{name} {', '.join(shown)}")
+    return "; ".join(texts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -74,7 +76,25 @@ def batches_longest_first(lengths: NDArray[np.int64], batch_size: int) -> Iterat
     """
     order = np.argsort(-lengths, kind="stable")
     for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+        items = order[start : start + batch_size]
+        yield items
+        _ON_ITEMS.get()(len(items))
+
+
+_ON_ITEMS: ContextVar[Callable[[int], None]] = ContextVar("on_items", default=lambda _: None)
+
+
+@contextmanager
+def counted(on_items: Callable[[int], None]) -> Generator[None]:
+    """Call ``on_items`` with the number of items of every batch that is computed longest first, whoever asked for it.
+
+    Models are measured in a dozen places that know nothing of each other; progress is the only one that wants them all.
+    """
+    token = _ON_ITEMS.set(on_items)
+    try:
+        yield
+    finally:
+        _ON_ITEMS.reset(token)
 
 
 def map_longest_first(

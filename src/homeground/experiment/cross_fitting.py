@@ -18,7 +18,7 @@ from homeground.experiment.training_run import BaselineModel, open_baseline_mode
 from homeground.results.run import Run
 from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement
-from homeground.training.events import Notice, OnEvent
+from homeground.training.events import Notice, OnEvent, PartBegins
 
 PREDICTIONS, ANSWERED, FROZEN = "predictions.npy", "answered.npy", "frozen.npy"
 """In the folder of a fold: what its models predict, before and after; which texts are answered; and what a regression
@@ -60,6 +60,7 @@ def cross_fit(
         folder = run.folder / training.folder
         if not (folder / PREDICTIONS).is_file():
             assert training.fold is not None
+            on_event(PartBegins(training.folder.as_posix()))
             on_event(Notice(f"fold {training.fold + 1} of {len(planned)}"))
             _train_fold(run, setup, training, folder, before, on_event)
         predictions = dict(zip(("before", "after"), read_array(folder / PREDICTIONS), strict=True))

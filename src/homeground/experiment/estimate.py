@@ -11,15 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from homeground.checkpoint import classes_of, fills_masks
 from homeground.experiment.plan import PlannedTraining, plan
 from homeground.experiment.setup import Setup
-from homeground.experiment.training_run import open_model
-from homeground.tasks.task import Rows
+from homeground.experiment.splits import TrainingSplit
+from homeground.experiment.training_run import MAX_HEAD_BLOCKS, open_model
+from homeground.tasks.task import Classifies, MeasuresWords, Rows
 from homeground.training.batching import epoch_batches, total_steps
+from homeground.training.events import OnEvent
+from homeground.training.workload import MEASURING_SHARE, RunPart, Workload
 
 TIMED_STEPS = 4
-MEASURING_SHARE = 0.4
-"""A text measured costs about this share of a text trained: the forward pass without the backward one."""
+
+COMPARING_SHARE = 0.02
+"""Share of a run's work that baselines and bootstrap are counted as; they depend on the test, not on the model."""
+
+MASKED_HEAD_EPOCHS = 2
+"""Epochs of work, by the measure of whole ones, that fitting a head for masked words is counted as."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,64 @@ def estimate(setup: Setup) -> Estimate:
         memory_gib=_peak_memory_gib(),
         folder=setup.folder,
     )
+
+
+def run_parts(setup: Setup) -> list[RunPart]:
+    """Return the parts of a run in the order in which they are carried out, by the same plan as the estimate."""
+    planned, batch_size = plan(setup), setup.recipe.training.batch_size
+    test = MEASURING_SHARE * _items(setup.test.rows)
+    general = 0.0 if setup.general is None else MEASURING_SHARE * _items(setup.general.rows)
+    # Of a run with folds, the model that is kept has no test.
+    before = RunPart("before", "measuring before", test + general + _head_work(setup, setup.splits.kept))
+    parts = [before]
+    for training in planned:
+        work = _steps(setup, training) * batch_size + MEASURING_SHARE * _measured(setup, training)
+        if training.kind in ("fold", "share"):
+            head = _head_work(setup, training.split(setup))
+            work += head and head + 2 * test
+        if training.kind == "kept" and setup.recipe.search.search:
+            work = 0.0  # the best trial's training is that of the model that is kept
+        parts.append(RunPart(training.folder.as_posix(), _text(training, setup), work))
+    parts.append(RunPart("after", "measuring after", test + general))
+    return [
+        *parts,
+        RunPart("comparing", "comparing with baselines", COMPARING_SHARE * sum(part.work for part in parts)),
+    ]
+
+
+def workload(setup: Setup, on_event: OnEvent) -> Workload:
+    """Return what follows the work of a run."""
+    rows = setup.test.rows
+    # A pair that is learned from may be two texts that are measured, a document several maskings.
+    measuring = MEASURING_SHARE * _items(rows) / max(len(rows.lengths("measuring")), 1)
+    batch_size = setup.recipe.training.batch_size
+    return Workload(run_parts(setup), on_event, batch_size=batch_size, measuring=measuring)
+
+
+def _text(training: PlannedTraining, setup: Setup) -> str:
+    """Return what a training of the plan is called while it is carried out."""
+    if training.kind == "kept":
+        return "training"
+    if training.share is not None:
+        return f"{training.share.per_cent}% of the data"
+    if training.kind == "trial":
+        return f"trial {training.number} of {setup.recipe.search.search}"
+    runs = f"training {training.number} of {setup.recipe.evaluation.seeds}"
+    if training.fold is None:
+        return runs
+    fold = f"fold {training.fold + 1} of {setup.corpus.number_of_folds}"
+    return fold if training.number == 1 else f"{runs}, {fold}"
+
+
+def _head_work(setup: Setup, split: TrainingSplit) -> float:
+    """Return the work of fitting a new head; 0 where the checkpoint has one."""
+    task, rows = setup.task, split.train.rows
+    if isinstance(task, MeasuresWords) and not fills_masks(setup.checkpoint):
+        return float(MASKED_HEAD_EPOCHS * min(len(rows.lengths("training")), MAX_HEAD_BLOCKS))
+    if isinstance(task, Classifies) and not classes_of(setup.checkpoint):
+        validation = 0 if split.validation is None else _items(split.validation.rows)
+        return MEASURING_SHARE * (_items(rows) + validation)
+    return 0.0
 
 
 def _peak_memory_gib() -> float | None:

@@ -35,7 +35,7 @@ from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT
 from homeground.storage import read_array, read_json, write_array, write_json
 from homeground.tasks.task import Floats, Measurement, RareClass
-from homeground.training.events import Notice, OnEvent
+from homeground.training.events import Notice, OnEvent, PartBegins
 
 RESULT = "result.json"
 
@@ -89,6 +89,7 @@ def _outcome(
     if planned is not None:
         folder = run.folder / planned.folder
         if not (folder / RESULT).is_file():
+            on_event(PartBegins(planned.folder.as_posix()))
             on_event(Notice(f"learning from {share.per_cent}% of the training data, {examples} examples"))
             began = time.monotonic()
             failed = _train(planned, folder, setup, before, on_event)

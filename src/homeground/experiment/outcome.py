@@ -18,7 +18,7 @@ from homeground.experiment.training_run import BaselineModel, Trained, open_base
 from homeground.results.parts import SearchRecord
 from homeground.results.run import Run
 from homeground.tasks.task import Measurement, MeasuresWords
-from homeground.training.events import Notice, OnEvent
+from homeground.training.events import Notice, OnEvent, PartBegins
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
     further_seeds = train_further_seeds(run, setup, seeds, baseline, on_event)
     trained = train_one(setup, replace(planned[-1], tested=False), run.folder, on_event, before=baseline)
 
+    on_event(PartBegins("after"))
     on_event(Notice(f"measuring after, on {len(setup.test)} test examples"))
     before, tested = baseline.tested, None
     if crossed is not None:

@@ -29,7 +29,7 @@ from homeground.results.parts import MaskedHeadRecord
 from homeground.storage import new_folder, read_json, write_json
 from homeground.tasks.task import Measurement, Sampled, TokenizedExamples
 from homeground.training import events, signals, train
-from homeground.training.events import Notice, OnEvent
+from homeground.training.events import Notice, OnEvent, PartBegins
 from homeground.training.loggers import MetricsLog, logged
 
 VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
@@ -107,6 +107,7 @@ def train_one(
         TrainingFailed: a loss was not finite.
     """
     began = time.monotonic()
+    on_event(PartBegins(planned.folder.as_posix()))
     split = planned.split(setup)
     before = before or open_baseline_model(setup, split, folder, on_event)
     recipe = with_settings(setup.recipe, planned)

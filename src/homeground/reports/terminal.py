@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homeground.reports.layout import table, width_of
 from homeground.results.advice import advice
 from homeground.results.run import Run
 from homeground.results.summary import Remark, headline, summary_lines
@@ -44,7 +43,7 @@ STANDINGS = {
 
 def verdict_lines(scores: Scores, run: Run) -> list[str]:
     """Return the table of before and after, the verdict, and the paths of report and model."""
-    lines = [*score_lines(scores, scores.general), ""]
+    lines = score_lines(scores, scores.general)
     if scores.learning_curve:
         lines += ["", *curve_lines(scores.learning_curve)]
     if scores.seeds:
@@ -61,14 +60,9 @@ def _paths(run: Run) -> list[Remark]:
 
 
 def _labelled(lines: Sequence[Remark]) -> list[str]:
-    """Return lines with their topics in a column of their own, wrapped to the width of the terminal."""
+    """Return lines with their topics in a column of their own."""
     indent = max(len(line.topic) for line in lines) + 2
-    width = shutil.get_terminal_size((sys.maxsize, 0)).columns
-    wrapped: list[str] = []
-    for line in lines:
-        parts = textwrap.wrap(line.text, width - indent, break_long_words=False, break_on_hyphens=False)
-        wrapped += [f"{line.topic if place == 0 else '':<{indent}}{part}" for place, part in enumerate(parts)]
-    return wrapped
+    return [f"{line.topic:<{indent}}{line.text}" for line in lines]
 
 
 def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list[str]:
@@ -211,13 +205,8 @@ def _trials(expected: dict[str, Any]) -> str:
 
 
 def _table(rows: list[list[str]]) -> list[str]:
-    """Return a table as lines, in blocks of columns one below the other where the terminal is too narrow for all."""
-    width = shutil.get_terminal_size((sys.maxsize, 0)).columns
-    blocks = {count: aligned([row[:count] for row in rows]) for count in range(2, len(rows[0]) + 1)}
-    count = max((count for count, lines in blocks.items() if max(map(len, lines)) <= width), default=2)
-    if count == len(rows[0]):
-        return blocks[count]
-    return [*blocks[count], "", *_table([[row[0], *row[count:]] for row in rows])]
+    """Return a table that fits the terminal."""
+    return table(rows, width_of(sys.stdout))
 
 
 def _difference(difference: IntervalRecord | None) -> str:

@@ -15,6 +15,26 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class PartBegins:
+    """A part of the plan of a run begins: measuring before, a training by its folder, measuring after, comparing."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a run has come: ``done`` of ``total`` work, of which ``carried_out`` in this call.
+
+    ``text`` is what the part of the plan is called. Work is counted in items that are learned from.
+    """
+
+    done: float
+    total: float
+    carried_out: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The loop begins, or goes on at ``step`` of ``total``; ``warnings`` name damaged snapshots that were passed over.
 
@@ -76,7 +96,7 @@ class Finished:
 
 
 TrainingEvent = Started | Step | Evaluated | Saved | Interrupted | Finished
-Event = Notice | TrainingEvent
+Event = Notice | PartBegins | Progressed | TrainingEvent
 OnEvent = Callable[[Event], None]
 
 

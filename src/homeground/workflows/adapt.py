@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from homeground.data.corpus import splits_lines
+from homeground.data.tokenized import counted
 from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
+from homeground.experiment.estimate import workload
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
 from homeground.experiment.saving import save_model
@@ -20,7 +22,7 @@ from homeground.reports.report import write_report
 from homeground.results.record import read_run
 from homeground.results.run import Run, open_run
 from homeground.storage import now, write_array, write_json, write_json_lines, write_text
-from homeground.training.events import Notice, OnEvent, ignore
+from homeground.training.events import Notice, OnEvent, PartBegins, ignore
 
 
 def adapt(
@@ -67,8 +69,12 @@ def _begin(run: Run, setup: Setup) -> None:
 
 def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
     """Measure, train, measure, compare, save, report."""
-    outcome = carry_out(run, setup, on_event)
-    write_json(run.folder / "scores.json", make_scores(run, setup, outcome).to_json())
+    work = workload(setup, on_event)
+    with counted(work.measured):
+        work(PartBegins("before"))
+        outcome = carry_out(run, setup, work)
+        work(PartBegins("comparing"))
+        write_json(run.folder / "scores.json", make_scores(run, setup, outcome).to_json())
     predictions = np.stack([outcome.before.predictions, outcome.after.predictions])
     write_array(run.folder / PREDICTIONS, predictions)
     if (left_out := outcome.left_out) is not None:

@@ -15,6 +15,7 @@ from homeground.recipe.recipe import settings
 from homeground.reports.terminal import checkpoint_lines, score_lines, skipped_lines
 from homeground.results.scores import CheckpointComparison, Comparison
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
+from homeground.workflows.common_test import compare_runs
 from homeground.workflows.compare import compare as compare_on
 
 FEWEST_ARGUMENTS = 3
@@ -22,13 +23,15 @@ FEWEST_ARGUMENTS = 3
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("names", metavar="FIRST SECOND DATA", nargs=-1)
+@click.argument("names", metavar="FIRST SECOND [DATA]", nargs=-1)
 @click.option("--checkpoints", is_flag=True, help="compare two or more checkpoints before training")
 @sections("reading", "columns", "split", "max_length", "seed", "task", "pll", "mask_draws", "keep_contaminated")
 @click.option("--gate", is_flag=True, help="exit with code 1 unless SECOND is better")
 @common
 def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: bool, as_json: bool, **values: Any) -> int:
     """Compare two runs or checkpoints on the examples of DATA, with an interval and a verdict about SECOND.
+
+    Without DATA, two finished runs are compared on their common test.
 
     With --checkpoints, two or more checkpoints are compared without any training: for labelled texts by a logistic
     regression on their embeddings, for pairs by their similarities. The test split of adapt is not used.
@@ -37,6 +40,10 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
       homeground compare minilm runs/pairs-similarity new.csv
       homeground compare --checkpoints minilm distilbert-base-uncased reviews.csv
     """
+    if len(names) == 2 and not checkpoints:
+        return _on_common_test(
+            names[0], names[1], gate=gate, quiet=quiet, as_json=as_json, values=typed_settings(values)
+        )
     if len(names) < FEWEST_ARGUMENTS or (len(names) > FEWEST_ARGUMENTS and not checkpoints):
         form = "CHECKPOINT CHECKPOINT … DATA" if checkpoints else "FIRST SECOND DATA"
         raise UsageError(f"expected {form}; got {' '.join(names) or 'no names'}")
@@ -44,16 +51,30 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
         return _checkpoints(names, gate=gate, quiet=quiet, as_json=as_json, values=typed_settings(values))
     typed = typed_settings(values)
     _refuse_splits(typed)
-    first, second, data = names
+    first, second, data = (str(name) for name in names)
     with data_file(data, typed) as path, Progress(quiet=quiet) as progress:
         result: dict[str, Any] = {**compare_on(first, second, path, **typed), "data": data}
-        if not as_json:
-            progress.line(f"{data}: {result['understood']}")
-        lines = [*score_lines(Comparison.model_validate(result)), "", result["sentence"]]
-        for which, name in (("first", first), ("second", second)):
-            if number := result["seen_in_training"][which]:
-                lines.append(f"{name} was trained on {number:,} of these examples")
-        show_result(result, [*lines, *skipped_lines(result["set_aside"])], as_json=as_json)
+        return _print(result, progress, gate=gate, as_json=as_json)
+
+
+def _on_common_test(first: str, second: str, *, gate: bool, quiet: bool, as_json: bool, values: dict[str, Any]) -> int:
+    """Compare two finished runs on the test of both; settings of a file have no use there."""
+    if values:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in values)
+        raise UsageError(f"{flags}: only for DATA; without it, two runs are compared on their common test as it was")
+    with Progress(quiet=quiet) as progress:
+        return _print(compare_runs(first, second), progress, gate=gate, as_json=as_json)
+
+
+def _print(result: dict[str, Any], progress: Progress, *, gate: bool, as_json: bool) -> int:
+    """Print a comparison, and return the exit code of the command."""
+    if not as_json:
+        progress.line(f"{result['data']}: {result['understood']}")
+    lines = [*score_lines(Comparison.model_validate(result)), "", result["sentence"]]
+    for which in ("first", "second"):
+        if number := result["seen_in_training"][which]:
+            lines.append(f"{result[which]} was trained on {number:,} of these examples")
+    show_result(result, [*lines, *skipped_lines(result["set_aside"])], as_json=as_json)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
 
 

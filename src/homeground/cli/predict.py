@@ -11,8 +11,8 @@ from typing import Any
 import click
 import numpy as np
 
-from homeground.cli.counting import Counting
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
+from homeground.cli.progress import Counting
 from homeground.cli.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 
-from homeground.cli.counting import PLAIN_SECONDS
 from homeground.cli.screen import can_show, message
 from homeground.reports.layout import UNKNOWN_WIDTH, laid_out, width_of
 from homeground.training import events
 from homeground.training.events import Event, Notice
 from homeground.wording import count, duration, fitted, printable
+
+PLAIN_SECONDS = 15.0
+"""Seconds between two lines where stderr is not a terminal."""
 
 BAR_WIDTH = 20
 """Characters of the bar in a terminal."""
@@ -127,3 +129,24 @@ def _values(event: events.Evaluated) -> str:
         if shown:
             texts.append(f"{name} {', '.join(shown)}")
     return "; ".join(texts)
+
+
+class Counting:
+    """Prints how many items are done, of how many, and the remaining time."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._terminal = sys.stderr.isatty()
+        self._began = self._printed = time.monotonic()
+
+    def __call__(self, done: int, of: int) -> None:
+        """Print the count, unless the last line is too recent."""
+        now = time.monotonic()
+        if not self._terminal and now - self._printed < PLAIN_SECONDS and done < of:
+            return
+        self._printed = now
+        left = (now - self._began) / done * (of - done)
+        text = f"{done:,} of {of:,} {self._noun} ({100 * done // of}%), {duration(left)} left"
+        begin, end = ("\r\x1b[K", "" if done < of else "\n") if self._terminal else ("", "\n")
+        sys.stderr.write(f"{begin}{text}{end}")
+        sys.stderr.flush()

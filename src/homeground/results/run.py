@@ -26,17 +26,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from homeground.errors import RunConflict
 from homeground.storage import aside, locked, now, read_json, write_json, written_to
 
 RUN_VERSION = 1
+
+LONGEST_VALUE_IN_NAME = 20
+"""Characters up to which the value of a setting is part of a suggested folder name."""
 
 WRITTEN_AT_START = ("run.json", "recipe.toml", "data.json", "splits.jsonl", "metrics.jsonl")
 """The files of a run that holds no work yet; one that failed so early is no obstacle to another."""
@@ -120,8 +124,8 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
             shutil.rmtree(folder)
         elif differences:
             raise RunConflict(
-                f"{folder} holds a run with other settings ({'; '.join(differences)}); "
-                "name another folder with --out, or move the old run aside with --fresh"
+                f"{folder} holds a run with other settings ({'; '.join(map(str, differences))}); "
+                f"keep both with --out {_another_folder(folder, differences)}, or move the old run aside with --fresh"
             )
         if not run.record:
             with written_to(folder):
@@ -143,13 +147,36 @@ def _holds_work(folder: Path) -> bool:
     return any(path.name not in WRITTEN_AT_START and "tensorboard" not in path.parts for path in files)
 
 
-def _differences(old: Any, new: Any, place: str = "") -> list[str]:
-    """Name every place in which two nested identities differ, as ``place: old, now new``."""
+class Difference(NamedTuple):
+    """A place in which two nested identities differ, with both values."""
+
+    place: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.place}: {_short(self.old)}, now {_short(self.new)}"
+
+
+def _differences(old: Any, new: Any, place: str = "") -> list[Difference]:
+    """Return every place in which two nested identities differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = sorted({*old, *new})
         found = [_differences(old.get(name), new.get(name), f"{place}.{name}".strip(".")) for name in names]
         return [difference for part in found for difference in part]
-    return [] if old == new else [f"{place}: {_short(old)}, now {_short(new)}"]
+    return [] if old == new else [Difference(place, old, new)]
+
+
+def _another_folder(folder: Path, differences: Sequence[Difference]) -> Path:
+    """Return a folder for a run beside an earlier one, named by the one setting that differs, else by a number."""
+    setting, value = differences[0].place.rpartition(".")[2], str(differences[0].new)
+    if len(differences) == 1 and differences[0].new is not None and len(value) <= LONGEST_VALUE_IN_NAME:
+        name = f"{folder.name}-{setting}-{value}".replace("_", "-")
+        return folder.with_name(re.sub(r"[^\w.]+", "-", name).strip("-"))
+    number = 2
+    while (path := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return path
 
 
 def _short(value: Any) -> str:

@@ -74,7 +74,7 @@ def test_adapt_prints_table_verdict_and_report(
     assert run(["adapt", str(pairs_csv), "--checkpoint", str(encoder), *TYPED]) == 0
     printed = capsys.readouterr()
     assert re.search(r"pearson\s+\S+\s+\S+\s+[+-]\d\.\d{3} \(", printed.out)
-    assert re.search(r"^(HELPED|NO EVIDENCE|HURT):", printed.out, re.MULTILINE)
+    assert re.search(r"^(HELPED|NO EVIDENCE|HURT)", printed.out, re.MULTILINE)
     assert "runs/pairs-similarity/report.html" in printed.out
     # What was understood comes before the start, on stderr, so that stdout holds the result alone.
     assert 'scored pairs of texts, "text_1" and "text_2"' in printed.err

@@ -112,6 +112,11 @@ def test_the_line_in_which_excel_names_the_separator_is_honoured_and_said(tmp_pa
     assert "line 4 has 3 fields" in refusal(tmp_path, "data.csv", ["sep=;", "text;label", "a;b", "c;d;e"])
 
 
+def test_a_first_row_that_comes_again_is_no_header(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "data.csv", ["ham,ok", "spam,no", "ham,fine", "ham,ok", "spam,yes", "ham,ok"])
+    assert '"ham" occurs 3 more times in its column' in message
+
+
 @pytest.mark.parametrize("again", ["text,label", "\ufefftext,label", "Text , LABEL", "label,text", '"text","label"'])
 def test_a_header_in_the_middle_is_told_with_its_line(tmp_path: Path, again: str) -> None:
     message = refusal(tmp_path, "data.csv", ["text,label", "a,b", "c,d", again, "e,f"])
@@ -193,6 +198,13 @@ def test_plain_text_is_not_doubted(tmp_path: Path) -> None:
 def test_tags_of_tokens_in_a_table_are_told(tmp_path: Path) -> None:
     tokens = ["word\ttag", *["EU\tB-ORG", "rejects\tO", "German\tB-MISC", "call\tO"] * 5]
     assert 'column "tag" holds the tags of tokens, such as B-ORG' in refusal(tmp_path, "data.tsv", tokens)
+
+
+def test_tokens_without_a_header_are_told_whatever_the_name(tmp_path: Path) -> None:
+    tokens = ["EU\tB-ORG", "rejects\tO", "German\tB-MISC", "call\tO", "", "EU\tB-ORG", "is\tO"] * 5
+    assert 'column "B-ORG" holds the tags of tokens, such as B-' in refusal(tmp_path, "data.tsv", tokens)
+    assert "holds a token a line with a tag" in refusal(tmp_path, "train.conll", tokens)
+    assert "holds a token a line with a tag" in refusal(tmp_path, "dev.bmes", ["高 B-NAME", "勇 M-NAME", "生 O"] * 5)
 
 
 def test_bars_in_the_only_column_of_a_table_are_told(tmp_path: Path) -> None:

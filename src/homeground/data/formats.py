@@ -21,7 +21,7 @@ from homeground.data.evidence.headers import (
     reads_like_text,
     repeats_header,
 )
-from homeground.data.evidence.lines import LINES_READ, TABLE_NAMES, refuse_other_lines
+from homeground.data.evidence.lines import LINES_READ, TABLE_NAMES, is_tag, refuse_other_lines
 from homeground.errors import DataError
 
 IGNORED_COLUMN = "_"
@@ -124,6 +124,7 @@ def parse_delimited(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     _refuse_twins(path, kept)
     notes += _notes_on_names(path, columns) if layout.columns is None else []
     more_allowed = layout.columns is not None and not layout.quotes
+    header = _Header(columns, layout.columns is None)
 
     def values() -> Iterator[dict[str, object]]:
         for row, record in enumerate(records, start=1):
@@ -132,7 +133,7 @@ def parse_delimited(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
                 parsed.extra_fields += 1
             elif len(fields) != len(columns):
                 raise DataError.at(path, _length_problem(record, columns, layout), row=row)
-            if problem := _doubt(record, row, kept, columns, layout):
+            if problem := _doubt(record, row, kept, header, layout):
                 raise DataError.at(path, problem, row=row)
             if note := _swallowed(record, len(columns), layout):
                 parsed.notes.append(f"{path}, row {row}: {note}")
@@ -241,18 +242,31 @@ def _length_problem(record: _Record, columns: tuple[str, ...], layout: FieldLayo
 _SPACE_PROBLEM = "a space before a quote makes it a plain character; take out the spaces after the separator"
 
 
-def _doubt(
-    record: _Record, row: int, kept: list[tuple[int, str]], columns: tuple[str, ...], layout: FieldLayout
-) -> str | None:
+class _Header:
+    """Tells whether a row repeats the header of a file; one whose cells recur singly is data and no header."""
+
+    def __init__(self, columns: tuple[str, ...], is_in_file: bool) -> None:
+        self._columns = columns
+        is_data = any(reads_like_text(name) or is_plain_number(name) or is_tag(name) for name in columns)
+        self._names = is_in_file and not is_data
+
+    def is_repeated(self, fields: list[str]) -> bool:
+        if not self._names:
+            return False
+        if repeats_header(fields, self._columns):
+            return True
+        self._names = not any(map(str.__eq__, fields, self._columns))
+        return False
+
+
+def _doubt(record: _Record, row: int, kept: list[tuple[int, str]], header: _Header, layout: FieldLayout) -> str | None:
     """Return why a row with the right number of fields is not one as its writer meant it, or None."""
     fields = record.fields
     if layout.quotes and any(field.startswith(' "') and field.rstrip().endswith('"') for field in fields):
         return f"line {record.line}: {_SPACE_PROBLEM}{_QUOTES_ADVICE}"
-    if layout.columns is None:
-        is_header = repeats_header(fields, columns) and not any(map(reads_like_text, columns))
-        if is_header and not any(map(is_plain_number, columns)):
-            return f"line {record.line} repeats the header, as where files were put together; take it out"
-    elif row == 1 and all(_plain(fields[place]) == _plain(name) for place, name in kept):
+    if header.is_repeated(fields):
+        return f"line {record.line} repeats the header, as where files were put together; take it out"
+    if layout.columns is not None and row == 1 and all(_plain(fields[place]) == _plain(name) for place, name in kept):
         return f"line {record.line} holds the names of --columns; leave out --no-header and --columns"
     return None
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypedDict, Unpack, cast
 
-from homeground.data.evidence.lines import LINES_READ, likely_format
+from homeground.data.evidence.lines import LINES_READ, likely_format, token_problem
 from homeground.data.formats import (
     IGNORED_COLUMN,
     TEXT_COLUMN,
@@ -266,7 +266,10 @@ def _format(path: str, option: str | None) -> str:
         if suffix not in SUFFIXES:
             refuse_content(path)
             problem = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
-            if kind := likely_format(first_lines(path, LINES_READ)):
+            lines = first_lines(path, LINES_READ)
+            if tokens := token_problem(lines):
+                raise DataError.at(path, tokens)
+            if kind := likely_format(lines):
                 raise DataError.at(path, f"{problem}; {kind[1]}: add --format {kind[0]}")
             raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(READERS)})")
         return SUFFIXES[suffix]

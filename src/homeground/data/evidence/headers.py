@@ -53,7 +53,10 @@ def header_problem(header: Sequence[str], rows: Sequence[Sequence[str]], names: 
 
 def repeats_header(fields: Sequence[str], header: Sequence[str]) -> bool:
     """Return whether a row has the names of a header, in any order and case, as where two files were put together."""
-    return len(fields) == len(header) and sorted(map(_plain, fields)) == sorted(map(_plain, header))
+    first = _plain(fields[0])
+    if not any(first == _plain(name) for name in header):
+        return False
+    return sorted(map(_plain, fields)) == sorted(map(_plain, header))
 
 
 def reads_like_text(cell: str) -> bool:

@@ -29,7 +29,7 @@ TABLE_NAMES = frozenset(
 )
 """Names of columns, of which the first line of a table in plain text has one."""
 
-_TAG = re.compile(r"O|[BIESLU]-[A-Za-z]\w*")
+_TAG = re.compile(r"O|[BIESLUM]-[A-Za-z]\w*")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
@@ -39,16 +39,8 @@ def refuse_other_lines(path: str, lines: Sequence[str]) -> None:
     if len(filled) < FEWEST_LINES:
         return
     plain = "if it is plain text all the same, add --format txt"
-    if holds_tags([line.split()[-1] for line in filled if len(line.split()) > 1], of=len(filled)):
-        raise DataError.at(
-            path,
-            "holds a token a line with a tag such as B-PER or O (CoNLL); tags of tokens are not learned here, and a "
-            f"token is no text: write a sentence a line; {plain}",
-        )
-    if _are_tokens(filled, blank=len(lines) - len(filled)):
-        raise DataError.at(
-            path, f"holds a word a line and a blank line after each sentence; write a sentence a line; {plain}"
-        )
+    if problem := token_problem(lines):
+        raise DataError.at(path, f"{problem}; {plain}")
     if kind := likely_format(filled):
         name, evidence = kind
         raise DataError.at(path, f"{evidence}, so it looks like {name}: add --format {name}; {plain}")
@@ -59,6 +51,19 @@ def refuse_other_lines(path: str, lines: Sequence[str]) -> None:
             f'{number} of its first {len(filled)} lines hold "{mark}" equally often, so it looks like a table: replace '
             f'"{mark}" by a tab and add --format tsv; {plain}',
         )
+
+
+def token_problem(lines: Sequence[str]) -> str | None:
+    """Return why the lines of a file are tokens, with tags or without, and what to give instead, or None."""
+    filled = [line for line in lines if line.strip()]
+    if holds_tags([line.split()[-1] for line in filled if len(line.split()) > 1], of=len(filled)):
+        return (
+            "holds a token a line with a tag such as B-PER or O (CoNLL); tags of tokens are not learned here, and a "
+            "token is no text: write a sentence a line"
+        )
+    if _are_tokens(filled, blank=len(lines) - len(filled)):
+        return "holds a word a line and a blank line after each sentence; write a sentence a line"
+    return None
 
 
 def likely_format(lines: Sequence[str]) -> tuple[str, str] | None:
@@ -88,6 +93,11 @@ def holds_tags(values: Sequence[str], *, of: int) -> bool:
     """Return whether of so many values nearly all are the tags of tokens, not only O."""
     tags = [value for value in values if _TAG.fullmatch(value)]
     return of >= FEWEST_TOKENS and len(tags) >= LEAST_SHARE_TAGGED * of and set(tags) > {"O"}
+
+
+def is_tag(value: str) -> bool:
+    """Return whether a value is the tag of a token inside a name, such as B-PER."""
+    return value != "O" and _TAG.fullmatch(value) is not None
 
 
 def _are_tokens(filled: Sequence[str], *, blank: int) -> bool:

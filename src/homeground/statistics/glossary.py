@@ -47,10 +47,9 @@ class Metric:
 
 
 ECE_DESCRIBES = (
-    "a small test set raises it for the worse and the better model alike, so a model that is truly worse often looks "
-    "better; log_loss measures confidence and decides"
+    "chance alone raises it on a small test, so that a model whose probabilities are truly worse often seems better; "
+    "use log_loss"
 )
-"""Why the calibration error decides nothing; benchmarks/calibration/shares.py measures it."""
 
 _TABLE = [
     Metric(
@@ -67,6 +66,7 @@ _TABLE = [
         "How well the order of the pairs, from least to most similar, agrees with the target: 1 is the same order.",
         True,
         span=CORRELATION,
+        never_decides="its ranks are not drawn anew in every resample; use pearson",
     ),
     Metric(
         "mse",

@@ -42,6 +42,15 @@ def test_columns_are_found_by_usual_names_or_by_what_recurs(
     assert task_of(write_csv("a.csv", header, rows)).info.columns == columns
 
 
+def test_the_calibration_error_describes_and_cannot_decide(write_csv: Callable[..., Path]) -> None:
+    path = write_csv("a.csv", ["text", "label"], [(f"t{n}", "ab"[n % 2]) for n in range(20)])
+    assert spec_of(path, primary_metric="log_loss").primary_metric == "log_loss"
+    with pytest.raises(UsageError, match=r"ece only describes: chance alone raises it .* use log_loss"):
+        spec_of(path, primary_metric="ece")
+    with pytest.raises(UsageError, match='"acuracy" is not measured on this data; did you mean "accuracy"'):
+        spec_of(path, primary_metric="acuracy")
+
+
 def test_missing_labels_and_empty_texts_are_skipped(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"text": f"t{n}", "label": n % 2} for n in range(12)]
     rows[3]["label"], rows[5]["text"] = None, " "

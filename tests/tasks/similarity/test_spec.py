@@ -119,7 +119,7 @@ def test_a_metric_that_is_not_measured_is_refused(write_csv: WriteCsv) -> None:
 
 def test_spearman_describes_and_does_not_decide(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
-    with pytest.raises(UsageError, match="--primary-metric spearman: its ranks are not drawn anew"):
+    with pytest.raises(UsageError, match="--primary-metric spearman only describes: its ranks are not drawn anew"):
         spec_of(path, primary_metric="spearman")
 
 

@@ -21,6 +21,7 @@ from homeground.tasks.classification.labels import (
     notes_on_labels,
     refuse_no_labels,
 )
+from homeground.tasks.primary_metric import primary_metric
 from homeground.tasks.task import Task, TaskInfo, TaskSpec
 
 if TYPE_CHECKING:
@@ -74,9 +75,8 @@ class ClassificationSpec:
         if recipe.encoder.truncation == "head_and_tail" and "text_1" in columns:
             raise UsageError("--truncation head_and_tail is for single texts; of pairs the longer text loses its end")
         metrics = formulas.metrics(2, loss == "binary_cross_entropy")
-        metric = recipe.evaluation.primary_metric or ("accuracy" if loss == "cross_entropy" else "macro_f1")
-        if metric not in metrics:
-            raise UsageError(f'--primary-metric "{metric}" is not measured on this data; {nearest(metric, metrics)}')
+        default = "accuracy" if loss == "cross_entropy" else "macro_f1"
+        metric = primary_metric(recipe.evaluation.primary_metric, default, metrics)
         training = recipe.training
         return cls(
             columns,

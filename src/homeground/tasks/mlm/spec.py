@@ -12,10 +12,11 @@ from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, text_digests
 from homeground.data.formats import delimiter_hint
 from homeground.data.tables import DELIMITERS, Table, column_error, group
-from homeground.errors import DataError, UsageError, nearest
+from homeground.errors import DataError, UsageError
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.masking import Masking
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
+from homeground.tasks.primary_metric import primary_metric
 from homeground.tasks.task import Task, TaskInfo, TaskSpec, Use
 
 if TYPE_CHECKING:
@@ -71,11 +72,7 @@ class MaskedLMSpec:
         columns = text_columns(table, recipe.columns.text, recipe.columns.group)
         if recipe.training.loss not in ("auto", LOSS):
             raise UsageError(f"--loss {recipe.training.loss} is not for plain texts; leave it out")
-        metric = recipe.evaluation.primary_metric or "masked_loss"
-        if metric not in formulas.METRICS:
-            raise UsageError(
-                f'--primary-metric "{metric}" is not measured on plain texts; {nearest(metric, formulas.METRICS)}'
-            )
+        metric = primary_metric(recipe.evaluation.primary_metric, "masked_loss", formulas.METRICS, on="plain texts")
         return cls(
             columns,
             metric,

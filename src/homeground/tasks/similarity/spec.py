@@ -12,6 +12,7 @@ from homeground.data.examples import Example, Examples
 from homeground.data.tables import Row, Table, column_error, group, number, text
 from homeground.errors import DataError, UsageError, nearest
 from homeground.statistics import correlation
+from homeground.tasks.primary_metric import primary_metric
 from homeground.tasks.similarity.similarity import SCORED_METRICS, Similarity
 from homeground.tasks.task import Metric, TaskInfo
 
@@ -57,13 +58,9 @@ class SimilaritySpec:
             needs = "pairs without scores (--anchor, --positive)" if scored else "scored pairs (--similarity)"
             raise UsageError(f"--loss {loss} learns from {needs}; {table.path} holds {', '.join(columns.values())}")
         metrics = SCORED_METRICS if scored else correlation.RETRIEVAL_METRICS
-        metric = recipe.evaluation.primary_metric or ("pearson" if scored else "mrr")
-        if scored and metric == "spearman":
-            raise UsageError("--primary-metric spearman: its ranks are not drawn anew, so it describes; use pearson")
+        metric = primary_metric(recipe.evaluation.primary_metric, "pearson" if scored else "mrr", metrics)
         if loss in WHOLE_BATCH_LOSSES and recipe.training.batch_size == 1:
             raise UsageError(f"--loss {loss} learns from the other pairs of a batch; use --batch-size 2 or more")
-        if metric not in metrics:
-            raise UsageError(f'--primary-metric "{metric}" is not measured on this data; {nearest(metric, metrics)}')
         return cls(columns, loss, metric, recipe.columns.score_range)
 
     @property

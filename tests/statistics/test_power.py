@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from homeground.statistics.power import smallest_detectable, units_needed
+from homeground.statistics.bootstrap import Interval, paired_difference
+from homeground.statistics.power import smallest_detectable, units_needed, upper_error
 
 
 def test_many_units_need_two_point_eight_standard_errors():
@@ -43,3 +44,32 @@ def test_an_effect_no_test_set_can_show_has_no_size(effect, error):
 
 def test_one_unit_shows_nothing():
     assert np.isnan(smallest_detectable(0.01, 1))
+
+
+def test_an_estimated_error_makes_the_detectable_difference_larger_the_fewer_its_degrees_of_freedom() -> None:
+    exact = smallest_detectable(0.01, 1000)
+    estimated = [smallest_detectable(0.01, 1000, degrees=degrees) for degrees in (5, 30, 300)]
+    assert estimated == sorted(estimated, reverse=True) and estimated[-1] > exact
+    # Of samples whose size is that of the degrees of freedom + 1, four in five bound the true error from above.
+    samples = np.random.default_rng(0).normal(size=(4000, 6))
+    bounds = np.array([upper_error(error, 5) for error in samples.std(axis=1, ddof=1)])
+    assert (bounds >= 1).mean() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("sizes", ["equal", "unequal"])
+def test_a_difference_of_the_size_that_is_promised_is_found_four_times_in_five_at_least(sizes: str) -> None:
+    random = np.random.default_rng(1)
+    weights = np.ones(60) if sizes == "equal" else np.exp(random.normal(0, 0.9, 60))
+
+    def interval(effect: float) -> Interval:
+        values = effect + random.normal(size=60)
+        after = np.stack([weights * values, weights], axis=1)
+        before = np.stack([0 * weights, weights], axis=1)[:, ::-1]
+        return paired_difference(
+            before, after[:, ::-1], lambda sums: sums[..., 1] / sums[..., 0], range(60), seed=0, draws=300
+        )
+
+    equal = [interval(0.0) for _ in range(100)]
+    promised = [smallest_detectable(i.standard_error, i.effective_units, degrees=i.degrees) for i in equal]
+    found = [interval(float(np.median(promised))).low > 0 for _ in range(300)]
+    assert np.mean(found) > 0.78

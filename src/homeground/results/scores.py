@@ -101,7 +101,7 @@ class Judgement(Record):
         None,
     )
     smallest_detectable: float | None = field(
-        "the true difference that this test would detect with a probability of 0.8", None
+        "the true difference that this test would detect with a probability of at least 0.8", None
     )
     units_needed: int | None = field("for `TOO FEW` the number of units that is needed; else null", None)
     test_examples: int = field("number of test examples", 0)

@@ -129,12 +129,25 @@ def test_the_same_weights_cannot_be_told_apart_and_few_units_tell_nothing(
     data = write_csv("texts.csv", ["text", "label"], topic_texts(80))
     result = homeground.compare_checkpoints(names, data, test=str(test), **SETTINGS)
     assert [each["standing"] for each in result["checkpoints"]] == ["BEST", "NO CLEAR DIFFERENCE"]
-    assert "cannot be told apart" in result["sentence"]
+    assert "is not shown to be better than" in result["sentence"]
     assert abs(result["checkpoints"][1]["difference"]["value"]) < 1e-9
     few = write_csv("few.csv", ["text", "label"], topic_texts(25))
     result = homeground.compare_checkpoints(names, few, test=str(test), **SETTINGS)
     assert {each["standing"] for each in result["checkpoints"]} == {"TOO FEW"}
     assert result["sentence"].startswith("TOO FEW")
+
+
+def test_among_several_checkpoints_the_intervals_are_corrected_for_every_pair(
+    lively_bert: Path, dull_bert: Path, write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    names = [str(lively_bert), str(dull_bert), str(renamed(lively(tmp_path / "twin")))]
+    data = write_csv("texts.csv", ["text", "label"], topic_texts(80))
+    result = homeground.compare_checkpoints(names, data, cross_fit=0, **SETTINGS)
+    levels = [each["difference"]["level"] for each in result["checkpoints"][1:]]
+    assert levels == pytest.approx([1 - 0.05 / 3] * 2)
+    assert [each["difference"]["level"] for each in result["baselines"]] == pytest.approx([1 - 0.05 / 6] * 2)
+    assert all(each["interval"]["level"] == 0.95 for each in result["checkpoints"])
+    assert any("any is called worse in at most 5%" in note for note in result["notes"])
 
 
 def test_one_that_learned_from_the_examples_is_left_out_of_the_choice(
@@ -158,7 +171,7 @@ def test_one_that_learned_from_the_examples_is_left_out_of_the_choice(
     assert run(["compare", "--checkpoints", run_name, str(encoder), str(data)]) == 0
     out = capsys.readouterr().out
     assert "trained on these examples" in out
-    assert "stands alone" in out
+    assert "is the only one that can be chosen" in out
     fresh = write_csv("new.csv", PAIR_HEADER, topic_pairs(300, seed=4))
     result = homeground.compare_checkpoints([run_name, *names], fresh, **SETTINGS)
     assert result["best"] == run_name

@@ -40,3 +40,17 @@ def judge_together(
         done |= {name: comparisons[name] for name in effects or left}
         left = [name for name in left if name not in effects] if effects else []
     return {name: done[name] for name in names}
+
+
+def level_of_best(candidates: int, others: int = 0) -> float:
+    """Return the level of the intervals by which the best of several candidates is compared with the rest.
+
+    Which candidate is best follows from the same examples, so any pair of them could be the one that is compared:
+    Bonferroni's correction for all pairs keeps the probability at 5% that any of equal candidates is called worse. With
+    ``others``, such as baselines, it is the level of comparing whichever is best with each of these.
+
+    >>> round(level_of_best(2), 4), round(level_of_best(5), 4), round(level_of_best(5, others=2), 4)
+    (0.95, 0.995, 0.995)
+    """
+    pairs = candidates * others if others else candidates * (candidates - 1) // 2
+    return 1 - FAMILYWISE_ERROR / max(pairs, 1)

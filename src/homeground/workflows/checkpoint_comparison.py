@@ -13,10 +13,11 @@ A checkpoint that a run has trained on any of the examples is measured, and left
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from homeground.results.writing import interval_record
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.glossary import metric as words_of
+from homeground.statistics.holm import level_of_best
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT
 from homeground.tasks import choose_task
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
@@ -57,6 +59,12 @@ from homeground.training.events import Notice, OnEvent, ignore
 
 COMPARISON_FOLDS = 5
 """Parts of the labelled examples, each of which is predicted by a regression that learned from the others."""
+
+
+DRAWS_BEYOND = 10
+"""Resamples that should lie beyond either end of an interval, however high its level is."""
+
+OWN_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -283,12 +291,13 @@ def _record(
     order = _order(candidates, results, seen, compared)
     best = results[order[0].checkpoint.name].measurement
     examples = compared.evaluation_set(order[0])
+    unseen, cheap = sum(not seen[each.checkpoint.name] for each in order), _baselines(compared, examples)
+    among, against = _at_level(examples, level_of_best(unseen)), _at_level(examples, level_of_best(unseen, len(cheap)))
     checkpoints = tuple(
-        _standing(each, results[each.checkpoint.name], seen[each.checkpoint.name], best, examples) for each in order
+        _standing(each, results[each.checkpoint.name], seen[each.checkpoint.name], best, among) for each in order
     )
     baselines = tuple(
-        MethodStanding(name=name, **_standing_fields(examples, measurement, best))
-        for name, measurement in _baselines(compared, examples).items()
+        MethodStanding(name=name, **_standing_fields(against, measurement, best)) for name, measurement in cheap.items()
     )
     return CheckpointComparison(
         version=1,
@@ -306,7 +315,7 @@ def _record(
         folds=len(compared.rounds) if len(compared.rounds) > 1 else None,
         test_examples_unasked=0 if compared.corpus.folds is not None else len(compared.corpus.test),
         set_aside=compared.corpus.record["set_aside"],
-        notes=tuple(_notes(compared)),
+        notes=tuple(_notes(compared, unseen)),
     )
 
 
@@ -326,6 +335,13 @@ def _order(
         return not seen[name], -np.inf if score is None else sign * score
 
     return sorted(candidates, key=rank, reverse=True)
+
+
+def _at_level(examples: EvaluationSet, level: float) -> EvaluationSet:
+    """Return a set whose intervals have a level, with so many draws that ``DRAWS_BEYOND`` lie beyond either end."""
+    resampling = examples.resampling
+    draws = max(resampling.draws, math.ceil(DRAWS_BEYOND / ((1 - level) / 2)))
+    return replace(examples, resampling=replace(resampling, level=level, draws=draws))
 
 
 def _standing(
@@ -348,8 +364,12 @@ def _standing(
 def _standing_fields(
     examples: EvaluationSet, measurement: Measurement, best: Measurement, *, seen: bool = False
 ) -> dict[str, Any]:
-    """Return scores, their interval, and where they stand against the best."""
-    interval, rare_class = examples.score_interval(measurement), examples.rare_class(measurement)
+    """Return scores, their interval, and where they stand against the best.
+
+    ``examples`` have the level of the comparison; a score's own interval is that of 95% everywhere.
+    """
+    alone = replace(examples, resampling=replace(examples.resampling, level=OWN_LEVEL))
+    interval, rare_class = alone.score_interval(measurement), examples.rare_class(measurement)
     difference: Interval | None = None
     if seen:
         standing = "SEEN"
@@ -388,21 +408,26 @@ def _sentence(
     ]
     if best.standing == "TOO FEW":
         few = best.interval.units
-        advice = f"but {few} independent units, so unequal ones or so few of some class, tell nothing; take more data"
+        advice = f"but {few} independent units are too few, too unequal, or lack some class; take more data"
         return f"TOO FEW: {first}, {advice}{''.join(learned)}."
     alike = [each.name for each in others if each.standing != "WORSE"]
-    rest = f", but cannot be told apart from {' and '.join(alike)}" if alike else ", and the others are worse"
-    rest = rest if others else ", and stands alone"
+    rest = f", but is not shown to be better than {' and '.join(alike)}" if alike else ", and the others are worse"
+    rest = rest if others else ", and is the only one that can be chosen"
     cheap = [each.name for each in baselines if each.standing != "WORSE"]
     below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
     return f"{first}{rest}{below}{''.join(learned)}."
 
 
-def _notes(compared: ComparisonSet) -> list[str]:
+def _notes(compared: ComparisonSet, candidates: int) -> list[str]:
     notes = [f"the {len(compared.corpus.test)} test examples of adapt were not looked at"]
     if compared.corpus.folds is not None:
         notes = [
             "the data is so small that adapt would cross-fit all of it, so no test split could be left alone; its "
             "verdict on this data is a little too kind to the checkpoint chosen here"
         ]
+    if candidates > 2:
+        notes.append(
+            f"differences from the best have {100 * level_of_best(candidates):.4g}% intervals, so that among "
+            f"{candidates} equal checkpoints any is called worse in at most 5% of all cases"
+        )
     return [*notes, "the best of several looks better than it is: its score here is for choosing, not for promising"]

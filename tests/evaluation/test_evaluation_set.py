@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from tests import checkpoints
 from tests.evaluation_sets import labelled_texts, measure_share_right, ranked_pairs, scored_pairs
 
@@ -187,8 +188,41 @@ def test_where_hardly_a_text_changed_the_interval_of_a_share_has_a_width() -> No
     none = texts.difference(before, before)
     z2 = 1.959964**2
     assert (none.low, none.high) == pytest.approx((-z2 / (100 + z2), z2 / (100 + z2)), abs=1e-6)
+    five = np.where(np.arange(100) < 5, 1 - texts.rows.labels, texts.rows.labels)
+    gained = texts.difference(
+        texts.measure_predictions(np.eye(2)[five]), texts.measure_predictions(np.eye(2)[texts.rows.labels])
+    )
+    assert (gained.value, gained.low) == (pytest.approx(0.05), 0)
     usual, cautious = texts.difference(before, after), texts.difference(before, after, cautious=True)
     tango = texts.share_change(before, after).interval()
     assert usual.low > tango[0]
     assert (cautious.low, cautious.high) == (min(usual.low, tango[0]), max(usual.high, tango[1]))
     assert PAIRS.difference(BEFORE, AFTERS[0], cautious=True) == PAIRS.difference(BEFORE, AFTERS[0])
+
+
+def test_the_interval_of_a_share_near_one_is_that_of_clopper_and_pearson_over_units() -> None:
+    texts = labelled_texts({"cat": 25, "dog": 15}, metric="accuracy")
+    perfect = texts.score_interval(measure_share_right(texts, 1))
+    exact = binomtest(40, 40).proportion_ci(method="exact")
+    assert (perfect.low, perfect.high) == pytest.approx((exact.low, 1.0), abs=1e-9)
+    half = texts.score_interval(measure_share_right(texts, 0.5))
+    exact = binomtest(20, 40).proportion_ci(method="exact")
+    assert half.low <= exact.low and half.high >= exact.high
+    # Forty texts in twenty units are no more than twenty.
+    grouped = replace(texts, units=link_in_twos(texts)).score_interval(measure_share_right(texts, 1))
+    assert grouped.low == pytest.approx(binomtest(20, 20).proportion_ci(method="exact").low, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "log_loss"])
+def test_no_interval_of_a_score_leaves_the_range_of_its_metric(metric: str) -> None:
+    texts = labelled_texts({"cat": 20, "dog": 15}, metric=metric)
+    for share in (0, 0.1, 0.9, 1):
+        interval = texts.score_interval(measure_share_right(texts, share))
+        assert 0 <= interval.low <= interval.value <= interval.high <= (np.inf if metric == "log_loss" else 1)
+
+
+def test_no_interval_of_a_score_is_given_over_fewer_than_thirty_units() -> None:
+    texts = labelled_texts({"cat": 15, "dog": 14}, metric="accuracy")
+    measured = measure_share_right(texts, 0.9)
+    assert not texts.score_interval(measured).trusted
+    assert texts.score_intervals(measured, [texts.task.metrics["accuracy"]]) == [(None, None)]

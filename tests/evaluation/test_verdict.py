@@ -171,7 +171,26 @@ def test_a_share_that_lost_more_than_the_margin_has_no_size_that_would_keep_it()
 
 def test_an_undefined_difference_is_undecided():
     unknown = interval(np.nan, np.nan, units=1000, undefined=10_000)
-    assert general_verdict(unknown, 0.01, GROUPS, name="stsb.csv").word == "UNDECIDED"
+    verdict = general_verdict(unknown, 0.01, replace(GROUPS, before=np.nan), name="stsb.csv")
+    assert verdict.word == "UNDECIDED"
+    assert verdict.sentence == (
+        "UNDECIDED: on stsb.csv, pearson could not be computed, as where all scores are the same."
+    )
+
+
+def test_general_ability_on_too_few_units_has_no_interval_in_the_sentence():
+    few = general_verdict(interval(-0.1, 0.1, units=12), 0.01, GROUPS, name="stsb.csv")
+    assert "a difference of +0.000; there are 12 independent groups" in few.sentence
+    assert "interval" not in few.sentence
+    open_ended = general_verdict(
+        replace(interval(0.0, 0.1, units=1), low=-np.inf, high=np.inf), 0.01, GROUPS, name="stsb.csv"
+    )
+    assert "inf" not in open_ended.sentence
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus():
+    tiny = replace(interval(-0.009, 0.009, units=1400), value=-1e-9)
+    assert "a difference of +0.000000 (" in general_verdict(tiny, 0.01, GROUPS, name="stsb.csv").sentence
 
 
 def test_a_class_that_counts_like_the_others_must_be_there_often_enough() -> None:

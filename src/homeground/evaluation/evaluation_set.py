@@ -63,9 +63,9 @@ class EvaluationSet:
     ) -> Interval:
         """Return the interval of a metric after minus before, the primary one if none is named; positive is better.
 
-        Where fewer than ``FEWEST_DISCORDANT`` units changed, the interval of a share is at least Tango's score
-        interval: that of the resamples has hardly any width. With ``cautious`` it is so however many changed, which
-        excluding a loss or a gain needs.
+        Where fewer than ``FEWEST_DISCORDANT`` units changed, the interval of a share is at least Tango's score interval
+        and contains 0: that of the resamples has hardly any width. With ``cautious`` it is at least Tango's however
+        many changed, which excluding a loss or a gain needs.
         """
         metric = metric or self.primary_metric
         interval = paired_difference(
@@ -79,18 +79,18 @@ class EvaluationSet:
             greater_is_better=greater_is_better(metric),
         )
         change = self.share_change(before, after, metric)
-        if change is None or not (cautious or change.discordant < FEWEST_DISCORDANT):
+        few = change is not None and change.discordant < FEWEST_DISCORDANT
+        if change is None or not (cautious or few):
             return interval
-        low, high = change.interval(interval.level)
-        return replace(interval, low=min(interval.low, low), high=max(interval.high, high))
+        lows, highs = zip(change.interval(interval.level), *([(0.0, 0.0)] if few else []), strict=True)
+        return replace(interval, low=min(interval.low, *lows), high=max(interval.high, *highs))
 
     def share_change(self, before: Measurement, after: Measurement, metric: str | None = None) -> ShareChange | None:
         """Return how much of a share was gained and lost, in units; None for a metric that is no share."""
         metric = metric or self.primary_metric
         if not words_of(metric).is_share:
             return None
-        sizes = self.task.shares_of_classes(metric, before) if isinstance(self.task, HasClasses) else None
-        formula = self.task.metrics[metric]
+        formula, sizes = self.task.metrics[metric], self._sizes(metric, before)
         return share_change(before.statistics, after.statistics, formula, self.units.nodes, sizes=sizes)
 
     def count_discordant(self, before: Measurement, after: Measurement) -> int | None:
@@ -112,7 +112,8 @@ class EvaluationSet:
         )
 
     def score_interval(self, measurement: Measurement) -> Interval:
-        """Return the interval of one model's own primary score."""
+        """Return the interval of one model's own primary score, inside the range of the metric."""
+        words = words_of(self.primary_metric)
         return own_interval(
             measurement.statistics,
             self.task.metrics[self.primary_metric],
@@ -120,6 +121,9 @@ class EvaluationSet:
             seed=self.resampling.seed,
             draws=self.resampling.draws,
             level=self.resampling.level,
+            span=words.span,
+            share=words.is_share,
+            sizes=self._sizes(self.primary_metric, measurement),
         )
 
     def score_intervals(
@@ -128,6 +132,10 @@ class EvaluationSet:
         """Return the ends of the intervals of one model's scores, all from the same resamples."""
         seed, draws, level = self.resampling.seed, self.resampling.draws, self.resampling.level
         return own_intervals(measurement.statistics, metrics, self.units.nodes, seed=seed, draws=draws, level=level)
+
+    def _sizes(self, metric: str, measurement: Measurement) -> Floats | None:
+        """Return by how much each example can move a mean over classes, None where all count by their size."""
+        return self.task.shares_of_classes(metric, measurement) if isinstance(self.task, HasClasses) else None
 
     def rare_class(self, measurement: Measurement, metric: str | None = None) -> RareClass | None:
         """Return a class that too few units have for a metric that is a mean over classes; None for other metrics."""

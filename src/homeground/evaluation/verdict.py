@@ -148,6 +148,8 @@ def general_verdict(
     word: GeneralWord = "UNDECIDED"
     if shortage:
         word, reason = "TOO FEW", shortage
+    elif not math.isfinite(interval.value):
+        needed, reason = None, f"{figures.metric} could not be computed, as where all scores are the same"
     elif interval.low > -margin:
         word, reason = "KEPT", f"a loss of {_plain(margin)} or more is excluded"
     elif interval.high < -margin:
@@ -157,7 +159,8 @@ def general_verdict(
         size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, figures)}"
         reason = f"a loss of {_plain(margin)} is neither shown nor excluded{_few_changes(change, interval, figures)}"
         reason += f"; {size} would decide"
-    return GeneralVerdict(word, f"{word}: on {name}, {_figures(interval, figures)}; {reason}.", needed)
+    shown = _figures(interval, figures, ends=not shortage)
+    return GeneralVerdict(word, f"{word}: on {name}, {'; '.join(filter(None, (shown, reason)))}.", needed)
 
 
 def _few_changes(change: ShareChange | None, interval: Interval, figures: Figures) -> str:
@@ -205,24 +208,22 @@ def _to_decide(interval: Interval, margin: float, change: ShareChange | None) ->
     return None if effective is None else max(needed, math.ceil(effective * interval.units / change.units))
 
 
-def _figures(interval: Interval, figures: Figures) -> str:
-    places = _places(interval)
+def _figures(interval: Interval, figures: Figures, *, ends: bool) -> str:
+    """Return the scores and their difference, without the interval where its ends are not to be shown.
+
+    Empty where the difference is not defined: a sentence holds no NaN.
+    """
+    if not math.isfinite(interval.value):
+        return ""
+    places = _places(interval, ends=ends)
     before, after = (f"{score:.{places}f}" for score in (figures.before, figures.after))
-    low, value, high = (f"{end:+.{places}f}" for end in (interval.low, interval.value, interval.high))
     on = _count(figures.examples, figures.example)
     if figures.unit != figures.example or interval.units != figures.examples:
         on += f" from {_count(interval.units, f'independent {figures.unit}')}"
-    over = ""
-    if figures.trainings > 1:
-        spread = f"{figures.spread:.{places}f}"
-        after += f" {figures.sides[1]}, the mean of {figures.trainings} trainings that spread by {spread},"
-        over = f" over {figures.example}s and trainings"
-    else:
-        after += f" {figures.sides[1]}"
-    return (
-        f"{figures.metric} {before} {figures.sides[0]} and {after} on {on}, a difference of {value} "
-        f"({100 * interval.level:.3g}% interval{over} {low} to {high}, positive is better)"
-    )
+    low, value, high = (_signed(end, places) for end in (interval.low, interval.value, interval.high))
+    between = f" ({100 * interval.level:.3g}% interval {low} to {high}, positive is better)" if ends else ""
+    first, second = figures.sides
+    return f"{figures.metric} {before} {first} and {after} {second} on {on}, a difference of {value}{between}"
 
 
 def _size(units: int, interval: Interval, figures: Figures) -> str:
@@ -242,9 +243,14 @@ def _plain(number: float) -> str:
     return f"{number:.{_digits(number)}f}"
 
 
-def _places(interval: Interval) -> int:
+def _signed(number: float, places: int) -> str:
+    """Return a number with its sign, + where it rounds to 0."""
+    return f"{round(number, places) + 0.0:+.{places}f}"
+
+
+def _places(interval: Interval, *, ends: bool) -> int:
     """Return the decimals, 3 to 6, at which no end of the interval that is not 0 reads as 0."""
-    return max(_digits(end) for end in (interval.low, interval.value, interval.high))
+    return max(_digits(end) for end in ((interval.low, interval.value, interval.high) if ends else (interval.value,)))
 
 
 def _digits(number: float) -> int:

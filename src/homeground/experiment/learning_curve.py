@@ -146,7 +146,8 @@ def learning_curve(
         ),
         suggestion=suggestion.word,
         sentence=suggestion.sentence,
-        difference=suggestion.difference and interval_record(suggestion.difference),
+        difference=suggestion.difference
+        and interval_record(suggestion.difference, ends=setup.test.rare_class(after) is None),
     )
 
 

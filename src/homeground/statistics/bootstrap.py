@@ -9,7 +9,7 @@ its number of tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from scipy.special import ndtri, stdtrit
 from homeground.data.units import MIN_UNITS
 from homeground.errors import DataError
 from homeground.randomness import generator
+from homeground.statistics.calibration import exact_interval
 from homeground.statistics.resampling import Layout, arrange, draw_weights
 
 Floats = NDArray[np.float64]
@@ -181,18 +182,38 @@ def _intervals(
 
 
 def own_interval(
-    statistics: ArrayLike, metric: Metric, nodes: ArrayLike, *, seed: int, draws: int = 10_000, level: float = 0.95
+    statistics: ArrayLike,
+    metric: Metric,
+    nodes: ArrayLike,
+    *,
+    seed: int,
+    draws: int = 10_000,
+    level: float = 0.95,
+    span: tuple[float, float] = (-np.inf, np.inf),
+    share: bool = False,
+    sizes: ArrayLike | None = None,
 ) -> Interval:
     """Return the percentile interval of the score of one model, resampled and widened as in ``paired_difference``.
 
-    >>> ones = [[1.0, 1.0]] * 40
-    >>> interval = own_interval(ones, lambda sums: sums[..., 0] / sums[..., 1], range(40), seed=0, draws=100)
-    >>> interval.value, interval.low, interval.high
-    (1.0, 1.0, 1.0)
+    No end leaves the ``span`` of the metric. Where nearly all examples are right or nearly all wrong, resamples hardly
+    differ and the interval is far too short, so that of a ``share`` is at least that of Clopper & Pearson (1934) for
+    the effective number of units, as in surveys (Korn & Graubard 1998, Survey Methodology 24). ``sizes (examples,)``
+    are by how much the examples can move the score, by default the first column of the statistics.
+
+    >>> def mean(sums): return sums[..., 1] / sums[..., 0]
+    >>> interval = own_interval([[1.0, 1.0]] * 40, mean, range(40), seed=0, draws=100, share=True)
+    >>> interval.value, round(interval.low, 3), interval.high
+    (1.0, 0.912, 1.0)
     """
-    layout = arrange(nodes)
-    sums = layout.sum(np.asarray(statistics, dtype=np.float64)[None])
-    return differences(layout, None, sums, [metric], seed=seed, draws=draws, level=level)[0][0]
+    layout, values = arrange(nodes), np.asarray(statistics, dtype=np.float64)
+    ((interval,),) = differences(layout, None, layout.sum(values[None]), [metric], seed=seed, draws=draws, level=level)
+    low, high = interval.low, interval.high
+    if share and np.isfinite(interval.value):
+        weights = values[:, 0] if sizes is None else np.asarray(sizes, dtype=np.float64)
+        units = float(layout.effective_units(layout.sum(weights[None, :, None])[..., 0])[0])
+        exact = exact_interval(interval.value * units, units, level)
+        low, high = min(low, exact[0]), max(high, exact[1])
+    return replace(interval, low=max(low, span[0]), high=min(high, span[1]))
 
 
 def own_intervals(
@@ -206,8 +227,8 @@ def own_intervals(
 ) -> list[tuple[float | None, float | None]]:
     """Return the ends (low, high) of the percentile interval of the score of one model, one pair for each metric.
 
-    An end is None where it is not finite, as over a single unit. All metrics share one set of draws, the one that
-    ``paired_difference`` makes from the same seed.
+    Both ends are None where the interval is not trusted, as over fewer than 30 units. All metrics share one set of
+    draws, the one that ``paired_difference`` makes from the same seed.
 
     >>> ones = [[1.0, 1.0]] * 40
     >>> own_intervals(ones, [lambda sums: sums[..., 0] / sums[..., 1]], range(40), seed=0, draws=100)
@@ -216,11 +237,7 @@ def own_intervals(
     layout = arrange(nodes)
     sums = layout.sum(np.asarray(statistics, dtype=np.float64)[None])
     intervals = differences(layout, None, sums, metrics, seed=seed, draws=draws, level=level)
-    return [(_finite(interval.low), _finite(interval.high)) for (interval,) in intervals]
-
-
-def _finite(end: float) -> float | None:
-    return float(end) if np.isfinite(end) else None
+    return [(interval.low, interval.high) if interval.trusted else (None, None) for (interval,) in intervals]
 
 
 def widening(units: float, degrees: float | None = None, *, level: float = 0.95) -> float:

@@ -102,13 +102,15 @@ def lower_bound(right: ArrayLike, answered: ArrayLike, alpha: float = ERROR_RATE
     return np.where(some, betaincinv(np.where(some, successes, 1.0), trials - successes + 1, alpha), 0.0)
 
 
-def exact_interval(right: int, answered: int, level: float = 0.95) -> tuple[float, float]:
+def exact_interval(right: float, answered: float, level: float = 0.95) -> tuple[float, float]:
     """Return the two-sided interval of a share by Clopper & Pearson (1934); (0, 1) where nothing was answered.
+
+    Both numbers may be effective ones, which need not be whole.
 
     >>> tuple(round(end, 3) for end in exact_interval(19, 20))
     (0.751, 0.999)
     """
-    if not answered:
+    if not answered > 0:
         return 0.0, 1.0
     alpha = (1 - level) / 2
     return float(lower_bound(right, answered, alpha)), 1 - float(lower_bound(answered - right, answered, alpha))

@@ -50,6 +50,7 @@ def test_the_interval_of_a_class_without_a_mistake_still_has_a_width() -> None:
     assert interval_of_f1(0, 20, (0.0, 0.0))[1] == pytest.approx(2 * 0.1684 / 1.1684, abs=1e-3)
     assert interval_of_f1(20, 5, (0.2, 0.99)) == (0.2, 0.99)
     assert interval_of_f1(20, 5, (None, 0.9)) == (None, None)
+    assert interval_of_f1(20, 5, (-0.1, 1.001)) == (0.0, 1.0)
 
 
 def test_a_class_of_too_few_texts_has_no_interval() -> None:
@@ -68,3 +69,23 @@ def test_a_class_of_too_few_texts_has_no_interval() -> None:
     assert [row["low"] is None for row in rows] == [False, False, True]
     assert (rows[0]["low"] < 0.95, rows[0]["high"]) == (True, 1)
     assert rows[2]["f1"] == 1
+
+
+def test_the_interval_of_a_class_counts_units_and_not_texts() -> None:
+    texts = labelled_texts({"cat": 40, "dog": 40}, metric="accuracy")
+
+    def low(units: np.ndarray) -> float:
+        side = MeasuredModel(
+            measure_share_right(texts, 1.0),
+            NOTHING,
+            NOTHING,
+            NOTHING,
+            intervals=lambda metrics: [(1.0, 1.0)] * len(metrics),
+            units=units,
+        )
+        examples = TokenizedExamples(labelled(["cat"] * 40 + ["dog"] * 40))
+        task: Any = texts.task
+        return task.report_details(examples, None, side, side)["per_class"]["after"][0]["low"]
+
+    assert low(np.arange(80)) == pytest.approx(interval_of_f1(40, 0, (1.0, 1.0))[0])
+    assert low(np.arange(80) // 4) == pytest.approx(interval_of_f1(10, 0, (1.0, 1.0))[0])

@@ -201,14 +201,18 @@ class Classification:
         found, classes = formulas.per_class(given, truth), given.shape[1]
         intervals = side.intervals([formulas.f1_of_class(place, classes) for place in range(classes)])
         held = units_of_classes(np.eye(classes)[truth] if truth.ndim == 1 else truth, side.units)
-        sums = side.measurement.statistics.sum(0)[formulas.FIRST_CLASS_COLUMN :][: 3 * classes].reshape(3, classes)
-        wrong = sums[1] + sums[2] - 2 * sums[0]
-        intervals = [
-            interval_of_f1(int(sums[0, place]), int(wrong[place]), each)
-            if held[place] >= FEWEST_OF_A_CLASS
-            else (None, None)
-            for place, each in enumerate(intervals)
-        ]
+        hits, actual, predicted = (
+            block.T for block in np.split(self._class_columns(side.measurement, classes), 3, axis=1)
+        )
+        for place, each in enumerate(intervals):
+            concerned = (actual[place] > 0) | (predicted[place] > 0)
+            # Texts of one unit count as one, as in the resamples.
+            scale = len(np.unique(side.units[concerned])) / max(int(concerned.sum()), 1)
+            right = float(hits[place].sum())
+            wrong = float(actual[place].sum() + predicted[place].sum()) - 2 * right
+            intervals[place] = (
+                interval_of_f1(scale * right, scale * wrong, each) if held[place] >= FEWEST_OF_A_CLASS else (None, None)
+            )
         return [
             {
                 "label": label,
@@ -221,6 +225,10 @@ class Classification:
             }
             for place, label in enumerate((*self.labels, *self.unseen))
         ]
+
+    def _class_columns(self, measurement: Measurement, classes: int) -> NDArray[np.float64]:
+        """Return hits, true and predicted classes of every example, ``(examples, 3 classes)``."""
+        return measurement.statistics[:, formulas.FIRST_CLASS_COLUMN :][:, : 3 * classes]
 
     def _truth(self, examples: Sequence[Example]) -> NDArray[np.int64]:
         several = self._indicators(examples, every=True)

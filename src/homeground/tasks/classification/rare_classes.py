@@ -39,16 +39,19 @@ def units_of_classes(true: NDArray[Any], units: NDArray[np.int64]) -> NDArray[np
 
 
 def interval_of_f1(
-    found: int, wrong: int, resampled: tuple[float | None, float | None]
+    found: float, wrong: float, resampled: tuple[float | None, float | None]
 ) -> tuple[float | None, float | None]:
-    """Return the interval of the F1 of a class: the resampled one, as wide as the exact one at least.
+    """Return the interval of the F1 of a class: the resampled one, as wide as the exact one at least, inside [0, 1].
 
-    ``found`` texts have the class and are given it, ``wrong`` have it or are given it. Where nothing was wrong, every
-    resample says the same and its interval has no width. F1 is 2 J / (1 + J) with J the share found / (found + wrong),
-    so the interval of Clopper & Pearson of that share gives one of F1, exact for texts that are independent.
+    ``found`` texts have the class and are given it, ``wrong`` have it or are given it; of dependent texts both are
+    effective numbers. Where nothing was wrong, every resample says the same and its interval has no width. F1 is 2 J /
+    (1 + J) with J the share found / (found + wrong), so the interval of Clopper & Pearson of that share gives one of
+    F1, exact for texts that are independent.
 
     >>> [round(end or 0, 3) for end in interval_of_f1(10, 0, (1.0, 1.0))]
     [0.818, 1.0]
     """
     low, high = (2 * share / (1 + share) for share in exact_interval(found, found + wrong))
-    return (None, None) if None in resampled else (min(low, resampled[0] or 0.0), max(high, resampled[1] or 0.0))
+    if resampled[0] is None or resampled[1] is None:
+        return None, None
+    return max(min(low, resampled[0]), 0.0), min(max(high, resampled[1]), 1.0)

@@ -102,6 +102,9 @@ def measure(name: str, world: World, design: str, units: int, budget: Budget) ->
 def _cell(world: World, place: tuple[str, str, int], metric: str, equal: Outcomes, budget: Budget) -> Cell:
     if world.metrics[metric].single:
         return Cell(place[0], place[1], metric, place[2], equal.coverage(), *[None] * 6)
+    if not np.isfinite(equal.detectable).any():
+        shares = (equal.share(word) for word in ("HELPED", "HURT", "TOO FEW"))
+        return Cell(place[0], place[1], metric, place[2], equal.coverage(), None, *shares, None, None)
     promised = [_median(equal.detectable[equal.block == block]) for block in np.unique(equal.block)]
     most = LARGEST * float(world.truth(metric, world.largest, None))
     effects = [_effect(world, metric, min(promise, most)) for promise in promised]

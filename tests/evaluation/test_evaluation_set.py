@@ -226,3 +226,16 @@ def test_no_interval_of_a_score_is_given_over_fewer_than_thirty_units() -> None:
     measured = measure_share_right(texts, 0.9)
     assert not texts.score_interval(measured).trusted
     assert texts.score_intervals(measured, [texts.task.metrics["accuracy"]]) == [(None, None)]
+
+
+def test_over_several_trainings_few_changes_leave_room_for_none() -> None:
+    texts = labelled_texts({"cat": 60, "dog": 40}, metric="accuracy")
+    labels = texts.rows.labels
+    four, five = (
+        texts.measure_predictions(np.eye(2)[np.where(np.arange(100) < count, 1 - labels, labels)]) for count in (4, 5)
+    )
+    none = texts.measure_predictions(np.eye(2)[labels])
+    over = texts.mean_difference(none, [none, none, none])
+    assert (over.interval.low, over.interval.high) == pytest.approx((-0.037, 0.037), abs=1e-3)
+    assert texts.mean_difference(five, [none, none, none]).interval.low <= 0
+    assert texts.mean_difference(four, [five, five, five]).interval.low < -0.037

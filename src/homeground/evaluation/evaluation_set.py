@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from homeground.data.units import PairUnits
 from homeground.engines.model import Model
 from homeground.evaluation.evaluate import evaluate
@@ -13,7 +15,8 @@ from homeground.statistics.bootstrap import Interval, own_interval, own_interval
 from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.over_seeds import OverSeeds, over_seeds
-from homeground.statistics.paired_shares import FEWEST_DISCORDANT, ShareChange, share_change
+from homeground.statistics.paired_shares import FEWEST_DISCORDANT, ShareChange, mean_change, share_change
+from homeground.statistics.resampling import arrange
 from homeground.tasks.task import Floats, HasClasses, Measurable, Measurement, Metric, RareClass
 
 
@@ -49,6 +52,12 @@ class EvaluationSet:
         """The metric that decides."""
         return self.task.info.primary_metric
 
+    @property
+    def effective_units(self) -> float:
+        """The number of units of equal size that would say as much, where every example counts alike."""
+        layout = arrange(self.units.nodes)
+        return float(layout.effective_units(layout.sum(np.ones((1, len(self), 1)))[..., 0])[0])
+
     def measure(self, model: Model) -> Measurement:
         """Return what a model scores; where the set is measured on embeddings, only the model's body is."""
         measured = model.head.as_encoder() if self.task.info.frozen_method == "embeddings" else model
@@ -78,12 +87,7 @@ class EvaluationSet:
             level=self.resampling.level,
             greater_is_better=greater_is_better(metric),
         )
-        change = self.share_change(before, after, metric)
-        few = change is not None and change.discordant < FEWEST_DISCORDANT
-        if change is None or not (cautious or few):
-            return interval
-        lows, highs = zip(change.interval(interval.level), *([(0.0, 0.0)] if few else []), strict=True)
-        return replace(interval, low=min(interval.low, *lows), high=max(interval.high, *highs))
+        return _at_least_tango(interval, self.share_change(before, after, metric), cautious=cautious)
 
     def share_change(self, before: Measurement, after: Measurement, metric: str | None = None) -> ShareChange | None:
         """Return how much of a share was gained and lost, in units; None for a metric that is no share."""
@@ -99,8 +103,8 @@ class EvaluationSet:
         return None if change is None else change.discordant
 
     def mean_difference(self, before: Measurement, afters: Sequence[Measurement]) -> OverSeeds:
-        """Return the mean difference of the primary metric over several trainings."""
-        return over_seeds(
+        """Return the mean difference of the primary metric over several trainings, for a share as ``difference``."""
+        over = over_seeds(
             before.statistics,
             [after.statistics for after in afters],
             self.task.metrics[self.primary_metric],
@@ -110,6 +114,9 @@ class EvaluationSet:
             level=self.resampling.level,
             greater_is_better=greater_is_better(self.primary_metric),
         )
+        changes = [change for after in afters if (change := self.share_change(before, after)) is not None]
+        mean = mean_change(changes) if changes else None
+        return replace(over, interval=_at_least_tango(over.interval, mean, cautious=False))
 
     def score_interval(self, measurement: Measurement) -> Interval:
         """Return the interval of one model's own primary score, inside the range of the metric."""
@@ -142,3 +149,12 @@ class EvaluationSet:
         if not isinstance(self.task, HasClasses):
             return None
         return self.task.rare_class(metric or self.primary_metric, measurement, self.units.units)
+
+
+def _at_least_tango(interval: Interval, change: ShareChange | None, *, cautious: bool) -> Interval:
+    """Return an interval that is wide enough for how few units changed; see ``EvaluationSet.difference``."""
+    few = change is not None and change.discordant < FEWEST_DISCORDANT
+    if change is None or not (cautious or few):
+        return interval
+    lows, highs = zip(change.interval(interval.level), *([(0.0, 0.0)] if few else []), strict=True)
+    return replace(interval, low=min(interval.low, *lows), high=max(interval.high, *highs))

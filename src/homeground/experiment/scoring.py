@@ -69,7 +69,9 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         search=outcome.search,
         merging=merged and merging_record(merged, fold_weights(run, setup)),
         calibration=calibration
-        and calibration_record(calibration, outcome.tested, outcome.baseline.calibration, outcome.tested_before),
+        and calibration_record(
+            setup.test, calibration, outcome.tested, outcome.baseline.calibration, outcome.tested_before
+        ),
         learning_curve=learning_curve(setup, outcome.shares, outcome.before, outcome.after, predictions),
         training=_training(setup, outcome),
     )

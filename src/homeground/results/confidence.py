@@ -20,7 +20,7 @@ class AnsweredCounts(Record):
 
 
 class ShareRecord(Record):
-    """A share with its exact 95% interval (Clopper and Pearson) over examples."""
+    """A share with its exact 95% interval (Clopper and Pearson) over units; null ends over fewer than 30 units."""
 
     value: float | None = field("the share", None)
     low: float | None = field("low end", None)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from homeground.data.units import MIN_UNITS
 from homeground.evaluation.calibration import Abstaining, Calibration, TestedModel
 from homeground.evaluation.comparison import GeneralComparison, PairedComparison
+from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.left_out import LeftOut
 from homeground.evaluation.merging import Merged
 from homeground.results.confidence import (
@@ -33,7 +35,7 @@ from homeground.results.parts import (
     SeedTraining,
 )
 from homeground.results.scores import LeftOutRecord
-from homeground.statistics.bootstrap import Interval
+from homeground.statistics.bootstrap import FEWEST_EFFECTIVE_UNITS, Interval
 from homeground.statistics.calibration import exact_interval
 from homeground.statistics.classification import RIGHT_COLUMN
 
@@ -172,13 +174,17 @@ def merging_record(merged: Merged, fold_weights: Sequence[float] | None) -> Merg
 
 
 def calibration_record(
-    calibration: Calibration, tested: TestedModel, before: Calibration | None, tested_before: TestedModel
+    test: EvaluationSet,
+    calibration: Calibration,
+    tested: TestedModel,
+    before: Calibration | None,
+    tested_before: TestedModel,
 ) -> CalibrationRecord:
-    """Return what scores.json says of the temperatures, after and before, and of abstaining."""
+    """Return what scores.json says of the temperatures, after and before, and of abstaining on the test."""
     return CalibrationRecord(
         **_temperature_fields(calibration, tested),
         before=before and TemperatureRecord(**_temperature_fields(before, tested_before)),
-        abstain=calibration.abstaining and _abstain(calibration.abstaining, tested),
+        abstain=calibration.abstaining and _abstain(test, calibration.abstaining, tested),
     )
 
 
@@ -195,23 +201,28 @@ def _temperature_fields(calibration: Calibration, tested: TestedModel) -> dict[s
     }
 
 
-def _abstain(abstaining: Abstaining, tested: TestedModel) -> AbstainRecord:
+def _abstain(test: EvaluationSet, abstaining: Abstaining, tested: TestedModel) -> AbstainRecord:
     threshold, answered = abstaining.threshold, tested.answered
-    test = None
+    on_test = None
     if answered is not None and (threshold is not None or answered.any()):
         count = int(answered.sum())
         right = int((answered & (tested.measurement.statistics[:, RIGHT_COLUMN] > 0)).sum())
-        coverage, precision = _share(count, len(answered)), _share(right, count)
-        test = AbstainTest(answered=count, right=right, coverage=coverage, precision=precision)
+        coverage, precision = _share(test, count, len(answered)), _share(test, right, count)
+        on_test = AbstainTest(answered=count, right=right, coverage=coverage, precision=precision)
     return AbstainRecord(
         target_precision=abstaining.target_precision,
         threshold=threshold and threshold.confidence,
         validation=threshold and AnsweredCounts(answered=threshold.answered, right=threshold.right),
         needed=abstaining.needed,
-        test=test,
+        test=on_test,
     )
 
 
-def _share(part: int, whole: int) -> ShareRecord:
-    low, high = exact_interval(part, whole)
-    return ShareRecord(value=part / whole if whole else None, low=low, high=high)
+def _share(test: EvaluationSet, part: int, whole: int) -> ShareRecord:
+    """Return a share with its exact interval over units, without that over too few of them."""
+    value, units = part / whole if whole else None, test.effective_units
+    if test.units.independent < MIN_UNITS or units < FEWEST_EFFECTIVE_UNITS:
+        return ShareRecord(value=value)
+    scale = units / len(test)
+    low, high = exact_interval(scale * part, scale * whole)
+    return ShareRecord(value=value, low=low, high=high)

@@ -11,6 +11,7 @@ one of 0.01.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,3 +130,9 @@ def share_change(
     # Where classes weigh unequally, the linear approximation may exceed what can change at all.
     scale = min(1.0, units / (gained + lost)) if gained + lost > 0 else 1.0
     return ShareChange(scale * gained, scale * lost, units, int(np.count_nonzero(differs)))
+
+
+def mean_change(changes: Sequence[ShareChange]) -> ShareChange:
+    """Return the mean of the changes of the same units in several trainings, the discordant units rounded down."""
+    gained, lost = (float(np.mean([getattr(change, name) for change in changes])) for name in ("gained", "lost"))
+    return ShareChange(gained, lost, changes[0].units, sum(change.discordant for change in changes) // len(changes))

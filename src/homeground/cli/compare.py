@@ -12,7 +12,7 @@ from homeground.cli.screen import show_result
 from homeground.cli.standard_input import data_file
 from homeground.errors import UsageError
 from homeground.recipe.recipe import settings
-from homeground.reports.terminal import checkpoint_lines, score_lines, skipped_lines
+from homeground.reports.terminal import checkpoint_lines, comparison_lines
 from homeground.results.scores import CheckpointComparison, Comparison
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
 from homeground.workflows.common_test import compare_runs
@@ -70,11 +70,7 @@ def _print(result: dict[str, Any], progress: Progress, *, gate: bool, as_json: b
     """Print a comparison, and return the exit code of the command."""
     if not as_json:
         progress.line(f"{result['data']}: {result['understood']}")
-    lines = [*score_lines(Comparison.model_validate(result)), "", result["sentence"]]
-    for which in ("first", "second"):
-        if number := result["seen_in_training"][which]:
-            lines.append(f"{result[which]} was trained on {number:,} of these examples")
-    show_result(result, [*lines, *skipped_lines(result["set_aside"])], as_json=as_json)
+    show_result(result, comparison_lines(Comparison.model_validate(result)), as_json=as_json)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
 
 

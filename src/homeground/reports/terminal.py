@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from homeground.reports.layout import table, width_of
 from homeground.results.advice import advice
 from homeground.results.run import Run
-from homeground.results.summary import Remark, headline, summary_lines
+from homeground.results.summary import Remark, headline, judgement_lines, summary_lines
 from homeground.statistics.glossary import metric
-from homeground.wording import aligned, count, in_terminal
+from homeground.wording import aligned, count, in_terminal, percent
 
 if TYPE_CHECKING:  # pydantic is slow to import, and most commands print something else
     from homeground.results.chain import ChainRecord
     from homeground.results.parts import GeneralRecord, IntervalRecord, LearningCurveRecord, SeedsRecord
-    from homeground.results.scores import CheckpointComparison, Judgement, MethodStanding, Scores
+    from homeground.results.scores import CheckpointComparison, Comparison, Judgement, MethodStanding, Scores
     from homeground.wording import Ends
 
 CHAIN_STAGES = {
@@ -72,7 +72,8 @@ def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list
     """
     primary = scores.primary_metric
     names = [primary, *(name for name in {**scores.before, **scores.after} if name != primary)]
-    rows = [["", "before", "after", "difference (95% interval)", *scores.baselines]]
+    heads = [side.removeprefix("for the ") for side in scores.sides]
+    rows = [["", *heads, f"difference ({percent(scores.difference.level)} interval)", *scores.baselines]]
     for name in names:
         if name in scores.before or name in scores.after:
             difference = scores.saved_difference if name == primary else scores.differences.get(name)
@@ -84,6 +85,24 @@ def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list
         empty = [""] * len(scores.baselines)
         rows.append([f"general {general.metric}", *sides, _difference(general.difference), *empty])
     return _table(rows)
+
+
+def comparison_lines(result: Comparison) -> list[str]:
+    """Return the scores of two models, the verdict on the second, and what was left out or learned from."""
+    learned = [
+        f"{name} was trained on {number:,} of these examples"
+        for name, number in zip((result.first, result.second), result.seen_in_training.values(), strict=False)
+        if number
+    ]
+    return [
+        *score_lines(result),
+        "",
+        headline(result),
+        "",
+        *_labelled([Remark("first", result.first), Remark("second", result.second), *judgement_lines(result)]),
+        *learned,
+        *skipped_lines(result.set_aside),
+    ]
 
 
 def seed_lines(seeds: SeedsRecord, name: str) -> list[str]:

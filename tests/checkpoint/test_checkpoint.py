@@ -131,7 +131,7 @@ def test_a_revision_needs_the_hub(built: Path) -> None:
 def test_a_model_that_generates_text_is_no_encoder(folder: Path, settings: dict[str, object]) -> None:
     require_encoder(open_checkpoint(str(folder)))
     change(folder / "config.json", **settings)
-    with pytest.raises(CheckpointError, match="generates text"):
+    with pytest.raises(CheckpointError, match=r"generates? text"):
         require_encoder(open_checkpoint(str(folder)))
 
 

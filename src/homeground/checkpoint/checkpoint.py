@@ -36,6 +36,42 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """Endings of the architectures that generate text."""
 
+DECODERS = frozenset(
+    (
+        *(
+            "bamba",
+            "biogpt",
+            "bitnet",
+            "bloom",
+            "codegen",
+            "cohere",
+            "cohere2",
+            "cpmant",
+            "ctrl",
+            "dbrx",
+            "deepseek_v2",
+        ),
+        *("deepseek_v3", "exaone4", "falcon", "falcon_h1", "falcon_mamba", "gemma", "gemma2", "gemma3", "gemma3_text"),
+        *("gemma3n", "gemma3n_text", "gemma4", "gemma4_text", "glm", "glm4", "glm4_moe", "gpt-sw3", "gpt2"),
+        *("gpt_bigcode", "gpt_neo", "gpt_neox", "gpt_neox_japanese", "gpt_oss", "gptj", "granite", "granitemoe"),
+        *("helium", "internlm3", "jamba", "jetmoe", "lfm2", "llama", "llama4", "llama4_text", "mamba", "mamba2"),
+        *("minimax", "ministral", "mistral", "mixtral", "modernbert-decoder", "mpt", "nemotron", "olmo", "olmo2"),
+        *("olmo3", "olmoe", "openai-gpt", "opt", "persimmon", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3"),
+        *("qwen3_moe", "qwen3_next", "recurrent_gemma", "rwkv", "seed_oss", "smollm3", "stablelm", "starcoder2"),
+        *("xglm", "xlstm", "zamba", "zamba2"),
+    )
+)
+"""Model types that read text from left to right only; what is not listed is found out when it is opened."""
+
+ENCODER_DECODERS = frozenset(
+    (
+        *("bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt", "led", "longt5"),
+        *("m2m_100", "marian", "mbart", "mt5", "mvp", "nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet"),
+        *("switch_transformers", "t5", "t5gemma", "t5gemma2", "umt5"),
+    )
+)
+"""Model types of an encoder and a decoder, of which the encoder alone is not read either."""
+
 MOST_CHARACTERS_COMPARED = 255
 """Characters of a name that are compared with the checkpoints nearby."""
 
@@ -122,17 +158,24 @@ def _refuse_prompts(folder: Path) -> None:
 
 
 def require_encoder(checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError unless the checkpoint is a bidirectional encoder, as BERT is.
+    """Raise CheckpointError unless the checkpoint is a bidirectional encoder, as BERT is, by its settings.
 
     Encoder-decoders and decoders have no masked positions and no pooled encoder to adapt.
     """
-    config = checkpoint.config
+    config, family = checkpoint.config, str(checkpoint.config.get("model_type"))
     generative = [name for name in checkpoint.architectures if name.endswith(GENERATIVE)]
-    if config.get("is_encoder_decoder") or config.get("is_decoder") or generative:
-        what = generative[0] if generative else f'model type "{config.get("model_type")}"'
-        raise CheckpointError(
-            f'"{checkpoint.name}" generates text ({what}); name an encoder, e.g. "distilbert-base-uncased" or "minilm"'
-        )
+    # Some decoders were turned into encoders, and say so.
+    both_ways = config.get("use_bidirectional_attention") is True or config.get("is_causal") is False
+    what = next(iter(generative or checkpoint.architectures), f'model type "{family}"')
+    if config.get("is_encoder_decoder") or family in ENCODER_DECODERS:
+        problem = f"has an encoder and a decoder, to generate text ({what})"
+    elif config.get("is_decoder") or generative:
+        problem = f"generates text ({what})"
+    elif family in DECODERS and not both_ways:
+        problem = f"reads text from left to right only, to generate text ({what})"
+    else:
+        return
+    raise CheckpointError(f'"{checkpoint.name}" {problem}; name an encoder, e.g. "distilbert-base-uncased" or "minilm"')
 
 
 def classes_of(checkpoint: Checkpoint) -> list[str]:

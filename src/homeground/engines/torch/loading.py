@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoConfig, PreTrainedModel, logging
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, logging
 
 from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Trainable
@@ -33,6 +34,9 @@ DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "a
 HEAD_DROPOUTS = ("seq_classif_dropout", "classifier_dropout", "cls_dropout", "pooler_dropout")
 """The same for the heads of classifiers."""
 
+SAME_TO_ROUNDING = 1e-6
+"""How much hidden states that are the same may differ, relative to the largest."""
+
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
@@ -55,13 +59,17 @@ def open_model(
     only the weights of such a head are trained.
 
     Raises:
-        CheckpointError: transformers does not know the architecture, or the weights do not fit the config.
+        CheckpointError: transformers does not know the architecture, it is no encoder of text, or the weights do not
+            fit the config or are not finite.
     """
     kind = NETWORKS[head]
     settings, refit = kind.head_settings(checkpoint, labels, loss)
     pooler = open_pooler(checkpoint, encoder.pooling if encoder else "auto")
     body, new = _open_body(checkpoint, kind, settings, dropout=encoder.dropout if encoder else None, refit=refit)
-    return TorchModel(kind(body, pooler, new=new), loss=loss, training=training, seed=seed, trainable=trainable)
+    _refuse_unfit(checkpoint, body)
+    network = kind(body, pooler, new=new)
+    _refuse_damaged(checkpoint, network)
+    return TorchModel(network, loss=loss, training=training, seed=seed, trainable=trainable)
 
 
 def _open_body(
@@ -81,6 +89,7 @@ def _open_body(
     torch.manual_seed(0)
     try:
         config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True, trust_remote_code=False)
+        _refuse_other_inputs(checkpoint, kind, config)
         for name, value in settings.items():
             setattr(config, name, value)
         dropouts = (*DROPOUTS, *(HEAD_DROPOUTS if headed else ()))
@@ -97,9 +106,10 @@ def _open_body(
             ignore_mismatched_sizes=refit,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{checkpoint.name}: transformers could not open it ({reason})") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # each architecture raises errors of its own
+        raise CheckpointError(f"{checkpoint.name}: transformers could not open it ({_reason(error)})") from error
     inside = body.base_model_prefix + "." if headed else ""
     lacking = {*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])}
     missing = sorted(name for name in lacking if name.startswith(inside) and "pooler" not in name)
@@ -112,3 +122,56 @@ def _open_body(
     if refit:
         lacking |= {name for name, _ in body.named_parameters() if not name.startswith(inside)}
     return body, frozenset(lacking)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _refuse_other_inputs(checkpoint: Checkpoint, kind: type[Network], config: PretrainedConfig) -> None:
+    """Refuse an architecture that does not read a text alone, before its weights are loaded."""
+    found = kind.auto_class._model_mapping.get(type(config), None)
+    architecture = found[0] if isinstance(found, tuple) else found
+    if architecture is None:
+        return
+    inputs = inspect.signature(architecture.forward).parameters
+    if "decoder_input_ids" in inputs or "input_ids" not in inputs:
+        problem = "an encoder and a decoder" if "input_ids" in inputs else "no text for its input"
+        raise CheckpointError(
+            f'"{checkpoint.name}" has {problem} ({architecture.__name__}, model type "{config.model_type}"); name an '
+            'encoder of text, e.g. "distilbert-base-uncased" or "minilm"'
+        )
+
+
+def _refuse_damaged(checkpoint: Checkpoint, network: Network) -> None:
+    """Refuse weights that are no numbers: everything computed with them would be none either."""
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not (finite := torch.isfinite(tensor)).all():
+            count = int((~finite).sum())
+            raise CheckpointError(
+                f'"{checkpoint.name}": {count} of {tensor.numel()} weights in {name.removeprefix("body.")} are NaN or '
+                "infinite; take the checkpoint from before its training failed, or download it again"
+            )
+
+
+@torch.no_grad()
+def _refuse_unfit(checkpoint: Checkpoint, body: PreTrainedModel) -> None:
+    """Refuse a model whose tokens do not see the tokens after them, or that cannot compute at all."""
+    was_training = body.training
+    body.eval()
+    # Two texts that differ in their last token alone.
+    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]]) % int(body.config.vocab_size)
+    try:
+        hidden = body.base_model(input_ids=ids, attention_mask=torch.ones_like(ids))[0].float()
+    except Exception as error:  # each architecture raises errors of its own
+        raise CheckpointError(
+            f"{checkpoint.name}: transformers could not compute with it ({_reason(error)})"
+        ) from error
+    finally:
+        body.train(was_training)
+    changes = (hidden[0] - hidden[1]).abs().amax(-1)
+    if changes[:-1].max() <= SAME_TO_ROUNDING * hidden.abs().max() < changes[-1]:
+        raise CheckpointError(
+            f'"{checkpoint.name}" reads text from left to right only ({type(body).__name__}); name an encoder, whose '
+            'tokens see the whole text, e.g. "distilbert-base-uncased" or "minilm"'
+        )

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data import segmentation
-from homeground.data.segmentation import unspaced_share, word_spans, word_starts
+from homeground.data.segmentation import ScriptCount, unsegmented, unspaced_share, word_spans, word_starts
 from homeground.errors import UsageError
 
 
@@ -118,13 +118,31 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ("pythainlp", "Thai", "ดี"),
     ],
 )
-def test_what_is_not_installed_is_named_when_it_is_needed_and_not_before(
+def test_a_segmenter_that_is_missing_is_named_where_it_is_needed(
     package: str, language: str, text: str, without: Any
 ) -> None:
     without(package)
     assert words("naïve words 한국어 ລ") == ["naïve", "words", "한국어", "ລ"]
-    with pytest.raises(UsageError, match=rf'"{text}" is {language}, .*{package}.*pip install "homeground\[segm'):
-        word_spans(text)
+    assert unsegmented([counted("naïve words 한국어 ລ")]) is None
+    with pytest.raises(UsageError, match=rf"letters of the texts are {language}, .*{package}.*pip install .*segmen"):
+        unsegmented([counted("some words", text)])
+
+
+def test_a_few_words_are_cut_into_characters_where_the_segmenter_is_missing(without: Any) -> None:
+    few = ["many words of plain English around them, line after line"] * 20 + ["a word 天地 more"]
+    assert unsegmented([counted(*few)]) is None
+    without("rjieba")
+    assert words("a word 天地 more") == ["a", "word", "天", "地", "more"]
+    note = unsegmented([counted(*few)])
+    assert note is not None
+    assert note.startswith("2 letters of the texts are Chinese and are cut into single characters, because rjieba")
+
+
+def counted(*texts: str) -> ScriptCount:
+    count = ScriptCount()
+    for text in texts:
+        count.add(text)
+    return count
 
 
 def test_the_share_of_letters_counts_no_signs() -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.data.examples import Example
-from homeground.data.segmentation import segmenter_versions, word_spans, word_starts
+from homeground.data.segmentation import ScriptCount, segmenter_versions, word_spans, word_starts
 from homeground.data.streams import MAX_BYTES_IN_MEMORY
 from homeground.data.tables import Table, text
 from homeground.storage import new_folder, read_array, write_array, written_to
@@ -73,6 +73,8 @@ class Source:
     """Hash of all texts and their rows, by which their tokens are found again."""
     control: int = 0
     """Texts with control characters."""
+    scripts: ScriptCount = field(default_factory=ScriptCount)
+    """Letters of the texts, of languages without spaces apart."""
     _tokenized: dict[str, TokenizedDocuments] = field(default_factory=dict[str, TokenizedDocuments])
 
     def texts(self) -> Iterator[tuple[int, str]]:
@@ -90,6 +92,7 @@ class Source:
         """Add a text that was read to the fingerprint and the counts; every text once, in the order of the file."""
         self.fingerprint.update(f"{row} {len(content)}\n".encode())
         self.fingerprint.update(content.encode("utf-8", "surrogatepass"))
+        self.scripts.add(content)
         self.control += CONTROL_CHARACTERS.search(content) is not None
 
     def tokenized(self, tokenizer: Tokenizer) -> TokenizedDocuments:

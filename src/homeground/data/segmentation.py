@@ -10,7 +10,9 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate, pairwise
 
@@ -18,7 +20,6 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from homeground.data.tables import shown
 from homeground.errors import UsageError
 
 EAST_ASIAN = r"\p{Han}\p{Hiragana}\p{Katakana}ーｰ"
@@ -32,6 +33,9 @@ MAX_RUN_CHARACTERS = 10_000
 
 MIN_KANA_SHARE = 0.1
 """The share of kana among kana and Han from which a text is Japanese; Chinese has a の in names at most."""
+
+MAX_UNSEGMENTED_SHARE = 0.05
+"""The share of the letters up to which texts without spaces may be cut into characters where a segmenter is missing."""
 
 Segmenter = Callable[[str], list[str]]
 """Cuts a run of letters into words, which one after the other are the run."""
@@ -50,6 +54,12 @@ _PIECE = regex.compile(
 )
 _ASCII_PIECE = re.compile(r"[a-zA-Z0-9]+(?:'[a-zA-Z0-9]+)*|[!-~]")  # the same for ASCII, four times as fast
 _LETTER = regex.compile(r"\p{L}")
+_ASCII_LETTER = re.compile("[a-zA-Z]")
+_SEGMENTED = {
+    "east_asian": regex.compile(rf"(?V1)[[{EAST_ASIAN}]&&\p{{L}}]"),
+    "thai": regex.compile(r"(?V1)[\p{Thai}&&\p{L}]"),
+}
+_SEEN = regex.compile(r"\X")
 _UNSPACED_LETTER = regex.compile(rf"(?V1)[[{UNSPACED}]&&\p{{L}}]")
 _KANA = regex.compile(r"(?V1)[[\p{Hiragana}\p{Katakana}ーｰ]&&\p{L}]")
 _HAN = regex.compile(r"\p{Han}")
@@ -63,7 +73,8 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     each, because to part the second takes knowing that it is French. Every other character that shows something is a
     word of its own, an emoji of several code points one. Spaces, control and format characters belong to none.
 
-    Raises UsageError where the text is Chinese, Japanese or Thai and its segmenter is not installed.
+    Chinese, Japanese and Thai are cut into the characters that a reader sees where their segmenter is not installed:
+    see `unsegmented`.
 
     >>> [text[start:end] for text in ["Don't pay €5.20!"] for start, end in word_spans(text)]
     ["Don't", 'pay', '€', '5', '.', '20', '!']
@@ -78,7 +89,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
             spans.append(piece.span())
             continue
         if script not in segmenters:
-            segmenters[script] = _segmenter("Thai" if script == "thai" else _east_asian_language(text), text)
+            segmenters[script] = _segmenter(_language(script, text))
         spans += _segmented(piece.group(), piece.start(), segmenters[script])
     return spans
 
@@ -131,6 +142,54 @@ def segmenter_versions() -> str:
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in installed)
 
 
+@dataclass
+class ScriptCount:
+    """Letters of texts: all of them, and those of each language whose words a segmenter finds."""
+
+    letters: int = 0
+    unspaced: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, text: str) -> None:
+        """Count the letters of one more text."""
+        if text.isascii():
+            self.letters += len(_ASCII_LETTER.findall(text))
+            return
+        self.letters += len(_LETTER.findall(text))
+        for script, pattern in _SEGMENTED.items():
+            if count := len(pattern.findall(text)):
+                self.unspaced[_language(script, text)] += count
+
+
+def unsegmented(counts: Iterable[ScriptCount]) -> str | None:
+    """Return a sentence where a few words of texts are cut into characters, for lack of a segmenter; None for none.
+
+    Raises UsageError where such words are more than ``MAX_UNSEGMENTED_SHARE`` of the letters.
+    """
+    missing: Counter[str] = Counter()
+    letters = 0
+    for count in counts:
+        letters += count.letters
+        missing.update({language: own for language, own in count.unspaced.items() if _missing(language)})
+    if not missing:
+        return None
+    languages, packages = " and ".join(missing), " and ".join(_missing(language) for language in missing)
+    share = missing.total() / max(letters, 1)
+    install = 'install it with: pip install "homeground[segmentation]"'
+    if share > MAX_UNSEGMENTED_SHARE:
+        raise UsageError(
+            f"{share:.0%} of the letters of the texts are {languages}, written without spaces between words, and "
+            f"{packages}, which finds the words, is not installed; {install}"
+        )
+    return (
+        f"{missing.total()} letters of the texts are {languages} and are cut into single characters, because "
+        f"{packages}, which finds the words, is not installed; {install}"
+    )
+
+
+def _language(script: str, text: str) -> str:
+    return "Thai" if script == "thai" else _east_asian_language(text)
+
+
 def _east_asian_language(text: str) -> str:
     kana = len(_KANA.findall(text))
     return "Japanese" if kana and kana >= MIN_KANA_SHARE * (kana + len(_HAN.findall(text))) else "Chinese"
@@ -146,13 +205,12 @@ def _segmented(run: str, start: int, segmenter: Segmenter) -> Iterable[tuple[int
     return pairwise([start + cut for cut in cuts])
 
 
-def _segmenter(language: str, text: str) -> Segmenter:
-    if missing := _missing(language):
-        raise UsageError(
-            f"the text {shown(text)} is {language}, which writes no spaces between words, and {missing}, which finds "
-            'them, is not installed; install it with: pip install "homeground[segmentation]"'
-        )
-    return _loaded(language)
+def _segmenter(language: str) -> Segmenter:
+    return _characters if _missing(language) else _loaded(language)
+
+
+def _characters(run: str) -> list[str]:
+    return _SEEN.findall(run)
 
 
 @cache

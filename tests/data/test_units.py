@@ -250,3 +250,11 @@ def test_keys_that_are_known_already_link_as_the_texts_do():
     known = [(hash(text_key(one)), hash(text_key(two))) for one, two in zip(first, second, strict=True)]
     plain, keyed = link_pairs(first, second), link_pairs(first, second, keys=known)
     assert np.array_equal(plain.nodes, keyed.nodes) and plain.units.tolist() == keyed.units.tolist() == [0, 1, 0, 0]
+
+
+def test_some_of_the_examples_have_units_numbered_from_0():
+    linked = link_pairs(["a", "b", "a", "c", "d"], ["x", "y", "z", "v", "w"])
+    some = linked.only(np.array([1, 3, 4]))
+    assert (some.units.tolist(), some.count, some.independent) == ([0, 1, 2], 3, 3)
+    assert linked.only(np.array([4, 2, 0])).units.tolist() == [0, 1, 1]
+    assert np.array_equal(linked.only(np.arange(5)).nodes, linked.nodes)

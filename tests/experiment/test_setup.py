@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,35 @@ def test_rows_of_the_general_set_that_are_set_aside_are_counted_and_named(
     assert {"file": str(general), "reason": "empty text", "count": 2, "rows": [41, 42]} in (
         setup.record.to_json()["set_aside"]
     )
+
+
+def test_texts_that_are_mostly_unknown_are_refused_unless_told(
+    write_csv: WriteCsv, encoder: Path, set_up: SetUp, tmp_path: Path
+) -> None:
+    rows = [(f"龘{n} 齉", f"龘 爨{n % 7} 麤", n % 2) for n in range(60)]
+    data = write_csv("pairs.csv", PAIR_HEADER, rows)
+    settings: dict[str, Any] = {"out": str(tmp_path / "out"), "cross_fit": 0}
+    with pytest.raises(DataError) as caught:
+        homeground.adapt(data, checkpoint=str(encoder), **settings)
+    assert re.match(r"\d\d% of the tokens of the texts are unknown to the tokenizer of ", str(caught.value))
+    assert "a Chinese or multilingual checkpoint such as sentence-transformers/" in str(caught.value)
+    assert str(caught.value).endswith("to train all the same, add --allow-unknown-tokens")
+    assert not (tmp_path / "out").exists()
+    record = set_up(data, **settings, allow_unknown_tokens=True).record
+    assert set(record.unknown_tokens) == {"train", "validation", "test"}
+    assert record.unknown_tokens["test"].characters > 0.5
+    assert sum("are unknown to the tokenizer" in note for note in data_notes(record)) == 1
+
+
+def test_unknown_tokens_of_a_test_file_alone_are_said_of_it(write_csv: WriteCsv, set_up: SetUp) -> None:
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(60))
+    plain = set_up(data)
+    assert not any("unknown" in note for note in data_notes(plain.record))
+    test = write_csv(
+        "test.csv", PAIR_HEADER, [(f"{one} 龘", other, score) for one, other, score in topic_pairs(40, seed=1)]
+    )
+    (note,) = (note for note in data_notes(set_up(data, test=str(test)).record) if "unknown" in note)
+    assert "of the tokens of the test texts are unknown" in note
+    lost = write_csv("lost.csv", PAIR_HEADER, [(f"龘{n}", "爨 齉", n % 2) for n in range(40)])
+    with pytest.raises(DataError, match=r"of the tokens of the test texts are unknown .* add --allow-unknown-tokens"):
+        set_up(data, test=str(lost))

@@ -14,7 +14,7 @@ from tests.conftest import PAIR_HEADER, topic_pairs
 
 import homeground
 from homeground.cli import run
-from homeground.errors import CheckpointError, DataError
+from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.results.run import Run
 
 
@@ -172,3 +172,33 @@ def test_scores_that_hardly_differ_are_measured_without_an_interval(
     data = write_csv("flat.csv", PAIR_HEADER, [("a", "b", 0.5), ("c", "d", 0.5), ("e", "f", 0.5), ("g", "h", 0.9)])
     assert run(["evaluate", str(encoder), str(data)]) == 0
     assert "too few examples" in capsys.readouterr().out
+
+
+def test_errors_on_two_scales_are_not_compared(
+    encoder: Path, tmp_path: Path, write_csv: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cosine = tmp_path / "cosine"
+    shutil.copytree(encoder, cosine)
+    (cosine / "homeground.json").write_text(json.dumps({"task": "similarity", "similarity": "cosine"}))
+    data = write_csv("new.csv", PAIR_HEADER, topic_pairs(100, seed=5))
+    result = homeground.compare(str(encoder), str(cosine), str(data), bootstrap_draws=300)
+    assert set(result["before"]) == set(result["after"]) == {"pearson", "spearman"}
+    assert not {"mse", "mae", "mape"} & set(result["differences"])
+    (note,) = result["notes"]
+    assert note.startswith("mse, mae, mape are left out")
+    assert "angular" in note
+    assert "cosine" in note
+    assert run(["compare", str(encoder), str(cosine), str(data)]) == 0
+    assert note in capsys.readouterr().out
+    alike = homeground.compare(str(cosine), str(cosine), str(data), bootstrap_draws=300)
+    assert {"mse", "mae"} <= set(alike["before"])
+    assert alike["notes"] == []
+    with pytest.raises(UsageError, match="--primary-metric mse compares"):
+        homeground.compare(str(encoder), str(cosine), str(data), primary_metric="mse")
+
+
+def test_unknown_tokens_are_said_wherever_a_file_is_measured(encoder: Path, write_csv: Callable[..., Path]) -> None:
+    data = write_csv("new.csv", PAIR_HEADER, [(f"{one} 龘", two, score) for one, two, score in topic_pairs(60, seed=5)])
+    (note,) = homeground.evaluate(str(encoder), str(data), bootstrap_draws=300)["notes"]
+    assert "of the tokens of the texts are unknown to the tokenizer" in note
+    assert homeground.compare(str(encoder), str(encoder), str(data), bootstrap_draws=300)["notes"] == [note]

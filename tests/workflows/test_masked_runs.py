@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,29 @@ def test_runs_of_one_tokenizer_are_compared_by_their_tokens(run: homeground.Run,
     write(place / "new.jsonl", texts(80, seed=5))
     result = compare(str(place / "bert"), str(run.folder), str(place / "new.jsonl"), max_length=24)
     assert (result["verdict"], result["primary_metric"]) == ("HELPED", "masked_loss")
+
+
+def test_models_of_other_lengths_are_asked_the_same_tokens(run: homeground.Run, place: Path) -> None:
+    write(place / "lengths.jsonl", [" . ".join(texts(4, seed=seed)) for seed in range(60)])
+    shorter = place / "shorter"
+    shutil.copytree(run.model_folder, shorter)
+    (shorter / "manifest.json").unlink()
+    settings = read_json(shorter / "homeground.json")
+    (shorter / "homeground.json").write_text(json.dumps({**settings, "max_length": 24}))
+    # One reads 24 tokens and the other 64: both are measured on blocks of 24.
+    result = compare(str(place / "bert"), str(shorter), str(place / "lengths.jsonl"))
+    whole = evaluate(str(place / "bert"), str(place / "lengths.jsonl"))["scores"]
+    assert result["before"] != whole
+    assert result["before"] == evaluate(str(place / "bert"), str(place / "lengths.jsonl"), max_length=24)["scores"]
+    assert result["after"] == evaluate(str(shorter), str(place / "lengths.jsonl"))["scores"]
+
+
+def test_words_are_judged_by_the_documents_they_are_asked_of(run: homeground.Run, place: Path) -> None:
+    write(place / "hundred.jsonl", texts(100, seed=7))
+    result = compare(str(place / "bert"), str(run.folder), str(place / "hundred.jsonl"), pll=12)
+    assert result["difference"]["units"] <= 12
+    assert result["verdict"] == "TOO FEW"
+    assert "12 test documents" in result["sentence"] or "11 test documents" in result["sentence"]
 
 
 def test_other_tokenizers_are_compared_by_whole_words_only(run: homeground.Run, place: Path) -> None:

@@ -13,21 +13,25 @@ from homeground.checkpoint.checkpoint import (
     require_encoder,
     write_modules,
 )
+from homeground.checkpoint.coverage import Coverage, measure_coverage, unknown_ids
 from homeground.checkpoint.safety import count_parameters, read_settings
 from homeground.checkpoint.tokenizer import load_tokenizer, mask_id, padding_id, write_tokenizer
 
 __all__ = [
     "Checkpoint",
+    "Coverage",
     "classes_of",
     "count_parameters",
     "fills_masks",
     "load_tokenizer",
     "mask_id",
+    "measure_coverage",
     "model_files",
     "open_checkpoint",
     "padding_id",
     "read_settings",
     "require_encoder",
+    "unknown_ids",
     "write_modules",
     "write_tokenizer",
 ]

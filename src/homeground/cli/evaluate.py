@@ -45,7 +45,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
     elif seen := result["seen_in_training"]:
         verb = "is" if seen == 1 else "are"
         lines.append(f"{seen:,} of them {verb} in the training data: scores on new texts may be lower")
-    return [*lines, *skipped_lines(result["set_aside"])]
+    return [*lines, *skipped_lines(result["set_aside"]), *result["notes"]]
 
 
 def _ends(interval: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -66,6 +66,13 @@ class PairUnits:
     def independent(self) -> int:
         """The number of units a verdict can rest on: of distinct first and distinct second nodes the fewer."""
         return min(int(np.count_nonzero(np.bincount(side))) for side in self.nodes.T)
+
+    def only(self, places: Ints) -> PairUnits:
+        """Return the units of some of the examples, numbered from 0 again."""
+        units, nodes = self.units[places].tolist(), self.nodes[places].ravel().tolist()
+        # Units are numbered first, so that nodes that are none of them come after.
+        every = numbered([*units, *nodes])
+        return replace(self, units=every[: len(units)], nodes=every[len(units) :].reshape(-1, 2))
 
 
 class _KeptCharacters(dict[int, str | None]):

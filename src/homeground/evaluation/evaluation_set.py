@@ -10,6 +10,7 @@ import numpy as np
 
 from homeground.data.units import PairUnits
 from homeground.engines.model import Model
+from homeground.errors import DataError
 from homeground.evaluation.evaluate import evaluate
 from homeground.statistics.bootstrap import Interval, own_interval, own_intervals, paired_difference
 from homeground.statistics.glossary import greater_is_better
@@ -17,7 +18,7 @@ from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.over_seeds import OverSeeds, over_seeds
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT, ShareChange, mean_change, share_change
 from homeground.statistics.resampling import arrange
-from homeground.tasks.task import Floats, HasClasses, Measurable, Measurement, Metric, RareClass
+from homeground.tasks.task import AskedRows, Floats, HasClasses, Measurable, Measurement, Metric, RareClass
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class EvaluationSet:
 
     def __len__(self) -> int:
         return len(self.units.units)
+
+    def with_words(self, task: Measurable, rows: AskedRows) -> EvaluationSet:
+        """Return the set of words that are asked of the documents; documents of which none is asked are no part of it.
+
+        Raises:
+            DataError: the tokenizer knows none of the words.
+        """
+        if not len(rows.asked):
+            raise DataError(f"{self.name}: the tokenizer knows none of the words that were drawn, so none can be asked")
+        return replace(self, name="words", task=task, rows=rows.of_asked(), units=self.units.only(rows.asked))
 
     @property
     def primary_metric(self) -> str:

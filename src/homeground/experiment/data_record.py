@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeground.checkpoint import Checkpoint
+from homeground.checkpoint import Checkpoint, Coverage
 from homeground.data.corpus import Corpus
-from homeground.data.examples import Example
 from homeground.data.leakage import Contamination
 from homeground.data.summary import MAX_ROWS_LISTED
 from homeground.data.units import MIN_UNITS
 from homeground.evaluation.evaluation_set import EvaluationSet
-from homeground.evaluation.general_sets import GeneralExamples, script_notes
+from homeground.evaluation.general_sets import Domain, GeneralExamples, script_notes
 from homeground.experiment.splits import TrainingSplits
-from homeground.recipe.recipe import Recipe
 from homeground.results.data import DataRecord, SharedRecord
 from homeground.tasks import unread_settings
-from homeground.tasks.task import HasShortTexts, Task
+from homeground.tasks.task import HasShortTexts, TaskInfo
+
+DOMAIN_SPLITS = ("train", "validation", "test")
+
+SPLIT_TEXTS = {
+    "train": "the training texts",
+    "validation": "the validation texts",
+    "test": "the test texts",
+    "general": "the general texts",
+}
+"""What sentences call the texts of a split."""
 
 PLACES = {
     "train": "in the training data",
@@ -30,20 +38,17 @@ GeneralPair = tuple[GeneralExamples | None, GeneralExamples | None]
 
 
 def data_record(
-    recipe: Recipe,
-    checkpoint: Checkpoint,
-    task: Task,
+    read: Domain,
     corpus: Corpus,
     max_length: int,
     test: EvaluationSet,
     splits: TrainingSplits,
     general_sets: GeneralPair,
     contamination: Contamination,
-    domain: Sequence[Example],
+    coverage: Mapping[str, Coverage],
 ) -> DataRecord:
     """Return data.json: what was read, skipped, doubled and split, and what was learned from before."""
-    general = general_sets[0]
-    kept = splits.kept
+    recipe, checkpoint, task, general, kept = read.recipe, read.checkpoint, read.task, general_sets[0], splits.kept
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
     validation = None if kept.validation is None else kept.validation.rows
     rows = [test.rows] if corpus.folds is not None else [kept.train.rows, validation, test.rows]
@@ -51,8 +56,9 @@ def data_record(
     notes = [
         *corpus.summary.notes,
         *task.info.notes,
+        *coverage_notes(checkpoint, task.info, coverage),
         *unread_settings(recipe, task.info.name),
-        *(script_notes(general, domain) if general else []),
+        *(script_notes(general, read.examples) if general else []),
         *(task.short_notes(rows) if isinstance(task, HasShortTexts) else []),
     ]
     skipped = [each for part in general_sets for each in _skipped(part)]
@@ -64,6 +70,7 @@ def data_record(
             "columns": dict(task.info.columns),
             "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
             "max_length": max_length,
+            "unknown_tokens": {split: _coverage_record(each) for split, each in coverage.items()},
             "benchmarks": [part.source for part in general_sets if part is not None and part.source],
             "notes": notes,
             "set_aside": [*corpus.record["set_aside"], *skipped],
@@ -75,6 +82,31 @@ def data_record(
             "texts_seen_in_training": contamination.texts,
         }
     )
+
+
+def coverage_notes(
+    checkpoint: Checkpoint, info: TaskInfo, coverage: Mapping[str, Coverage], *, whole: bool = True
+) -> list[str]:
+    """Say what the tokenizer does not know of the texts of each split, once where it is so in all of the domain's.
+
+    ``whole`` says that all of these are there.
+    """
+    as_encoder = info.frozen_method == "embeddings"
+
+    def note(split: str, texts: str) -> str | None:
+        return coverage[split].note(checkpoint.name, texts, as_encoder=as_encoder)
+
+    notes = {split: note(split, SPLIT_TEXTS[split]) for split in coverage}
+    domain = [split for split in DOMAIN_SPLITS if split in notes]
+    if whole and domain and all(notes[split] for split in domain):
+        largest = max(domain, key=lambda split: coverage[split].texts)
+        notes = {**notes, **dict.fromkeys(domain), largest: note(largest, "the texts")}
+    return [each for each in notes.values() if each]
+
+
+def _coverage_record(coverage: Coverage) -> dict[str, float]:
+    shares = {name: round(getattr(coverage, name), 4) for name in ("tokens", "characters", "single_letters")}
+    return {"texts": coverage.texts, **shares}
 
 
 def _skipped(general: GeneralExamples | None) -> list[dict[str, Any]]:

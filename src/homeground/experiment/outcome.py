@@ -143,7 +143,7 @@ def word_set(setup: Setup) -> EvaluationSet | None:
     if not count or not isinstance(task, MeasuresWords):
         return None
     words, rows = task.word_rows(setup.corpus.test.examples, count, setup.tokens, max_length=setup.max_length)
-    return replace(setup.test, name="words", task=words, rows=rows)
+    return setup.test.with_words(words, rows)
 
 
 def _of_kind(planned: list[PlannedTraining], kind: str) -> list[PlannedTraining]:

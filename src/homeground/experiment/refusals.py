@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from homeground.checkpoint import Checkpoint
+from homeground.checkpoint import Checkpoint, Coverage
+from homeground.checkpoint.coverage import REFUSED_SHARE
 from homeground.data.corpus import Corpus
 from homeground.data.streams import require_texts
 from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError, nearest
+from homeground.experiment.data_record import coverage_notes
 from homeground.recipe.recipe import Recipe
 from homeground.tasks import TASKS
 from homeground.tasks.task import FindsHead, TaskInfo, TaskSpec
@@ -102,6 +105,22 @@ def refuse_new_head(recipe: Recipe, spec: TaskSpec, checkpoint: Checkpoint) -> N
             f'--keep-general: "{checkpoint.name}" has no trained head for {spec.info.head_purpose}, so there is '
             "nothing to keep; adapt it to general text first, and that run to the domain"
         )
+
+
+def refuse_unknown_tokens(
+    recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint, coverage: Mapping[str, Coverage]
+) -> None:
+    """Refuse to learn from or be judged by texts most of which the tokenizer does not know, unless told to."""
+    if recipe.encoder.allow_unknown_tokens:
+        return
+    unknown = {split: each.unknown > REFUSED_SHARE for split, each in coverage.items()}
+    if any(unknown.values()):
+        # Where it is not so in every split, the one is named.
+        affected = (
+            coverage if all(unknown.values()) else {split: coverage[split] for split in coverage if unknown[split]}
+        )
+        notes = coverage_notes(checkpoint, info, affected, whole=all(unknown.values()))
+        raise DataError(f"{notes[0]}; to train all the same, add --allow-unknown-tokens")
 
 
 def refuse_missing(path: str) -> None:

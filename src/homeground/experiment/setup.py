@@ -9,9 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from homeground.checkpoint import (
     Checkpoint,
+    Coverage,
     load_tokenizer,
+    measure_coverage,
     open_checkpoint,
     padding_id,
     require_encoder,
@@ -27,7 +31,12 @@ from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measu
 from homeground.evaluation.left_out import FEWEST_LEFT
 from homeground.evaluation.merging import MERGE_DRAWS
 from homeground.experiment.data_record import data_notes, data_record
-from homeground.experiment.refusals import refuse_before_start, refuse_missing, refuse_new_head
+from homeground.experiment.refusals import (
+    refuse_before_start,
+    refuse_missing,
+    refuse_new_head,
+    refuse_unknown_tokens,
+)
 from homeground.experiment.splits import Tokenize, TrainingSplits
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark
 from homeground.results.data import DataRecord
@@ -131,11 +140,13 @@ def prepare(
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
     corpus = _without_contaminated(corpus, contamination, recipe)
     parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.as_read.test}
-    task = _task(spec, parts, corpus.test, checkpoint)
-    refuse_new_head(recipe, spec, checkpoint)
     max_length = longest_input(recipe, spec.info, checkpoint)
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
+    coverage = _coverage(recipe, parts, tokenizer)
+    refuse_unknown_tokens(recipe, spec.info, checkpoint, coverage)
+    task = _task(spec, parts, corpus.test, checkpoint)
+    refuse_new_head(recipe, spec, checkpoint)
 
     def tokenize(task: Task, examples: Sequence[Example]) -> Any:
         return task.tokenize(examples, tokens)
@@ -147,9 +158,8 @@ def prepare(
     learned = [*corpus.train.examples, *corpus.validation.examples]
     training_hashes = stored | TrainingHashes.of([*learned, *(chooses.examples if chooses else [])])
     decides, general_contamination = _without_learned(decides, training_hashes, learned, recipe)
-    record = data_record(
-        recipe, checkpoint, task, corpus, max_length, test, splits, (decides, chooses), contamination, domain.examples
-    )
+    coverage |= _coverage(recipe, {} if decides is None else {"general": decides}, tokenizer)
+    record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, coverage)
     setup = Setup(
         recipe=recipe,
         checkpoint=checkpoint,
@@ -184,6 +194,15 @@ def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSp
     corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
     refuse_before_start(recipe, spec.info, corpus)
     return recipe, spec, corpus
+
+
+def _coverage(recipe: Recipe, parts: Mapping[str, Part | GeneralExamples], tokenizer: Tokenizer) -> dict[str, Coverage]:
+    """Return what the tokenizer knows of the texts of each split that has some."""
+    return {
+        split: measure_coverage(part.examples, tokenizer, seed=recipe.seed)
+        for split, part in parts.items()
+        if part.examples
+    }
 
 
 def _without_contaminated(corpus: Corpus, contamination: Contamination, recipe: Recipe) -> Corpus:

@@ -140,6 +140,9 @@ class EncoderSettings(Section):
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="dropout in training; default: as in the checkpoint"
     )
+    allow_unknown_tokens: bool = Field(
+        default=False, description="train although the tokenizer of the checkpoint does not know most of the text"
+    )
 
 
 class TrainingSettings(Section):

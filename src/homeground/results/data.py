@@ -81,6 +81,17 @@ class TruncatedRecord(Record):
     max_length: int = field("number of tokens they were cut to", 0)
 
 
+class UnknownTokensRecord(Record):
+    """What the tokenizer of the checkpoint does not know of the texts of a split, as shares from 0 to 1."""
+
+    texts: int = field("number of texts that were looked at, all of a split or a sample of 1,000 examples", 0)
+    tokens: float = field("share of the tokens that are unknown, such as `[UNK]`", 0.0)
+    characters: float = field("share of the letters, digits and symbols that are lost in such tokens", 0.0)
+    single_letters: float = field(
+        "share of the letters of spelled scripts other than Latin that are a token each; 0 where there are few", 0.0
+    )
+
+
 class CheckpointRecord(Record):
     """The checkpoint that was adapted."""
 
@@ -117,6 +128,9 @@ class DataRecord(Record):
         "what the test shares with train and validation; null in a cross-fitted run", None
     )
     truncated: TruncatedRecord = field("texts that are longer than the model reads", TruncatedRecord())
+    unknown_tokens: dict[str, UnknownTokensRecord] = field(
+        "`train`, `validation`, `test` or `general` → what the tokenizer does not know of its texts", {}
+    )
     max_length: int = field("number of tokens that the model reads of a text", 0)
     left_out_of_test: tuple[LearnedRows, ...] = field(
         "test examples that are left out of the verdict because their texts were learned from", ()

@@ -217,6 +217,7 @@ class Comparison(Judgement):
     seen_in_training: dict[str, int] = field(
         "`first` and `second` → number of examples that it learned from, those that are left out included", {}
     )
+    notes: tuple[str, ...] = field("what the texts hold that a tokenizer does not know, and what was left out", ())
 
 
 class ScoreInterval(IntervalRecord):
@@ -247,6 +248,7 @@ class EvaluationRecord(Record):
     )
     seen_in_training: int = field("number of examples that the run learned from, those that are left out included", 0)
     set_aside: dict[str, int] = field("reason → number of rows that were skipped", {})
+    notes: tuple[str, ...] = field("what the texts hold that the tokenizer does not know", ())
 
 
 class MethodStanding(Record):

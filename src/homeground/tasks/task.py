@@ -106,6 +106,11 @@ class TaskInfo:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     saved_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     model_files: tuple[str, ...] = ()
+    scale: str = ""
+    """The scale of the predictions, and below the metrics that compare two models on one scale only."""
+    scale_metrics: tuple[str, ...] = ()
+    cuts_blocks: bool = False
+    """Whether texts are cut into blocks whose length decides what is masked: two models are compared on the same."""
     usual_length: int | None = None
     """Tokens of a text where nothing else is asked for; None for as many as the checkpoint reads."""
     verdict_scope: str = ""
@@ -374,6 +379,19 @@ class FindsHead(Protocol):
 
     def finds_head(self, checkpoint: Checkpoint) -> bool:
         """Tell whether the checkpoint should have a trained head of this kind."""
+        ...
+
+
+class AskedRows(Rows, Protocol):
+    """Rows that ask words of some of the documents."""
+
+    @property
+    def asked(self) -> Ints:
+        """The documents of which a word is asked, in order."""
+        ...
+
+    def of_asked(self) -> AskedRows:
+        """Return the rows whose documents are only those of which a word is asked."""
         ...
 
 

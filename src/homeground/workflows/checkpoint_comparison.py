@@ -28,6 +28,7 @@ from homeground.checkpoint import (
     Checkpoint,
     count_parameters,
     load_tokenizer,
+    measure_coverage,
     open_checkpoint,
     padding_id,
     read_settings,
@@ -315,7 +316,7 @@ def _record(
         folds=len(compared.rounds) if len(compared.rounds) > 1 else None,
         test_examples_unasked=0 if compared.corpus.folds is not None else len(compared.corpus.test),
         set_aside=compared.corpus.record["set_aside"],
-        notes=tuple(_notes(compared, unseen)),
+        notes=(*_notes(compared, unseen), *_coverage_notes(compared, candidates)),
     )
 
 
@@ -416,6 +417,17 @@ def _sentence(
     cheap = [each.name for each in baselines if each.standing != "WORSE"]
     below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
     return f"{first}{rest}{below}{''.join(learned)}."
+
+
+def _coverage_notes(compared: ComparisonSet, candidates: Sequence[Candidate]) -> list[str]:
+    as_encoder, seed = compared.task.info.frozen_method == "embeddings", compared.recipe.seed
+    notes = [
+        measure_coverage(compared.examples, candidate.tokens.tokenizer, seed=seed).note(
+            candidate.checkpoint.name, "the texts", as_encoder=as_encoder
+        )
+        for candidate in candidates
+    ]
+    return [note for note in notes if note]
 
 
 def _notes(compared: ComparisonSet, candidates: int) -> list[str]:

@@ -16,6 +16,7 @@ from homeground.checkpoint import (
     Checkpoint,
     classes_of,
     load_tokenizer,
+    measure_coverage,
     open_checkpoint,
     padding_id,
     read_settings,
@@ -40,7 +41,7 @@ from homeground.results.scores import Comparison, EvaluationRecord, LeftOutRecor
 from homeground.results.summary import prose
 from homeground.results.writing import interval_fields, judgement_fields
 from homeground.tasks import choose_task
-from homeground.tasks.task import Measurement, MeasuresWords, Task, TaskSpec
+from homeground.tasks.task import Measurable, Measurement, MeasuresWords, Task, TaskSpec
 
 FEWEST_EXAMPLES = 2
 """Examples below which nothing can be measured."""
@@ -74,11 +75,17 @@ class ExampleFile:
 
 @dataclass(frozen=True)
 class Side:
-    """One checkpoint as it is measured on the file."""
+    """One checkpoint as it is measured on the file.
+
+    ``max_length`` is the number of tokens that are read at once; ``note`` says what the tokenizer does not know.
+    """
 
     checkpoint: Checkpoint
     task: Task
     examples: EvaluationSet
+    tokens: TextTokens
+    max_length: int
+    note: str | None
 
     def measure(self, file: ExampleFile) -> Measurement:
         """Return what the checkpoint scores."""
@@ -128,6 +135,7 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
         left_out=left_out,
         seen_in_training=len(seen),
         set_aside=file.skipped,
+        notes=(side.note,) if side.note else (),
     ).to_json()
 
 
@@ -164,6 +172,7 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
         seen_in_training={"first": len(seen[0]), "second": len(seen[1])},
         set_aside=file.skipped,
         test_set=TestSetRecord(hash=test_hash, verdict_number=number),
+        notes=(*_other_scales(sides)[1], *dict.fromkeys(side.note for side in sides if side.note)),
     )
     return result.model_copy(update={"sentence": prose(result)}).to_json()
 
@@ -173,7 +182,8 @@ def _measured(file: ExampleFile, checkpoints: Sequence[Checkpoint]) -> tuple[str
     sides = _sides(file, checkpoints)
     description = sides[0].examples.task.info.description
     sides = _word_sides(file, sides) or sides
-    before, after = (side.measure(file) for side in sides)
+    other_scales, _ = _other_scales(sides)
+    before, after = (_without(side.measure(file), other_scales) for side in sides)
     return description, sides, before, after
 
 
@@ -215,22 +225,49 @@ def _sides(file: ExampleFile, checkpoints: Sequence[Checkpoint]) -> list[Side]:
         CheckpointError: a checkpoint does not do the task, or has other labels than the first.
         DataError: the examples have none of these labels, or several a text where the model gives one.
     """
-    sides: list[Side] = []
     for checkpoint in checkpoints:
         require_encoder(checkpoint)
+    lengths = [longest_input(file.recipe, file.spec.info, checkpoint) for checkpoint in checkpoints]
+    if file.spec.info.cuts_blocks:
+        # In blocks of another length other tokens would be masked.
+        lengths = [min(lengths)] * len(lengths)
+    sides: list[Side] = []
+    for checkpoint, length in zip(checkpoints, lengths, strict=True):
         labels = list(sides[0].task.labels) if sides else []
         if labels and (classes := classes_of(checkpoint)) and classes != labels:
             raise CheckpointError(
                 f'"{checkpoint.name}" gives other labels than "{checkpoints[0].name}"; both must know the same ones, '
                 "in one order"
             )
-        sides.append(_side(file, checkpoint))
+        sides.append(_side(file, checkpoint, length))
     if len({side.examples.primary_metric for side in sides}) > 1:
         raise DataError(f"{file.recipe.data}: one side has one label a text, the other several; compare like with like")
     return sides
 
 
-def _side(file: ExampleFile, checkpoint: Checkpoint) -> Side:
+def _other_scales(sides: Sequence[Side]) -> tuple[set[str], list[str]]:
+    """Return the metrics by which models of different scales are not compared, with a sentence for the user.
+
+    Raises:
+        UsageError: one of them decides.
+    """
+    infos = [side.task.info for side in sides]
+    if len({info.scale for info in infos}) == 1:
+        return set(), []
+    left_out = infos[0].scale_metrics
+    scales = " and ".join(f'"{side.checkpoint.name}" {side.task.info.scale}' for side in sides)
+    reason = f"{scales} similarities, whose errors are not on one scale"
+    if infos[0].primary_metric in left_out:
+        raise UsageError(f"--primary-metric {infos[0].primary_metric} compares {reason}; leave it out")
+    return set(left_out), [f"{', '.join(left_out)} are left out: they would compare {reason}"]
+
+
+def _without(measurement: Measurement, left_out: set[str]) -> Measurement:
+    scores = {name: score for name, score in measurement.scores.items() if name not in left_out}
+    return replace(measurement, scores=scores)
+
+
+def _side(file: ExampleFile, checkpoint: Checkpoint, max_length: int) -> Side:
     """Return the examples as one checkpoint is measured on them, in its own tokens and on its own scale."""
     settings = read_settings(checkpoint.folder / "homeground.json")
     spec = file.spec.with_saved_settings(settings)
@@ -240,11 +277,14 @@ def _side(file: ExampleFile, checkpoint: Checkpoint) -> Side:
         rows = {example.row for example in examples}
         examples = [example for example in spec.read(file.table).examples if example.row in rows]
     task = spec.for_model(checkpoint, examples)
-    tokenizer = load_tokenizer(checkpoint, max_length=longest_input(file.recipe, task.info, checkpoint))
-    tokenized = task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
+    tokenized = task.tokenize(examples, tokens)
+    coverage = measure_coverage(examples, tokenizer, seed=file.recipe.seed)
+    note = coverage.note(checkpoint.name, "the texts", as_encoder=task.info.frozen_method == "embeddings")
     size = file.recipe.evaluation.evaluation_batch_size
     measured = EvaluationSet(file.recipe.data, task, tokenized, file.part.units, size, file.resampling)
-    return Side(checkpoint, task, measured)
+    return Side(checkpoint, task, measured, tokens, max_length, note)
 
 
 def _word_sides(file: ExampleFile, sides: Sequence[Side]) -> list[Side] | None:
@@ -258,28 +298,21 @@ def _word_sides(file: ExampleFile, sides: Sequence[Side]) -> list[Side] | None:
         if count:
             raise UsageError(f"--pll {count} fills in words of plain texts; name the column with --task mlm --text")
         return None
-    lengths = [side.task.info.usual_length or side.checkpoint.max_length for side in sides]
-    tokenizers = [
-        load_tokenizer(side.checkpoint, max_length=length) for side, length in zip(sides, lengths, strict=True)
-    ]
     if not count:
-        if len({tokenizer.to_str() for tokenizer in tokenizers}) > 1:
+        if len({side.tokens.tokenizer.to_str() for side in sides}) > 1:
             first, second = (side.checkpoint.name for side in sides)
             raise UsageError(
                 f'"{first}" and "{second}" cut text into different tokens, so that their losses cannot be compared; '
                 "add --pll 2000 to compare what they make of the same words"
             )
         return None
-    words: list[EvaluationSet] = []
-    for side, tokenizer, length in zip(sides, tokenizers, lengths, strict=True):
+    words: list[tuple[Measurable, Any]] = []
+    for side in sides:
         assert isinstance(side.task, MeasuresWords)
-        tokens = TextTokens(tokenizer, padding_id(side.checkpoint, tokenizer))
-        longest = min(length, side.checkpoint.max_length)
-        task, rows = side.task.word_rows(file.part.examples, count, tokens, max_length=longest)
-        words.append(replace(side.examples, task=task, rows=rows))
+        words.append(side.task.word_rows(file.part.examples, count, side.tokens, max_length=side.max_length))
     # A word that one of them does not know is asked of neither.
-    known = np.logical_and.reduce([each.rows.known for each in words])
+    known = np.logical_and.reduce([rows.known for _, rows in words])
     return [
-        replace(side, examples=replace(each, rows=each.rows.only(known)))
-        for side, each in zip(sides, words, strict=True)
+        replace(side, examples=side.examples.with_words(task, rows.only(known)))
+        for side, (task, rows) in zip(sides, words, strict=True)
     ]

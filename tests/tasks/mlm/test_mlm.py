@@ -14,6 +14,8 @@ from tests.reading import open_task
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.tokenized import TextTokens
+from homeground.errors import DataError
+from homeground.tasks.mlm.blanks import find_blanks
 from homeground.tasks.mlm.blocks import IGNORED_LABEL
 from homeground.tasks.task import TokenizedExamples
 
@@ -129,10 +131,11 @@ def test_the_baseline_predicts_by_how_often_a_token_is_in_the_training_texts(tmp
     counts = np.ones(len(checkpoints.VOCABULARY))
     for word, count in {"the": 4, "bank": 1, "river": 1}.items():
         counts[checkpoints.VOCABULARY.index(word)] += count
+    counts[checkpoints.VOCABULARY.index("[UNK]")] = 0
     batch, _ = task.collate(test, np.arange(task.draws * len(test.blocks)), "measuring")
     labels = batch["labels"][batch["labels"] != IGNORED_LABEL]
     scores = task.measure(test, predictions).scores
-    assert scores["masked_loss"] == pytest.approx(-np.log(counts / counts.sum())[labels].mean())
+    assert scores["masked_loss"] == pytest.approx(-np.log(counts[labels] / counts.sum()).mean())
     assert scores["masked_accuracy"] == pytest.approx((labels == checkpoints.VOCABULARY.index("the")).mean())
 
 
@@ -167,3 +170,45 @@ def test_special_tokens_spelled_out_in_a_text_count_like_others(tmp_path: Path) 
         examples, task.tokenize(examples, TextTokens(tokenizer, padding_id(checkpoint, tokenizer)))
     )
     assert np.isfinite(task.baselines(texts, texts)["token frequencies"]).all()
+
+
+@pytest.mark.parametrize("whole_word", [False, True])
+def test_an_unknown_token_is_never_masked_and_never_asked_for(tmp_path: Path, bert: Path, whole_word: bool) -> None:
+    lines = ["the 龘 and the 龘 river 龘", "龘 ดี", "a good 龘 town by the road", "龘 " * 40 + "the bank"]
+    task, rows = masked_rows(
+        write_texts(tmp_path / "texts.jsonl", lines), bert, mlm_probability=0.5, whole_word=whole_word
+    )
+    (unknown,) = rows.vocabulary.unknown.tolist()
+    content = np.concatenate([rows.content(block)[0] for block in range(len(rows.blocks))])
+    assert np.count_nonzero(content == unknown) >= 4
+    # A document of unknown tokens alone has no block, and a block of them alone is left out.
+    assert rows.owner.tolist() == [0, 2, 3]
+    assert rows.documents == 4
+    asked: list[int] = []
+    for epoch in range(30):
+        batch, _ = task.collate(rows, np.arange(len(rows.blocks)), "training", epoch=epoch)
+        asked += batch["labels"][batch["labels"] != IGNORED_LABEL].tolist()
+    measured, _ = task.collate(rows, np.arange(len(rows.lengths("measuring"))), "measuring")
+    asked += measured["labels"][measured["labels"] != IGNORED_LABEL].tolist()
+    assert asked
+    assert unknown not in asked
+    # What stands there stays: it is no mask, and no random token takes its place.
+    assert np.count_nonzero(measured["input_ids"] == unknown) == np.count_nonzero(content == unknown) * rows.passes
+    examples = TokenizedExamples([], rows)
+    (frequencies,) = task.baselines(examples, examples).values()
+    assert np.isfinite(frequencies).all()
+
+
+def test_texts_of_unknown_tokens_alone_are_refused(tmp_path: Path, bert: Path) -> None:
+    with pytest.raises(DataError, match="knows no token of the texts"):
+        masked_rows(write_texts(tmp_path / "texts.jsonl", ["龘 龘", "ดี"]), bert)
+
+
+def test_a_blank_is_never_an_unknown_word(tmp_path: Path, bert: Path) -> None:
+    line = "the bank and the river of อาหาร and a good town by the road"
+    spec, table = open_task(write_texts(tmp_path / "texts.jsonl", [line]))
+    source = next(iter(spec.read(table).examples)).source
+    _, rows = masked_rows(tmp_path / "texts.jsonl", bert, length=64)
+    words = {blank.word for seed in range(20) for blank in find_blanks(source, [1], rows, seed=seed)}
+    assert {"bank", "river", "town"} <= words
+    assert "อาหาร" not in words

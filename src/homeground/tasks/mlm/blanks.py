@@ -101,7 +101,7 @@ def find_blanks(source: Source, numbers: Sequence[int], rows: MaskedRows, *, see
     for row, text in texts:
         random = generator(seed, "blank", row)
         for sentence in _sentences(text, random):
-            found = _words(row, sentence, tokenizer, rows.room)
+            found = _words(row, sentence, tokenizer, rows.room, rows.vocabulary)
             order = random.permutation(len(found))[:WORDS_TRIED]
             blanks += [found[place] for place in order.tolist()]
             sentences += 1
@@ -226,15 +226,19 @@ def _prose(sentence: str) -> bool:
     return sum(letter.isalpha() for letter in marks) >= LETTERS_OF_PROSE * len(marks)
 
 
-def _words(row: int, sentence: str, tokenizer: Tokenizer, room: int) -> list[Blank]:
-    """Return the words of a sentence that may be blanks: long enough, of letters, and one token each."""
+def _words(row: int, sentence: str, tokenizer: Tokenizer, room: int, vocabulary: Vocabulary) -> list[Blank]:
+    """Return the words of a sentence that may be blanks: long enough, of letters, and one known token each."""
     encoding = tokenizer.encode(sentence, add_special_tokens=False)
     if len(encoding.ids) > room:
         return []
     ids = np.array(encoding.ids, np.int64)
     # A token may begin with the space before its word.
     tokens = {
-        (end - len(sentence[start:end].lstrip()), end): place for place, (start, end) in enumerate(encoding.offsets)
+        (end - len(sentence[start:end].lstrip()), end): place
+        for place, ((start, end), known) in enumerate(
+            zip(encoding.offsets, vocabulary.knows(ids).tolist(), strict=True)
+        )
+        if known
     }
     return [
         Blank(row, sentence, start, end, ids, tokens[start, end])

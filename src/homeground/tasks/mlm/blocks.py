@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from homeground.checkpoint import unknown_ids
 from homeground.data.documents import TokenizedDocuments
 from homeground.randomness import generator
 from homeground.tasks.task import Occasion
@@ -32,15 +33,22 @@ class Vocabulary:
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]
     replacements: Ints
+    unknown: Ints
+    """The ids that stand for what the tokenizer does not know; they are neither masked nor asked for."""
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, *, mask: int, padding: int) -> Vocabulary:
         """Return the vocabulary of a tokenizer; no special token is a replacement."""
         added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-        ids = sorted(set(tokenizer.get_vocab(with_added_tokens=True).values()) - added)
+        unknown = unknown_ids(tokenizer)
+        ids = sorted(set(tokenizer.get_vocab(with_added_tokens=True).values()) - added - set(unknown.tolist()))
         replacements = np.array(ids, np.int64)
         around = _around(tokenizer, int(replacements[0]))
-        return cls(mask, padding, *around, replacements)
+        return cls(mask, padding, *around, replacements, unknown)
+
+    def knows(self, ids: Ints) -> NDArray[np.bool_]:
+        """Tell which of some ids are known tokens, in the shape of ``ids``."""
+        return ~np.isin(ids, self.unknown)
 
     def batch(self, contents: Sequence[Ints], labels: Sequence[Ints]) -> dict[str, Ints]:
         """Return token ids without special tokens, and a label each, as a padded batch ``(items, length)``."""

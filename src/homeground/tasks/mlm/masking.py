@@ -37,6 +37,23 @@ class Masking:
             )
 
 
+def choose_known(
+    word_starts: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    random: np.random.Generator,
+    probability: float,
+    whole_word: bool,
+) -> NDArray[np.bool_]:
+    """Return which tokens of a block are chosen as `choose` does, out of those that the tokenizer knows.
+
+    To predict a token that stands for anything unknown would be no merit.
+    """
+    words = np.cumsum(word_starts)[known]
+    chosen = np.zeros(len(word_starts), np.bool_)
+    chosen[known] = choose(np.diff(words, prepend=-1) != 0, random, probability, whole_word)
+    return chosen
+
+
 def choose(
     word_starts: NDArray[np.bool_], random: np.random.Generator, probability: float, whole_word: bool
 ) -> NDArray[np.bool_]:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example
 from homeground.data.tokenized import TextTokens
+from homeground.errors import DataError
 from homeground.randomness import generator
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.mlm.blocks import IGNORED_LABEL, SHORT_TEXT_TOKENS, MaskedRows, Vocabulary, cut
-from homeground.tasks.mlm.masking import Masking, choose, corrupt
+from homeground.tasks.mlm.masking import Masking, choose_known, corrupt
 from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, WordRows, draw_words
 from homeground.tasks.task import (
     Batch,
@@ -67,7 +68,11 @@ class MaskedLanguageModelling:
         return replace(self, draws=1, tutorial=False) if to_choose else self
 
     def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> MaskedRows:
-        """Return the blocks of documents of one source, whose texts the source tokenizes once."""
+        """Return the blocks of documents of one source, whose texts the source tokenizes once.
+
+        Raises:
+            DataError: the tokenizer knows no token of the texts.
+        """
         sources, tokenizer = sources_of(examples), tokens.tokenizer
         assert len(sources) == 1, "documents of one file"
         documents = sources[0].tokenized(tokenizer)
@@ -78,6 +83,15 @@ class MaskedLanguageModelling:
         places = documents.places([example.row for example in examples])
         starts, ends = documents.starts[places], documents.starts[places + 1]
         blocks, owner, truncated = cut(starts, ends, room, whole=self.line_by_line)
+        # Of a block of unknown tokens alone nothing can be masked.
+        known = vocabulary.knows(np.asarray(documents.ids[blocks[:, 0]]))
+        for block in np.flatnonzero(~known).tolist():
+            known[block] = vocabulary.knows(np.asarray(documents.ids[slice(*blocks[block])])).any()
+        blocks, owner = blocks[known], owner[known]
+        if not len(blocks):
+            raise DataError(
+                f"{sources[0].table.path}: the tokenizer knows no token of the texts, so none can be masked"
+            )
         return MaskedRows(documents, blocks, owner, places, vocabulary, tokenizer, self.draws, self.tutorial, truncated)
 
     def collate(
@@ -97,8 +111,9 @@ class MaskedLanguageModelling:
             else:
                 random = generator(self.seed, "measured mask", draw, block)
                 masking = TUTORIAL_MASKING if draw == rows.draws else MEASURED_MASKING
-            chosen = choose(marks, random, masking.probability, masking.whole_word)
             vocabulary = rows.vocabulary
+            known = vocabulary.knows(ids)
+            chosen = choose_known(marks, known, random, masking.probability, masking.whole_word)
             hidden = corrupt(
                 ids, chosen, random, masking=masking, mask_id=vocabulary.mask, replacements=vocabulary.replacements
             )
@@ -185,7 +200,9 @@ class MaskedLanguageModelling:
         counts = np.ones(max(rows.tokenizer.get_vocab(with_added_tokens=True).values()) + 1)
         for start, end in zip(*learned.bounds, strict=True):
             counts += np.bincount(learned.tokens.ids[start:end], minlength=len(counts))
-        log_probabilities = np.log(counts / counts.sum())
+        counts[rows.vocabulary.unknown] = 0
+        with np.errstate(divide="ignore"):
+            log_probabilities = np.log(counts / counts.sum())
         first = int(np.argmax(counts))
         parts: list[Floats] = []
         for item in range(len(rows.blocks) * rows.passes):

@@ -101,6 +101,16 @@ class WordRows:
         first = np.repeat(np.cumsum(counts) - counts, counts)
         return np.stack([words, self.pieces[words, 0] + np.arange(len(words)) - first], axis=1)
 
+    @property
+    def asked(self) -> Ints:
+        """The documents of which a word is asked, in order."""
+        return np.unique(self.owner[self.known])
+
+    def of_asked(self) -> WordRows:
+        """Return the rows whose documents are only those of which a word is asked."""
+        asked = self.asked
+        return replace(self, owner=np.searchsorted(asked, self.owner), documents=len(asked))
+
     def only(self, words: NDArray[np.bool_]) -> WordRows:
         """Return the rows with only some of the words known."""
         return replace(self, known=self.known & words)
@@ -154,7 +164,6 @@ class PseudoLikelihood:
         plain.no_truncation()
         room = longest - len(vocabulary.prefix) - len(vocabulary.suffix)
         encodings = plain.encode_batch([word.text for word in words], add_special_tokens=False)
-        unknown = {number for token in UNKNOWN if (number := tokenizer.token_to_id(token)) is not None}
         ids: list[Ints] = []
         pieces: list[tuple[int, int]] = []
         known: list[bool] = []
@@ -163,7 +172,7 @@ class PseudoLikelihood:
             ids.append(np.array([*vocabulary.prefix, *own, *vocabulary.suffix], np.int64))
             pieces.append((place[0] + len(vocabulary.prefix), place[1] + len(vocabulary.prefix)))
             inside = own[slice(*place)]
-            known.append(len(inside) > 0 and not unknown & set(inside))
+            known.append(len(inside) > 0 and bool(vocabulary.knows(np.array(inside)).all()))
         owner = np.array([word.document for word in words], np.int64)
         return WordRows(
             ids, np.array(pieces, np.int64).reshape(-1, 2), np.array(known, np.bool_), owner, documents, vocabulary
@@ -200,10 +209,6 @@ class PseudoLikelihood:
     def measure(self, rows: WordRows, predictions: Floats) -> Measurement:
         """Return the loss per word with the sums it follows from."""
         return Measurement(predictions, predictions, {"word_loss": float(word_loss(predictions.sum(0)))})
-
-
-UNKNOWN = ("[UNK]", "<unk>")
-"""What stands for a piece that a tokenizer does not know: to predict it would be no merit."""
 
 
 def _shown(word: Word, encoding: Encoding, room: int) -> tuple[list[int], tuple[int, int]]:

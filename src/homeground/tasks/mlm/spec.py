@@ -11,6 +11,7 @@ from homeground.data.columns import find_columns, quoted_columns
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, text_digests
 from homeground.data.formats import delimiter_hint
+from homeground.data.segmentation import unsegmented
 from homeground.data.tables import DELIMITERS, Table, column_error, group
 from homeground.errors import DataError, UsageError
 from homeground.statistics import masked as formulas
@@ -111,6 +112,7 @@ class MaskedLMSpec:
             },
             saved_settings={"task": "mlm"},
             model_files=("checkpoint_modules",),
+            cuts_blocks=True,
             usual_length=BLOCK_TOKENS,
             verdict_scope="at predicting masked words",
             use=USE,
@@ -139,12 +141,15 @@ class MaskedLMSpec:
 
         Raises:
             CheckpointError: the tokenizer has no mask token.
+            UsageError: many of the texts write no spaces between words, and their segmenter is not installed.
         """
         assert checkpoint is not None, "plain texts are not compared before training"
         sources = {id(source): source for part in splits.values() for source in sources_of(part)}
         control = sum(source.control for source in sources.values())
-        notes = (f"{control} texts hold control characters",) if control else ()
-        return self._task(checkpoint, notes)
+        notes = [f"{control} texts hold control characters"] if control else []
+        if note := unsegmented(source.scripts for source in sources.values()):
+            notes.append(note)
+        return self._task(checkpoint, tuple(notes))
 
     def with_saved_settings(self, settings: Mapping[str, Any]) -> MaskedLMSpec:
         """Return the spec as it is: a saved model says nothing of its masks."""
@@ -155,8 +160,10 @@ class MaskedLMSpec:
 
         Raises:
             CheckpointError: the tokenizer has no mask token.
+            UsageError: many of the texts write no spaces between words, and their segmenter is not installed.
         """
-        return self._task(checkpoint)
+        note = unsegmented(source.scripts for source in sources_of(examples))
+        return self._task(checkpoint, (note,) if note else ())
 
     def finds_head(self, checkpoint: Checkpoint) -> bool:
         """Tell whether the checkpoint is a masked language model by its settings."""

@@ -92,6 +92,8 @@ class SimilaritySpec:
             columns=self.columns,
             description=self._description(),
             loss_metric="mse" if self.loss in ("angular_mse", "cosine_mse") else None,
+            scale=self.kind,
+            scale_metrics=("mse", "mae", "mape"),
             in_batch_negatives=self.loss == "multiple_negatives_ranking",
             saved_settings={"task": "similarity", "similarity": self.kind},
             model_files=("sentence_transformers",),

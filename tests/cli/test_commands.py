@@ -164,7 +164,7 @@ def test_a_learning_curve_is_printed_with_what_it_suggests(
     printed = capsys.readouterr().out
     for share in (5, 10, 25, 50, 100):
         assert re.search(rf"^{share}% +\d+ +-?0\.\d{{3}} +-?0\.\d{{3}} \(", printed, re.MULTILINE), share
-    assert re.search(r"^(Still rising|Flat|Cannot be told): ", printed, re.MULTILINE)
+    assert re.search(r"^(Still rising|Flat|Inconclusive): ", printed, re.MULTILINE)
 
 
 def test_the_gate_fails_where_nothing_was_shown(

@@ -3,6 +3,8 @@
     HomegroundError                70  an unexpected error
     ├── UsageError                  2  an option or setting that is not possible
     ├── DataError                   2  a file, row or column that cannot be read
+    │   ├── AmbiguousColumns        2  columns that may be read in more than one way
+    │   └── ColumnsMissing          2  columns without which a task is not possible
     ├── CheckpointError             2  a checkpoint that cannot be found, opened or trusted
     ├── RunConflict                 2  a run folder that belongs to another recipe, data or checkpoint
     ├── TrainingFailed             70  a loss or gradient that is not finite
@@ -20,6 +22,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 
 class HomegroundError(Exception):
@@ -40,7 +43,7 @@ class DataError(HomegroundError):
     exit_code = 2
 
     @classmethod
-    def at(cls, path: str | Path, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
+    def at(cls, path: str | Path, problem: str, *, row: int | None = None, column: str | None = None) -> Self:
         """Return the error for one place: ``pairs.csv, row 17: column "similarity" holds "high"; …``.
 
         ``row`` counts the rows of data from 1, the header not counted; ``column`` is the name in the file.
@@ -49,6 +52,21 @@ class DataError(HomegroundError):
         if column is not None:
             problem = f'column "{column}" {problem}'
         return cls(f"{place}: {problem}")
+
+
+class AmbiguousColumns(DataError):
+    """Columns that may be read in more than one way, so that no other task is tried: the user chooses."""
+
+
+class ColumnsMissing(DataError):
+    """Columns without which a task is not possible; ``hint`` is what the table has instead, for who asks every task."""
+
+    hint = ""
+
+    def with_hint(self, hint: str) -> ColumnsMissing:
+        """Return the error with its hint."""
+        self.hint = hint
+        return self
 
 
 class CheckpointError(HomegroundError):

@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeground.data.columns import CONCEPT_NAMES, USUAL_NAMES, find_columns, quoted_columns
-from homeground.data.tables import Table
-from homeground.errors import DataError
+from homeground.data.columns import (
+    CONCEPT_NAMES,
+    USUAL_NAMES,
+    columns_of_model,
+    find_columns,
+    flag_columns,
+    notes_on_columns,
+    quoted_columns,
+    refuse_two_roles,
+    written_list,
+)
+from homeground.data.tables import Row, Table
+from homeground.errors import DataError, UsageError
 
 
 def table(*columns: str, format: str = "csv") -> Table:
@@ -89,3 +99,71 @@ def test_usual_names_are_written_as_they_are_compared() -> None:
 
 def test_an_error_lists_columns_between_quotes() -> None:
     assert quoted_columns(table("a", "b c")) == '"a", "b c"'
+
+
+def filled(**columns: list[object]) -> Table:
+    """Return a table of these columns."""
+    count = len(next(iter(columns.values())))
+    rows = [Row(place + 1, {name: values[place] for name, values in columns.items()}) for place in range(count)]
+    return Table("rows.csv", "csv", tuple(columns), rows, "", 0)
+
+
+def test_a_name_may_stand_for_several_columns_each_of_which_is_there() -> None:
+    columns = table("title", "content", "label")
+    assert find_columns(columns, ["text", "label"], {"text": "title,content"}) == {
+        "text": "title,content",
+        "label": "label",
+    }
+    assert find_columns(table("a,b"), ["text"], {"text": "a,b"}) == {"text": "a,b"}
+    with pytest.raises(DataError, match='has no column "contents"; did you mean "content"'):
+        find_columns(columns, ["text"], {"text": "title,contents"})
+
+
+def test_no_column_is_both_what_is_asked_and_the_answer() -> None:
+    with pytest.raises(UsageError, match=r'column "a" of rows\.csv is named for two parts, --text and --label'):
+        refuse_two_roles(table("a", "b"), {"text": "a,b", "label": "a"})
+    refuse_two_roles(table("a", "b"), {"text": "a", "label": "b"})
+
+
+def test_columns_that_play_no_role_are_named_and_further_texts_are_offered() -> None:
+    texts: list[object] = [f"a sentence of six words {number}" for number in range(6)]
+    rows = filled(id=list(range(6)), title=texts, content=texts, label=["x"] * 6)
+    assert notes_on_columns(rows, {"text": "title", "label": "label"}) == (
+        'not read: columns "id", "content"; "content" holds texts too: --text title,content joins them, '
+        "--text-1 title --text-2 content reads pairs",
+    )
+    assert notes_on_columns(rows, {"text": "title,content", "label": "label", "group": "id"}) == (
+        'one text is made of the columns "title", "content", joined by a space',
+    )
+    assert notes_on_columns(rows, {"text_1": "title", "text_2": "content", "similarity": "label"}) == (
+        'not read: column "id"',
+    )
+
+
+def test_a_model_knows_its_columns_where_a_file_has_them_all() -> None:
+    saved = {"version": 1, "columns": {"text": "title,content", "label": "kind"}}
+    news = table("id", "title", "content", "kind")
+    assert columns_of_model(saved, news, ["text", "label"]) == {"text": "title,content", "label": "kind"}
+    assert columns_of_model(saved, table("title", "content"), ["text"]) == {"text": "title,content"}
+    assert columns_of_model(saved, table("title", "kind"), ["text", "label"]) == {}
+    for settings in ({}, {"columns": None}, {"columns": {"anchor": "title"}}):
+        assert columns_of_model(settings, news, ["text", "label"]) == {}
+
+
+def test_columns_of_0_and_1_are_known_as_numbers_words_and_booleans() -> None:
+    rows = filled(a=["0", "1"], b=[True, False], c=[0, 1.0], d=["0", "2"], e=["yes", "no"], f=["", "1"])
+    assert flag_columns(rows, rows.columns) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "values", [["['a', 'b']", "['a']"], ['["a"]'], ["[0, 1]", "[1, 1]"], ["[0 1]"], ["('a', 'b')"], ["[a, b]", "[a]"]]
+)
+def test_lists_that_were_written_into_a_text_are_known(values: list[str]) -> None:
+    assert written_list(values) == max(values, key=len)
+
+
+@pytest.mark.parametrize(
+    "values", [["a", "b"], ["[spam]", "[ham]"], ["(0, 10]", "(10, 20]"], ["[a, b]", "c", "d"], [1, None], []]
+)
+def test_names_with_brackets_are_no_lists(values: list[object]) -> None:
+    assert written_list(values) is None

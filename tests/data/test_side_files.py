@@ -77,5 +77,5 @@ def test_ids_are_not_taken_for_texts(tmp_path: Path, header: str, values: list[s
 def test_a_file_of_ids_and_labels_has_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("number,label\n" + "".join(f"{n},{LABELS[n % 3]}\n" for n in range(60)))
     recipe = make_recipe({"data": str(tmp_path / "a.csv")})
-    with pytest.raises(DataError, match='the columns are "number", "label"'):
+    with pytest.raises(DataError, match='the columns "number", "label" fit no task'):
         choose_task(read_file(recipe.data, recipe), recipe)

@@ -499,6 +499,17 @@ def test_what_is_no_text_is_refused_and_shown(value: object, seen: str):
     assert str(refused.value) == f'pairs.csv, row 17: column "similarity" holds {seen}'
 
 
+def test_the_texts_of_several_columns_are_joined_and_empty_ones_left_out():
+    table = Table("news.csv", "csv", ("title", "body", "a,b"), [], "", 0)
+    row = Row(1, {"title": " Rain ", "body": "It rained.", "a,b": "c"})
+    assert text(table, row, "title,body") == "Rain It rained."
+    assert text(table, row, "a,b") == "c"
+    assert text(table, row, '"a,b", title') == "c Rain"
+    assert text(table, Row(2, {"title": None, "body": " ", "a,b": ""}), "title,body") == ""
+    with pytest.raises(DataError, match='has no column "boddy"'):
+        text(table, row, "title,boddy")
+
+
 def test_a_value_is_shown_short_and_harmless():
     assert shown("x" * 100) == '"' + "x" * 60 + '…"'
     assert shown("\x1b[2J\x9b\u202e好") == r'"\u001b[2J\u009b\u202e好"'

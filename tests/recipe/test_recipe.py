@@ -119,3 +119,12 @@ def test_a_saved_recipe_finds_its_files_and_its_checkpoint_from_its_own_folder(
     assert Path(read.checkpoint).resolve() == tmp_path / "models"
     assert Path(str(read.split.test)).resolve() == tmp_path / "test.csv"
     assert make_recipe(read_recipe(saved), checkpoint="owner/name").checkpoint == "owner/name"
+
+
+def test_the_names_of_several_columns_are_one_setting_however_they_are_given(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('data = "a.csv"\n[columns]\ntext = ["title", "body, short"]\n')
+    recipe = make_recipe(read_recipe(tmp_path / "recipe.toml"), label=("a", "b"), negative="n")
+    columns = recipe.columns
+    assert (columns.text, columns.label, columns.negative) == ('title,"body, short"', "a,b", "n")
+    with pytest.raises(UsageError, match=r"--text \(recipe: columns.text\): got \[\]; expected the name of a column"):
+        make_recipe({}, data="a.csv", text=[])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -13,6 +14,7 @@ from homeground.data.streams import open_rows
 from homeground.data.tables import SUFFIXES, text
 from homeground.errors import DataError, UsageError
 from homeground.recipe.recipe import FILES, Setting, settings
+from homeground.recipe.sections import ColumnNames
 from homeground.tasks import TASKS
 
 LONGEST_METAVAR = 24
@@ -54,12 +56,15 @@ def sections(*names: str) -> Callable[[Command], Command]:
 
 def typed_settings(values: dict[str, Any], assignments: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the settings of the command line, those of --set last."""
-    typed = {name: value for name, value in values.items() if value is not None}
+    typed = {name: value for name, value in values.items() if value not in (None, ())}
+    flags = {".".join(setting.path): setting.name for setting in settings()}
     for assignment in assignments:
-        name, equals, value = assignment.partition("=")
+        name, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise UsageError(f'--set "{assignment}": expected SECTION.FIELD=VALUE, e.g. --set training.epochs=3')
-        typed[name.strip()] = value.strip()
+        if {name, flags.get(name)} & set(typed):
+            raise UsageError(f'--set "{assignment}": {name} is given more than once; give it one value')
+        typed[name] = value
     return typed
 
 
@@ -99,6 +104,15 @@ class GroupedCommand(click.Command):
         show_all = click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=_show_all)
         show_all.help = f"show all {count} options"
         self.params.append(show_all)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments, of which an option that takes one value may not be repeated: the last would win unseen."""
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter, times in Counter(order).items():
+            if isinstance(parameter, click.Option) and times > 1 and not (parameter.multiple or parameter.is_flag):
+                name = max(parameter.opts, key=len)
+                raise click.UsageError(f"{name} is given {times} times and takes one value; give it once", ctx)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of the requested level, group by group."""
@@ -144,7 +158,11 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     if setting.field.annotation is bool or bool in get_args(setting.field.annotation):
         names = f"{setting.flag}/--no-{setting.name.replace('_', '-')}"
         return click.option(names, setting.name, default=None, help=text)
-    return click.option(setting.flag, setting.name, default=None, metavar=_metavar(setting), help=text)
+    several = ColumnNames in get_args(setting.field.annotation)
+    default = () if several else None
+    return click.option(
+        setting.flag, setting.name, default=default, multiple=several, metavar=_metavar(setting), help=text
+    )
 
 
 def _help(setting: Setting, *, short: bool = False) -> str:

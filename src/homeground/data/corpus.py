@@ -142,6 +142,8 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
         examples = {name: each if name == "test" else left_out.remove_from(each) for name, each in examples.items()}
         notes += left_out.notes(examples.values())
     _refuse_few(table, examples["train"])
+    if (problem := examples["train"].problem) is not None:
+        raise problem
     data = Part.of(examples["train"].examples)
     names, folds = _names_and_folds(data, recipe)
     parts = _parts(data, names) | {split: Part.of(examples[split].examples) for split in tables if split != "train"}
@@ -295,11 +297,12 @@ def _unit_numbers(corpus: Corpus, files: Mapping[str, str]) -> dict[str, list[in
     """Number the units of all splits, those of the test from 0, so that no two units have one number."""
     read = corpus.as_read
     numbers: dict[str, list[int]] = {"test": read.test.units.units.tolist()}
-    unit_of_row = {example.row: unit for example, unit in zip(read.test.examples, numbers["test"], strict=True)}
+    # A row with a list of positives makes several examples, which need not be of one unit.
+    unit_of = {example.identity: unit for example, unit in zip(read.test.examples, numbers["test"], strict=True)}
     count = len(set(numbers["test"]))
     for split, part in (("train", corpus.train), ("validation", read.validation)):
         if corpus.folds is not None and (split == "train" or split not in files):
-            numbers[split] = [unit_of_row[example.row] for example in part.examples]
+            numbers[split] = [unit_of[example.identity] for example in part.examples]
         else:
             numbers[split] = (part.units.units + count).tolist()
             count += len(set(numbers[split]))

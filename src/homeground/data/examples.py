@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from homeground.data.units import PairUnits, link_pairs, link_same, text_key, text_keys
+from homeground.errors import DataError
 
 ORDERED = "\x1e"
 """Begins what is hashed of words in their order; a key never holds it, so no such hash is one of sorted words."""
@@ -52,6 +53,11 @@ class Example:
         object.__setattr__(self, "ordered_digests", each)
         object.__setattr__(self, "ordered_digest", whole)
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Its row and its hash: a row with a list of texts makes several examples."""
+        return self.row, self.digest
+
     def _set_digests(self, digests: tuple[int, ...], keys: Sequence[str]) -> None:
         """Set the hashes of a new example: ``digests`` of its texts, and what follows from their ``keys``, if several.
 
@@ -70,10 +76,14 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of one file; ``set_aside`` maps the reason why rows are no examples to their numbers."""
+    """The examples of one file; ``set_aside`` maps the reason why rows are no examples to their numbers.
+
+    ``problem`` is why nothing can be learned from them, though they can be measured, such as that all are of one class.
+    """
 
     examples: list[Example]
     set_aside: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    problem: DataError | None = None
 
 
 @dataclass(frozen=True)

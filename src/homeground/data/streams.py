@@ -17,10 +17,10 @@ from homeground.data.tables import (
     Row,
     Table,
     as_table,
-    column_error,
     open_parsed,
     open_table,
     read_table,
+    require_column,
     text,
 )
 from homeground.errors import DataError
@@ -88,8 +88,7 @@ def text_chunks(path: str, recipe: Recipe, columns: Mapping[str, str]) -> Iterat
     table = open_rows(path, **recipe.reading.model_dump())
     names = [columns[part] for part in ("text", "text_1", "text_2") if part in columns]
     for name in names:
-        if name not in table.columns:
-            raise column_error(table, name)
+        require_column(table, name)
     rows = iter(table.rows)
     for chunk in iter(lambda: list(itertools.islice(rows, ROWS_AT_ONCE)), []):
         numbered = ((row.number, tuple(text(table, row, name) for name in names)) for row in chunk)

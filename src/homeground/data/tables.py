@@ -6,6 +6,7 @@ text, a NUL stays a NUL: what a value means is the task's choice, and `text` and
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypedDict, Unpack, cast
+from typing import Literal, Protocol, TypedDict, TypeGuard, Unpack, cast
 
 from homeground.data.evidence.lines import LINES_READ, likely_format, token_problem
 from homeground.data.formats import (
@@ -198,8 +199,36 @@ def likely_delimiter(table: Origin) -> str:
     return ""
 
 
+def column_parts(table: Origin, name: str) -> tuple[str, ...]:
+    """Return the columns that a name stands for: the one so called, else those between its commas.
+
+    A name that holds a comma itself is quoted, as in CSV: ``"last, first",title``.
+    """
+    if name in table.columns:
+        return (name,)
+    return tuple(part for part in next(csv.reader([name], skipinitialspace=True), []) if part) or (name,)
+
+
+def has_columns(table: Origin, name: str) -> bool:
+    """Tell whether a table has the column, or every column, that a name stands for."""
+    return all(part in table.columns for part in column_parts(table, name))
+
+
+def require_column(table: Origin, name: str) -> None:
+    """Raise DataError, with the nearest names, unless the table has the column, or every column, of a name."""
+    for part in column_parts(table, name):
+        if part not in table.columns:
+            raise column_error(table, part)
+
+
 def text(table: Origin, row: Row, column: str) -> str:
-    """Return the text in one place; anything else (a JSON number, null or list) is a DataError that shows it."""
+    """Return the text in one place; anything else (a JSON number, null or list) is a DataError that shows it.
+
+    The texts of several columns (``title,content``) are joined by a space; those that are empty or null are left out.
+    """
+    if column not in row.values and len(parts := column_parts(table, column)) > 1:
+        filled = (text(table, row, part).strip() for part in parts if row.values.get(part, "") is not None)
+        return " ".join(part for part in filled if part)
     value = _value(table, row, column)
     if isinstance(value, str):
         return value
@@ -226,18 +255,29 @@ def group(table: Origin, row: Row, column: str | None) -> str | None:
 def number(table: Origin, row: Row, column: str) -> float:
     """Return the finite number in one place; words, true, nan, inf and decimal commas are DataErrors that show them."""
     written = _value(table, row, column)
-    value, expected = written, "expected a number"
-    if isinstance(written, str):
-        digits = written.strip(" ")
-        if _NUMBER.fullmatch(digits):
-            value = float(digits)
-        elif _NUMBER.fullmatch(digits.replace(",", ".", 1)):
-            expected = "expected a number with a decimal point"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if abs(value) <= sys.float_info.max:
-            return float(value)
+    if (value := as_number(written)) is not None:
+        return value
+    expected = "expected a number"
+    if isinstance(written, str) and as_number(written.replace(",", ".", 1)) is not None:
+        expected = "expected a number with a decimal point"
+    elif _is_number(written) or (isinstance(written, str) and _NUMBER.fullmatch(written.strip(" "))):
         expected = "expected a finite number"
     raise DataError.at(table.path, f"holds {shown(written)}; {expected}", row=row.number, column=column)
+
+
+def as_number(value: object) -> float | None:
+    """Return the finite number that a value is, or that it is as text; None for anything else.
+
+    >>> as_number(" 0.5 "), as_number(3), as_number("high"), as_number(True), as_number("1e999")
+    (0.5, 3.0, None, None, None)
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(digits := value.strip(" ")):
+        value = float(digits)
+    return float(value) if _is_number(value) and abs(value) <= sys.float_info.max else None
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def shown(value: object) -> str:

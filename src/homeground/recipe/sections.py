@@ -15,6 +15,18 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _one_name(value: object) -> object:
+    """Write the names of several columns as one, with commas between them; a name that holds one is quoted."""
+    if not isinstance(value, list | tuple):
+        return value
+    names = cast(list[object], value)
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ValueError("the name of a column, or a list of such names")
+    if len(names) == 1:
+        return names[0]
+    return ",".join(f'"{name}"' if "," in str(name) else str(name).strip() for name in names)
+
+
 def _number_or_text(value: object) -> object:
     """Read "0.2" as a fraction and any other text as the path of a file."""
     if isinstance(value, str):
@@ -25,6 +37,8 @@ def _number_or_text(value: object) -> object:
     return value
 
 
+ColumnNames = Annotated[str, BeforeValidator(_one_name)]
+"""The name of a column, or those of several with commas between them; also a list, or an option given several times."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -58,8 +72,13 @@ class Section(BaseModel):
 class ColumnSettings(Section):
     """The roles of the columns; roles that are not named here are found by the usual names of columns."""
 
-    text: str | None = Field(default=None, description="column with the text")
-    label: str | None = Field(default=None, description="column with the label, or with a list of labels")
+    text: ColumnNames | None = Field(
+        default=None, description="column with the text; several, e.g. title,content, are joined by a space"
+    )
+    label: ColumnNames | None = Field(
+        default=None,
+        description="column with the label, or a list of labels; several, e.g. a,b,c, hold 0 or 1, each for one class",
+    )
     label_delimiter: str | None = Field(
         default=None, min_length=1, description="separator of several labels in one field, e.g. ';'"
     )
@@ -68,7 +87,9 @@ class ColumnSettings(Section):
     similarity: str | None = Field(default=None, description="column with the score of a pair")
     anchor: str | None = Field(default=None, description="column with the anchor, for pairs or triplets without scores")
     positive: str | None = Field(default=None, description="column with a text that belongs to the anchor")
-    negative: str | None = Field(default=None, description="column with a text that does not belong to the anchor")
+    negative: ColumnNames | None = Field(
+        default=None, description="column with a text that does not belong to the anchor; there may be several"
+    )
     group: str | None = Field(
         default=None, description="column of groups, whose rows stay in one split and are resampled together"
     )

@@ -59,10 +59,36 @@ def test_a_named_column_of_texts_leaves_pairs_aside(write_csv: Callable[..., Pat
     assert (info.name, info.columns) == ("mlm", {"text": "note"})
 
 
-def test_columns_that_fit_no_task_are_refused_with_what_pairs_would_need(write_csv: Callable[..., Path]) -> None:
+def test_columns_that_fit_no_task_are_listed_with_what_each_task_needs(
+    write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
     path = write_csv("what.csv", ["this", "that", "other"], [("a", "b", "c")])
-    with pytest.raises(DataError, match="name the parts with --text-1, --text-2 and --similarity"):
+    needs = (
+        "name what it needs: similarity: two texts and their score (--text-1, --text-2, --similarity), or two that "
+        "belong together (--anchor, --positive); classification: texts and their labels (--text, --label); mlm: texts "
+        "(--text)"
+    )
+    with pytest.raises(DataError) as caught:
         spec_of(path)
+    assert str(caught.value) == f'{path}: the columns "this", "that", "other" fit no task; {needs}'
+    nested = write_lines(tmp_path / "nested.jsonl", [{"id": 1, "sentences": ["a", "b"], "labels": ["x", "y"]}] * 12)
+    with pytest.raises(DataError, match='"sentences", "labels" hold lists or objects: write one text, with its label'):
+        spec_of(nested)
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        (["text_1", "text_2", "similarty"], r'--positive\) \(did you mean "similarty" for "similarity"\?'),
+        (
+            ["sentence1", "sentence2", "id"],
+            r"\(--anchor sentence1 --positive sentence2 reads pairs that belong",
+        ),
+    ],
+)
+def test_what_comes_near_to_a_task_is_told(write_csv: Callable[..., Path], header: list[str], hint: str) -> None:
+    with pytest.raises(DataError, match=hint):
+        spec_of(write_csv("near.csv", header, [("a", "b", "c")]))
 
 
 @pytest.mark.parametrize(

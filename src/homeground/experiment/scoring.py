@@ -84,9 +84,9 @@ def example_lines(setup: Setup, outcome: Outcome) -> list[dict[str, Any]]:
     Those that are left out of the verdict say so.
     """
     read, left_out, lines = setup.corpus.as_read.test, outcome.left_out, []
-    place_of = {example.row: place for place, example in enumerate(setup.corpus.test.examples)}
+    place_of = {example.identity: place for place, example in enumerate(setup.corpus.test.examples)}
     for index, example in enumerate(read.examples):
-        measured, place = (outcome.before, outcome.after), place_of.get(example.row)
+        measured, place = (outcome.before, outcome.after), place_of.get(example.identity)
         if place is None and left_out is not None:
             measured = left_out.before, left_out.after
         before, after = (side.predictions[index if place is None else place] for side in measured)

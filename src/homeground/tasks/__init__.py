@@ -6,10 +6,12 @@ meet through names of heads and losses, and NumPy batches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from homeground.data.columns import quoted, quoted_columns
 from homeground.data.tables import Table
-from homeground.errors import DataError, UsageError, nearest
+from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError, nearest
 from homeground.tasks.classification import CLASSIFICATION
 from homeground.tasks.mlm import MASKED_LM
 from homeground.tasks.similarity import SIMILARITY
@@ -44,19 +46,39 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
 
     Raises:
         UsageError: no task has the name.
-        DataError: the columns fit no task; the message says what each would need.
+        AmbiguousColumns: the columns may be read in more than one way.
+        DataError: the columns fit no task; the message lists them and says what each task needs, and why none fits.
     """
     if recipe.task is not None and recipe.task not in TASKS:
         raise UsageError(f"--task (recipe: task): got {recipe.task!r}; {nearest(recipe.task, list(TASKS))}")
     named = [task for task, kind in TASKS.items() if any(getattr(recipe.columns, name) for name in kind.naming_columns)]
     if recipe.task or len(named) == 1:
         return TASKS[recipe.task or named[0]].for_table(table, recipe)
-    problems: list[str] = []
-    for kind in TASKS.values():
+    problems: dict[str, DataError] = {}
+    for task, kind in TASKS.items():
         if recipe.columns.text and not kind.reads_texts:
             continue
         try:
             return kind.for_table(table, recipe)
+        except AmbiguousColumns:
+            raise
         except DataError as error:
-            problems.append(str(error))
-    raise DataError(problems[0])
+            problems[task] = error
+    raise _no_task(table, problems)
+
+
+def _no_task(table: Table, problems: Mapping[str, DataError]) -> DataError:
+    """Return the error for columns that fit no task: what each needs, and what about the columns comes near to it."""
+    first = next(iter(problems.values()))
+    if len(table.columns) == 1 or len({str(problem) for problem in problems.values()}) == 1:
+        return first
+    needs: list[str] = []
+    for task, problem in problems.items():
+        hint = problem.hint if isinstance(problem, ColumnsMissing) else str(problem).removeprefix(f"{table.path}: ")
+        needs.append(f"{task}: {TASKS[task].needs}" + (f" ({hint})" if hint else ""))
+    row = next(iter(table.rows)).values
+    lists = [name for name in table.columns if isinstance(row[name], list | dict)]
+    nested = f"; {quoted(lists)} hold lists or objects: write one text, with its label, a row" if lists else ""
+    return DataError.at(
+        table.path, f"the columns {quoted_columns(table)} fit no task; name what it needs: {'; '.join(needs)}{nested}"
+    )

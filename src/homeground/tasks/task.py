@@ -280,11 +280,12 @@ class TaskType:
 
     ``settings`` are the full names of settings that not every task reads; ``naming_columns`` are those of [columns]
     that only this task has, so that who names one has named the task; ``reads_texts`` says that it reads one column of
-    texts, ``--text``.
+    texts, ``--text``. ``needs`` says which columns it reads, and the options that name them.
     """
 
     for_table: Callable[[Table, Recipe], TaskSpec]
     settings: frozenset[str]
+    needs: str = "columns of its own"
     naming_columns: tuple[str, ...] = ()
     reads_texts: bool = False
 

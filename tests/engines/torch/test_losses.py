@@ -126,6 +126,14 @@ def test_the_rows_own_negative_counts_unless_it_is_the_positive() -> None:
     assert float(got) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_place_of_a_negative_that_a_pair_does_not_have_is_no_candidate() -> None:
+    texts = embeddings(5, 1)[:, 0].detach()
+    ids = torch.tensor([[0, 1, 2], [3, 4, -1]])
+    got = losses.multiple_negatives_ranking(texts[ids.clamp(min=0)], {"text_ids": ids})
+    expected = cross_entropies(texts, [(0, [1, 4, 2]), (3, [4, 1, 2])])
+    assert float(got) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", ["angular_mse", "cosine_mse", "cosent", "multiple_negatives_ranking"])
 def test_gradients_are_finite_where_both_texts_are_the_same_or_opposite(name: str) -> None:
     values = embeddings(6).detach()

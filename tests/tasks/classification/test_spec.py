@@ -136,7 +136,7 @@ def test_what_looks_wrong_about_labels_is_noted() -> None:
     task = label_spec().with_splits(splits, None)
     assert (task.labels, task.unseen) == (("a", "A ", "b"), ("c",))
     notes = " ".join(task.info.notes)
-    assert 'differ only in case or spaces are different labels here: "a" and "A "' in notes
+    assert 'differ only in case or spaces, or in - and _, are different labels here: "a" and "A "' in notes
     assert 'single example stay in train, and nothing is measured of them: "A ", "b"' in notes
     assert '1 test examples have labels that do not occur in train: "c"' in notes
 

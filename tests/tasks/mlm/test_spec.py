@@ -53,12 +53,15 @@ def test_rows_without_text_are_named(tmp_path: Path) -> None:
     assert [example.row for example in examples.examples] == [1, 3]
 
 
-def test_columns_that_are_not_read_are_named_unless_the_task_was(tmp_path: Path, bert: Path) -> None:
+def test_columns_that_are_not_read_are_named_and_with_no_task_what_may_be_a_label(tmp_path: Path, bert: Path) -> None:
     lines = [{"text": f"text {number}", "kind": "ab"[number % 2], "lang": "de"} for number in range(20)]
     path, checkpoint = write_lines(tmp_path / "texts.jsonl", lines), open_checkpoint(str(bert))
-    (note,) = spec_of(path).with_splits({}, checkpoint).info.notes
-    assert 'not read: "kind", "lang"' in note
-    assert spec_of(path, task="mlm").with_splits({}, checkpoint).info.notes == ()
+    unread = 'not read: columns "kind", "lang"'
+    assert spec_of(path).with_splits({}, checkpoint).info.notes == (
+        unread,
+        "learned from as plain texts; if one of the other columns holds labels, use --label kind",
+    )
+    assert spec_of(path, task="mlm").with_splits({}, checkpoint).info.notes == (unread,)
 
 
 def test_texts_with_control_characters_are_counted_in_a_note(tmp_path: Path, bert: Path) -> None:

@@ -45,6 +45,20 @@ def test_every_text_is_tokenized_once_and_batches_hold_the_sides_of_each_pair(to
     assert rows.lengths("measuring").tolist() == [3, 4]
 
 
+def test_pairs_with_fewer_negatives_than_others_have_no_text_in_their_place(tokenizer: Any) -> None:
+    task = ranking_task()
+    texts = [("bank", "town", "old road", "news"), ("old", "news"), ("news", "old")]
+    rows = task.tokenize([Example(n, each) for n, each in enumerate(texts)], TextTokens(tokenizer, 0))
+    assert rows.sides.tolist() == [[0, 1, 2, 3], [4, 3, -1, -1], [3, 4, -1, -1]]
+    batch, _ = task.collate(rows, np.array([0, 1]), "training")
+    assert batch["text_ids"].tolist() == [[0, 1, 2, 3], [4, 3, -1, -1]]
+    assert batch["input_ids"][1, 2].tolist() == batch["input_ids"][1, 0].tolist()
+    assert task.collate(rows, np.array([1, 2]), "training")[0]["text_ids"].tolist() == [[4, 3], [3, 4]]
+    embeddings = np.eye(5, dtype=np.float32)
+    embeddings[0] = [0.1, 0.5, 0.9, 0.6, 0]  # two candidates are nearer than the positive: its rank is 3
+    assert task.score(rows, embeddings)[0] == pytest.approx(1 / 3)
+
+
 def test_only_cosent_is_counted_by_the_batch(tokenizer: Any) -> None:
     rows = scored_task().tokenize([Example(n, ("bank", "town"), 0.5) for n in range(5)], TextTokens(tokenizer, 0))
     for loss, expected in (("angular_mse", 5.0), ("cosine_mse", 5.0), ("cosent", 1.0)):

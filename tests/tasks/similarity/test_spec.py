@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import PAIR_HEADER
-from tests.reading import read, spec_of
+from tests.reading import read, spec_of, write_lines
 
 from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError
@@ -41,7 +41,7 @@ def test_named_columns_come_first_and_play_one_part_only(write_csv: WriteCsv) ->
     columns = spec_of(path, text_1="sentence2", text_2="sentence1", similarity="mean").columns
     assert columns == {"text_1": "sentence2", "text_2": "sentence1", "similarity": "mean"}
     with pytest.raises(DataError, match="no column is called text_2 or a usual name"):
-        spec_of(path, text_1="sentence2")
+        spec_of(path, text_1="sentence2", task="similarity")
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,6 @@ def test_a_name_that_is_not_there_meets_the_nearest(write_csv: WriteCsv) -> None
         spec_of(path, similarity="similarty")
 
 
-def test_a_column_close_to_a_usual_name_is_offered(write_csv: WriteCsv) -> None:
-    path = write_csv("pairs.csv", ["text_1", "text_2", "similarty"], [["a", "b", "0.5"]])
-    with pytest.raises(DataError, match=r'called similarity or .*; did you mean "similarty"\?; the columns are'):
-        spec_of(path)
-
-
 def test_a_named_part_that_plays_no_role_is_refused(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", ["anchor", "positive", "title"], [["a", "b", "c"]])
     with pytest.raises(UsageError, match=r"^--text-1: pairs are either scored .* or belong together"):
@@ -81,14 +75,155 @@ def test_a_named_part_that_plays_no_role_is_refused(write_csv: WriteCsv) -> None
 
 def test_one_column_cannot_be_two_parts(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", PAIR_HEADER, [["a", "b", "0.5"]])
-    with pytest.raises(UsageError, match=r"is named for two parts: text_1, text_1, similarity"):
+    with pytest.raises(UsageError, match=r'column "text_1" of .* is named for two parts, --text-1 and --text-2'):
         spec_of(path, text_1="text_1", text_2="text_1")
 
 
 def test_columns_without_a_part_are_listed_with_the_flags_that_name_them(write_csv: WriteCsv) -> None:
     path = write_csv("pairs.csv", ["left", "right", "grade"], [["a", "b", "0.5"]])
     with pytest.raises(DataError, match=r'the columns are "left", "right", "grade"; name the parts with --text-1'):
+        spec_of(path, task="similarity")
+
+
+# Labels that are scores, and pairs that belong together
+
+LABELLED_PAIRS = ["sentence1", "sentence2", "label"]
+
+
+def numbered(values: list[Any]) -> list[list[Any]]:
+    """Return rows of two texts and a value."""
+    return [[f"a bird {n}", f"a fish {n}", value] for n, value in enumerate(values)]
+
+
+def test_fractions_beside_two_texts_are_scores(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", LABELLED_PAIRS, numbered([0.0, 0.5, 1.0, 0.5]))
+    assert spec_of(path).columns == {"text_1": "sentence1", "text_2": "sentence2", "similarity": "label"}
+    assert [example.score for example in read(path).examples] == [0.0, 0.5, 1.0, 0.5]
+    assert spec_of(path, label="label").info.name == "classification"
+    wide = write_csv("wide.csv", LABELLED_PAIRS, numbered([0.0, 2.5, 5.0, 1.0]))
+    with pytest.raises(DataError, match=r"fractions \(0, 1, 2.5 … 5\).* add --score-range LOW,HIGH.* such as 0,5"):
+        spec_of(wide)
+    assert [example.score for example in read(wide, score_range="0,5").examples] == [0.5, 0.75, 1.0, 0.6]
+
+
+@pytest.mark.parametrize("values", [[0, 1] * 6, [0, 1, 2] * 4, ["yes", "no"] * 6, ["1.0", "0.0"] * 6])
+def test_few_whole_numbers_or_words_beside_two_texts_are_classes(write_csv: WriteCsv, values: list[Any]) -> None:
+    for header in (LABELLED_PAIRS, ["premise", "hypothesis", "label"]):
+        info = spec_of(write_csv("pairs.csv", header, numbered(values))).info
+        assert (info.name, info.columns["text_1"], info.columns["label"]) == ("classification", header[0], "label")
+
+
+def test_many_whole_numbers_may_be_either_so_the_user_chooses(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", LABELLED_PAIRS, numbered([0, 1, 2, 3, 4, 5] * 4))
+    with pytest.raises(DataError, match="--similarity label --score-range 0,5 reads scores, --label label classes"):
         spec_of(path)
+    assert spec_of(path, similarity="label", score_range="0,5").info.name == "similarity"
+    assert spec_of(path, task="similarity", score_range="0,5").info.name == "similarity"
+    assert spec_of(path, label="label").info.name == "classification"
+
+
+@pytest.mark.parametrize("values", [[0, 1, 1, 0], ["false", "true", "true", "false"]])
+@pytest.mark.parametrize("header", [["anchor", "positive", "label"], ["query", "document", "score"]])
+def test_0_and_1_beside_an_anchor_are_scores_so_that_no_zero_is_a_positive(
+    write_csv: WriteCsv, header: list[str], values: list[Any]
+) -> None:
+    path = write_csv("pairs.csv", header, numbered(values))
+    spec = spec_of(path)
+    assert (spec.loss, spec.score_range) == ("angular_mse", (0.0, 1.0))
+    assert spec.info.notes == (f'"{header[2]}" holds 0 and 1, read as scores: 0 not similar, 1 similar',)
+    assert [example.score for example in read(path).examples] == [0.5, 1.0, 1.0, 0.5]
+    assert [example.score for example in read(path, loss="cosine_mse").examples] == [0.0, 1.0, 1.0, 0.0]
+    with pytest.raises(UsageError, match="learns from pairs without scores"):
+        spec_of(path, loss="multiple_negatives_ranking")
+    with pytest.raises(
+        DataError, match=r"row 1: column .* holds 0 and 1, so not every pair belongs together; --text-1"
+    ):
+        spec_of(path, anchor=header[0], positive=header[1])
+
+
+def test_1_in_every_row_says_that_all_pairs_belong_together(write_csv: WriteCsv) -> None:
+    spec = spec_of(write_csv("pairs.csv", ["anchor", "positive", "label"], numbered([1, 1, 1])))
+    assert (spec.loss, spec.info.notes) == ("multiple_negatives_ranking", ('not read: column "label"',))
+
+
+def test_0_in_every_row_says_nothing(write_csv: WriteCsv) -> None:
+    path = write_csv("pairs.csv", ["anchor", "positive", "label"], numbered([0, 0, 0]))
+    with pytest.raises(DataError, match='column "label" holds 0 in every row beside anchor and positive'):
+        spec_of(path)
+
+
+def test_grades_beside_an_anchor_are_asked_about_and_words_are_classes(write_csv: WriteCsv) -> None:
+    graded = write_csv("graded.csv", ["query", "passage", "label"], numbered([0, 1, 2, 3]))
+    with pytest.raises(DataError, match="--similarity label --score-range 0,3 reads scores, --anchor query --positive"):
+        spec_of(graded)
+    assert spec_of(graded, anchor="query", positive="passage").loss == "multiple_negatives_ranking"
+    assert spec_of(graded, similarity="label", score_range="0,3").scored
+    worded = write_csv("worded.csv", ["anchor", "positive", "label"], numbered(["same", "other"] * 6))
+    with pytest.raises(DataError, match="--text-1 anchor --text-2 positive --label label learns them as classes"):
+        spec_of(worded)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ["question", "answer"],
+        ["query", "document"],
+        ["Query", "Passage"],
+        ["premise", "hypothesis"],
+        ["question", "positive"],
+        ["query", "pos"],
+    ],
+)
+def test_usual_names_of_pairs_that_belong_together(write_csv: WriteCsv, header: list[str]) -> None:
+    rows = [[f"what is number {n}?", f"it is the number {n}"] for n in range(12)]
+    info = spec_of(write_csv("pairs.csv", header, rows)).info
+    assert (info.loss, info.columns) == (
+        "multiple_negatives_ranking",
+        {"anchor": header[0], "positive": header[1]},
+    )
+    assert info.description == f'pairs of texts that belong together, "{header[0]}" and "{header[1]}"'
+
+
+def test_answers_that_recur_as_labels_do_are_labels(write_csv: WriteCsv) -> None:
+    rows = [[f"is it number {n}?", ("yes", "no")[n % 2]] for n in range(12)]
+    assert spec_of(write_csv("pairs.csv", ["question", "answer"], rows)).info.name == "classification"
+    shared = [[f"what is number {n}?", f"see the page on numbers {n % 2}"] for n in range(12)]
+    assert spec_of(write_csv("faq.csv", ["question", "answer"], shared)).info.name == "similarity"
+
+
+@pytest.mark.parametrize(
+    "names", [["negative_1", "negative_2"], ["negative", "negative_2"], ["neg1", "neg2"], ["negative", "hard_negative"]]
+)
+def test_all_negatives_of_a_row_are_read_and_none_is_needed(write_csv: WriteCsv, names: list[str]) -> None:
+    path = write_csv("tuples.csv", ["anchor", "positive", *names], [["a", "b", "c", "d"], ["e", "f", "", "g"]])
+    assert spec_of(path).info.notes == ()
+    assert [example.texts for example in read(path).examples] == [("a", "b", "c", "d"), ("e", "f", "g")]
+    assert [example.texts for example in read(path, negative=names[1]).examples] == [("a", "b", "d"), ("e", "f", "g")]
+
+
+def test_lists_of_positives_and_negatives_are_spread(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"query": "a", "pos": ["b", "c"], "neg": ["d", "e"]},
+        {"query": "f", "pos": ["g"], "neg": []},
+        {"query": "h", "pos": [], "neg": ["i"]},
+        {"query": "j", "pos": "k", "neg": None},
+    ]
+    examples = read(write_lines(tmp_path / "lists.jsonl", rows))
+    assert [(example.row, example.texts) for example in examples.examples] == [
+        (1, ("a", "b", "d", "e")),
+        (1, ("a", "c", "d", "e")),
+        (2, ("f", "g")),
+        (4, ("j", "k")),
+    ]
+    assert examples.set_aside == {"empty text": [3]}
+    with pytest.raises(DataError, match=r'row 1: column "pos" holds a list with 3; expected texts'):
+        read(write_lines(tmp_path / "bad.jsonl", [{"query": "a", "pos": ["b", 3]}]))
+
+
+def test_lists_that_were_written_into_a_text_are_no_positives(write_csv: WriteCsv) -> None:
+    rows = [[f"query {n}", f"['answer {n}', 'another {n}']"] for n in range(4)]
+    with pytest.raises(DataError, match='column "pos" holds lists written as text, such as'):
+        read(write_csv("lists.csv", ["query", "pos"], rows))
 
 
 def test_a_loss_that_needs_other_columns_is_refused(write_csv: WriteCsv) -> None:

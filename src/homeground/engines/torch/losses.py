@@ -61,7 +61,7 @@ def multiple_negatives_ranking(embeddings: Tensor, batch: Mapping[str, Tensor]) 
 
     The candidates are the positives and, where there are any, the negatives of the whole batch. A candidate that is the
     anchor's own positive again, another positive of the same anchor, or the anchor itself is left out: it is no
-    negative.
+    negative. So is one whose id is below 0, which fills the place of a negative that a pair does not have.
     """
     count = len(embeddings)
     anchors, positives = normalize(embeddings[:, 0], dim=-1), normalize(embeddings[:, 1], dim=-1)
@@ -72,6 +72,7 @@ def multiple_negatives_ranking(embeddings: Tensor, batch: Mapping[str, Tensor]) 
     candidates = torch.cat([text_ids[:, 1], text_ids[:, 2:].flatten()])
     no_negative = (text_ids[:, 1, None] == candidates[None, :]) | (text_ids[:, 0, None] == candidates[None, :])
     no_negative[:, :count] |= same_anchor
+    no_negative |= candidates < 0
     positive = torch.eye(count, len(candidates), dtype=torch.bool, device=logits.device)
     logits = logits.masked_fill(no_negative & ~positive, -torch.inf)
     return torch.nn.functional.cross_entropy(logits, torch.arange(count, device=logits.device), reduction="sum")

@@ -1,29 +1,35 @@
-"""Labels in a file: which column holds them, what they are called, and what about them looks wrong."""
+"""Labels in a file: which columns hold them, and what they are called."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from homeground.data.columns import find_columns, holds_ids, quoted_columns
-from homeground.data.tables import Row, Table, shown
-from homeground.errors import DataError
+from homeground.data.columns import (
+    as_flag,
+    distinct_values,
+    find_columns,
+    flag_columns,
+    holds_ids,
+    quoted,
+    quoted_columns,
+    recurring_columns,
+    refuse_two_roles,
+    unread_columns,
+    written_list,
+)
+from homeground.data.tables import Row, Table, column_parts, require_column, shown
+from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
 
 ROLES = ("group", "label", "text", "text_1", "text_2")
 
-FEWEST_TO_JUDGE = 10
-"""Values of a column from which it can be told whether they are labels."""
-
-LABELS_REPEAT = 5
-"""How often a label occurs on average, at least, in a column that nobody named."""
-
-MAX_LABELS_LISTED = 5
+VECTOR_LENGTH = 2
+"""Numbers in a list from which it may be one number a class."""
 
 
 def find_label_columns(table: Table, recipe: Recipe) -> dict[str, str]:
@@ -32,20 +38,36 @@ def find_label_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     Where no name is usual and there are two columns, the one whose values recur is the label.
 
     Raises:
+        AmbiguousColumns: no label is named, and several columns hold 0 and 1, so each may be a class.
         DataError: a named column is not there, or text or label cannot be told.
+        UsageError: one column is named as both.
     """
     named = {role: name for role in ROLES if (name := getattr(recipe.columns, role))}
     columns = find_columns(table, ROLES, named)
     _guess(table, columns)
     texts = _texts(named, columns)
     if not texts or "label" not in columns:
-        missing = "label" if texts else "text"
-        raise DataError.at(
-            table.path,
-            f"which column holds the {missing}? none has a usual name; the columns are {quoted_columns(table)}; name "
-            f"it with --{missing}",
+        raise _missing(table, columns, "label" if texts else "text")
+    chosen = {role: columns[role] for role in (*texts, "label", "group") if role in columns}
+    refuse_two_roles(table, {role: name for role, name in chosen.items() if role != "group"})
+    if len(column_parts(table, chosen["label"])) > 1 and recipe.columns.label_delimiter is not None:
+        raise UsageError("--label-delimiter takes apart one column, --label names several; choose one")
+    return chosen
+
+
+def _missing(table: Table, columns: Mapping[str, str], missing: str) -> DataError:
+    flags = flag_columns(table, unread_columns(table, columns)) if "label" not in columns else []
+    several = f"{quoted(flags)} hold 0 and 1: --label {','.join(flags)} reads them as one class a column"
+    if missing == "label" and len(flags) > 1:
+        return AmbiguousColumns.at(
+            table.path, f"which columns hold the labels? {several}; --task mlm learns from the texts alone"
         )
-    return {role: columns[role] for role in (*texts, "label", "group") if role in columns}
+    hint = several if len(flags) > 1 else ""
+    return ColumnsMissing.at(
+        table.path,
+        f"which column holds the {missing}? none has a usual name; the columns are {quoted_columns(table)}; name it "
+        f"with --{missing}{hint and f'; {hint}'}",
+    ).with_hint(hint)
 
 
 def _texts(named: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
@@ -57,7 +79,7 @@ def _texts(named: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...
 
 def _guess(table: Table, found: dict[str, str]) -> None:
     """Fill in text or label where the file leaves no choice."""
-    free = [column for column in table.columns if column not in found.values()]
+    free = unread_columns(table, found)
     if "text_1" in found and "text_2" in found:
         return
     if "label" in found and "text" not in found and len(free) == 1 and not holds_ids(table, free[0]):
@@ -72,62 +94,96 @@ def _guess(table: Table, found: dict[str, str]) -> None:
             found["label"], found["text"] = recurring[0], texts[0]
 
 
-def recurring_columns(table: Table, columns: Iterable[str]) -> list[str]:
-    """Return the columns whose values recur as those of a label do: at least two, each several times."""
-    chosen: list[str] = []
-    for column in columns:
-        most = len(table.rows) / LABELS_REPEAT
-        if 2 <= _distinct(table, column, most) <= most:
-            chosen.append(column)
-    return chosen
-
-
 def _may_be_labels(table: Table, column: str) -> bool:
     """Tell whether the only column beside the texts may hold labels: lists, or values of which half recur."""
     if any(isinstance(row.values[column], list) for row in table.rows):
         return True
     most = len(table.rows) / 2
-    return 2 <= _distinct(table, column, most) <= most
-
-
-def _distinct(table: Table, column: str, most: float) -> int:
-    """Count the different values of a column, to the first beyond ``most``, so that no column of texts is held."""
-    found: set[int] = set()
-    for row in table.rows:
-        found.add(hash(json.dumps(row.values[column])))
-        if len(found) > most:
-            break
-    return len(found)
+    return 2 <= distinct_values(table, column, most) <= most
 
 
 class LabelReader:
     """Reads the labels of rows as names; the kind of the first value is that of all.
 
     Text stays as it is written, so that NA, null and None are names; a JSON number or boolean is named as JSON writes
-    it.
+    it. Of several columns each is a class, whose name it bears, and says by 0 or 1 whether that applies. ``several``
+    says whether a row may have any number of labels.
     """
 
-    def __init__(self, table: Table, column: str, delimiter: str | None) -> None:
-        self._table, self._column, self._delimiter = table, column, delimiter
+    def __init__(self, table: Table, column: str, delimiter: str | None, *, several: bool) -> None:
+        require_column(table, column)
+        self._table, self._column, self._delimiter, self._several = table, column, delimiter, several
+        self._flags = parts if len(parts := column_parts(table, column)) > 1 else ()
         self._first: tuple[str, object, int] | None = None
+        self._row_of: dict[str, int] = {}
+        self._lists: list[tuple[int, list[object]]] = []
 
     def read(self, row: Row) -> tuple[str, ...] | None:
         """Return the labels of a row, each once; None where it has none to be learned from.
 
-        In a column of lists or delimited fields an empty one says that no label applies.
+        In columns of 0 and 1, and in one of lists or delimited fields, nothing says that no label applies.
         """
+        if self._flags:
+            return self._flagged(row)
         value = row.values[self._column]
         if value is None:
             return None
+        if isinstance(value, str):
+            self._row_of.setdefault(value, row.number)
         if isinstance(value, list):
-            values = cast(list[object], value)
+            self._lists.append((row.number, cast(list[object], value)))
+            values = [each for each in cast(list[object], value) if not (isinstance(each, str) and not each.strip())]
         elif self._delimiter is not None and isinstance(value, str):
             values = [part.strip() for part in value.split(self._delimiter) if part.strip()]
         elif isinstance(value, str) and not value.strip():
             return None
         else:
             values = [value]
-        return tuple(dict.fromkeys(self._name(row, each) for each in values))
+        names = tuple(dict.fromkeys(self._name(row, each) for each in values))
+        if not self._several and len(names) != 1:
+            raise self._error(row, f"holds {shown(value)}; expected one label a text, as in the data")
+        return names
+
+    def refuse_vectors(self) -> None:
+        """Refuse lists that are no lists of names: one number a class, or lists that were written into a text.
+
+        Raises:
+            DataError: the values read so far are such; the message says how they are to be written.
+        """
+        if (text := written_list(self._row_of)) is not None:
+            row = next(row for value, row in self._row_of.items() if value.strip() == text)
+            raise DataError.at(
+                self._table.path,
+                f"holds lists written as text, such as {shown(text)}; write them as lists in JSON Lines "
+                '({"text": …, "label": ["a", "b"]}), or as "a;b" with --label-delimiter ";"',
+                row=row,
+                column=self._column,
+            )
+        if _are_vectors([values for _, values in self._lists]):
+            row, values = self._lists[0]
+            raise DataError.at(
+                self._table.path,
+                f"holds {shown(values)}, and every list has {len(values)} numbers: one for each class, it seems, and "
+                'not the names of the labels; write the names that apply (["a", "b"]), or one column of 0 and 1 for '
+                "each class, named by --label a,b,c",
+                row=row,
+                column=self._column,
+            )
+
+    def _flagged(self, row: Row) -> tuple[str, ...] | None:
+        values = {name: row.values[name] for name in self._flags}
+        if all(value is None or (isinstance(value, str) and not value.strip()) for value in values.values()):
+            return None
+        for name, value in values.items():
+            if as_flag(value) is None:
+                raise DataError.at(
+                    self._table.path,
+                    f"holds {shown(value)}; expected 0 or 1 (or false or true), as each column named by --label is a "
+                    "class; if they hold names, name one column",
+                    row=row.number,
+                    column=name,
+                )
+        return tuple(name for name, value in values.items() if as_flag(value))
 
     def _name(self, row: Row, value: object) -> str:
         kind = "a boolean" if isinstance(value, bool) else "a number" if isinstance(value, int | float) else "text"
@@ -145,24 +201,18 @@ class LabelReader:
         return DataError.at(self._table.path, problem, row=row.number, column=self._column)
 
 
-def refuse_no_labels(table: Table, columns: Mapping[str, str], labels: Sequence[tuple[str, ...]]) -> None:
-    """Refuse a label column in which there is nothing to tell apart, or hardly anything recurs.
-
-    Raises:
-        DataError: every row has the same label, or the values look like free text or an id.
-    """
-    column = columns["label"]
-    names = Counter(name for row in labels for name in row)
-    values, distinct = sum(names.values()), len(names)
-    if labels and distinct < 2:
-        held = f"holds {shown(next(iter(names)))} in every row" if names else "holds no label"
-        raise DataError.at(table.path, f"{held}; expected at least 2 different labels", column=column)
-    if values >= FEWEST_TO_JUDGE and distinct > values / 2:
-        others = [name for name in table.columns if name not in columns.values()]
-        better = recurring_columns(table, others)
-        hint = f'; did you mean "{better[0]}"?' if better else "; name the column of the labels with --label"
-        problem = f"holds {distinct:,} different values in {values:,} rows, so it looks like free text or an id"
-        raise DataError.at(table.path, f"{problem}{hint}", column=column)
+def _are_vectors(lists: list[list[object]]) -> bool:
+    """Tell whether lists are one number a class: of one length, and all 0 and 1, or fractions, or with repetitions."""
+    values = [value for each in lists for value in each]
+    if not lists or {len(each) for each in lists} != {len(lists[0])} or len(lists[0]) < VECTOR_LENGTH:
+        return False
+    if all(as_flag(value) is not None for value in values):
+        return True
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if len(numbers) < len(values):
+        return False
+    repeated = any(len(set(map(str, each))) < len(each) for each in lists)
+    return repeated or any(number != int(number) for number in numbers)
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
@@ -180,41 +230,4 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
             [int(part) if place % 2 else part.casefold() for place, part in enumerate(re.split("([0-9]+)", name))],
             name,
         ),
-    )
-
-
-def notes_on_labels(counts: Mapping[str, Counter[str]], labels: Sequence[str]) -> list[str]:
-    """Return what the user should know of the labels, a sentence each, from how often each occurs in each split."""
-    said: list[str] = []
-    alike: dict[str, list[str]] = defaultdict(list)
-    for name in dict.fromkeys(name for split in counts.values() for name in split):
-        alike["".join(name.casefold().split())].append(name)
-    twins = [" and ".join(f'"{name}"' for name in group) for group in alike.values() if len(group) > 1]
-    if twins:
-        said.append(f"labels that differ only in case or spaces are different labels here: {_listed(twins)}")
-    # Where all examples are tested in turn, those of the test are those of train and validation over again.
-    crossed = counts["test"] == counts["train"] + counts["validation"]
-    held = {name: counts["train"][name] + counts["validation"][name] for name in labels}
-    lonely = [f'"{name}"' for name, count in held.items() if count == 1 and (crossed or not counts["test"][name])]
-    if lonely and crossed:
-        said.append(
-            f"labels with a single example can be learned or tested, never both, so they count as wrong: "
-            f"{_listed(lonely)}"
-        )
-    elif lonely:
-        said.append(f"labels with a single example stay in train, and nothing is measured of them: {_listed(lonely)}")
-    for split in ("validation", "test"):
-        unseen = {name: count for name, count in counts[split].items() if name not in labels}
-        if unseen:
-            names = _listed([f'"{name}"' for name in unseen])
-            said.append(
-                f"{sum(unseen.values())} {split} examples have labels that do not occur in train: {names}; no model "
-                "can predict them, so they count as wrong"
-            )
-    return said
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_LABELS_LISTED]) + (
-        f" and {len(names) - MAX_LABELS_LISTED} more" if len(names) > MAX_LABELS_LISTED else ""
     )

@@ -8,19 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from homeground.checkpoint import Checkpoint, classes_of
-from homeground.data.columns import USUAL_NAMES
+from homeground.data.columns import USUAL_NAMES, notes_on_columns
 from homeground.data.examples import Example, Examples
-from homeground.data.tables import Table, group, shown, text
+from homeground.data.tables import Table, column_parts, group, has_columns, text
 from homeground.errors import CheckpointError, DataError, UsageError, nearest
 from homeground.statistics import classification as formulas
 from homeground.tasks.classification.classification import Classification, class_places
-from homeground.tasks.classification.labels import (
-    LabelReader,
-    find_label_columns,
-    in_natural_order,
-    notes_on_labels,
-    refuse_no_labels,
-)
+from homeground.tasks.classification.label_checks import learning_problem, note_on_missing_texts, notes_on_labels
+from homeground.tasks.classification.labels import LabelReader, find_label_columns, in_natural_order
 from homeground.tasks.primary_metric import primary_metric
 from homeground.tasks.task import Task, TaskInfo, TaskSpec
 
@@ -41,7 +36,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {"training": {"epochs": 3, "learning_rate"
 
 @dataclass(frozen=True)
 class ClassificationSpec:
-    """Labelled texts, or pairs of texts, as a table holds them: one label each, or any number of labels."""
+    """Labelled texts, or pairs of texts, as a table holds them: one label each, or any number of labels.
+
+    ``flags`` are the columns of 0 and 1 where each is a class; ``notes`` are sentences on the columns.
+    """
 
     columns: Mapping[str, str]
     loss: str
@@ -50,6 +48,8 @@ class ClassificationSpec:
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = 0.0
     truncation: Literal["head", "head_and_tail"] = "head"
+    flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def for_table(cls, table: Table, recipe: Recipe) -> ClassificationSpec:
@@ -60,8 +60,9 @@ class ClassificationSpec:
             UsageError: the loss, the metric or the truncation does not go with the columns.
         """
         columns = find_label_columns(table, recipe)
-        delimiter = recipe.columns.label_delimiter
-        several = delimiter is not None or any(isinstance(row.values[columns["label"]], list) for row in table.rows)
+        delimiter, label = recipe.columns.label_delimiter, columns["label"]
+        flags = parts if len(parts := column_parts(table, label)) > 1 else ()
+        several = bool(delimiter or flags) or any(isinstance(row.values[label], list) for row in table.rows)
         loss = recipe.training.loss
         if loss == "auto":
             loss = "binary_cross_entropy" if several else "cross_entropy"
@@ -69,7 +70,7 @@ class ClassificationSpec:
             raise UsageError(f"--loss {loss} is not for labelled texts; {nearest(loss, LOSSES)}")
         if several and loss == "cross_entropy":
             raise UsageError(
-                f'{table.path}: column "{columns["label"]}" holds lists of labels, and --loss cross_entropy learns one '
+                f'{table.path}: column "{label}" holds several labels, and --loss cross_entropy learns one '
                 "label a text; write one label a text, or learn several with --loss binary_cross_entropy"
             )
         if recipe.encoder.truncation == "head_and_tail" and "text_1" in columns:
@@ -86,6 +87,8 @@ class ClassificationSpec:
             training.class_weights,
             training.label_smoothing,
             recipe.encoder.truncation,
+            flags,
+            notes_on_columns(table, columns),
         )
 
     @property
@@ -108,6 +111,7 @@ class ClassificationSpec:
             metric_names=tuple(formulas.metrics(2, self.several)),
             columns=self.columns,
             description=self.description(),
+            notes=self.notes,
             loss_metric="log_loss" if plain else None,
             one_label=not self.several,
             defaults=DEFAULTS,
@@ -128,11 +132,12 @@ class ClassificationSpec:
         many = "any number of labels a text" if self.several else "one label a text"
         named = f" ({classes} classes)" if classes else ""
         kept = f', kept together by "{self.columns["group"]}"' if "group" in self.columns else ""
-        return f'{what}, {texts}, {many} in "{self.columns["label"]}"{named}{kept}'
+        where = f"{len(self.flags)} columns of 0 and 1" if self.flags else f'"{self.columns["label"]}"'
+        return f"{what}, {texts}, {many} in {where}{named}{kept}"
 
     def read(self, table: Table) -> Examples:
         """Return the examples of a table; rows with an empty text or without a label are skipped and named."""
-        labels = LabelReader(table, self.columns["label"], self.delimiter)
+        labels = LabelReader(table, self.columns["label"], self.delimiter, several=self.several)
         skipped: dict[str, list[int]] = {}
         examples: list[Example] = []
         for row in table.rows:
@@ -141,13 +146,11 @@ class ClassificationSpec:
             if names is None or not all(side.strip() for side in texts):
                 skipped.setdefault("no label" if names is None else "empty text", []).append(row.number)
                 continue
-            if not self.several and len(names) != 1:
-                problem = f"holds {shown(row.values[self.columns['label']])}; expected one label a text, as in the data"
-                raise DataError.at(table.path, problem, row=row.number, column=self.columns["label"])
             own = group(table, row, self.columns.get("group"))
             examples.append(Example(row.number, texts, group=own, labels=names))
-        refuse_no_labels(table, self.columns, [example.labels or () for example in examples])
-        return Examples(examples, skipped)
+        labels.refuse_vectors()
+        problem = learning_problem(table, self.columns, [example.labels or () for example in examples])
+        return Examples(examples, skipped, problem)
 
     def with_splits(self, splits: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Classification:
         """Return the task with the labels of the training examples, their weights, and notes about them.
@@ -155,7 +158,7 @@ class ClassificationSpec:
         Where these are the very classes of the checkpoint, they stay in its order, so that its head can stay.
 
         Raises:
-            DataError: the training examples have fewer than two labels.
+            DataError: the training examples have fewer than two labels, or the test has none of them.
         """
         counts = {
             split: Counter(name for example in examples for name in example.labels or ())
@@ -171,7 +174,13 @@ class ClassificationSpec:
         labels = classes if set(classes) == set(labels) else labels
         unseen = in_natural_order({*counts["validation"], *counts["test"]} - set(labels))
         weights = self._weights([counts["train"][name] for name in labels], len(splits["train"]))
-        notes = tuple(notes_on_labels(counts, labels))
+        _refuse_other_labels(counts, labels)
+        every = {id(example): example for examples in splits.values() for example in examples}
+        notes = (
+            *self.notes,
+            *notes_on_labels(counts, labels, self.columns["label"], self.flags),
+            *note_on_missing_texts(every.values()),
+        )
         return self._task(labels, unseen, counts["test"], weights=weights, notes=notes)
 
     def with_saved_settings(self, settings: Mapping[str, Any]) -> ClassificationSpec:
@@ -225,9 +234,9 @@ class ClassificationSpec:
         Columns are those of the domain where the table has them, else those with usual names.
         """
         names = {column.strip().lower() for column in table.columns}
-        if self.columns["label"] not in table.columns and not names & set(USUAL_NAMES["label"]):
+        if not has_columns(table, self.columns["label"]) and not names & set(USUAL_NAMES["label"]):
             return None
-        own = {role: name for role, name in self.columns.items() if name in table.columns and role != "group"}
+        own = {role: name for role, name in self.columns.items() if has_columns(table, name) and role != "group"}
         columns = {**own, "label_delimiter": recipe.columns.label_delimiter}
         return ClassificationSpec.for_table(table, recipe.with_sections(columns=columns, training={"loss": self.loss}))
 
@@ -275,6 +284,15 @@ class ClassificationSpec:
         if self.several:
             return tuple(max(examples - count, 1) / count for count in counts)
         return tuple(sum(counts) / (len(counts) * count) for count in counts)
+
+
+def _refuse_other_labels(counts: Mapping[str, Counter[str]], labels: Sequence[str]) -> None:
+    """Refuse a test of other labels than those of train: nothing of it could be right."""
+    if counts["test"] and not set(counts["test"]) & set(labels):
+        raise DataError(
+            f"the test examples have the labels {_listed(in_natural_order(counts['test']))}, the training examples "
+            f"{_listed(labels)}; none of them is the same; write them in one way"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

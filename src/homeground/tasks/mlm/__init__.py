@@ -7,5 +7,6 @@ MASKED_LM = TaskType(
     MaskedLMSpec.for_table,
     settings=frozenset(f"masking.{name}" for name in ("mlm_probability", "whole_word", "line_by_line"))
     | {"columns.text", "evaluation.mask_draws", "evaluation.pll"},
+    needs="texts (--text)",
     reads_texts=True,
 )

@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from homeground.checkpoint import Checkpoint, fills_masks, mask_id
-from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.columns import (
+    find_columns,
+    notes_on_columns,
+    quoted_columns,
+    recurring_columns,
+    unread_columns,
+)
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example, Examples, text_digests
 from homeground.data.formats import delimiter_hint
 from homeground.data.segmentation import unsegmented
 from homeground.data.tables import DELIMITERS, Table, column_error, group
-from homeground.errors import DataError, UsageError
+from homeground.errors import ColumnsMissing, UsageError
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.masking import Masking
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
@@ -24,8 +30,6 @@ if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
 
 LOSS = "masked_cross_entropy"
-
-MAX_COLUMNS_LISTED = 5
 
 BLOCK_TOKENS = 128
 """Tokens of a block where nothing else is asked for; what attention takes grows with the square of it."""
@@ -82,7 +86,7 @@ class MaskedLMSpec:
             line_by_line=recipe.masking.line_by_line,
             draws=recipe.evaluation.mask_draws,
             rows=len(table.rows),
-            notes=_unread(table, columns) if recipe.task is None else (),
+            notes=_notes(table, columns, recipe),
         )
 
     @property
@@ -206,18 +210,19 @@ def text_columns(table: Table, text: str | None, group: str | None) -> dict[str,
         if only and table.format in DELIMITERS and delimiter_hint(only, DELIMITERS[table.format]):
             raise column_error(table, "text")
         if not only:
-            raise DataError.at(
+            raise ColumnsMissing.at(
                 table.path, f"which column holds the text? the columns are {quoted_columns(table)}; name it with --text"
             )
         columns["text"] = only
     return columns
 
 
-def _unread(table: Table, columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Say which columns are not read where nobody named the task: one of them may have been meant as the label."""
-    unread = [f'"{column}"' for column in table.columns if column not in columns.values()]
-    if not unread:
-        return ()
-    more = f" and {len(unread) - MAX_COLUMNS_LISTED} more" if len(unread) > MAX_COLUMNS_LISTED else ""
-    listed = ", ".join(unread[:MAX_COLUMNS_LISTED]) + more
-    return (f"learned from as plain texts; not read: {listed}. If one of these holds labels, name it with --label",)
+def _notes(table: Table, columns: Mapping[str, str], recipe: Recipe) -> tuple[str, ...]:
+    """Say which columns are not read; one of them may have been meant as the label where nobody named the task."""
+    notes = notes_on_columns(table, columns)
+    unread = unread_columns(table, columns)
+    if recipe.task is not None or not unread:
+        return notes
+    labels = recurring_columns(table, unread)
+    example = f" {labels[0]}" if labels else ""
+    return (*notes, f"learned from as plain texts; if one of the other columns holds labels, use --label{example}")

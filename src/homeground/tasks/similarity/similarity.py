@@ -27,6 +27,9 @@ from homeground.tasks.task import (
 )
 
 COSINE_LIMIT = 1 - 1e-5
+NO_TEXT = -1
+"""In the place of a negative that a pair does not have; the ranking loss leaves such a candidate out."""
+
 PAIR_STATISTICS = 10
 """Columns of ``correlation.pair_statistics``; the statistics of the ranks follow them."""
 
@@ -70,7 +73,8 @@ def similarity(
 class PairRows:
     """Tokenized pairs: distinct texts tokenized once, and which of them stand on each side.
 
-    ``sides (pairs, 2 or 3)`` indexes ``texts``; ``scores (pairs,)`` is NaN where pairs have none.
+    ``sides (pairs, 2 or more)`` indexes ``texts``: the pair, then its negatives, ``NO_TEXT`` where it has fewer than
+    others; ``scores (pairs,)`` is NaN where pairs have none.
     """
 
     texts: Tokenized
@@ -90,7 +94,7 @@ class PairRows:
 
     def lengths(self, occasion: Occasion) -> NDArray[np.int64]:
         """Trained are pairs, as long as their longest side; measured are distinct texts."""
-        return self.texts.lengths[self.sides].max(1) if occasion == "training" else self.texts.lengths
+        return self.texts.lengths[_filled(self.sides)].max(1) if occasion == "training" else self.texts.lengths
 
 
 @dataclass(frozen=True)
@@ -119,17 +123,18 @@ class Similarity:
     def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> PairRows:
         """Tokenize every distinct text once."""
         places: dict[str, int] = {}
-        sides = [[places.setdefault(side, len(places)) for side in example.texts] for example in examples]
+        sides = _sides([example.texts for example in examples], places)
         scores = [np.nan if example.score is None else example.score for example in examples]
         texts = tokens.tokenize(list(places))
-        return PairRows(texts, np.array(sides, np.int64), np.array(scores, np.float64), tokens.padding)
+        return PairRows(texts, sides, np.array(scores, np.float64), tokens.padding)
 
     def collate(
         self, rows: PairRows, items: NDArray[np.int64], occasion: Occasion, *, epoch: int = 0, seed: int = 0
     ) -> tuple[Batch, float]:
         """Return pairs ``(pairs, sides, length)`` to learn from, or texts ``(texts, 1, length)`` to measure."""
         sides = rows.sides[items] if occasion == "training" else items[:, None]
-        input_ids, attention_mask = rows.texts.pad(sides, rows.padding)
+        sides = sides[:, (sides != NO_TEXT).any(0)]
+        input_ids, attention_mask = rows.texts.pad(_filled(sides), rows.padding)
         batch: dict[str, NDArray[Any]] = {"input_ids": input_ids, "attention_mask": attention_mask}
         if occasion == "training":
             batch["text_ids"] = sides
@@ -157,17 +162,19 @@ class Similarity:
 
     def example_line(self, example: Example, before: Any, after: Any) -> dict[str, Any]:
         """Return the texts of one example, its score where it has one, and the two predictions."""
-        names = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")
+        names = ("text_1", "text_2") if self.scored else ("anchor", "positive")
         score = {} if example.score is None else {"similarity": example.score}
+        negatives = example.texts[2:]
+        negative = {"negative": negatives[0] if len(negatives) == 1 else list(negatives)} if negatives else {}
         predictions = {"before": round(float(before), 6), "after": round(float(after), 6)}
-        return {**dict(zip(names, example.texts, strict=False)), **score, **predictions}
+        return {**dict(zip(names, example.texts[:2], strict=True)), **negative, **score, **predictions}
 
     def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, NDArray[np.float64]]:
         """Return what TF-IDF over character 1- to 4-grams, weighted on the training texts, predicts for the test."""
         vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
         vectorizer.fit(sorted({side for example in train.examples for side in example.texts}))
         places: dict[str, int] = {}
-        sides = np.array([[places.setdefault(side, len(places)) for side in e.texts] for e in test.examples], np.int64)
+        sides = _sides([example.texts for example in test.examples], places)
         vectors: Any = vectorizer.transform(list(places))
         if not self.scored:
             return {"TF-IDF": _reciprocal_ranks(vectors, sides)}
@@ -210,14 +217,28 @@ def pick_titles(examples: Sequence[Example]) -> list[str]:
     return titles
 
 
+def _sides(texts: Sequence[tuple[str, ...]], places: dict[str, int]) -> NDArray[np.int64]:
+    """Return the places of texts ``(pairs, sides)``, which are entered into ``places`` where they are new."""
+    sides = np.full((len(texts), max(map(len, texts), default=2)), NO_TEXT, np.int64)
+    for row, own in enumerate(texts):
+        sides[row, : len(own)] = [places.setdefault(text, len(places)) for text in own]
+    return sides
+
+
+def _filled(sides: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return sides with the first text in place of one that is missing, so that there is something to compute."""
+    return np.where(sides == NO_TEXT, sides[:, :1], sides)
+
+
 def _reciprocal_ranks(embeddings: Any, sides: NDArray[np.int64]) -> NDArray[np.float64]:
     """Rank every anchor's positive among the distinct positives and negatives of the set, by cosine.
 
     ``embeddings (texts, dimensions)`` may be sparse. Other positives of the same anchor, and the anchor itself, are no
     wrong answers and are left out of its candidates.
     """
-    candidates, columns = np.unique(sides[:, 1:], return_inverse=True)
-    positives = columns.reshape(len(sides), -1)[:, 0]
+    candidates = np.unique(sides[:, 1:])
+    candidates = candidates[candidates != NO_TEXT]
+    positives = np.searchsorted(candidates, sides[:, 1])
     place_of = {text: place for place, text in enumerate(candidates.tolist())}
     belongs: dict[int, set[int]] = {}
     for anchor, positive in zip(sides[:, 0].tolist(), positives.tolist(), strict=True):

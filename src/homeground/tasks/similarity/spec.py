@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from homeground.checkpoint import Checkpoint
-from homeground.data.columns import find_columns, quoted_columns
+from homeground.data.columns import as_flag, notes_on_columns, quoted, written_list
 from homeground.data.examples import Example, Examples
-from homeground.data.tables import Row, Table, column_error, group, number, text
-from homeground.errors import DataError, UsageError, nearest
+from homeground.data.tables import Row, Table, column_parts, group, number, shown, text
+from homeground.errors import DataError, UsageError
 from homeground.statistics import correlation
 from homeground.tasks.primary_metric import primary_metric
+from homeground.tasks.similarity.pair_columns import pair_columns
 from homeground.tasks.similarity.similarity import SCORED_METRICS, Similarity
 from homeground.tasks.task import Metric, TaskInfo
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
-
-ROLES = ("text_1", "text_2", "similarity", "anchor", "positive", "negative", "group")
 
 WHOLE_BATCH_LOSSES = ("cosent", "multiple_negatives_ranking")
 """Losses that learn by comparing the pairs of a batch with each other."""
@@ -40,6 +39,7 @@ class SimilaritySpec:
     primary_metric: str
     score_range: tuple[float, float] | None = None
     range_option: str = "--score-range"
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def for_table(cls, table: Table, recipe: Recipe) -> SimilaritySpec:
@@ -49,19 +49,22 @@ class SimilaritySpec:
             DataError: a named column is not there, or none has a usual name.
             UsageError: the loss or the metric does not go with the columns.
         """
-        columns = pair_columns(table, recipe)
+        columns, score_range = pair_columns(table, recipe)
         scored = "similarity" in columns
         loss = recipe.training.loss
         if loss == "auto":
             loss = "angular_mse" if scored else "multiple_negatives_ranking"
         if (loss == "multiple_negatives_ranking") == scored:
             needs = "pairs without scores (--anchor, --positive)" if scored else "scored pairs (--similarity)"
-            raise UsageError(f"--loss {loss} learns from {needs}; {table.path} holds {', '.join(columns.values())}")
+            raise UsageError(f"--loss {loss} learns from {needs}; {table.path} holds {quoted(columns.values())}")
         metrics = SCORED_METRICS if scored else correlation.RETRIEVAL_METRICS
         metric = primary_metric(recipe.evaluation.primary_metric, "pearson" if scored else "mrr", metrics)
         if loss in WHOLE_BATCH_LOSSES and recipe.training.batch_size == 1:
             raise UsageError(f"--loss {loss} learns from the other pairs of a batch; use --batch-size 2 or more")
-        return cls(columns, loss, metric, recipe.columns.score_range)
+        notes = notes_on_columns(table, columns)
+        if score_range != recipe.columns.score_range:
+            notes = (f'"{columns["similarity"]}" holds 0 and 1, read as scores: 0 not similar, 1 similar', *notes)
+        return cls(columns, loss, metric, score_range, notes=notes)
 
     @property
     def scored(self) -> bool:
@@ -95,6 +98,7 @@ class SimilaritySpec:
             scale=self.kind,
             scale_metrics=("mse", "mae", "mape"),
             in_batch_negatives=self.loss == "multiple_negatives_ranking",
+            notes=self.notes,
             saved_settings={"task": "similarity", "similarity": self.kind},
             model_files=("sentence_transformers",),
             instead={"TF-IDF": "Compare the texts by TF-IDF of their characters"},
@@ -102,29 +106,54 @@ class SimilaritySpec:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """The columns of the texts, side by side."""
+        """The columns of the texts, side by side; that of the negatives may stand for several."""
         parts = ("text_1", "text_2") if self.scored else ("anchor", "positive", "negative")
         return tuple(self.columns[part] for part in parts if part in self.columns)
 
     def read(self, table: Table) -> Examples:
-        """Return the pairs of a table; rows with an empty text are skipped and named."""
+        """Return the pairs of a table; rows with an empty text are skipped and named.
+
+        Of a list of positives each makes a pair; all negatives of a row stand against each of these.
+        """
         examples: list[Example] = []
         empty: list[int] = []
         for row in table.rows:
-            texts = tuple(text(table, row, column) for column in self.text_columns)
+            pairs = self._pairs(table, row)
             written = self._written(table, row) if self.scored else None
-            if not all(side.strip() for side in texts):
-                empty.append(row.number)
-                continue
             score = None if written is None else self._score(written)
             own_group = group(table, row, self.columns.get("group"))
-            examples.append(Example(row.number, texts, score, own_group, written=written))
+            examples += [Example(row.number, texts, score, own_group, written=written) for texts in pairs]
+            if not pairs:
+                empty.append(row.number)
         if self.scored and len(examples) > 1 and len({example.score for example in examples}) == 1:
             problem = (
                 f"holds {examples[0].score:g} in every row; expected scores that differ, or nothing can be learned"
             )
             raise DataError.at(table.path, problem, column=self.columns["similarity"])
+        self._refuse_written_lists(table, examples)
         return Examples(examples, {"empty text": empty} if empty else {})
+
+    def _pairs(self, table: Table, row: Row) -> list[tuple[str, ...]]:
+        """Return the texts of every pair of a row, none where a text is empty."""
+        if self.scored:
+            texts = tuple(text(table, row, column) for column in self.text_columns)
+            return [texts] if all(side.strip() for side in texts) else []
+        anchor = text(table, row, self.columns["anchor"])
+        positives = _listed_texts(table, row, self.columns["positive"])
+        names = column_parts(table, self.columns["negative"]) if "negative" in self.columns else ()
+        negatives = [each for name in names for each in _listed_texts(table, row, name)]
+        return [(anchor, positive, *negatives) for positive in positives] if anchor.strip() else []
+
+    def _refuse_written_lists(self, table: Table, examples: Sequence[Example]) -> None:
+        for place, column in enumerate(self.text_columns[1:], start=1):
+            texts = [each for example in examples for each in example.texts[place:][:1]]
+            if (found := written_list(texts)) is not None:
+                raise DataError.at(
+                    table.path,
+                    f"holds lists written as text, such as {shown(found)}; write them as lists in JSON Lines, or one "
+                    "text a row",
+                    column=column,
+                )
 
     def with_splits(self, splits: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None) -> Similarity:
         """Return the task; it takes nothing from the splits."""
@@ -148,13 +177,19 @@ class SimilaritySpec:
         else:
             what = f"pairs of texts that belong together, {texts}"
             if "negative" in self.columns:
-                what += f', with a text that does not in "{self.columns["negative"]}"'
+                what += f", with {self._negatives}"
         return what + (f', kept together by "{self.columns["group"]}"' if "group" in self.columns else "")
+
+    @property
+    def _negatives(self) -> str:
+        name = self.columns["negative"]
+        return f'texts that do not in "{name}"' if "," in name else f'a text that does not in "{name}"'
 
     def _written(self, table: Table, row: Row) -> float:
         """Return a row's score as the file has it."""
         column = self.columns["similarity"]
-        value = number(table, row, column)
+        flag = as_flag(row.values.get(column))
+        value = number(table, row, column) if flag is None else float(flag)
         low, high = self.score_range or (0.0, 1.0)
         if not low <= value <= high:
             rescale = (
@@ -187,50 +222,24 @@ def scored_pairs_spec(
     """
     domain_loss = "cosine_mse" if loss in COSINE_LOSSES else "angular_mse"
     plain = recipe.with_sections(columns={"score_range": score_range}, training={"loss": domain_loss}, evaluation={})
-    if "similarity" not in pair_columns(table, plain):
+    if "similarity" not in pair_columns(table, plain)[0]:
         raise DataError(f"{table.path}: holds pairs without scores; a general set needs a score for every pair")
     return replace(SimilaritySpec.for_table(table, plain), range_option="--general-score-range")
 
 
-def pair_columns(table: Table, recipe: Recipe) -> dict[str, str]:
-    """Return which column plays which role, the named ones first, the rest by their usual names.
-
-    Raises:
-        DataError: a named column is not there, or the roles do not make pairs.
-        UsageError: roles of both kinds of pairs are named.
-    """
-    named = {role: name for role in ROLES if (name := getattr(recipe.columns, role))}
-    columns = find_columns(table, ROLES, named)
-    roles = _pair_roles(columns, named)
-    unused = set(named) - {"group"} - set(roles)
-    if unused and roles:
-        listed = " and ".join(f"--{role.replace('_', '-')}" for role in sorted(unused))
-        raise UsageError(
-            f"{listed}: pairs are either scored (--text-1, --text-2, --similarity) or belong together (--anchor, "
-            "--positive, --negative); name the parts of one kind"
-        )
-    if roles:
-        chosen = {role: columns[role] for role in roles}
-        if len(set(chosen.values())) < len(chosen):
-            raise UsageError(f"one column of {table.path} is named for two parts: {', '.join(chosen.values())}")
-        return chosen | ({"group": columns["group"]} if "group" in columns else {})
-    missing = next(role for role in ("text_1", "text_2", "similarity") if role not in columns)
-    if len(table.columns) == 1:
-        raise column_error(table, missing)
-    close = nearest(missing, table.columns).split("?")[0]
-    meant = f"; {close}?" if close.startswith("did") else ""
-    raise DataError.at(
-        table.path,
-        f"no column is called {missing} or a usual name for it{meant}; the columns are {quoted_columns(table)}; name "
-        "the parts with --text-1, --text-2 and --similarity, with --anchor and --positive for pairs without scores, or "
-        "with --text and --label for labelled texts",
-    )
-
-
-def _pair_roles(columns: Mapping[str, str], named: Mapping[str, str]) -> tuple[str, ...]:
-    """Return which roles make the pairs: those of scored pairs, or of pairs that belong together; none if neither."""
-    if {"text_1", "text_2", "similarity"} <= set(columns) and not {"anchor", "positive"} & set(named):
-        return ("text_1", "text_2", "similarity")
-    if {"anchor", "positive"} <= set(columns):
-        return tuple(role for role in ("anchor", "positive", "negative") if role in columns)
-    return ()
+def _listed_texts(table: Table, row: Row, column: str) -> list[str]:
+    """Return the texts in one place that are not empty: one, or those of a list; none for null."""
+    value = row.values.get(column, "")
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        texts = [text(table, row, column)]
+    else:
+        values = cast(list[object], value)
+        texts = [each for each in values if isinstance(each, str)]
+        if len(texts) < len(values):
+            other = next(each for each in values if not isinstance(each, str))
+            raise DataError.at(
+                table.path, f"holds a list with {shown(other)}; expected texts", row=row.number, column=column
+            )
+    return [each for each in texts if each.strip()]

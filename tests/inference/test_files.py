@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,27 @@ def test_texts_file_to_file(finished: Run, write_csv: Callable[..., Path], tmp_p
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["text"] for line in lines] == texts
     assert np.abs(np.array([line["embedding"] for line in lines]) - expected).max() < 1e-6
+
+
+def test_a_file_is_read_by_the_columns_the_model_learned_from(
+    encoder: Path, write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    learned = shutil.copytree(encoder, tmp_path / "learned")
+    columns = {"text": "title,body", "label": "kind"}
+    (learned / "homeground.json").write_text(json.dumps({"version": 1, "columns": columns}))
+    model = homeground.load(learned)
+
+    def vectors(header: list[str], rows: list[tuple[str, ...]], **settings: str) -> list[list[float]]:
+        path, target = write_csv("in.csv", header, rows), tmp_path / "out.npy"
+        predict_file(model, path, target, **settings)
+        return np.load(target).round(5).tolist()
+
+    rows = [("bank", "law", "court"), ("judge", "", "police")]
+    whole = vectors(["text"], [("bank court",), ("judge police",)])
+    assert vectors(["title", "text", "body"], rows) == whole
+    assert vectors(["title", "text", "body"], rows, text="title") == vectors(["text"], [("bank",), ("judge",)])
+    # A file without one of them is read by the usual names.
+    assert vectors(["headline", "text", "body"], [("a", "bank court", "b"), ("a", "judge police", "b")]) == whole
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,22 @@ def test_a_run_of_cosines_is_measured_on_the_scale_of_cosines(
     assert scores["mae"] == pytest.approx(np.abs(cosines - [row[2] for row in rows]).mean(), abs=1e-4)
 
 
+def test_a_file_is_measured_in_the_columns_the_model_learned_from(
+    write_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = checkpoints.bert(tmp_path / "model")
+    settings = {"version": 1, "task": "mlm", "columns": {"text": "title,body"}}
+    (model / "homeground.json").write_text(json.dumps(settings))
+    rows = [(f"bank {n}", "court", f"the judge and the police {n}") for n in range(12)]
+    data = write_csv("news.csv", ["title", "text", "body"], rows)
+
+    def columns(**named: str) -> str:
+        return homeground.evaluate(str(model), str(data), bootstrap_draws=300, **named)["understood"]
+
+    assert '"title,body"' in columns()
+    assert 'plain texts, "body"' in columns(text="body")
+
+
 def test_what_cannot_be_measured_is_told(encoder: Path, write_csv: Callable[..., Path], tmp_path: Path) -> None:
     data = write_csv("one.csv", PAIR_HEADER, topic_pairs(1))
     with pytest.raises(DataError, match="1 rows can be measured of 1"):

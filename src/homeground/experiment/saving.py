@@ -33,7 +33,7 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
     with new_folder(folder) as temporary:
         model.save(temporary)
         write_tokenizer(setup.checkpoint, temporary)
-        saved: dict[str, Any] = {"version": 1, **info.saved_settings, **settings}
+        saved: dict[str, Any] = {"version": 1, **info.saved_settings, "columns": dict(info.columns), **settings}
         for name in info.model_files:
             saved |= MODEL_FILES[name](temporary, setup)
         _write(temporary / "homeground.json", saved)

@@ -26,6 +26,7 @@ from typing import Any, Literal, TextIO
 
 import numpy as np
 
+from homeground.checkpoint import read_settings
 from homeground.data.formats import csv_field
 from homeground.data.tables import Row
 from homeground.errors import UsageError
@@ -86,7 +87,8 @@ def predict_file(
     columns in .csv; ``embeddings`` asks a masked language model for them. A name that the file already has is replaced
     by the next free one, such as ``predicted_similarity``, then ``predicted_similarity_2``. A CSV file made from one
     keeps its byte-order mark and the delimiter it was said to have. ``settings`` are the format of the file and the
-    column of the text (``text``, or ``text_1`` and ``text_2``). ``on_progress`` gets the rows done and the rows in all.
+    column of the text (``text``, or ``text_1`` and ``text_2``), by default that of the training data. ``on_progress``
+    gets the rows done and the rows in all.
 
     Raises:
         UsageError: the target's suffix is none of .csv, .jsonl and .npy, or is .npy for similarities or labels.
@@ -151,7 +153,8 @@ def _prepare(
     filler = model if isinstance(model, MaskedLM) and not embeddings else None
     if embeddings and isinstance(model, Classifier):
         raise UsageError("--embeddings needs an encoder; this model predicts labels")
-    table = read_once(make_recipe({}, data=source, **settings), filler)
+    learned = read_settings(model.checkpoint.folder / "homeground.json")
+    table = read_once(make_recipe({}, data=source, **settings), filler, learned)
     if embeddings and len(table.text_columns) == 2:
         raise UsageError(
             f"{table.recipe.data}: embeddings (--embeddings, .npy) are of one text column; similarities go to .csv or "

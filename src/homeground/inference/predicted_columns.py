@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from homeground.data.columns import find_columns
+from homeground.data.columns import columns_of_model, find_columns
 from homeground.data.opening import BYTE_ORDER_MARKS
 from homeground.data.tables import DELIMITERS, Origin, Row, open_table, text
 from homeground.errors import DataError, UsageError, nearest
@@ -67,13 +67,15 @@ class Predictions:
     predict: Callable[[Texts], list[list[Any]]]
 
 
-def read_once(recipe: Recipe, filler: MaskedLM | None) -> InputFile:
+def read_once(recipe: Recipe, filler: MaskedLM | None, learned: Mapping[str, Any]) -> InputFile:
     """Read and count all rows of a file; with ``filler`` every text must have a mask.
+
+    ``learned`` are the settings of the model (homeground.json), which know the columns it learned from.
 
     Raises DataError for a row that cannot be read.
     """
     with open_table(recipe.data, **recipe.reading.model_dump()) as table:
-        text_columns = _text_columns(table, recipe)
+        text_columns = _text_columns(table, recipe, learned)
         rows = empty = 0
         for row in table.rows:
             texts = _texts(table, row, text_columns)
@@ -84,12 +86,16 @@ def read_once(recipe: Recipe, filler: MaskedLM | None) -> InputFile:
         return InputFile(recipe, table.sha256, table.format, table.columns, text_columns, rows, empty)
 
 
-def _text_columns(table: Origin, recipe: Recipe) -> tuple[str, ...]:
+def _text_columns(table: Origin, recipe: Recipe, learned: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns of the texts: the named ones, those the model learned from, or those with usual names."""
     named = recipe.columns
+    roles = ("text", "text_1", "text_2")
+    if not any((named.text, named.text_1, named.text_2)) and (known := columns_of_model(learned, table, roles)):
+        return tuple(known.values())
     if named.text and (named.text_1 or named.text_2):
         raise UsageError("--text names the only text, --text-1 and --text-2 those of a pair; use one or the other")
-    roles = {"text_1": named.text_1, "text_2": named.text_2, "text": named.text}
-    columns = find_columns(table, roles, roles)
+    names = {"text_1": named.text_1, "text_2": named.text_2, "text": named.text}
+    columns = find_columns(table, names, names)
     only = named.text or (None if named.text_2 else named.text_1)
     if only is None and "text_1" in columns and "text_2" in columns:
         return columns["text_1"], columns["text_2"]

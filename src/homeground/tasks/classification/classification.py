@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from homeground.data.examples import Example
+from homeground.data.examples import Example, link
 from homeground.data.tokenized import Sequences, TextTokens
 from homeground.statistics import classification as formulas
-from homeground.tasks.classification.bag_of_words import label_frequencies, tf_idf
+from homeground.tasks.classification.bag_of_words import (
+    BagOfWords,
+    fit_bag_of_words,
+    joined_texts,
+    label_frequencies,
+)
 from homeground.tasks.classification.rare_classes import FEWEST_OF_A_CLASS, interval_of_f1, too_rare, units_of_classes
 from homeground.tasks.task import (
     Batch,
@@ -167,13 +172,14 @@ class Classification:
         return {**dict(zip(names, example.texts, strict=True)), "label": given, **sides}
 
     def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, NDArray[np.float64]]:
-        """Return what the label frequencies and TF-IDF with logistic regression predict for the test examples."""
-        truth = self._indicators(train.examples)
-        texts, asked = ([" ".join(example.texts) for example in part.examples] for part in (train, test))
-        return {
-            "majority class": label_frequencies(truth, len(asked)),
-            "TF-IDF": tf_idf(texts, truth, asked, several=self.several),
-        }
+        """Return what the label frequencies and the classifier on words and characters predict for the test."""
+        frequencies = label_frequencies(self._indicators(train.examples), len(test.examples))
+        return {"majority class": frequencies, "TF-IDF": self.fit_baseline(train).predict(test.examples)}
+
+    def fit_baseline(self, train: TokenizedExamples) -> BagOfWords:
+        """Return the classifier on words and characters of the training examples."""
+        truth, units = self._indicators(train.examples), link(train.examples).units
+        return fit_bag_of_words(joined_texts(train.examples), truth, units, self.labels, several=self.several)
 
     def report_details(
         self, test: TokenizedExamples, titles: Sequence[str] | None, before: MeasuredModel, after: MeasuredModel

@@ -84,7 +84,11 @@ DEFAULT_MAX_LENGTH = 512
 SETTINGS_FILES = (
     *("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
     "homeground.json",
+    "vocabulary.json",
 )
+
+KEPT_MODELS = ("model", "before", "baseline")
+"""The folders of a run that hold a model: the adapted one, the checkpoint with its fitted head, a bag of words."""
 
 COUNTS_FROM_PADDING = (
     *("camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "markuplm", "mpnet", "roberta"),
@@ -166,6 +170,11 @@ def require_encoder(checkpoint: Checkpoint) -> None:
     Encoder-decoders and decoders have no masked positions and no pooled encoder to adapt.
     """
     config, family = checkpoint.config, str(checkpoint.config.get("model_type"))
+    if is_bag_of_words(checkpoint):
+        raise CheckpointError(
+            f'"{checkpoint.name}" is a bag of words, which predicts and can be measured, but not adapted; '
+            'name an encoder, e.g. "minilm"'
+        )
     generative = [name for name in checkpoint.architectures if name.endswith(GENERATIVE)]
     # Some decoders were turned into encoders, and say so.
     both_ways = config.get("use_bidirectional_attention") is True or config.get("is_causal") is False
@@ -179,6 +188,11 @@ def require_encoder(checkpoint: Checkpoint) -> None:
     else:
         return
     raise CheckpointError(f'"{checkpoint.name}" {problem}; name an encoder, e.g. "distilbert-base-uncased" or "minilm"')
+
+
+def is_bag_of_words(checkpoint: Checkpoint) -> bool:
+    """Tell whether a checkpoint is no network, but the classifier on words and characters that a run has kept."""
+    return checkpoint.config.get("model_type") == BAG_OF_WORDS
 
 
 def classes_of(checkpoint: Checkpoint) -> list[str]:
@@ -241,7 +255,7 @@ def _minilm() -> Path:
 
 
 def _folder(place: Path) -> tuple[Path, Path | None]:
-    """Return the folder of the model, and that of the run where ``place`` is a run or the model of one."""
+    """Return the folder of the model, and that of the run where ``place`` is a run or a model that it has kept."""
     if not place.is_dir():
         raise CheckpointError(f"{place}: a file; name the folder that contains config.json and model.safetensors")
     if (place / "run.json").is_file():
@@ -249,7 +263,7 @@ def _folder(place: Path) -> tuple[Path, Path | None]:
             raise CheckpointError(f"{place}: a run without a model yet; give its command again to finish it")
         return place / "model", place
     resolved = place.resolve()
-    if resolved.name == "model" and (resolved.parent / "run.json").is_file():
+    if resolved.name in KEPT_MODELS and (resolved.parent / "run.json").is_file():
         return place, resolved.parent
     return place, None
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint import classes_of, fills_masks
+from homeground.checkpoint import classes_of, count_parameters, fills_masks
+from homeground.engines.model import Model
 from homeground.experiment.plan import PlannedTraining, plan
 from homeground.experiment.setup import Setup
 from homeground.experiment.splits import TrainingSplit
@@ -22,6 +23,7 @@ from homeground.training.events import OnEvent
 from homeground.training.workload import MEASURING_SHARE, RunPart, Workload
 
 TIMED_STEPS = 4
+BYTES_PER_WEIGHT = 4
 
 COMPARING_SHARE = 0.02
 """Share of a run's work that baselines and bootstrap are counted as; they depend on the test, not on the model."""
@@ -35,7 +37,8 @@ class Estimate:
     """Steps, minutes and memory of a run.
 
     ``shares`` are those of a learning curve in per cent; ``memory_gib`` is the peak of this process so far, training
-    steps included, None where the system does not tell it (Windows).
+    steps included, None where the system does not tell it (Windows). ``disk_mb`` is what model/ will take, and before/
+    where a new head is fitted; a bag of words that is not beaten comes on top.
     """
 
     examples: int
@@ -48,6 +51,7 @@ class Estimate:
     seconds_per_step: float
     minutes: float
     memory_gib: float | None
+    disk_mb: float
     folder: Path
 
     def to_json(self) -> dict[str, Any]:
@@ -62,7 +66,9 @@ def estimate(setup: Setup) -> Estimate:
     if recipe.search.search:
         # The best trial's training becomes that of the model that is kept.
         planned = [training for training in planned if training.kind != "kept"]
-    step_seconds = _seconds_per_step(setup)
+    model = open_model(setup, to_train=recipe)
+    models = 1 + (model.head.is_new and recipe.evaluation.alternatives)
+    step_seconds = _seconds_per_step(model, setup)
     steps = sum(_steps(setup, training) for training in planned)
     measured = _items(setup.test.rows) + sum(_measured(setup, training) for training in planned)
     measured += _items(setup.test.rows) if recipe.search.search else 0
@@ -77,6 +83,7 @@ def estimate(setup: Setup) -> Estimate:
         steps=steps,
         seconds_per_step=step_seconds,
         minutes=(steps * step_seconds + measuring) / 60,
+        disk_mb=models * count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT / 1e6,
         memory_gib=_peak_memory_gib(),
         folder=setup.folder,
     )
@@ -150,11 +157,10 @@ def _peak_memory_gib() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**30
 
 
-def _seconds_per_step(setup: Setup) -> float:
+def _seconds_per_step(model: Model, setup: Setup) -> float:
     """Return the mean time of a training step after the first, which is on the longest texts."""
     recipe, rows = setup.recipe, setup.splits.kept.train.rows
     lengths = rows.lengths("training")
-    model = open_model(setup, to_train=recipe)
     batches = epoch_batches(lengths, recipe.training.batch_size, seed=recipe.seed, epoch=0, group_by_length=True)
     longest = max(batches, key=lambda items: int(lengths[items].max()))
     seconds: list[float] = []

@@ -1,4 +1,10 @@
-"""The adapted model on disk: the Hugging Face layout, and the proof that what was written is what was measured."""
+"""The models on disk: the adapted one and its alternatives, and the proof that what was written is what was measured.
+
+model/      the adapted model in the Hugging Face layout
+before/     the checkpoint with the head that was fitted to it, in the same layout; a checkpoint that has its head
+            is there already, so nothing is copied
+baseline/   the bag of words that the adapted model is not shown to beat
+"""
 
 from __future__ import annotations
 
@@ -12,10 +18,29 @@ import numpy as np
 
 from homeground.checkpoint import open_checkpoint, write_modules, write_tokenizer
 from homeground.engines import open_engine
-from homeground.engines.model import Model
+from homeground.engines.model import Model, classifier_head
 from homeground.errors import HomegroundError
 from homeground.experiment.setup import Setup
+from homeground.experiment.training_run import BaselineModel
+from homeground.results.run import BASELINE, BEFORE, Run
+from homeground.results.scores import Scores
 from homeground.storage import new_folder
+from homeground.tasks.task import KeepsBaseline
+from homeground.training.events import Notice, OnEvent
+
+BEFORE_CARD = """# The model before
+
+{} with the head that was fitted to the training examples while all its other weights stayed as they were. This is what
+the run beside it calls "before": use it where adapting the whole model did not help.
+"""
+
+BASELINE_CARD = """# A bag of words
+
+A logistic regression on words and characters (TF-IDF), which the adapted model of the run beside it is not shown to
+beat. Use it with Homeground: `homeground predict`, `evaluate`, `compare`, or `homeground.load` in Python. It needs no
+network and no GPU. Its probabilities are those of one regression a class; where each text has one label they are
+divided by their sum.
+"""
 
 MAX_ITEMS_COMPARED = 32
 """Test items whose outputs the reloaded model must repeat."""
@@ -39,6 +64,53 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
         _write(temporary / "homeground.json", saved)
         (temporary / "README.md").write_text(card, encoding="utf-8")
     _check(model, setup, folder)
+
+
+def save_alternatives(run: Run, setup: Setup, before: BaselineModel, scores: Scores, on_event: OnEvent) -> None:
+    """Keep what may be used instead of the adapted model, and report what it takes on the disk.
+
+    Raises:
+        HomegroundError: what was saved answers otherwise than what was measured.
+    """
+    if not setup.recipe.evaluation.alternatives:
+        return
+    kept: list[Path] = []
+    if before.head is not None:
+        kept.append(run.folder / BEFORE)
+        calibration = before.calibration
+        if calibration is not None and calibration.temperature != 1:
+            # It was measured with its temperature; its weights are needed no more to train from.
+            classifier_head(before.model).scale_logits(1 / calibration.temperature)
+        save_model(before.model, setup, kept[-1], card=BEFORE_CARD.format(setup.checkpoint.name), settings={})
+    best = scores.baseline_difference and scores.baseline_difference.name
+    task, beaten = setup.task, scores.baseline_standing == "BEATS"
+    if isinstance(task, KeepsBaseline) and best == task.kept_baseline and not beaten:
+        kept.append(run.folder / BASELINE)
+        _save_baseline(setup, task, scores, kept[-1])
+    if kept:
+        sizes = " and ".join(f"{folder.name}/ ({_megabytes(folder)})" for folder in kept)
+        on_event(Notice(f"kept beside model/ ({_megabytes(run.model_folder)}): {sizes}; not with --no-alternatives"))
+
+
+def _save_baseline(setup: Setup, task: KeepsBaseline, scores: Scores, folder: Path) -> None:
+    fitted, examples = task.fit_baseline(setup.splits.kept.train), setup.test_examples.examples
+    predictions = fitted.predict(examples)
+    with new_folder(folder) as temporary:
+        fitted.save(temporary)
+        (temporary / "README.md").write_text(BASELINE_CARD, encoding="utf-8")
+    again = task.read_baseline(folder).predict(examples)
+    # Cross-fitted, what was measured are the baselines of the folds.
+    measured = scores.baselines[task.kept_baseline]
+    as_measured = setup.corpus.folds is not None or setup.test.measure_predictions(predictions).scores == measured
+    if not (as_measured and np.array_equal(again, predictions)):
+        raise HomegroundError(
+            f"{folder}: the saved baseline answers otherwise than the one that was measured; report this"
+        )
+
+
+def _megabytes(folder: Path) -> str:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    return f"{size:,.0f} MB" if size >= 1 else "below 1 MB"
 
 
 def _write_for_sentence_transformers(folder: Path, setup: Setup) -> dict[str, Any]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from os import PathLike
 
-from homeground.checkpoint import classes_of, fills_masks, open_checkpoint, require_encoder
+from homeground.checkpoint import classes_of, fills_masks, is_bag_of_words, open_checkpoint, require_encoder
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
+from homeground.inference.word_classifier import WordClassifier
 from homeground.results.run import Run
 
 
 def load(source: str | PathLike[str] | Run, *, engine: str = "torch") -> Encoder | Classifier:
     """Return the model of a run, a model folder or a checkpoint, ready to be used.
+
+    What a run has kept beside its model is named by its folder: ``run.before_folder``, ``run.baseline_folder``.
 
     The result is a ``Classifier`` where the checkpoint has labels, a ``MaskedLM`` where it has a head for masked words
     (which is an encoder too), and an ``Encoder`` otherwise.
@@ -22,6 +25,8 @@ def load(source: str | PathLike[str] | Run, *, engine: str = "torch") -> Encoder
         CheckpointError: it cannot be found, opened or trusted.
     """
     checkpoint = open_checkpoint(str(source.folder) if isinstance(source, Run) else os.fspath(source))
+    if is_bag_of_words(checkpoint):
+        return WordClassifier(checkpoint, engine=engine)
     require_encoder(checkpoint)
     if classes_of(checkpoint):
         return Classifier(checkpoint, engine=engine)

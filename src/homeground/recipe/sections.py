@@ -323,6 +323,11 @@ class EvaluationSettings(Section):
         lt=1,
         description="precision of the predicted labels, reached by abstaining, e.g. 0.95 (one label per text)",
     )
+    alternatives: bool = Field(
+        default=True,
+        description="also keep what may be used instead: before/, the checkpoint with its fitted head, and baseline/, "
+        "a bag of words that the model is not shown to beat",
+    )
     titles: Names | None = Field(
         default=None,
         description="texts of the heat map, or a FILE with one per line; default: selected from the data",

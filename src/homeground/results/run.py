@@ -17,6 +17,8 @@ runs/<name>/
     training_texts.npy   hashes of every text learned from, those of earlier runs included, whatever the order of
                      words; training_texts_ordered.npy the same with the words in their order
     model/           Hugging Face layout, closed by a manifest.json
+    before/          the checkpoint with the head that was fitted to it, in the same layout
+    baseline/        the bag of words that the adapted model is not shown to beat, as JSON and safetensors
     report.html
     publish.json     where the model was published, and what lies there
     next_to_label.csv   the texts worth labelling, of those given with --unlabelled
@@ -42,6 +44,9 @@ RUN_VERSION = 1
 LONGEST_VALUE_IN_NAME = 20
 """Characters up to which the value of a setting is part of a suggested folder name."""
 
+BEFORE, BASELINE = "before", "baseline"
+"""The folders of the alternatives to the adapted model."""
+
 WRITTEN_AT_START = ("run.json", "recipe.toml", "data.json", "splits.jsonl", "metrics.jsonl")
 """The files of a run that holds no work yet; one that failed so early is no obstacle to another."""
 
@@ -59,6 +64,18 @@ class Run:
     def model_folder(self) -> Path:
         """The adapted model in the Hugging Face layout."""
         return self.folder / "model"
+
+    @property
+    def before_folder(self) -> Path | None:
+        """The checkpoint with its fitted head; None where the head is the checkpoint's own, or it was not kept."""
+        folder = self.folder / BEFORE
+        return folder if folder.is_dir() else None
+
+    @property
+    def baseline_folder(self) -> Path | None:
+        """The bag of words that the adapted model is not shown to beat; None where there is none."""
+        folder = self.folder / BASELINE
+        return folder if folder.is_dir() else None
 
     @property
     def report(self) -> Path:

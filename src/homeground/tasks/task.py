@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -329,6 +330,36 @@ class Classifies(Protocol):
     @property
     def balanced(self) -> bool:
         """Whether every class weighs as much in all, however rare it is."""
+        ...
+
+
+class FittedBaseline(Protocol):
+    """A cheap method that has learned, and can be kept."""
+
+    def predict(self, examples: Sequence[Example]) -> Floats:
+        """Return what it predicts for examples, as ``Task.baselines`` does."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write it to a folder, from which ``homeground.load`` reads it."""
+        ...
+
+
+@runtime_checkable
+class KeepsBaseline(Protocol):
+    """A task one of whose baselines is worth keeping where the adapted model is not shown to beat it."""
+
+    @property
+    def kept_baseline(self) -> str:
+        """The name of this baseline."""
+        ...
+
+    def fit_baseline(self, train: TokenizedExamples) -> FittedBaseline:
+        """Return the baseline fitted to the training examples, as it is measured."""
+        ...
+
+    def read_baseline(self, folder: Path) -> FittedBaseline:
+        """Return the baseline that was saved to a folder."""
         ...
 
 

@@ -13,7 +13,7 @@ from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.estimate import workload
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
-from homeground.experiment.saving import save_model
+from homeground.experiment.saving import save_alternatives, save_model
 from homeground.experiment.scoring import example_lines, make_scores
 from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
@@ -74,7 +74,8 @@ def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
         work(PartBegins("before"))
         outcome = carry_out(run, setup, work)
         work(PartBegins("comparing"))
-        write_json(run.folder / "scores.json", make_scores(run, setup, outcome).to_json())
+        scores = make_scores(run, setup, outcome)
+        write_json(run.folder / "scores.json", scores.to_json())
     predictions = np.stack([outcome.before.predictions, outcome.after.predictions])
     write_array(run.folder / PREDICTIONS, predictions)
     if (left_out := outcome.left_out) is not None:
@@ -87,6 +88,7 @@ def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
     settings = calibration.settings() if calibration else {}
     card = model_card(read_run(run.folder))
     save_model(outcome.kept.model, setup, run.model_folder, card=card, settings=settings)
+    save_alternatives(run, setup, outcome.baseline, scores, on_event)
     run.write_record(finished=now())
     write_report(run.folder)
     run.write_record(state="finished")

@@ -15,6 +15,7 @@ import numpy as np
 from homeground.checkpoint import (
     Checkpoint,
     classes_of,
+    is_bag_of_words,
     load_tokenizer,
     measure_coverage,
     open_checkpoint,
@@ -42,7 +43,7 @@ from homeground.results.scores import Comparison, EvaluationRecord, LeftOutRecor
 from homeground.results.summary import prose
 from homeground.results.writing import interval_fields, judgement_fields
 from homeground.tasks import choose_task
-from homeground.tasks.task import Measurable, Measurement, MeasuresWords, Task, TaskSpec
+from homeground.tasks.task import KeepsBaseline, Measurable, Measurement, MeasuresWords, Task, TaskSpec
 
 FEWEST_EXAMPLES = 2
 """Examples below which nothing can be measured."""
@@ -93,6 +94,10 @@ class Side:
 
     def measure(self, file: ExampleFile) -> Measurement:
         """Return what the checkpoint scores."""
+        if is_bag_of_words(self.checkpoint):
+            assert isinstance(self.task, KeepsBaseline)
+            words = self.task.read_baseline(self.checkpoint.folder)
+            return self.examples.measure_predictions(words.predict(file.part.examples))
         info = self.examples.task.info
         model = open_engine(file.recipe.engine).open_model(self.checkpoint, head=info.head, encoder=file.recipe.encoder)
         require_trained_head(model, self.checkpoint, info.head_purpose)
@@ -234,7 +239,8 @@ def _sides(file: ExampleFile, checkpoints: Sequence[Checkpoint]) -> list[Side]:
         DataError: the examples have none of these labels, or several a text where the model gives one.
     """
     for checkpoint in checkpoints:
-        require_encoder(checkpoint)
+        if not is_bag_of_words(checkpoint):
+            require_encoder(checkpoint)
     lengths = [longest_input(file.recipe, file.spec.info, checkpoint) for checkpoint in checkpoints]
     if file.spec.info.cuts_blocks:
         # In blocks of another length other tokens would be masked.
@@ -285,11 +291,17 @@ def _side(file: ExampleFile, checkpoint: Checkpoint, max_length: int) -> Side:
         rows = {example.row for example in examples}
         examples = [example for example in spec.read(file.table).examples if example.row in rows]
     task = spec.for_model(checkpoint, examples)
+    if is_bag_of_words(checkpoint) and not isinstance(task, KeepsBaseline):
+        raise CheckpointError(
+            f'"{checkpoint.name}" is a bag of words, which gives labels only; the file has {task.info.description}'
+        )
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
     tokenized = task.tokenize(examples, tokens)
     coverage = measure_coverage(examples, tokenizer, seed=file.recipe.seed)
     note = coverage.note(checkpoint.name, "the texts", as_encoder=task.info.frozen_method == "embeddings")
+    if is_bag_of_words(checkpoint):
+        note = None  # its tokens are bytes, and nothing is predicted from them
     size = file.recipe.evaluation.evaluation_batch_size
     measured = EvaluationSet(file.recipe.data, task, tokenized, file.part.units, size, file.resampling)
     return Side(checkpoint, task, measured, tokens, max_length, note)

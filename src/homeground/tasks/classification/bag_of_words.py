@@ -26,6 +26,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 
 from homeground.checkpoint import BAG_OF_WORDS, read_settings
 from homeground.data.examples import Example
@@ -59,10 +62,11 @@ USUAL_STRENGTH = 10.0
 """The C with which kinds of features are compared, and that is used where there are too few units to choose by."""
 
 CHOOSING_FOLDS = 3
-TOLERANCE = 0.1
+SOLVER_TOLERANCE = 0.1
 """Of liblinear's dual solver, as in liblinear itself: 1e-4 took 3 times as long on 77 classes for the same accuracy."""
 
 MAX_CHARACTERS_OF_A_TEXT = 10_000
+MAX_BYTES_OF_A_TEXT = 4 * MAX_CHARACTERS_OF_A_TEXT
 MAX_CHARACTERS = 10_000_000
 """Characters learned from: about 1 GB of memory while they are counted."""
 
@@ -153,11 +157,18 @@ class BagOfWords:
             "id2label": {str(place): label for place, label in enumerate(self.labels)},
             "features": [{"unit": each.unit, "lengths": list(NGRAMS[each.unit])} for each in self.features],
             "C": self.strength,
+            "max_position_embeddings": MAX_BYTES_OF_A_TEXT,
+            "pad_token_id": 0,
         }
         _write(folder / "config.json", config)
+        _write(folder / "homeground.json", {"version": 1, "task": "classification"})
         _write(folder / VOCABULARY_FILE, {each.unit: each.vocabulary for each in self.features})
         idf = {f"idf.{each.unit}": each.idf for each in self.features}
         save_file({"weight": self.weight, "bias": self.bias, **idf}, folder / WEIGHTS_FILE)
+        # Nothing is predicted from these bytes; they let the folder be read and measured as any other checkpoint.
+        tokenizer = Tokenizer(BPE({byte: place for place, byte in enumerate(sorted(ByteLevel.alphabet()))}, []))
+        tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+        tokenizer.save(str(folder / "tokenizer.json"))
 
     @classmethod
     def read(cls, folder: Path) -> BagOfWords:
@@ -302,7 +313,7 @@ def _fit(
     counts = truth.sum(0)
     # Of two classes that exclude each other, the one is what the other is not.
     mirrored = not several and classes == 2 and 0 < counts[0] < len(truth)
-    model: Any = LogisticRegression(C=strength, solver="liblinear", dual=True, tol=TOLERANCE, random_state=0)
+    model: Any = LogisticRegression(C=strength, solver="liblinear", dual=True, tol=SOLVER_TOLERANCE, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for place in range(1 if mirrored else classes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -174,12 +175,21 @@ class Classification:
     def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, NDArray[np.float64]]:
         """Return what the label frequencies and the classifier on words and characters predict for the test."""
         frequencies = label_frequencies(self._indicators(train.examples), len(test.examples))
-        return {"majority class": frequencies, "TF-IDF": self.fit_baseline(train).predict(test.examples)}
+        return {"majority class": frequencies, self.kept_baseline: self.fit_baseline(train).predict(test.examples)}
+
+    @property
+    def kept_baseline(self) -> str:
+        """The name of the classifier on words and characters among the baselines."""
+        return "TF-IDF"
 
     def fit_baseline(self, train: TokenizedExamples) -> BagOfWords:
         """Return the classifier on words and characters of the training examples."""
         truth, units = self._indicators(train.examples), link(train.examples).units
         return fit_bag_of_words(joined_texts(train.examples), truth, units, self.labels, several=self.several)
+
+    def read_baseline(self, folder: Path) -> BagOfWords:
+        """Return the classifier on words and characters that was saved to a folder."""
+        return BagOfWords.read(folder)
 
     def report_details(
         self, test: TokenizedExamples, titles: Sequence[str] | None, before: MeasuredModel, after: MeasuredModel

@@ -11,6 +11,7 @@ import importlib
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,9 @@ def reader(tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     write("triplets.csv", ["anchor", "positive", "negative"], triplets)
     write("texts.csv", ["text"], [pair[:1] for pair in pairs[:5]])
     taxonomies()
+    shutil.copytree(ROOT / "examples", "examples")
+    Path("src/homeground/data").mkdir(parents=True)
+    shutil.copy(ROOT / "src/homeground/data/occupations.csv", "src/homeground/data")
     for name, count, seed in (("sts-train.csv", 200, 6), ("sts-dev.csv", 100, 7)):
         rows = [("main-news", "f", "2012", "1", str(5 * pair[2]), *pair[:2]) for pair in topic_pairs(count, seed=seed)]
         Path(name).write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")

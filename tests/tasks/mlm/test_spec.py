@@ -39,11 +39,11 @@ def test_a_text_file_has_a_document_a_line(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_or_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"without \.txt"):
+    with pytest.raises(DataError, match="without text files"):
         read(tmp_path)
     path = tmp_path / "texts.txt"
     path.write_text("\n \n")
-    with pytest.raises(DataError, match="holds no text"):
+    with pytest.raises(DataError, match="holds no rows of data"):
         read(path)
 
 

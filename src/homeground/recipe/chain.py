@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +53,7 @@ class Chain:
         return path if self.domain.split.leave_out == str(path) else None
 
 
-def is_chain(path: str | Path) -> bool:
+def is_chain(path: str | PathLike[str]) -> bool:
     """Return whether a file is the recipe of a chain."""
     if Path(path).suffix.lower() != ".toml":
         return False
@@ -60,7 +61,7 @@ def is_chain(path: str | Path) -> bool:
     return any(isinstance(values.get(step), dict) for step in STEPS)
 
 
-def read_chain(path: str | Path, **settings: Any) -> Chain:
+def read_chain(path: str | PathLike[str], **settings: Any) -> Chain:
     """Return the chain of a TOML file overlaid with settings, e.g. ``{"out": "runs/x", "domain.training.epochs": 1}``.
 
     Raises:
@@ -109,14 +110,14 @@ def naming(step: str) -> Generator[None]:
         raise
 
 
-def _boolean(path: str | Path, value: object) -> bool:
+def _boolean(path: str | PathLike[str], value: object) -> bool:
     boolean = {"true": True, "false": False}.get(str(value).lower())
     if boolean is None:
         raise UsageError(f"{path}: keep_test_texts is {value!r}; expected true or false")
     return boolean
 
 
-def _table(path: str | Path, values: Mapping[str, Any], step: str) -> dict[str, Any]:
+def _table(path: str | PathLike[str], values: Mapping[str, Any], step: str) -> dict[str, Any]:
     table = values.get(step)
     if not isinstance(table, dict):
         raise UsageError(f"{path}: [{step}] is missing; a chain needs [domain], for plain text, and [task]")

@@ -185,7 +185,7 @@ def settings() -> Iterator[Setting]:
             yield Setting(section, name, field)
 
 
-def read_recipe(path: str | Path) -> dict[str, Any]:
+def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the nested settings of a TOML file, with the paths in it resolved from its folder.
 
     Paths are the data files, and a checkpoint that begins with ``./`` or ``../``.
@@ -199,7 +199,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     return resolve_paths(values, Path(path).parent)
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the values of a TOML file as they are.
 
     Raises:

@@ -22,7 +22,10 @@ WIDTH = 120
 PATHS = (*FILES, ("", "checkpoint"), ("", "out"))
 """The settings that may be a path, such as a Run."""
 
-MEASURING = ("task", "engine", "seed", "max_length", "mask_draws", "pll", "bootstrap_draws", "evaluation_batch_size")
+MEASURING = (
+    *("task", "engine", "seed", "max_length", "mask_draws", "pll", "bootstrap_draws", "evaluation_batch_size"),
+    "keep_contaminated",
+)
 """The settings of ``evaluate`` and ``compare`` beside those of columns and reading."""
 
 HEAD = '''"""The keywords of ``homeground.adapt`` and other functions, with their types.

@@ -40,7 +40,7 @@ def test_a_recipe_is_carried_out(path: Path, encoder: Path, tmp_path: Path) -> N
     fast = {"epochs": 1, "bootstrap_draws": 200, "mask_draws": 1}
     run = homeground.adapt(path, checkpoint=str(encoder), out=str(tmp_path / "run"), **data, **fast)
     assert run.finished
-    assert run.report.is_file()
+    assert run.report_path.is_file()
 
 
 def test_the_chain_is_carried_out(encoder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from homeground.errors import HomegroundError
+    from homeground.errors import HomegroundError, HomegroundWarning
     from homeground.inference.classifier import Classifier
     from homeground.inference.encoder import Encoder
     from homeground.inference.files import predict_file
@@ -34,6 +34,7 @@ __all__ = [
     "Classifier",
     "Encoder",
     "HomegroundError",
+    "HomegroundWarning",
     "MaskedLM",
     "Run",
     "__version__",
@@ -52,6 +53,7 @@ _HOMES = {
     "Classifier": "homeground.inference.classifier",
     "Encoder": "homeground.inference.encoder",
     "HomegroundError": "homeground.errors",
+    "HomegroundWarning": "homeground.errors",
     "MaskedLM": "homeground.inference.fill_mask",
     "Run": "homeground.results.run",
     "adapt": "homeground.workflows.adapt",

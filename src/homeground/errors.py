@@ -13,6 +13,8 @@
     ├── DiskError                  74  no space, no permission, a write that failed
     └── Stopped           129/130/143  a signal; everything up to the last step is saved
 
+``HomegroundWarning`` is what a user should know, though it is no error.
+
 A message says what we got and where, what would be right, and what to do, in one line without a traceback. The
 messages are part of the product: tests read them.
 """
@@ -29,6 +31,10 @@ class HomegroundError(Exception):
     """The base class of every exception that Homeground raises on purpose."""
 
     exit_code = 70
+
+
+class HomegroundWarning(UserWarning):
+    """What a user should know of the data or the results, though it is no error."""
 
 
 class UsageError(HomegroundError):

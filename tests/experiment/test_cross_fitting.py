@@ -20,7 +20,7 @@ def test_small_data_is_cross_fitted_and_says_so(write_csv: Callable[..., Path], 
     run = homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "run"), **{**FAST, "batch_size": 8})
     assert run.scores["cross_fit"] == 5
     assert run.scores["test_examples"] == 90
-    assert "5-fold cross-fitting" in run.verdict
+    assert "5-fold cross-fitting" in run.sentence
     assert sorted(path.name for path in (run.folder / "folds").iterdir()) == list("12345")
     assert set(run.scores["baselines"]) == {"TF-IDF"}
 
@@ -40,7 +40,7 @@ def test_cross_fitted_models_are_merged_fold_by_fold(
     assert run.scores["cross_fit"] == 5
     weights = run.scores["merging"]["fold_weights"]
     assert len(weights) == 5 and all(0 <= weight <= 1 for weight in weights)
-    assert ", ".join(f"{weight:.1f}" for weight in weights) in run.report.read_text(encoding="utf-8")
+    assert ", ".join(f"{weight:.1f}" for weight in weights) in run.report_path.read_text(encoding="utf-8")
     assert sum(text.startswith("merge weight 0.5") for text in events) == 6
 
 

@@ -88,7 +88,7 @@ def test_the_difference_is_that_of_all_against_half(curved: Run) -> None:
 
 
 def test_the_report_shows_the_curve_and_the_sentence(curved: Run) -> None:
-    page = curved.report.read_text(encoding="utf-8")
+    page = curved.report_path.read_text(encoding="utf-8")
     assert '<section aria-labelledby="learning-curve">' in page
     assert page.count('class="spread after"') == 5
     assert curved.scores["learning_curve"]["sentence"].partition(":")[0] in page
@@ -131,7 +131,7 @@ def test_pairs_have_a_curve_too_and_small_shares_are_left_out(
     assert [point["share"] for point in curve["points"]] == [10, 25, 50, 100]
     # The checkpoint needs no head, so that before is the same whatever is learned from.
     assert len({point["before"]["score"] for point in curve["points"]}) == 1
-    assert "5% is left out" in run.report.read_text(encoding="utf-8")
+    assert "5% is left out" in run.report_path.read_text(encoding="utf-8")
     # With twice the pairs an epoch has twice the steps, and these pairs are learned from scratch.
     assert curve["suggestion"] == "RISING" and curve["difference"]["low"] > 0
 
@@ -174,7 +174,7 @@ def test_a_curve_of_cross_fitted_data_is_refused_before_the_start(
 
 def test_a_run_without_a_curve_says_so(finished: Run) -> None:
     assert finished.scores["learning_curve"] is None
-    assert "learning-curve" not in finished.report.read_text(encoding="utf-8")
+    assert "learning-curve" not in finished.report_path.read_text(encoding="utf-8")
 
 
 def test_where_a_class_is_too_rare_nothing_is_suggested() -> None:

@@ -188,7 +188,7 @@ def test_a_trial_that_diverges_gives_way_to_one_that_does_not(pairs_csv: Path, e
     first, second = run.scores["search"]["trials"]
     assert first["score"] is None and "the loss is nan" in first["failed"]
     assert second["failed"] is None and run.scores["search"]["chosen"] == 2
-    assert "failed (step 2)" in run.report.read_text(encoding="utf-8")
+    assert "failed (step 2)" in run.report_path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_the_sentence_the_report_and_the_card_say_whom_the_verdict_is_about(
     assert "(mean of 5 trainings, standard deviation 0." in scores["sentence"]
     assert "(95% interval over test pairs and trainings +" in scores["sentence"]
     assert "the verdict is about the recipe; the saved model is that of the first seed" in scores["sentence"]
-    page = run.report.read_text(encoding="utf-8")
+    page = run.report_path.read_text(encoding="utf-8")
     assert '<section aria-labelledby="seeds">' in page
     assert "the variance between training runs, estimated from 5 runs" in page
     assert "not the variance between training runs" not in page
@@ -151,7 +151,7 @@ def test_nothing_is_left_over_but_what_each_training_predicts(both: tuple[Run, R
 
 
 def test_a_run_with_one_training_says_that_its_interval_covers_test_items_only(finished: Run) -> None:
-    page = finished.report.read_text(encoding="utf-8")
+    page = finished.report_path.read_text(encoding="utf-8")
     assert "The interval covers the choice of test pairs only, not the variance between training runs." in page
     assert "--seeds 5" in page
     assert 'id="seeds"' not in page
@@ -178,7 +178,7 @@ def test_cross_fitted_every_seed_has_models_of_its_own_for_the_same_folds(
     # Whoever was held out is the same: before is the checkpoint, whatever the seed, and each fold's file says so.
     first, other = (read_array(run.folder / folder / "predictions.npy") for folder in ("folds/1", "seeds/2/folds/1"))
     assert np.array_equal(first[0], other[0]) and not np.array_equal(first[1], other[1])
-    assert "the first seed" in run.report.read_text(encoding="utf-8")
+    assert "the first seed" in run.report_path.read_text(encoding="utf-8")
 
 
 def test_a_search_chooses_once_and_every_training_is_merged_and_calibrated_on_its_own(

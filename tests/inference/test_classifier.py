@@ -52,8 +52,8 @@ def examples(run: Run) -> list[dict[str, Any]]:
 def test_planted_topics_are_found_against_a_head_that_was_fitted(classified: Run) -> None:
     scores = classified.scores
     assert scores["verdict"] == "HELPED"
-    assert classified.verdict.startswith("HELPED: Accuracy 0.")
-    assert "test texts" in classified.verdict
+    assert classified.sentence.startswith("HELPED: Accuracy 0.")
+    assert "test texts" in classified.sentence
     assert scores["head"]["converged"]
     # The head alone finds much more than the majority class: an unfitted one would not.
     assert scores["before"]["accuracy"] > scores["baselines"]["majority class"]["accuracy"] + 0.2
@@ -228,7 +228,7 @@ def test_several_labels_and_pairs_go_all_the_way(body: Path, tmp_path: Path) -> 
         else:
             assert model.classes_ == ["false", "true"]
             assert model.predict_proba([("bank loan", "money")]).shape == (1, 2)
-            assert "test pairs" in run.verdict
+            assert "test pairs" in run.sentence
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(write_csv: Callable[..., Path], body: Path, tmp_path: Path) -> None:

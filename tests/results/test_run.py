@@ -4,13 +4,17 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from homeground.errors import DiskError, RunConflict, RunLocked
+import homeground
+from homeground.errors import DiskError, RunConflict, RunLocked, UsageError
 from homeground.results.run import Run, open_run
 from homeground.storage import manifest_problem, new_folder, read_array, read_json, write_array, write_json, write_text
 
@@ -155,4 +159,69 @@ def test_arrays_are_stored_without_pickle(tmp_path: Path) -> None:
 
 
 def test_a_run_is_opened_by_name(tmp_path: Path) -> None:
-    assert Run(str(tmp_path / "gone")).finished is False  # type: ignore[arg-type]
+    run = Run(str(tmp_path / "gone"))
+    assert run.finished is False
+    assert repr(run) == f"Run({str(run.folder)!r}, no run)"
+    assert run._repr_html_() is None
+    with pytest.raises(UsageError, match="gone: no run, it has no run"):
+        run.verdict  # noqa: B018 - to read it is to ask
+    run.folder.mkdir()
+    run.write_record(state="running")
+    assert repr(run).endswith("not finished)")
+    with pytest.raises(UsageError, match="the run is not finished; give its command again"):
+        run.before  # noqa: B018
+
+
+def test_a_run_is_a_path_wherever_one_is_expected(finished: Run) -> None:
+    assert Path(finished) == finished.folder
+    assert os.fspath(finished) == str(finished.folder)
+    assert Run(finished) == finished
+    assert np.array_equal(finished.load().encode(["bank"]), homeground.load(finished).encode(["bank"]))
+
+
+def test_a_run_says_what_came_out(finished: Run) -> None:
+    scores = finished.scores
+    assert (finished.verdict, finished.helped) == ("HELPED", True)
+    assert finished.sentence == scores["sentence"]
+    assert (finished.before, finished.after) == (scores["before"]["pearson"], scores["after"]["pearson"])
+    assert finished.before is not None and finished.after is not None
+    assert finished.difference == pytest.approx(finished.after - finished.before)
+    assert finished.interval == (scores["difference"]["low"], scores["difference"]["high"])
+    assert next(iter(finished.metrics)) == "pearson"
+    assert set(finished.metrics) == set(scores["after"])
+    # Less is better for errors, and the difference is above 0 where it fell.
+    mae = finished.metrics["mae"]
+    assert mae["difference"] == pytest.approx(mae["before"] - mae["after"])  # type: ignore[operator]
+    assert finished.report_path.is_file()
+    assert repr(finished).endswith(f"HELPED: pearson {finished.before:.3f} → {finished.after:.3f})")
+
+
+def test_a_run_is_a_row_of_a_table(finished: Run) -> None:
+    row = finished.to_dict()
+    assert json.loads(json.dumps(row)) == row
+    assert (row["verdict"], row["task"], row["metric"]) == ("HELPED", "similarity", "pearson")
+    assert row["checkpoint"].endswith("tiny") and row["general_verdict"] in ("KEPT", "FORGOT", "UNDECIDED")
+
+
+def test_a_table_of_metrics_needs_pandas(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frame:
+        @staticmethod
+        def from_dict(values: Any, orient: str) -> Any:
+            return values, orient
+
+    monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=Frame))
+    assert finished.to_pandas() == (finished.metrics, "index")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UsageError, match="to_pandas needs pandas; install it with: pip install pandas"):
+        finished.to_pandas()
+
+
+def test_a_notebook_shows_a_run_without_running_what_is_in_it(finished: Run, tmp_path: Path) -> None:
+    page = finished._repr_html_()
+    assert page is not None and "HELPED" in page and f"{finished.after:.3f}" in page
+    copy = Run(shutil.copytree(finished.folder, tmp_path / "copy"))
+    hostile = "<script>alert(1)</script>"
+    write_json(copy.folder / "scores.json", {**copy.scores, "sentence": f"HELPED: {hostile}"})
+    copy.write_record(warnings=[hostile])
+    shown = copy._repr_html_()
+    assert shown is not None and hostile not in shown and shown.count("&lt;script&gt;") == 2

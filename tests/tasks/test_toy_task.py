@@ -112,12 +112,12 @@ def test_a_task_of_one_file_goes_all_the_way(registered: None, tmp_path: Path, e
     assert run.finished
     assert run.scores["task"] == "sameness"
     assert run.scores["after"]["accuracy"] > run.scores["before"]["accuracy"]
-    assert run.verdict.startswith("HELPED: Accuracy ")
-    report = run.report.read_text(encoding="utf-8")
-    assert run.verdict.removeprefix("HELPED: ")[:40] in report
+    assert run.verdict == "HELPED"
+    report = run.report_path.read_text(encoding="utf-8")
+    assert run.sentence.removeprefix("HELPED: ")[:40] in report
     assert "sameness" in (run.folder / "recipe.toml").read_text(encoding="utf-8")
     card = (run.model_folder / "README.md").read_text(encoding="utf-8")
-    assert run.verdict[:60].replace("_", "\\_") in card.replace("\\", "")
+    assert run.sentence[:60].replace("_", "\\_") in card.replace("\\", "")
     loaded = homeground.load(run)
     assert loaded.encode(["a text"]).shape == (1, 32)
     resumed = homeground.adapt(data, task="sameness", checkpoint=str(encoder), out=str(tmp_path / "run"), **FAST)

@@ -48,7 +48,7 @@ def test_a_run_holds_everything_the_design_names(finished: Run) -> None:
 def test_planted_topics_are_found_and_the_verdict_says_helped(finished: Run) -> None:
     scores = finished.scores
     assert scores["verdict"] == "HELPED"
-    assert finished.verdict.startswith("HELPED: Pearson correlation")
+    assert finished.sentence.startswith("HELPED: Pearson correlation")
     assert scores["difference"]["low"] > 0.1
     assert scores["difference"]["value"] == pytest.approx(scores["after"]["pearson"] - scores["before"]["pearson"])
     assert scores["test_units"] >= 30
@@ -187,7 +187,7 @@ def test_verdicts_on_one_test_set_are_counted(pairs_csv: Path, encoder: Path, tm
             **{**FAST, "epochs": 1, "learning_rate": number * 1e-4},
         )
         assert run.scores["test_set"]["verdict_number"] == number
-    assert "verdict no. 3 on this test set" in run.verdict
+    assert "verdict no. 3 on this test set" in run.sentence
 
 
 def test_too_few_units_give_no_verdict(write_csv: Callable[..., Path], encoder: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_too_few_units_give_no_verdict(write_csv: Callable[..., Path], encoder: 
         **FAST,
     )
     assert run.scores["verdict"] == "TOO FEW"
-    assert "at least 30" in run.verdict
+    assert "at least 30" in run.sentence
 
 
 def test_ordered_splits_take_the_rows_as_they_come(pairs_csv: Path, encoder: Path, tmp_path: Path) -> None:

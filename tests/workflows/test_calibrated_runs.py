@@ -132,7 +132,7 @@ def test_training_that_changes_nothing_gains_nothing_from_the_temperature(
         assert point["after"]["score"] == pytest.approx(scores["after"]["log_loss"], abs=1e-5)
         assert point["before"]["score"] == pytest.approx(point["after"]["score"], abs=1e-5)
     assert curve["difference"]["value"] == pytest.approx(0, abs=1e-5)
-    page = run.report.read_text(encoding="utf-8")
+    page = run.report_path.read_text(encoding="utf-8")
     assert f"The model before is measured with one of {calibration['before']['temperature']:.2f}" in page
 
 
@@ -202,13 +202,16 @@ def test_a_precision_that_is_not_shown_leaves_every_text_answered(adapted: Runs,
     texts, _ = texts_of(run, "test", data)
     assert None not in homeground.load(run).predict(texts)
     assert "abstain" not in json.loads((run.model_folder / "homeground.json").read_text())
-    assert "no confidence threshold reaches a precision" in run.report.read_text(encoding="utf-8")
+    assert "no confidence threshold reaches a precision" in run.report_path.read_text(encoding="utf-8")
 
 
 def test_report_and_card_tell_of_the_temperature_and_the_threshold(adapted: Runs) -> None:
     run = adapted(target_precision=0.8)
     calibration = run.scores["calibration"]
-    page, card = run.report.read_text(encoding="utf-8"), (run.model_folder / "README.md").read_text(encoding="utf-8")
+    page, card = (
+        run.report_path.read_text(encoding="utf-8"),
+        (run.model_folder / "README.md").read_text(encoding="utf-8"),
+    )
     assert f"temperature of {calibration['temperature']:.2f}" in page
     assert f"{calibration['ece']['uncalibrated']:.3f}" in page
     assert f"temperature of {calibration['temperature']:.2f}" in card

@@ -67,7 +67,7 @@ def test_a_run_with_learned_test_texts_says_what_one_without_them_says(
     }
     assert record["counts"]["test"] == 61
     assert [line["row"] for line in lines(run, "splits.jsonl") if line.get("left_out")] == list(range(1, 13))
-    assert run.report.is_file()
+    assert run.report_path.is_file()
 
 
 def test_learned_test_texts_that_are_kept_block_a_gain(write_csv: WriteCsv, encoder: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_too_few_test_texts_that_were_not_learned_give_no_verdict(
     assert (scores["verdict"], scores["test_examples"], scores["test_units"]) == ("TOO FEW", left, left)
     assert scores["left_out"]["examples"] == 40
     assert f"40 of {40 + new} were left out" in scores["sentence"]
-    assert run.report.is_file()
+    assert run.report_path.is_file()
 
 
 def test_what_an_earlier_run_learned_is_left_out_where_folds_are_crossed(

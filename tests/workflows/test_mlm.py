@@ -22,8 +22,8 @@ def test_planted_topics_are_learned_and_the_verdict_says_at_what_it_helped(maske
     scores = masked.scores
     assert scores["task"] == "mlm"
     assert scores["verdict"] == "HELPED"
-    assert masked.verdict.startswith("HELPED at predicting masked words: Loss of masked words ")
-    assert "test documents" in masked.verdict
+    assert masked.sentence.startswith("HELPED at predicting masked words: Loss of masked words ")
+    assert "test documents" in masked.sentence
     assert scores["after"]["perplexity"] == pytest.approx(np.exp(scores["after"]["masked_loss"]))
     assert scores["head"] is None
 
@@ -80,6 +80,6 @@ def test_a_head_that_is_new_is_fitted_first_and_told(tmp_path: Path, monkeypatch
     run = homeground.adapt(data, checkpoint=str(body), out=str(tmp_path / "run"), **FAST | {"epochs": 1})
     head = run.scores["head"]
     assert head["why"] == "the checkpoint has no trained head for masked words"
-    report = run.report.read_text(encoding="utf-8")
+    report = run.report_path.read_text(encoding="utf-8")
     assert "The checkpoint has no trained head for masked words. With an untrained head" in report
     assert "no trained head" in (run.model_folder / "README.md").read_text(encoding="utf-8")

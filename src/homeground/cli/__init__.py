@@ -9,12 +9,13 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import click
 
 from homeground.cli.hints import unknown_command, usage_message
-from homeground.errors import HomegroundError, UsageError
+from homeground.errors import HomegroundError, HomegroundWarning, UsageError
 from homeground.wording import printable
 
 COMMANDS = {
@@ -95,7 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; an error is one line on stderr, after a traceback with --debug."""
     try:
-        result: Any = homeground.main(arguments or ["--help"], prog_name="homeground", standalone_mode=False)
+        with warnings.catch_warnings():
+            # The commands print what Python is warned of.
+            warnings.simplefilter("ignore", HomegroundWarning)
+            result: Any = homeground.main(arguments or ["--help"], prog_name="homeground", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except HomegroundError as error:
         return _fail(str(error), error.exit_code, arguments)

@@ -21,8 +21,7 @@ from homeground.inference.files import RowCounts, predict_file, print_prediction
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
 from homeground.inference.texts import has_text, names_file
-from homeground.results.record import printable
-from homeground.wording import aligned, count
+from homeground.wording import aligned, count, printable
 
 TOKENS_PER_MASK = 5
 """Tokens printed for a mask without --top."""

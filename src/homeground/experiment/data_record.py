@@ -120,17 +120,25 @@ def _skipped(general: GeneralExamples | None) -> list[dict[str, Any]]:
 
 
 def data_notes(record: DataRecord) -> list[str]:
-    """Return what the user should know about the data before the start, a sentence each."""
+    """Return how the data was split, and what the user should know of it before the start, a sentence each."""
+    return [_split_in_words(record), *data_warnings(record)]
+
+
+def _split_in_words(record: DataRecord) -> str:
     counts, split = record.counts, record.split
-    notes: list[str] = []
     if split.folds:
-        notes.append(
+        return (
             f"{counts.test} examples are cross-fitted in {split.folds} folds, as asked for or because a test "
             "split of its own would be too small: each is measured by a model that learned from the others"
         )
-    else:
-        parts = ", ".join(f"{getattr(counts, name)} {name}" for name in ("train", "validation", "test"))
-        notes.append(f"{parts} examples; {split.units['test']} independent test units by {split.unit}")
+    parts = ", ".join(f"{getattr(counts, name)} {name}" for name in ("train", "validation", "test"))
+    return f"{parts} examples; {split.units['test']} independent test units by {split.unit}"
+
+
+def data_warnings(record: DataRecord) -> list[str]:
+    """Return what the user should know of the data before the start, a sentence each."""
+    split = record.split
+    notes: list[str] = []
     if (units := split.units["test"]) < MIN_UNITS:
         notes.append(
             f"there will be no verdict: the test has {units} independent units by {split.unit}, and at least "

@@ -44,9 +44,8 @@ from homeground.inference.predicted_columns import (
 )
 from homeground.inference.texts import require_top
 from homeground.recipe.recipe import make_recipe
-from homeground.results.record import printable
 from homeground.storage import written_to
-from homeground.wording import aligned, count, shorten
+from homeground.wording import aligned, count, printable, shorten
 
 WRITTEN = (".csv", ".jsonl", ".npy")
 

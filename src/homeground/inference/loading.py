@@ -10,10 +10,9 @@ from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.word_classifier import WordClassifier
-from homeground.results.run import Run
 
 
-def load(source: str | PathLike[str] | Run, *, engine: str = "torch") -> Encoder | Classifier:
+def load(source: str | PathLike[str], *, engine: str = "torch") -> Encoder | Classifier:
     """Return the model of a run, a model folder or a checkpoint, ready to be used.
 
     What a run has kept beside its model is named by its folder: ``run.before_folder``, ``run.baseline_folder``.
@@ -24,7 +23,7 @@ def load(source: str | PathLike[str] | Run, *, engine: str = "torch") -> Encoder
     Raises:
         CheckpointError: it cannot be found, opened or trusted.
     """
-    checkpoint = open_checkpoint(str(source.folder) if isinstance(source, Run) else os.fspath(source))
+    checkpoint = open_checkpoint(os.fspath(source))
     if is_bag_of_words(checkpoint):
         return WordClassifier(checkpoint, engine=engine)
     require_encoder(checkpoint)

@@ -29,9 +29,9 @@ class RecipeKeywords(TypedDict, total=False):
 
 class ColumnsKeywords(TypedDict, total=False):
     text: str | None
-    """Column with the text."""
+    """Column with the text; several, e.g. title,content, are joined by a space."""
     label: str | None
-    """Column with the label, or with a list of labels."""
+    """Column with the label, or a list of labels; several, e.g. a,b,c, hold 0 or 1, each for one class."""
     label_delimiter: str | None
     """Separator of several labels in one field, e.g. ';'."""
     text_1: str | None
@@ -45,7 +45,7 @@ class ColumnsKeywords(TypedDict, total=False):
     positive: str | None
     """Column with a text that belongs to the anchor."""
     negative: str | None
-    """Column with a text that does not belong to the anchor."""
+    """Column with a text that does not belong to the anchor; there may be several."""
     group: str | None
     """Column of groups, whose rows stay in one split and are resampled together."""
     score_range: tuple[float, float] | None
@@ -93,6 +93,8 @@ class EncoderKeywords(TypedDict, total=False):
     """Part of a longer text that is read: its head, or a quarter from its head and the rest from its tail."""
     dropout: float | None
     """Dropout in training; default: as in the checkpoint."""
+    allow_unknown_tokens: bool
+    """Train although the tokenizer of the checkpoint does not know most of the text."""
 
 
 class MaskingKeywords(TypedDict, total=False):
@@ -180,6 +182,8 @@ class SearchKeywords(TypedDict, total=False):
 class EvaluationKeywords(TypedDict, total=False):
     primary_metric: str | None
     """Metric of the verdict, fixed before training; default: that of the task."""
+    keep_contaminated: bool
+    """Test on texts that were learned from, too; a gain is then not counted while there are any."""
     general: str | PathLike[str] | None
     """Data from outside the domain, to measure forgetting; scored pairs, texts with the same labels, or sts-benchmark
     from the Hub.
@@ -208,6 +212,10 @@ class EvaluationKeywords(TypedDict, total=False):
     """Fit a temperature on validation, to calibrate probabilities (labels)."""
     target_precision: float | None
     """Precision of the predicted labels, reached by abstaining, e.g. 0.95 (one label per text)."""
+    alternatives: bool
+    """Also keep what may be used instead: before/, the checkpoint with its fitted head, and baseline/, a bag of words
+    that the model is not shown to beat.
+    """
     titles: Sequence[str] | str | None
     """Texts of the heat map, or a FILE with one per line; default: selected from the data."""
 
@@ -255,6 +263,8 @@ class MeasureKeywords(ColumnsKeywords, ReadingKeywords, total=False):
     """Seed of every random choice."""
     max_length: int | None
     """Maximum tokens of a text; default: the limit of the checkpoint, or 128 for blocks of plain text."""
+    keep_contaminated: bool
+    """Test on texts that were learned from, too; a gain is then not counted while there are any."""
     mask_draws: int
     """Number of times that each test text is masked (plain text)."""
     pll: int

@@ -55,7 +55,7 @@ def verdict_lines(scores: Scores, run: Run) -> list[str]:
 
 def _paths(run: Run) -> list[Remark]:
     listing = run.folder / "next_to_label.csv"
-    paths = [Remark("model", str(run.model_folder)), Remark("report", str(run.report))]
+    paths = [Remark("model", str(run.model_folder)), Remark("report", str(run.report_path))]
     return [*paths, Remark("to label", str(listing))] if listing.is_file() else paths
 
 

@@ -27,17 +27,24 @@ runs/<name>/
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import re
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from homeground.errors import RunConflict
+from homeground.errors import RunConflict, UsageError
+from homeground.results.notebook import run_html
 from homeground.storage import aside, locked, now, read_json, write_json, written_to
+from homeground.wording import number
+
+if TYPE_CHECKING:
+    from homeground import Classifier, Encoder
 
 RUN_VERSION = 1
 
@@ -51,14 +58,20 @@ WRITTEN_AT_START = ("run.json", "recipe.toml", "data.json", "splits.jsonl", "met
 """The files of a run that holds no work yet; one that failed so early is no obstacle to another."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run on disk; ``homeground.adapt`` returns one, and ``Run(Path("runs/pairs"))`` reopens it."""
+@dataclass(frozen=True, init=False, repr=False)
+class Run(PathLike[str]):
+    """A run on disk; ``homeground.adapt`` returns one, and ``Run("runs/pairs")`` reopens it.
+
+    It can be given wherever the path of a run can: ``load(run)``, ``adapt(..., checkpoint=run)``.
+    """
 
     folder: Path
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.folder))
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        object.__setattr__(self, "folder", Path(folder))
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     @property
     def model_folder(self) -> Path:
@@ -78,7 +91,7 @@ class Run:
         return folder if folder.is_dir() else None
 
     @property
-    def report(self) -> Path:
+    def report_path(self) -> Path:
         """The report, one self-contained HTML file."""
         return self.folder / "report.html"
 
@@ -94,13 +107,140 @@ class Run:
 
     @property
     def scores(self) -> dict[str, Any]:
-        """What scores.json says; docs/scores.md describes it."""
-        return read_json(self.folder / "scores.json")
+        """What scores.json says; docs/scores.md describes it.
+
+        Raises UsageError where there is no run, or one without a verdict yet.
+        """
+        path = self.folder / "scores.json"
+        if not path.is_file():
+            problem = "the run is not finished; give its command again" if self.record else "no run, it has no run.json"
+            raise UsageError(f"{self.folder}: {problem}")
+        return read_json(path)
 
     @property
     def verdict(self) -> str:
-        """The verdict in words with the interval it rests on, e.g. ``HELPED: …``."""
+        """The verdict in a word: HELPED, HURT, NO EVIDENCE or TOO FEW."""
+        return str(self.scores["verdict"])
+
+    @property
+    def helped(self) -> bool:
+        """Whether the verdict is HELPED."""
+        return self.verdict == "HELPED"
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in sentences, with the figures it rests on."""
         return str(self.scores["sentence"])
+
+    @property
+    def before(self) -> float | None:
+        """The score of the checkpoint by the metric that decides; None where it is not defined."""
+        scores = self.scores
+        return scores["before"].get(scores["primary_metric"])
+
+    @property
+    def after(self) -> float | None:
+        """The score of the adapted model by the metric that decides; None where it is not defined."""
+        scores = self.scores
+        return scores["after"].get(scores["primary_metric"])
+
+    @property
+    def difference(self) -> float | None:
+        """How much better the adapted model is by the metric that decides; above 0 is better for every metric.
+
+        After several trainings (``seeds``) it is their mean.
+        """
+        return self.scores["difference"].get("value")
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of the interval of the difference; None where there is none."""
+        difference = self.scores["difference"]
+        low, high = difference.get("low"), difference.get("high")
+        return None if low is None or high is None else (low, high)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Every metric by name, the one that decides first, with before, after, difference, low and high."""
+        scores = self.scores
+        primary = scores["primary_metric"]
+        intervals = {**scores.get("differences", {}), primary: scores["difference"]}
+        return {
+            name: {
+                "before": scores["before"].get(name),
+                "after": scores["after"].get(name),
+                "difference": intervals.get(name, {}).get("value"),
+                **{end: intervals.get(name, {}).get(end) for end in ("low", "high")},
+            }
+            for name in dict.fromkeys([primary, *scores["before"], *scores["after"]])
+        }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the data and the run, a sentence each; they were Python warnings as well."""
+        return tuple(self.record.get("warnings", ()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as one flat row, for a table of runs."""
+        scores, data = self.scores, read_json(self.folder / "data.json")
+        general = scores.get("general") or {}
+        low, high = self.interval or (None, None)
+        return {
+            "run": str(self.folder),
+            "task": scores["task"],
+            "checkpoint": data.get("checkpoint", {}).get("name"),
+            "verdict": self.verdict,
+            "helped": self.helped,
+            "metric": scores["primary_metric"],
+            "before": self.before,
+            "after": self.after,
+            "difference": self.difference,
+            "low": low,
+            "high": high,
+            "test_examples": scores.get("test_examples"),
+            "general_verdict": general.get("verdict"),
+            "general_before": general.get("before"),
+            "general_after": general.get("after"),
+            "finished": self.record.get("finished"),
+            "sentence": self.sentence,
+            "warnings": list(self.warnings),
+        }
+
+    def to_pandas(self) -> Any:
+        """Return ``metrics`` as a pandas DataFrame, a metric a row.
+
+        Raises UsageError where pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError:
+            raise UsageError("to_pandas needs pandas; install it with: pip install pandas") from None
+        return pandas.DataFrame.from_dict(self.metrics, orient="index")
+
+    def load(self, *, engine: str = "torch") -> Encoder | Classifier:
+        """Return the adapted model, as ``homeground.load`` does."""
+        # By its public name: the rooms of the models are above this one.
+        import homeground
+
+        return homeground.load(self, engine=engine)
+
+    def __repr__(self) -> str:
+        if not (self.folder / "scores.json").is_file():
+            return f"Run({str(self.folder)!r}, {'not finished' if self.record else 'no run'})"
+        before, after = number(self.before), number(self.after)
+        return f"Run({str(self.folder)!r}, {self.verdict}: {self.scores['primary_metric']} {before} → {after})"
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows; None before there is a verdict, so that it shows the repr."""
+        if not (self.folder / "scores.json").is_file():
+            return None
+        general = self.scores.get("general") or {}
+        return run_html(
+            str(self.folder),
+            {**self.to_dict(), "general": general.get("sentence")},
+            self.metrics,
+            report=str(self.report_path) if self.report_path.is_file() else None,
+        )
 
     def write_record(self, **changes: Any) -> None:
         """Write run.json with ``changes`` over what it says now."""

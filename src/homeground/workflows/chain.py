@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from homeground.storage import aside, locked, read_array, write_json, write_json
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.adapt import resume_or_run
+from homeground.workflows.progress import reported
 
 RECORD = "chain.json"
 """What the steps were worth; in the chain's folder, and in that of "adapted" for its report."""
@@ -77,18 +79,25 @@ KEPT_FIELDS = (
 
 
 def adapt_chain(
-    path: str | Path, /, *, fresh: bool = False, on_event: OnEvent = ignore, **settings: Any
+    path: str | PathLike[str],
+    /,
+    *,
+    fresh: bool = False,
+    quiet: bool = False,
+    on_event: OnEvent | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Carry out a chain and return chain.json, which docs/chain.md describes.
 
     ``settings`` overlay the file: ``checkpoint``, ``revision``, ``engine``, ``seed``, ``out`` and ``keep_test_texts``,
     and those of a step after its name, e.g. ``**{"task.epochs": 2}``. ``fresh`` moves an earlier chain aside.
+    Progress is shown in a terminal and in a notebook unless ``quiet``; ``on_event`` gets what happens instead.
 
     Raises:
         HomegroundError: errors.py lists what can go wrong; the message begins with the step.
     """
     chain = read_chain(path, **settings)
-    with _opened(chain.folder, fresh=fresh):
+    with _opened(chain.folder, fresh=fresh), reported(on_event, quiet=quiet) as on_event:
         # Before anything long begins, both files are read and checked.
         plain = _prepare("plain", chain.plain, on_event)
         if chain.test_texts is not None:
@@ -127,7 +136,7 @@ class ChainEstimate:
         return {"steps": steps, "minutes": self.minutes, "folder": str(self.folder)}
 
 
-def estimate_chain(path: str | Path, /, *, on_event: OnEvent = ignore, **settings: Any) -> ChainEstimate:
+def estimate_chain(path: str | PathLike[str], /, *, on_event: OnEvent = ignore, **settings: Any) -> ChainEstimate:
     """Return what the steps of a chain will take; nothing is written."""
     chain = read_chain(path, **settings)
     domain = chain.domain
@@ -295,7 +304,7 @@ def _run_step(step: str, setup: Setup, on_event: OnEvent) -> Run:
     on_event(Notice(f"[{step}] {setup.checkpoint.name} learns from {setup.recipe.data}"))
     with naming(step):
         run = resume_or_run(setup, on_event)
-    on_event(Notice(f"[{step}] {run.verdict}"))
+    on_event(Notice(f"[{step}] {run.sentence}"))
     return run
 
 

@@ -14,12 +14,13 @@ A checkpoint that a run has trained on any of the examples is measured, and left
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from os import PathLike
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.experiment.head import Choice, probabilities, vectors_of
+from homeground.recipe.keywords import SettingKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
 from homeground.results.writing import interval_record
@@ -56,7 +58,8 @@ from homeground.statistics.holm import level_of_best
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT
 from homeground.tasks import choose_task
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
-from homeground.training.events import Notice, OnEvent, ignore
+from homeground.training.events import Notice, OnEvent
+from homeground.workflows.progress import reported
 
 COMPARISON_FOLDS = 5
 """Parts of the labelled examples, each of which is predicted by a regression that learned from the others."""
@@ -131,34 +134,42 @@ class CandidateResult:
 
 
 def compare_checkpoints(
-    checkpoints: Sequence[str], data: str | Path, *, on_event: OnEvent = ignore, **settings: Any
+    checkpoints: Sequence[str | PathLike[str]],
+    data: str | PathLike[str],
+    *,
+    quiet: bool = False,
+    on_event: OnEvent | None = None,
+    **settings: Unpack[SettingKeywords],
 ) -> dict[str, Any]:
     """Return what several checkpoints score on a file before any training, each with its interval against the best.
 
-    ``settings`` are those of ``adapt``; with the same ones its test split stays unasked. ``on_event`` is called with
-    what is done. docs/scores.md describes the result.
+    ``settings`` are those of ``adapt``; with the same ones its test split stays unasked. Progress is shown in a
+    terminal and in a notebook unless ``quiet``; ``on_event`` is called with what is done instead. docs/scores.md
+    describes the result.
 
     Raises:
         UsageError: fewer than two checkpoints, or one of them twice, be it under two names.
         CheckpointError: one of them cannot be opened; told before any is measured.
         DataError: the file cannot be read, or leaves nothing to compare on; or every checkpoint learned from it.
     """
-    if len(checkpoints) < 2 or len(set(checkpoints)) < len(checkpoints):
-        raise UsageError(f"expected at least 2 checkpoints, each once; got {', '.join(checkpoints) or 'none'}")
-    recipe = make_recipe({}, data=str(data), **settings)
-    candidates = [_candidate(name, recipe) for name in checkpoints]
-    _refuse_twins(candidates)
-    compared = _comparison_set(recipe)
-    on_event(Notice(f"{data}: {compared.task.info.description}"))
-    seen = _seen(candidates, compared)
-    for candidate in candidates:
-        _open(candidate, compared)
-    results: dict[str, CandidateResult] = {}
-    for candidate in candidates:
-        on_event(Notice(f"{candidate.checkpoint.name}: {len(compared.examples)} examples"))
-        results[candidate.checkpoint.name] = _measure(candidate, compared)
-    on_event(Notice("cheap baselines"))
-    return _record(compared, candidates, results, seen).to_json()
+    names = [os.fspath(checkpoint) for checkpoint in checkpoints]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UsageError(f"expected at least 2 checkpoints, each once; got {', '.join(names) or 'none'}")
+    recipe = make_recipe({}, data=data, **settings)
+    with reported(on_event, quiet=quiet) as listener:
+        candidates = [_candidate(name, recipe) for name in names]
+        _refuse_twins(candidates)
+        compared = _comparison_set(recipe)
+        listener(Notice(f"{recipe.data}: {compared.task.info.description}"))
+        seen = _seen(candidates, compared)
+        for candidate in candidates:
+            _open(candidate, compared)
+        results: dict[str, CandidateResult] = {}
+        for candidate in candidates:
+            listener(Notice(f"{candidate.checkpoint.name}: {len(compared.examples)} examples"))
+            results[candidate.checkpoint.name] = _measure(candidate, compared)
+        listener(Notice("cheap baselines"))
+        return _record(compared, candidates, results, seen).to_json()
 
 
 def _refuse_twins(candidates: Sequence[Candidate]) -> None:

@@ -5,10 +5,13 @@ Deploy the base first, adapt only if the numbers ask for it: both take untouched
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -31,12 +34,14 @@ from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.engines.model import require_trained_head
-from homeground.errors import CheckpointError, DataError, UsageError
+from homeground.errors import CheckpointError, DataError, HomegroundWarning, UsageError
 from homeground.evaluation.comparison import Circumstances, judge
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.left_out import FEWEST_LEFT, LeftOut, left_out_sentence
 from homeground.experiment.setup import longest_input
+from homeground.recipe.keywords import MeasureKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
+from homeground.recipe.recipe import settings as known_settings
 from homeground.results.ledger import count_verdict
 from homeground.results.parts import TestSetRecord
 from homeground.results.scores import Comparison, EvaluationRecord, LeftOutRecord, ScoreInterval
@@ -50,6 +55,9 @@ FEWEST_EXAMPLES = 2
 
 TEXTS_AND_LABELS = ("text", "label")
 """The roles that a file is measured in as the models learned them, where nobody names a column."""
+
+TRAINING_SECTIONS = ("split", "training", "search", "annotation")
+"""The sections of the recipe that nothing is read of where nothing is trained."""
 
 LEDGER = Path("runs")
 """The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
@@ -104,17 +112,24 @@ class Side:
         return self.examples.measure(model)
 
 
-def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
+def evaluate(
+    source: str | PathLike[str], data: str | PathLike[str], **settings: Unpack[MeasureKeywords]
+) -> dict[str, Any]:
     """Return what a run or checkpoint scores on a file, with the interval of the deciding metric.
 
     ``settings`` say how the file is written and which column is which. The examples the run learned from, earlier runs
     included, are left out of the scores unless ``keep_contaminated`` keeps them; of checkpoints made elsewhere they
     cannot be known.
+
+    Raises:
+        HomegroundError: errors.py lists what can go wrong.
     """
+    source = os.fspath(source)
     checkpoint = open_checkpoint(source)
     file = _read(data, settings, [checkpoint])
     (seen,) = _seen_rows(file, [checkpoint])
     clean = file.without(seen)
+    _warn_of_seen({source: len(seen)})
     (side,) = _sides(clean, [checkpoint])
     measurement, examples = side.measure(clean), side.examples
     left_out = None
@@ -133,7 +148,7 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
     return EvaluationRecord(
         version=1,
         checkpoint=source,
-        data=data,
+        data=file.recipe.data,
         understood=examples.task.info.description,
         primary_metric=examples.primary_metric,
         scores=dict(measurement.scores),
@@ -148,16 +163,23 @@ def evaluate(source: str, data: str, **settings: Any) -> dict[str, Any]:
     ).to_json()
 
 
-def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, Any]:
+def compare(
+    first: str | PathLike[str],
+    second: str | PathLike[str],
+    data: str | PathLike[str],
+    **settings: Unpack[MeasureKeywords],
+) -> dict[str, Any]:
     """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
 
     Each is compared by its own similarity (a run remembers whether it learned angles or cosines); classifiers must
     have the same labels. Examples that either model learned from are left out; with ``keep_contaminated`` they are
     kept, and block a verdict in favour of that model. The verdict is counted in the ledger in runs/.
     """
+    first, second = os.fspath(first), os.fspath(second)
     checkpoints = [open_checkpoint(name) for name in (first, second)]
     file = _read(data, settings, checkpoints)
     seen = _seen_rows(file, checkpoints)
+    _warn_of_seen({name: len(rows) for name, rows in zip((first, second), seen, strict=True)})
     learned, kept = seen[0] | seen[1], file.recipe.evaluation.keep_contaminated
     clean = file.without(learned)
     measured = description, sides, before, after = _measured(clean, checkpoints)
@@ -175,7 +197,7 @@ def compare(first: str, second: str, data: str, **settings: Any) -> dict[str, An
     result = Comparison(
         first=first,
         second=second,
-        data=data,
+        data=file.recipe.data,
         understood=description,
         **judgement_fields(comparison),
         seen_in_training={"first": len(seen[0]), "second": len(seen[1])},
@@ -209,12 +231,24 @@ def _where(checkpoints: Sequence[Checkpoint], seen: Sequence[set[int]]) -> str:
     return f"the training data of {' or '.join(names)}"
 
 
-def _read(data: str, settings: dict[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:
+def _warn_of_seen(seen: dict[str, int]) -> None:
+    """Warn of examples that a model learned from, on behalf of what the user has called."""
+    for name, number in seen.items():
+        if number:
+            text = f"{name} learned from {number:,} of these examples, which new ones may be harder than"
+            warnings.warn(text, HomegroundWarning, stacklevel=3)
+
+
+def _read(data: str | PathLike[str], settings: Mapping[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:
     # Of a file with texts and labels, what the models fill in is the texts.
     learned = [read_settings(checkpoint.folder / "homeground.json") for checkpoint in checkpoints]
     if {each.get("task") for each in learned} == {"mlm"}:
         settings = {"task": "mlm", **settings}
+    training = [setting for setting in known_settings() if setting.section in TRAINING_SECTIONS]
+    if unused := sorted({setting.name for setting in training} & set(settings)):
+        raise UsageError(f'"{unused[0]}" changes nothing without a training; leave it out')
     recipe = make_recipe({}, data=data, **settings)
+    data = recipe.data
     table = read_file(data, recipe)
     if not recipe.columns.model_fields_set:
         # What the models learned from is measured, where the file has it, whatever else it holds.

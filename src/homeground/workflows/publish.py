@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class Release:
 
 
 def publish(
-    source: str | Path | Run,
+    source: str | PathLike[str],
     repository: str,
     *,
     private: bool = False,
@@ -98,7 +99,7 @@ def publish(
         CheckpointError: the model's folder is not as it was written, or contains what must not be published.
         HubError: what the network or the Hub refuses, and what to do.
     """
-    run = source if isinstance(source, Run) else Run(Path(source))
+    run = Run(Path(source))
     require_repository_name(repository)
     _require_finished(run)
     languages = _languages(language)

@@ -69,6 +69,13 @@ def test_both_alternatives_are_complete_and_told_with_their_size(run: Run, notic
     for folder in (run.before_folder, run.baseline_folder):
         assert manifest_problem(folder) is None
         assert (folder / "README.md").is_file()
+    saved, kept = (
+        json.loads((folder / "homeground.json").read_text(encoding="utf-8"))
+        for folder in (run.model_folder, run.folder / "baseline")
+    )
+    # A file is read by the columns that were learned from, whichever of them predicts.
+    assert kept.items() <= saved.items()
+    assert kept["task"] == "classification"
     assert not list(run.folder.rglob("*.pkl"))
     (told,) = [text for text in notices if "--no-alternatives" in text]
     assert "before/ (" in told and "baseline/ (" in told and "MB" in told

@@ -57,7 +57,7 @@ def test_texts_alike_but_for_case_and_order_are_not_called_exact_copies(write_cs
     rows = topic_pairs(60)
     rows[7] = (rows[3][0].upper() + "!", " ".join(rows[3][1].split()[::-1]), rows[3][2])
     sentences = data_notes(set_up(write_csv("pairs.csv", PAIR_HEADER, rows)).record)
-    alike = "1 examples have the texts of an earlier one, up to case, punctuation and word order (rows 8); all are kept"
+    alike = "1 example has the texts of an earlier one, up to case, punctuation and word order (rows 8); all are kept"
     assert alike in sentences
 
 

@@ -16,6 +16,7 @@ from homeground.experiment.splits import TrainingSplits
 from homeground.results.data import DataRecord, SharedRecord
 from homeground.tasks import unread_settings
 from homeground.tasks.task import HasShortTexts, TaskInfo
+from homeground.wording import count
 
 DOMAIN_SPLITS = ("train", "validation", "test")
 
@@ -146,7 +147,7 @@ def data_warnings(record: DataRecord) -> list[str]:
         )
     for skipped in record.set_aside:
         rows = _rows(skipped.rows, skipped.count, skipped.names)
-        notes.append(f"{skipped.file}: {skipped.count} rows skipped for {skipped.reason} ({rows})")
+        notes.append(f"{skipped.file}: {count(skipped.count, 'row')} skipped for {skipped.reason} ({rows})")
     duplicates = record.duplicates
     if duplicates.exact:
         rows = _rows(duplicates.rows, duplicates.exact, duplicates.names)
@@ -154,13 +155,15 @@ def data_warnings(record: DataRecord) -> list[str]:
         nothing_left_out = not (record.left_out_of_test or record.validation_in_training)
         conflicting = f", {conflicts} of them with scores that disagree" if conflicts else ""
         notes.append(
-            f"{duplicates.exact} examples have the texts of an earlier one, up to case, punctuation and word order "
+            f"{count(duplicates.exact, 'example has', 'examples have')} the texts of an earlier one, up to case, "
+            "punctuation and word order "
             f"({rows}){conflicting}; all are kept{'' if nothing_left_out else ', except as said below'}"
         )
     if shared := _shared_in_words(record.shared_with_training):
         notes.append(f"{shared} of the test stand in train or validation too, so it may be easier than new text")
     if record.truncated.texts:
-        notes.append(f"{record.truncated.texts} texts are cut to {record.truncated.max_length} tokens")
+        texts = count(record.truncated.texts, "text is", "texts are")
+        notes.append(f"{texts} cut to {record.truncated.max_length} tokens")
     return [*notes, *_contamination_notes(record), *record.notes]
 
 

@@ -25,6 +25,7 @@ from homeground.tasks.mlm.masking import Masking
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
 from homeground.tasks.primary_metric import primary_metric
 from homeground.tasks.task import Task, TaskInfo, TaskSpec, Use
+from homeground.wording import count
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
@@ -150,7 +151,7 @@ class MaskedLMSpec:
         assert checkpoint is not None, "plain texts are not compared before training"
         sources = {id(source): source for part in splits.values() for source in sources_of(part)}
         control = sum(source.control for source in sources.values())
-        notes = [f"{control} texts hold control characters"] if control else []
+        notes = [f"{count(control, 'text holds', 'texts hold')} control characters"] if control else []
         if note := unsegmented(source.scripts for source in sources.values()):
             notes.append(note)
         return self._task(checkpoint, tuple(notes))

@@ -75,7 +75,7 @@ def test_both_alternatives_are_complete_and_told_with_their_size(run: Run, notic
     )
     # A file is read by the columns that were learned from, whichever of them predicts.
     assert kept.items() <= saved.items()
-    assert kept["task"] == "classification"
+    assert kept["columns"] == {"text": "text", "label": "label"}
     assert not list(run.folder.rglob("*.pkl"))
     (told,) = [text for text in notices if "--no-alternatives" in text]
     assert "before/ (" in told and "baseline/ (" in told and "MB" in told

@@ -97,7 +97,9 @@ def _save_baseline(setup: Setup, task: KeepsBaseline, scores: Scores, folder: Pa
     predictions = fitted.predict(examples)
     with new_folder(folder) as temporary:
         fitted.save(temporary)
-        _write(temporary / "homeground.json", {"version": 1, **setup.task.info.saved_settings})
+        info = setup.task.info
+        saved = {"version": 1, **info.saved_settings, "columns": dict(info.columns)}
+        _write(temporary / "homeground.json", saved)
         (temporary / "README.md").write_text(BASELINE_CARD, encoding="utf-8")
     again = task.read_baseline(folder).predict(examples)
     # Cross-fitted, what was measured are the baselines of the folds.

@@ -54,9 +54,16 @@ def verdict_lines(scores: Scores, run: Run) -> list[str]:
 
 
 def _paths(run: Run) -> list[Remark]:
+    """Return where the model is, what may be used in its place, the report, and what to label next."""
     listing = run.folder / "next_to_label.csv"
-    paths = [Remark("model", str(run.model_folder)), Remark("report", str(run.report_path))]
-    return [*paths, Remark("to label", str(listing))] if listing.is_file() else paths
+    paths = {
+        "model": run.model_folder,
+        "before": run.before_folder,
+        "baseline": run.baseline_folder,
+        "report": run.report_path,
+        "to label": listing if listing.is_file() else None,
+    }
+    return [Remark(topic, str(path)) for topic, path in paths.items() if path]
 
 
 def _labelled(lines: Sequence[Remark]) -> list[str]:

@@ -129,7 +129,7 @@ def evaluate(
     file = _read(data, settings, [checkpoint])
     (seen,) = _seen_rows(file, [checkpoint])
     clean = file.without(seen)
-    _warn_of_seen({source: len(seen)})
+    _warn_of_seen({source: len(seen)}, kept=clean is file)
     (side,) = _sides(clean, [checkpoint])
     measurement, examples = side.measure(clean), side.examples
     left_out = None
@@ -179,8 +179,8 @@ def compare(
     checkpoints = [open_checkpoint(name) for name in (first, second)]
     file = _read(data, settings, checkpoints)
     seen = _seen_rows(file, checkpoints)
-    _warn_of_seen({name: len(rows) for name, rows in zip((first, second), seen, strict=True)})
     learned, kept = seen[0] | seen[1], file.recipe.evaluation.keep_contaminated
+    _warn_of_seen({name: len(rows) for name, rows in zip((first, second), seen, strict=True)}, kept=kept)
     clean = file.without(learned)
     measured = description, sides, before, after = _measured(clean, checkpoints)
     left_out = None
@@ -231,12 +231,12 @@ def _where(checkpoints: Sequence[Checkpoint], seen: Sequence[set[int]]) -> str:
     return f"the training data of {' or '.join(names)}"
 
 
-def _warn_of_seen(seen: dict[str, int]) -> None:
+def _warn_of_seen(seen: dict[str, int], *, kept: bool) -> None:
     """Warn of examples that a model learned from, on behalf of what the user has called."""
     for name, number in seen.items():
         if number:
-            text = f"{name} learned from {number:,} of these examples, which new ones may be harder than"
-            warnings.warn(text, HomegroundWarning, stacklevel=3)
+            todo = "they are measured all the same" if kept else "they are left out of the scores"
+            warnings.warn(f"{name} learned from {number:,} of these examples; {todo}", HomegroundWarning, stacklevel=3)
 
 
 def _read(data: str | PathLike[str], settings: Mapping[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:

@@ -50,7 +50,7 @@ def look(word: str) -> Look:
 
 TOPICS = {
     "result": "Result",
-    "reason": "Why there is no verdict on it",
+    "reason": "Why",
     "before": "Before",
     "test": "Test",
     "baseline": "Simple methods",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from homeground.training.events import Notice
+from homeground.training.events import Notice, Progressed
 
 
 class Broken(Exception):
@@ -15,8 +15,13 @@ class Broken(Exception):
 
 
 def recorder(events: list[str]) -> Callable[[object], None]:
-    """Return a listener that appends the text of a notice, and the type's name of any other event."""
-    return lambda event: events.append(event.text if isinstance(event, Notice) else type(event).__name__)
+    """Return a listener that appends the text of a notice, and the type's name of any other event but of progress."""
+
+    def listen(event: object) -> None:
+        if not isinstance(event, Progressed):
+            events.append(event.text if isinstance(event, Notice) else type(event).__name__)
+
+    return listen
 
 
 def notices(events: list[str]) -> Callable[[object], None]:

@@ -41,7 +41,13 @@ def test_weights_tokenizer_settings_and_card_are_written_whole(
     assert manifest_problem(folder) is None
     assert (folder / "README.md").read_text(encoding="utf-8") == "# A card\n"
     # The similarity by which it was trained, and what the caller adds.
-    assert settings_of(folder) == {"version": 1, "task": "similarity", "similarity": "angular", "temperature": 2.0}
+    assert settings_of(folder) == {
+        "version": 1,
+        "task": "similarity",
+        "similarity": "angular",
+        "columns": {"text_1": "text_1", "text_2": "text_2", "similarity": "similarity"},
+        "temperature": 2.0,
+    }
     limits = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))
     assert limits["max_seq_length"] == 20
     texts = ["bank loan", "court judge " * 20]
@@ -57,7 +63,13 @@ def test_a_classifier_tells_transformers_where_its_texts_were_cut(
     before = open_baseline_model(setup, setup.splits.kept, tmp_path, ignore)
     folder = tmp_path / "model"
     save_model(before.model, setup, folder, card="", settings={})
-    assert settings_of(folder) == {"version": 1, "task": "classification", "truncation": "head", "max_length": 12}
+    assert settings_of(folder) == {
+        "version": 1,
+        "task": "classification",
+        "truncation": "head",
+        "columns": {"text": "text", "label": "label"},
+        "max_length": 12,
+    }
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert len(tokenizer("bank loan " * 30, truncation=True).input_ids) == 12
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -70,7 +82,7 @@ def test_a_masked_language_model_keeps_the_modules_of_its_checkpoint(set_up: Set
     setup = set_up(data, checkpoint=str(encoder))
     folder = tmp_path / "model"
     save_model(open_model(setup), setup, folder, card="", settings={})
-    assert settings_of(folder) == {"version": 1, "task": "mlm"}
+    assert settings_of(folder) == {"version": 1, "task": "mlm", "columns": {"text": "text"}}
     for name in ("modules.json", "1_Pooling/config.json", "2_Dense/config.json"):
         assert json.loads((folder / name).read_text()) == json.loads((encoder / name).read_text())
 

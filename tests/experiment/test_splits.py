@@ -14,7 +14,7 @@ from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 from tokenizers import Tokenizer
 
 import homeground
-from homeground.checkpoint import load_tokenizer
+from homeground.checkpoint import Coverage, load_tokenizer, measure_coverage
 from homeground.data.corpus import splits_lines
 from homeground.data.examples import Example
 from homeground.experiment.setup import Setup
@@ -131,7 +131,12 @@ def test_a_set_is_tokenized_once_however_many_trainings_read_it(
     def load(*arguments: Any, **settings: Any) -> CountingTokenizer:
         return CountingTokenizer(load_tokenizer(*arguments, **settings), counts)
 
+    def coverage(examples: Sequence[Example], tokenizer: CountingTokenizer, *, seed: int) -> Coverage:
+        return measure_coverage(examples, tokenizer.tokenizer, seed=seed)
+
     monkeypatch.setattr("homeground.experiment.setup.load_tokenizer", load)
+    # What a tokenizer does not know is counted on a sample before anything is tokenized.
+    monkeypatch.setattr("homeground.experiment.setup.measure_coverage", coverage)
     domain, general = topic_pairs(40), topic_pairs(24, seed=9)
     files = {"keep_general": str(write_csv("general.csv", PAIR_HEADER, general)), "out": str(tmp_path / "run")}
     data = write_csv("pairs.csv", PAIR_HEADER, domain)

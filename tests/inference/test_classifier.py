@@ -138,7 +138,7 @@ def test_evaluate_and_compare_measure_classifiers(
     assert result["interval"]["metric"] == "accuracy"
     same = compare(str(classified.folder), str(classified.model_folder), str(fresh))
     assert same["verdict"] == "NO EVIDENCE"
-    assert "differ on 0 test texts only" in same["sentence"]
+    assert "no test text is scored differently" in same["sentence"]
     with pytest.raises(CheckpointError, match="gives no labels"):
         evaluate(str(body), str(fresh))
     other = write_csv("other.csv", HEADER, [(f"bank {n}", "xy"[n % 2]) for n in range(40)])
@@ -162,13 +162,13 @@ def test_a_run_with_the_same_labels_is_compared_as_it_is(
     assert anew.scores["head"] is not None
 
 
-def test_what_was_learned_with_its_label_blocks_helped_and_the_text_alone_does_not(
+def test_what_was_learned_gives_no_verdict_whatever_its_label(
     write_csv: Callable[..., Path], body: Path, tmp_path: Path
 ) -> None:
     rows = topic_texts(400, noise=1)
     names = sorted({label for _, label in rows})
     swapped = [(text, names[(names.index(label) + 1) % 4]) for text, label in rows[:200]]
-    for name, test, seen in (("same", rows[:200], 200), ("swapped", swapped, 0)):
+    for name, test in (("same", rows[:200]), ("swapped", swapped)):
         run = homeground.adapt(
             write_csv("train.csv", HEADER, rows),
             test=str(write_csv(f"{name}.csv", HEADER, test)),
@@ -176,8 +176,8 @@ def test_what_was_learned_with_its_label_blocks_helped_and_the_text_alone_does_n
             out=str(tmp_path / name),
             **{**FAST, "epochs": 1},
         )
-        assert run.scores["seen_in_training"] == seen
-        assert run.scores["verdict"] != "HELPED"
+        assert run.scores["seen_in_training"] == 200
+        assert run.scores["verdict"] == "TOO FEW"
 
 
 def test_small_data_is_cross_fitted_with_a_head_for_every_fold(

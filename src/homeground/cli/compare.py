@@ -70,7 +70,8 @@ def _print(result: dict[str, Any], progress: Progress, *, gate: bool, as_json: b
     """Print a comparison, and return the exit code of the command."""
     if not as_json:
         progress.line(f"{result['data']}: {result['understood']}")
-    lines = [*comparison_lines(Comparison.model_validate(result)), *result["notes"]]
+    comparison = Comparison.model_validate(result)
+    lines = [*comparison_lines(comparison), *comparison.notes]
     show_result(result, lines, as_json=as_json)
     return 0 if not gate or result["verdict"] == "HELPED" else 1
 

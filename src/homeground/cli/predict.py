@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -180,7 +181,7 @@ def _print_tokens(model: MaskedLM, texts: tuple[str, ...], *, top: int, as_json:
             rows = aligned([[f"  {answer.token}", f"{answer.probability:.4f}"] for answer in of_mask])
             # The text comes last, so that it needs no column width.
             lines = [f"{line}  {answer.text}" for line, answer in zip(rows, of_mask, strict=True)]
-            click.echo(printable("\n".join([f"{text}  (mask {mask})" if several else text, *lines])))
+            _print([f"{text}  (mask {mask})" if several else text, *lines])
 
 
 def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
@@ -194,7 +195,7 @@ def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None,
         else:
             title = f"{text}  (abstain: no label reaches {model.threshold:.4f})" if unsure else text
             lines = aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])
-            click.echo(printable("\n".join([title, *lines])))
+            _print([title, *lines])
 
 
 def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:
@@ -213,4 +214,9 @@ def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool
             [f"{number}  {text}", *(f"{value:.3f}" for value in row)]
             for number, text, row in zip(numbers, texts, matrix, strict=True)
         ]
-        click.echo(printable("\n".join(aligned(rows))))
+        _print(aligned(rows))
+
+
+def _print(lines: Sequence[str]) -> None:
+    """Print lines in which nothing steers the terminal."""
+    click.echo("\n".join(map(printable, lines)))

@@ -215,7 +215,7 @@ def _print_rows(file: Any, rows: list[list[str]], width: int) -> None:
     rest = [printable(line) for line in aligned([["", *row[1:]] for row in rows])] if rows else []
     room = max(width - max(map(len, rest), default=0), MIN_TEXT_WIDTH)
     for row, line in zip(rows, rest, strict=True):
-        file.write(f"{printable(shorten(row[0], room)):<{room}}{line}".rstrip() + "\n")
+        file.write(f"{shorten(printable(row[0]), room):<{room}}{line}".rstrip() + "\n")
 
 
 def _cell(value: Any) -> str:

@@ -32,8 +32,8 @@ def width_of(stream: TextIO | None) -> int | None:
 def laid_out(lines: Sequence[str], width: int | None) -> list[str]:
     """Return lines that are no longer than the width; what follows a topic is indented to it.
 
-    >>> laid_out(["report  of a run", ""], 12)
-    ['report  of a', '        run', '']
+    >>> laid_out(["report  of a run that ended", ""], 24)
+    ['report  of a run that', '        ended', '']
     """
     if width is None:
         return list(lines)

@@ -44,7 +44,7 @@ from homeground.storage import aside, locked, now, read_json, write_json, writte
 from homeground.wording import number
 
 if TYPE_CHECKING:
-    from homeground import Classifier, Encoder
+    import homeground
 
 RUN_VERSION = 1
 
@@ -217,9 +217,9 @@ class Run(PathLike[str]):
             raise UsageError("to_pandas needs pandas; install it with: pip install pandas") from None
         return pandas.DataFrame.from_dict(self.metrics, orient="index")
 
-    def load(self, *, engine: str = "torch") -> Encoder | Classifier:
+    def load(self, *, engine: str = "torch") -> homeground.Encoder | homeground.Classifier:
         """Return the adapted model, as ``homeground.load`` does."""
-        # By its public name: the rooms of the models are above this one.
+        # By its public name: the rooms of the models come after this one.
         import homeground
 
         return homeground.load(self, engine=engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from homeground.statistics.glossary import metric
@@ -10,7 +11,7 @@ from homeground.wording import UNIT_NOUNS, count, in_terminal, is_number, percen
 
 if TYPE_CHECKING:  # pydantic is slow to import, and predicting prints no verdict
     from homeground.results.parts import BaselineDifference, GeneralRecord, IntervalRecord
-    from homeground.results.scores import Judgement, Scores
+    from homeground.results.scores import CheckpointStanding, Judgement, MethodStanding, Scores
 
 
 class Remark(NamedTuple):
@@ -149,6 +150,31 @@ def general_line(general: GeneralRecord) -> str:
     if general.verdict == "UNDECIDED" and general.seen_in_training:
         meaning = f"{count(general.seen_in_training, 'example')} of it were learned from"
     return f"{general.verdict}: {words.in_sentences} {before} before and {after} after, {change}; {meaning}"
+
+
+def checkpoint_sentence(
+    name: str, checkpoints: Sequence[CheckpointStanding], baselines: Sequence[MethodStanding], examples: int
+) -> str:
+    """Return how the checkpoints and the baselines compare with the best checkpoint, by the metric of this name."""
+    best, *others = [each for each in checkpoints if each.standing != "SEEN"]
+    value = best.scores.get(name)
+    score = f"{metric(name).in_sentences} {'not defined' if value is None else f'{value:.3f}'}"
+    first = f"{best.name} scores best, {score}" if others else f"{best.name} has {score}"
+    learned = [
+        f"; {each.name} learned from {each.seen_in_training} of the {examples} examples and cannot be chosen"
+        for each in checkpoints
+        if each.standing == "SEEN"
+    ]
+    if best.standing == "TOO FEW":
+        few = best.interval.units
+        advice = f"but {few} independent units are too few, too unequal, or lack some class; take more data"
+        return f"TOO FEW: {first}, {advice}{''.join(learned)}."
+    alike = [each.name for each in others if each.standing != "WORSE"]
+    rest = f", but is not shown to be better than {' and '.join(alike)}" if alike else ", and the others are worse"
+    rest = rest if others else ", and is the only one that can be chosen"
+    cheap = [each.name for each in baselines if each.standing != "WORSE"]
+    below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
+    return f"{first}{rest}{below}{''.join(learned)}."
 
 
 def digits_of(difference: IntervalRecord) -> int:

@@ -50,10 +50,10 @@ from homeground.experiment.head import Choice, probabilities, vectors_of
 from homeground.recipe.keywords import SettingKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
+from homeground.results.summary import checkpoint_sentence
 from homeground.results.writing import interval_record
 from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
-from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.holm import level_of_best
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT
 from homeground.tasks import choose_task
@@ -318,7 +318,7 @@ def _record(
         understood=compared.task.info.description,
         primary_metric=examples.primary_metric,
         best=order[0].checkpoint.name,
-        sentence=_sentence(examples.primary_metric, checkpoints, baselines, len(examples)),
+        sentence=checkpoint_sentence(examples.primary_metric, checkpoints, baselines, len(examples)),
         checkpoints=checkpoints,
         baselines=baselines,
         examples=len(examples),
@@ -404,30 +404,6 @@ def _word(against: Interval, discordant: int | None) -> str:
     if discordant is not None and discordant < FEWEST_DISCORDANT:
         return "NO CLEAR DIFFERENCE"
     return "WORSE" if against.high < 0 else "BETTER" if against.low > 0 else "NO CLEAR DIFFERENCE"
-
-
-def _sentence(
-    metric: str, checkpoints: Sequence[CheckpointStanding], baselines: Sequence[MethodStanding], examples: int
-) -> str:
-    best, *others = [each for each in checkpoints if each.standing != "SEEN"]
-    value = best.scores.get(metric)
-    score = f"{words_of(metric).in_sentences} {'not defined' if value is None else f'{value:.3f}'}"
-    first = f"{best.name} scores best, {score}" if others else f"{best.name} has {score}"
-    learned = [
-        f"; {each.name} learned from {each.seen_in_training} of the {examples} examples and cannot be chosen"
-        for each in checkpoints
-        if each.standing == "SEEN"
-    ]
-    if best.standing == "TOO FEW":
-        few = best.interval.units
-        advice = f"but {few} independent units are too few, too unequal, or lack some class; take more data"
-        return f"TOO FEW: {first}, {advice}{''.join(learned)}."
-    alike = [each.name for each in others if each.standing != "WORSE"]
-    rest = f", but is not shown to be better than {' and '.join(alike)}" if alike else ", and the others are worse"
-    rest = rest if others else ", and is the only one that can be chosen"
-    cheap = [each.name for each in baselines if each.standing != "WORSE"]
-    below = f"; it is not shown to beat {' and '.join(cheap)}" if cheap else ""
-    return f"{first}{rest}{below}{''.join(learned)}."
 
 
 def _coverage_notes(compared: ComparisonSet, candidates: Sequence[Candidate]) -> list[str]:

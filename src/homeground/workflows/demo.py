@@ -21,9 +21,20 @@ SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 PAIRING = Pairing(depth=2, counts={"alternative": 4, "sibling": 2, "stranger": 2}, scores={**SCORES, "sibling": 0.7})
 """All names of the built-in concepts; a tree of two levels needs few scores."""
 
+TITLES = [
+    "barrister", "prosecutor", "criminal defence lawyer",
+    "bartender", "barista", "sommelier",
+    "welder", "boilermaker", "sheet metal worker",
+    "stockbroker", "fund manager", "quantitative analyst",
+]  # fmt: skip
+"""The titles of the heat map: three jobs of each of four groups, all of them held out for the test."""
+
 
 def run_demo(out: Path, *, fresh: bool = False, on_event: OnEvent = ignore) -> Run:
-    """Make scored pairs of the built-in taxonomy, whole groups held out, and adapt MiniLM to them."""
+    """Make scored pairs of the built-in taxonomy, whole groups held out, and adapt MiniLM to them.
+
+    The adapted weights are merged back towards the checkpoint as far as keeps general ability.
+    """
     folder = out.parent / f"{out.name}-data"
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,9 +46,10 @@ def run_demo(out: Path, *, fresh: bool = False, on_event: OnEvent = ignore) -> R
         folder / "train.csv",
         validation=str(folder / "validation.csv"),
         test=str(folder / "test.csv"),
-        general=str(folder / "general.csv"),
+        keep_general=str(folder / "general.csv"),
         checkpoint="minilm",
         epochs=3,
+        titles=TITLES,
         out=str(out),
         fresh=fresh,
         on_event=on_event,

@@ -133,7 +133,7 @@ def _split_in_words(record: DataRecord) -> str:
             "split of its own would be too small: each is measured by a model that learned from the others"
         )
     parts = ", ".join(f"{getattr(counts, name)} {name}" for name in ("train", "validation", "test"))
-    return f"{parts} examples; {split.units['test']} independent test units by {split.unit}"
+    return f"{parts} examples; {count(split.units['test'], 'independent test unit')} by {split.unit}"
 
 
 def data_warnings(record: DataRecord) -> list[str]:

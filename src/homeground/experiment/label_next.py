@@ -34,6 +34,7 @@ from homeground.results.run import Run
 from homeground.statistics.classification import DECISION_THRESHOLD
 from homeground.storage import write_text
 from homeground.training.events import Notice, OnEvent
+from homeground.wording import count
 
 FILE = "next_to_label.csv"
 POOL_FACTOR = 10
@@ -64,7 +65,7 @@ def label_next(run: Run, setup: Setup, on_event: OnEvent) -> None:
     pool = most_doubtful(model, chunks, known=known, count=POOL_FACTOR * wanted)
     chosen = choose(pool, _vectors(model, pool), wanted, seed=setup.recipe.seed)
     write_text(run.folder / FILE, _csv(chosen))
-    on_event(Notice(f"{len(chosen)} texts worth labelling are listed in {run.folder / FILE}"))
+    on_event(Notice(f"{count(len(chosen), 'text')} worth labelling: listed in {run.folder / FILE}"))
 
 
 def most_doubtful(

@@ -138,7 +138,7 @@ def test_what_looks_wrong_about_labels_is_noted() -> None:
     notes = " ".join(task.info.notes)
     assert 'differ only in case or spaces, or in - and _, are different labels here: "a" and "A "' in notes
     assert 'single example stay in train, and nothing is measured of them: "A ", "b"' in notes
-    assert '1 test examples have labels that do not occur in train: "c"' in notes
+    assert '1 test example with a label that does not occur in train: "c"' in notes
 
 
 def test_training_examples_with_one_label_are_refused() -> None:

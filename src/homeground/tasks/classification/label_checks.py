@@ -14,6 +14,7 @@ from homeground.data.columns import LABELS_REPEAT, as_flag, quoted, recurring_co
 from homeground.data.examples import Example
 from homeground.data.tables import Table, shown
 from homeground.errors import DataError
+from homeground.wording import count as counted
 
 FEWEST_TO_JUDGE = 10
 """Values of a column from which it can be told whether they are labels."""
@@ -192,7 +193,8 @@ def _notes_on_rare(counts: Mapping[str, Counter[str]], labels: Sequence[str], *,
         unseen = {name: count for name, count in counts[split].items() if name not in labels}
         if unseen:
             notes.append(
-                f"{sum(unseen.values())} {split} examples have labels that do not occur in train: {_listed(unseen)}; "
+                f"{counted(sum(unseen.values()), f'{split} example')} with a label that does not occur in train: "
+                f"{_listed(unseen)}; "
                 "no model can predict them, so they count as wrong"
             )
     return notes

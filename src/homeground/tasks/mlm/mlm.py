@@ -29,6 +29,7 @@ from homeground.tasks.task import (
     TokenizedExamples,
     defined_scores,
 )
+from homeground.wording import count
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -174,7 +175,10 @@ class MaskedLanguageModelling:
         """Return a sentence that counts the documents of fewer tokens than say much about a missing word, or none."""
         short = sum(rows.short for rows in splits)
         return (
-            [f"{short} texts have fewer than {SHORT_TEXT_TOKENS} tokens, little to tell a missing word by"]
+            [
+                f"{count(short, 'text has', 'texts have')} fewer than {SHORT_TEXT_TOKENS} tokens, little to tell a "
+                "missing word by"
+            ]
             if short
             else []
         )

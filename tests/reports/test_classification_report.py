@@ -258,7 +258,9 @@ def test_a_gain_on_a_handful_of_texts_is_explained(tmp_path: Path) -> None:
 
 
 def test_no_evidence_advises_the_checkpoint_with_its_head(tmp_path: Path) -> None:
-    assert "Keep the checkpoint, with the head that was fitted to it" in page_of(tmp_path / "run", "news-zh").text
+    assert (
+        "Keep the original checkpoint, with the head that was fitted to it" in page_of(tmp_path / "run", "news-zh").text
+    )
 
 
 SCORES = FILES["reviews"]["scores.json"]

@@ -73,13 +73,14 @@ def test_each_line_gives_its_figures() -> None:
     assert dict(summary_lines(scores())) == {
         "result": "Accuracy 0.749 before and 0.920 after, a difference of +0.171 (95% interval +0.151 to +0.192)",
         "test": "2,000 test texts; a true difference of 0.029 is found 4 times in 5",
-        "baseline": "beats the best baseline, TF-IDF (0.857), by +0.063 (95% interval +0.045 to +0.081)",
+        "baseline": "the adapted model beats the best baseline, TF-IDF (0.857), by +0.063 (95% interval +0.045 to "
+        "+0.081)",
     }
 
 
 def test_the_paragraph_is_the_headline_and_the_lines() -> None:
     lines = [line for _, line in judgement_lines(scores())]
-    assert prose(scores()).startswith(f"HELPED: {lines[0]}. {lines[1]}. Beats the best")
+    assert prose(scores()).startswith(f"HELPED: {lines[0]}. {lines[1]}. The adapted model beats the best")
 
 
 def test_a_word_is_narrowed_only_where_something_is_claimed() -> None:
@@ -121,9 +122,13 @@ def test_a_score_that_is_not_defined_is_said_to_be_so() -> None:
 @pytest.mark.parametrize(
     ("standing", "ends", "phrase"),
     [
-        ("BEATS", (0.01, 0.03), "beats the best baseline, TF-IDF (0.857), by +0.020"),
-        ("NOT SHOWN", (-0.005, 0.015), "not shown to beat the best baseline, TF-IDF (0.857): +0.005"),
-        ("BELOW", (-0.05, -0.01), "below the best baseline, TF-IDF (0.857), by -0.030"),
+        ("BEATS", (0.01, 0.03), "the adapted model beats the best baseline, TF-IDF (0.857), by +0.020"),
+        (
+            "NOT SHOWN",
+            (-0.005, 0.015),
+            "the adapted model is not shown to beat the best baseline, TF-IDF (0.857): +0.005",
+        ),
+        ("BELOW", (-0.05, -0.01), "the adapted model is below the best baseline, TF-IDF (0.857), by -0.030"),
     ],
 )
 def test_only_below_is_called_below(standing: str, ends: tuple[float, float], phrase: str) -> None:
@@ -162,10 +167,16 @@ HEAD = {"head": {"variant": "first token"}}
         (BEHIND, "Use TF-IDF: it is better than the adapted model and costs less."),
         (against(-0.01, 0.02), "Use TF-IDF: it is not shown to be worse than the adapted model"),
         ({"verdict": "NO EVIDENCE", **UNCLEAR, **BEHIND}, "Use TF-IDF: it is better than the adapted model"),
-        ({"verdict": "NO EVIDENCE", **UNCLEAR}, "Keep the checkpoint: there is no evidence that adapting improved it."),
-        ({"verdict": "NO EVIDENCE", **UNCLEAR, **HEAD}, "Keep the checkpoint, with the head that was fitted to it"),
-        ({"verdict": "NO EVIDENCE"}, "Test again on new texts; until then, keep the checkpoint."),
-        ({"verdict": "HURT", **LOST}, "Keep the checkpoint: adapting made it worse. A lower learning rate"),
+        (
+            {"verdict": "NO EVIDENCE", **UNCLEAR},
+            "Keep the original checkpoint: there is no evidence that adapting improved it.",
+        ),
+        (
+            {"verdict": "NO EVIDENCE", **UNCLEAR, **HEAD},
+            "Keep the original checkpoint, with the head that was fitted to it",
+        ),
+        ({"verdict": "NO EVIDENCE"}, "Test again on new texts; until then, keep the original checkpoint."),
+        ({"verdict": "HURT", **LOST}, "Keep the original checkpoint: adapting made it worse. A lower learning rate"),
         ({"verdict": "HURT", **LOST, **BEHIND}, "Use TF-IDF: it is better than the adapted model"),
         (
             TOO_FEW,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homeground.statistics.glossary import metric
-from homeground.wording import count
+from homeground.wording import UNIT_NOUNS, count
 
 if TYPE_CHECKING:
     from homeground.results.scores import Scores
@@ -21,7 +21,7 @@ def advice(scores: Scores) -> str:
         return f"{better} A lower learning rate or fewer epochs may help."
     if scores.verdict == "NO EVIDENCE":
         if scores.difference.low is not None and scores.difference.low > 0:
-            return f"Test again on new {_items(scores)}; until then, keep the checkpoint."
+            return f"Test again on new {_items(scores)}; until then, keep the original checkpoint."
         if simple and _leads(scores):
             return simple
         return _keep(scores, "there is no evidence that adapting improved it")
@@ -33,6 +33,9 @@ def _collect_more(scores: Scores) -> str:
     wanted = f" The test needs at least {count(scores.units_needed)} independent ones." if scores.units_needed else ""
     if scores.left_out:
         return f"Do not decide on this test: give --test {items} that no model has learned from.{wanted}"
+    if scores.units_needed and (noun := UNIT_NOUNS.get(scores.unit)) and scores.test_units < scores.test_examples:
+        missing = count(max(scores.units_needed - scores.test_units, 1), f"more independent {noun}")
+        return f"Do not decide on this test: collect {items} from at least {missing}."
     share = "" if scores.cross_fit else ", or put a larger share of them into the test (--test 0.3)"
     return f"Do not decide on this test: collect more {items}{share}.{wanted}"
 
@@ -58,7 +61,7 @@ def _leads(scores: Scores) -> bool:
 
 def _keep(scores: Scores, why: str) -> str:
     head = ", with the head that was fitted to it" if scores.head else ""
-    return f"Keep the checkpoint{head}: {why}."
+    return f"Keep the original checkpoint{head}: {why}."
 
 
 def _use(scores: Scores) -> str:

@@ -130,9 +130,9 @@ def _baseline(scores: Judgement, baseline: BaselineDifference) -> str:
     by = f"{decimal(baseline.value, digits, sign=True)} ({percent(baseline.level)} interval "
     by += f"{decimal(baseline.low, digits, sign=True)} to {decimal(baseline.high, digits, sign=True)})"
     return {
-        "BEATS": f"beats the best baseline, {named}, by {by}",
-        "BELOW": f"below the best baseline, {named}, by {by}",
-    }.get(scores.baseline_standing or "", f"not shown to beat the best baseline, {named}: {by}")
+        "BEATS": f"the adapted model beats the best baseline, {named}, by {by}",
+        "BELOW": f"the adapted model is below the best baseline, {named}, by {by}",
+    }.get(scores.baseline_standing or "", f"the adapted model is not shown to beat the best baseline, {named}: {by}")
 
 
 def general_line(general: GeneralRecord) -> str:

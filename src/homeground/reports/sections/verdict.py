@@ -16,7 +16,7 @@ from homeground.results.summary import headline, summary_lines
 from homeground.statistics.glossary import metric
 from homeground.wording import count, percent, shorten
 
-MOST_TIMES_LARGER = 100
+MOST_TIMES_LARGER = 20
 """The largest test that is advised, in multiples of the present one."""
 
 
@@ -84,7 +84,8 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "general_look": look(word),
         "general_word": word,
         "general": lines.get("general", "").removeprefix(f"{word}: "),
-        "coverage": _coverage(scores, page.item),
+        "general_name": str(general.name).replace("\\", "/").rsplit("/", 1)[-1] if general else "",
+        "coverage": "" if scores.difference.low is None else _coverage(scores, page.item),
         "evidence": stronger_evidence(scores, page.item),
         "snippets": page.snippets(record),
     }
@@ -171,7 +172,7 @@ def larger_test(scores: Scores) -> str:
     if value is None or detectable is None or not units:
         return ""
     if abs(value) <= detectable / math.sqrt(MOST_TIMES_LARGER):
-        return "The change is so small that even a test set 100 times as large could not detect it."
+        return "The change is so small that even a test set 20 times as large could not detect it."
     needed = max((detectable / value) ** 2, 1) * units
     step = 10 ** max(int(math.log10(needed)) - 1, 0)
     rounded = count(math.ceil(needed / step) * step, "independent test unit")

@@ -19,8 +19,8 @@ check: install  ## lint, format, types, and who may import whom
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/pytest tests/test_architecture.py
 
-test: install  ## the tests, without network, in a few minutes
-	$(BIN)/pytest
+test: install  ## the tests, without network, in a few minutes on 2 cores
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: install  ## the benchmarks that need nothing but this repository
 	$(BIN)/python benchmarks/speed.py similarity

@@ -27,6 +27,13 @@ TOPICS = {
 
 
 @pytest.fixture(autouse=True)
+def no_width_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no line be laid out for the terminal, or the processes, that the tests happen to run in."""
+    for name in ("COLUMNS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test reach beyond this machine."""
     connect = socket.socket.connect

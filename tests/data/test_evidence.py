@@ -51,8 +51,8 @@ CONTAINERS = {
     "data.bz2": (b"BZh91AY&SY", "is compressed by bzip2; unpack it"),
     "data.csv.zst": (b"\x28\xb5\x2f\xfd\x00", "is compressed by zstd"),
     "data.tar": (tarred(), "is a tar archive; unpack it"),
-    "data.tar.gz": (gzip.compress(tarred()), "is a tar archive; unpack it"),
-    "data.jsonl.gz": (gzip.compress(b"PAR1\x15\x04"), "is a Parquet file"),
+    "data.tar.gz": (gzip.compress(tarred(), mtime=0), "is a tar archive; unpack it"),
+    "data.jsonl.gz": (gzip.compress(b"PAR1\x15\x04", mtime=0), "is a Parquet file"),
     "data.arrow": (b"\xff\xff\xff\xff\x78\x00\x00\x00", "is an Arrow stream"),
     "data.npy": (array(), "is a NumPy array"),
     "data.pkl": (b"\x80\x04\x95\x10\x00", "is a Python pickle, which can run code"),
@@ -64,12 +64,14 @@ CONTAINERS = {
     ),
     "page.jsonl": (b"<HTML><body>404</body>", "is a web page, not the data"),
     "feed.csv": (b'<?xml version="1.0"?><a/>', "is XML; export it"),
-    "data": (gzip.compress(b"text\na\n"), "holds gzip data; add .gz to its name"),
+    "data": (gzip.compress(b"text\na\n", mtime=0), "holds gzip data; add .gz to its name"),
     "noise.csv": (bytes(range(256)) * 4, "holds binary data and no text"),
 }
 
 
-@pytest.mark.parametrize(("name", "content", "problem"), [(name, *each) for name, each in CONTAINERS.items()])
+@pytest.mark.parametrize(
+    ("name", "content", "problem"), [(name, *each) for name, each in CONTAINERS.items()], ids=list(CONTAINERS)
+)
 def test_a_file_that_is_no_text_is_named_with_what_to_do(
     tmp_path: Path, name: str, content: bytes, problem: str
 ) -> None:

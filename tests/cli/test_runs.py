@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
@@ -108,6 +109,27 @@ def test_runs_without_a_common_test_are_refused_with_the_reason(
     with Path("pairs.csv").open("a", encoding="utf-8") as file:
         file.write("one,two,0.5\n")
     assert "pairs.csv has changed since this run was made" in refusal(ours, ours)
+
+
+def test_predictions_that_do_not_give_the_reported_scores_are_refused(
+    adapt: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adapt() == 0
+    path = Path("runs/pairs-similarity/predictions.npy")
+    np.save(path, np.load(path)[::-1])
+    capsys.readouterr()
+    assert run(["compare", "runs/pairs-similarity", "runs/pairs-similarity"]) == 2
+    assert "and scores.json reports" in capsys.readouterr().err
+
+
+def test_runs_whose_test_was_learned_from_give_no_verdict_on_it(
+    adapt: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adapt("--test", "pairs.csv") == 0
+    assert Run(Path("runs/pairs-similarity")).verdict == "TOO FEW"
+    capsys.readouterr()
+    assert run(["compare", "runs/pairs-similarity", "runs/pairs-similarity"]) == 2
+    assert "nearly all of its test was learned from; name the DATA" in capsys.readouterr().err
 
 
 def test_another_setting_suggests_a_folder_that_names_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.engines.model import MaskedHead, Model
+from homeground.errors import DataError, RunConflict
 from homeground.evaluation.comparison import Circumstances, judge, judge_general
 from homeground.evaluation.evaluate import embed
-from homeground.experiment.cross_fitting import baseline_predictions, fold_weights
+from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS, baseline_predictions, fold_weights
 from homeground.experiment.learning_curve import learning_curve
 from homeground.experiment.outcome import BeforeAndAfter, Outcome
 from homeground.experiment.setup import Setup
@@ -29,6 +31,7 @@ from homeground.results.writing import (
     judgement_fields,
     merging_record,
 )
+from homeground.storage import read_array, read_json
 from homeground.tasks.task import Batch, MeasuredModel, Measurement, Metric
 
 
@@ -76,6 +79,29 @@ def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
         training=_training(setup, outcome),
     )
     return scores.model_copy(update={"sentence": prose(scores)})
+
+
+def stored_measurements(setup: Setup) -> tuple[Measurement, Measurement]:
+    """Return what a finished run measured on its test, before and after, from the predictions it stored.
+
+    Raises:
+        RunConflict: it stored none, as runs of an earlier version.
+        DataError: they do not give the scores that the run reports, so one of its files was changed.
+    """
+    path = setup.folder / PREDICTIONS
+    for each in [path, *([] if setup.test_as_read is None else [setup.folder / AS_READ])]:
+        if not each.is_file():
+            raise RunConflict(f"{each} is missing, as in runs of an earlier version; make the run again with --fresh")
+    before, after = (setup.test.measure_predictions(predictions) for predictions in read_array(path))
+    name, reported = setup.test.primary_metric, read_json(setup.folder / "scores.json")
+    for side, measured in (("before", before), ("after", after)):
+        score, known = measured.scores.get(name, math.nan), reported[side].get(name)
+        if known is not None and not math.isclose(score, known, rel_tol=1e-9, abs_tol=1e-12):
+            raise DataError(
+                f"{path}: gives {name} {score:.6g} {side}, and scores.json reports {known:.6g}; one of the two was "
+                "changed, or the data was; make the run again with --fresh"
+            )
+    return before, after
 
 
 def example_lines(setup: Setup, outcome: Outcome) -> list[dict[str, Any]]:

@@ -25,8 +25,9 @@ from homeground.data.leakage import TrainingHashes
 from homeground.errors import RunConflict, UsageError
 from homeground.evaluation.comparison import Circumstances, PairedComparison, judge
 from homeground.evaluation.left_out import LeftOut
-from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
+from homeground.experiment.cross_fitting import AS_READ
 from homeground.experiment.estimate import Estimate, estimate
+from homeground.experiment.scoring import stored_measurements
 from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.chain import TEST_TEXTS, Chain, naming, read_chain
 from homeground.recipe.recipe import Recipe
@@ -150,7 +151,7 @@ def estimate_chain(path: str | PathLike[str], /, *, on_event: OnEvent = ignore, 
 
 def _record(chain: Chain, domain: Setup, plain: Setup, adapted: Setup) -> ChainRecord:
     """Return chain.json: the scores of every stage, and the three comparisons."""
-    measured = {"plain": _measured(plain), "adapted": _measured(adapted)}
+    measured = {"plain": stored_measurements(plain), "adapted": stored_measurements(adapted)}
     number = _verdict_number(chain.folder, plain.record.test_hash, domain, plain, adapted)
     test_set = TestSetRecord(hash=plain.record.test_hash, verdict_number=number)
     comparisons = {
@@ -242,16 +243,6 @@ def _verdict_number(folder: Path, test_hash: str, *steps: Setup) -> int:
 def _left_out(domain: Setup) -> int:
     """Return how many texts of the domain were left out because they hold a text of the test."""
     return sum(skipped.count for skipped in domain.record.set_aside if skipped.reason == f"a text of {TEST_TEXTS}")
-
-
-def _measured(setup: Setup) -> tuple[Measurement, Measurement]:
-    """Return what was measured of a finished run, before and after, from the predictions it stored."""
-    path = setup.folder / PREDICTIONS
-    paths = [path, *([] if setup.test_as_read is None else [setup.folder / AS_READ])]
-    if not all(each.is_file() for each in paths):
-        raise RunConflict(f"{path} is missing, as in runs of an earlier version; give the command with --fresh")
-    before, after = (setup.test.measure_predictions(predictions) for predictions in read_array(path))
-    return before, after
 
 
 def _refuse_unlike(plain: Setup, adapted: Setup) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homeground.errors import DataError, RunConflict, UsageError
+from homeground.errors import DataError, UsageError
 from homeground.evaluation.comparison import Circumstances, judge
-from homeground.experiment.cross_fitting import PREDICTIONS
+from homeground.experiment.scoring import stored_measurements
 from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.recipe import make_recipe, read_recipe
 from homeground.results.ledger import count_verdict
@@ -19,11 +19,8 @@ from homeground.results.run import Run
 from homeground.results.scores import Comparison
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
-from homeground.storage import read_array
 from homeground.tasks.task import Measurement
-
-LEDGER = Path("runs")
-"""The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
+from homeground.workflows.compare import LEDGER
 
 
 @dataclass(frozen=True)
@@ -73,22 +70,22 @@ def _open(name: str) -> TestedRun:
     """Return a finished run with its test.
 
     Raises:
-        UsageError: there is no finished run of this name.
-        DataError: a file that it was made from has changed.
+        UsageError: there is no finished run of this name, or its test was learned from.
+        DataError: a file that it was made from, or one of its own, has changed.
     """
     run = Run(Path(name))
     if not run.finished:
         state = "is not a finished run" if run.folder.exists() else "there is no such run"
         raise UsageError(f"{name}: {state}; name two finished runs, or the DATA that both are to be compared on")
-    if not (run.folder / PREDICTIONS).is_file():
-        raise RunConflict(f"{name}: holds no {PREDICTIONS}, as runs of an earlier version; name the DATA to compare on")
     setup = prepare(make_recipe(read_recipe(run.folder / "recipe.toml"), out=name))
     recorded: dict[str, str] = run.record["identity"]["data"]
     for part, sha256 in setup.hashes.items():
         if recorded.get(part) != sha256:
             file = setup.recipe.data if part == "train" else f"the file of {part}"
             raise DataError(f"{name}: {file} has changed since this run was made; name the DATA to compare on")
-    return TestedRun(run, setup, setup.test.measure_predictions(read_array(run.folder / PREDICTIONS)[1]))
+    if setup.nothing_left:
+        raise UsageError(f"{name}: nearly all of its test was learned from; name the DATA to compare on")
+    return TestedRun(run, setup, stored_measurements(setup)[1])
 
 
 def _refuse_unlike(first: TestedRun, second: TestedRun) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import tomli_w
-from tests.reports.sample_classification import CLASSIFICATIONS, classification_files, data_record
+from tests.reports.sample_classification import CLASSIFICATIONS, against_baseline, classification_files, data_record
 
 from homeground.results import data, parts
 from homeground.results.scores import Scores
@@ -167,7 +167,7 @@ def _scores(examples: list[dict[str, Any]], settings: dict[str, Any], *, kind: s
         baselines={"tf-idf cosine": {"pearson": 0.412, "spearman": 0.398, "mse": 0.118, "mae": 0.281}},
         difference=parts.DecidingDifference(metric="pearson", method="paired bootstrap", **deciding.to_json()),
         differences=differences,
-        baseline_difference=parts.BaselineDifference(name="tf-idf cosine", value=0.4, low=0.34, high=0.46),
+        baseline_difference=against_baseline("tf-idf cosine", (after["pearson"] or 0.0) - 0.412, 0.06),
         smallest_detectable=2.8 / 1.96 * (deciding.high - deciding.value),
         test_examples=len(examples),
         test_units=units,

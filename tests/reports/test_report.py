@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import json
 import os
 import re
@@ -106,6 +109,24 @@ def test_the_verdict_is_told_by_word_and_shape_and_not_by_colour_alone(tmp_path:
         html = write_report(write_sample_run(tmp_path / kind, kind=kind)).read_text(encoding="utf-8")
         shapes.add(html.split('<svg class="shape"', 1)[1].split("</svg>", 1)[0])
     assert len(shapes) == len(KINDS)
+
+
+def test_what_was_kept_beside_the_model_is_named_with_the_command_that_uses_it(tmp_path: Path) -> None:
+    folder = write_sample_run(tmp_path / "run", kind="no-evidence")
+    assert "Kept in the run beside it" not in Page(write_report(folder).read_text(encoding="utf-8")).text
+    (folder / "before").mkdir()
+    text = Page(write_report(folder).read_text(encoding="utf-8")).text
+    assert "homeground predict path/to/this/run/before" in text and "this/run/baseline" not in text
+
+
+def test_the_download_holds_every_test_example_and_the_page_says_so(tmp_path: Path) -> None:
+    folder = write_sample_run(tmp_path / "run")
+    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    (link,) = [str(each["href"]) for tag, each in page.tags if tag == "a" and "download" in each]
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(link.partition("base64,")[2]).decode("utf-8-sig"))))
+    examples = sample_files()["examples.jsonl"]
+    assert [(row["text_1"], float(row["after"])) for row in rows] == [(e["text_1"], e["after"]) for e in examples]
+    assert "its download holds the test examples: check them before you share it" in page.text
 
 
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class TaskPage:
     task_name: str = "Feature extraction"
     library: str = "transformers"
     tags: tuple[str, ...] = ()
-    snippets: Callable[[RunRecord], Snippets] = lambda record: use_any(record)
+    snippets: Callable[[RunRecord], Snippets] = lambda record: _snippets('"a text"', "", None)
     notes: Callable[[RunRecord], str] = lambda record: ""
 
 
@@ -55,7 +55,7 @@ def task_page(record: RunRecord) -> TaskPage:
 PAIRS_SHOWN = "Texts of test pairs"
 
 
-def _snippets(record: RunRecord, command: str, python: str, elsewhere: tuple[str, str] | None) -> Snippets:
+def _snippets(command: str, python: str, elsewhere: tuple[str, str] | None) -> Snippets:
     """Return how to use a model: on the command line, in Python and, where another library loads it, in that."""
     lines = [
         ("Command line", "console", f"$ homeground predict {PLACE} {command}"),
@@ -64,16 +64,10 @@ def _snippets(record: RunRecord, command: str, python: str, elsewhere: tuple[str
     return [*lines, *([(elsewhere[0], "python", elsewhere[1])] if elsewhere else [])]
 
 
-def use_any(record: RunRecord) -> Snippets:
-    """Return how to use the model of a task that has no words of its own."""
-    return _snippets(record, '"a text"', "", None)
-
-
-def use_encoder(record: RunRecord) -> Snippets:
+def use_encoder() -> Snippets:
     """Return how to use an encoder, which sentence-transformers loads."""
     loaded = f'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("{PLACE}")\n'
     return _snippets(
-        record,
         '"a text" "another text"',
         'model.similarity("a text", "another text")\nmodel.encode(["a text", "another text"])',
         ("sentence-transformers", loaded + 'embeddings = model.encode(["a text", "another text"])'),
@@ -89,18 +83,16 @@ def use_classifier(record: RunRecord) -> Snippets:
     piped = '[{"text": "a text", "text_pair": "another text"}]' if paired else texts
     loaded = f'from transformers import pipeline\n\nclassify = pipeline("text-classification", model="{PLACE}")\n'
     return _snippets(
-        record,
         "--input pairs.csv" if paired else '"a text"',
         f"model.predict({asked})",
         ("transformers", f"{loaded}classify({piped}, {options})"),
     )
 
 
-def use_masked(record: RunRecord) -> Snippets:
+def use_masked() -> Snippets:
     """Return how to use a masked language model, which a pipeline of transformers loads."""
     loaded = f'from transformers import pipeline\n\nfill = pipeline("fill-mask", model="{PLACE}")\n'
     return _snippets(
-        record,
         '"The [MASK] was late."',
         'model.fill_mask("The [MASK] was late.")',
         ("transformers", loaded + 'fill(f"The {fill.tokenizer.mask_token} was late.")'),
@@ -154,7 +146,7 @@ TASK_PAGES = {
         task_name="Similarity of pairs",
         library="sentence-transformers",
         tags=("sentence-transformers", "sentence-similarity", "feature-extraction"),
-        snippets=use_encoder,
+        snippets=lambda record: use_encoder(),
         notes=_encoder_notes,
     ),
     "classification": TaskPage(
@@ -202,7 +194,7 @@ TASK_PAGES = {
         hub_task="fill-mask",
         task_name="Masked language modelling",
         tags=("fill-mask",),
-        snippets=use_masked,
+        snippets=lambda record: use_masked(),
         notes=lambda record: MASKED_NOTES,
     ),
 }

@@ -15,6 +15,7 @@ from homeground.errors import DataError
 from homeground.results.chain import ChainRecord
 from homeground.results.data import CheckpointRecord, DataRecord
 from homeground.results.parts import Record
+from homeground.results.run import BASELINE, BEFORE
 from homeground.results.scores import SCORES_VERSION, Scores
 
 Model = TypeVar("Model", bound=Record)
@@ -25,7 +26,8 @@ class RunRecord:
     """The contents of a run folder; a file that is not there is empty here.
 
     ``metrics`` and ``examples`` are the lines of their files, in order, without the test examples that are left out of
-    the verdict. All text is printable (see ``printable``).
+    the verdict. ``alternatives`` are the folders of what was kept beside the adapted model. All text is printable (see
+    ``printable``).
     """
 
     name: str
@@ -36,6 +38,7 @@ class RunRecord:
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metrics: tuple[Mapping[str, Any], ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
+    alternatives: tuple[str, ...] = ()
 
     @property
     def checkpoint(self) -> CheckpointRecord:
@@ -77,6 +80,7 @@ def read_run(folder: Path) -> RunRecord:
         recipe=_read_toml(folder / "recipe.toml"),
         metrics=_read_lines(folder / "metrics.jsonl"),
         examples=tuple(line for line in _read_lines(folder / "examples.jsonl") if not line.get("left_out")),
+        alternatives=tuple(name for name in (BEFORE, BASELINE) if (folder / name).is_dir()),
     )
 
 

@@ -58,6 +58,13 @@ TOPICS = {
 """What the page calls the lines of a summary."""
 
 
+ALTERNATIVES = {
+    "before": "The original checkpoint with its fitted head",
+    "baseline": "The bag of words (TF-IDF)",
+}
+"""What may be used instead of the adapted model, by its folder in the run."""
+
+
 def masthead(record: RunRecord) -> dict[str, str]:
     """Return the checkpoint and the data, for the top of the page."""
     return {"checkpoint": shorten(record.checkpoint.name or "", 80), "data": shorten(_data_name(record), 80)}
@@ -88,6 +95,7 @@ def verdict(record: RunRecord) -> dict[str, Any]:
         "coverage": "" if scores.difference.low is None else _coverage(scores, page.item),
         "evidence": stronger_evidence(scores, page.item),
         "snippets": page.snippets(record),
+        "alternatives": [(words, name) for name, words in ALTERNATIVES.items() if name in record.alternatives],
     }
 
 
@@ -172,7 +180,7 @@ def larger_test(scores: Scores) -> str:
     if value is None or detectable is None or not units:
         return ""
     if abs(value) <= detectable / math.sqrt(MOST_TIMES_LARGER):
-        return "The change is so small that even a test set 20 times as large could not detect it."
+        return f"The change is so small that even a test set {MOST_TIMES_LARGER} times as large could not detect it."
     needed = max((detectable / value) ** 2, 1) * units
     step = 10 ** max(int(math.log10(needed)) - 1, 0)
     rounded = count(math.ceil(needed / step) * step, "independent test unit")

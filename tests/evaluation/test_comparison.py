@@ -72,7 +72,7 @@ def test_general_ability_that_was_trained_for_is_not_kept() -> None:
     assert general(ROUGH, FINE).verdict.word == "KEPT"
     seen = general_record(general(ROUGH, FINE, seen=3))
     assert (seen.verdict, seen.seen_in_training) == ("UNDECIDED", 3)
-    assert "3 examples of pairs.csv were learned from" in seen.sentence
+    assert "3 test pairs of it were learned from" in seen.sentence and "of pairs.csv." in seen.sentence
     assert general(FINE, ROUGH, seen=3).verdict.word == "FORGOT"
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from homeground.results.advice import advice
+from homeground.results.parts import GeneralRecord
 from homeground.results.scores import Scores
-from homeground.results.summary import gate_failures, headline, judgement_lines, prose, summary_lines
+from homeground.results.summary import gate_failures, general_line, headline, judgement_lines, prose, summary_lines
 
 HELPED: dict[str, Any] = {
     "task": "classification",
@@ -191,3 +192,49 @@ def test_what_to_do_follows_from_what_was_shown(changes: dict[str, Any], start: 
 def test_cross_fitted_data_is_not_told_to_test_on_a_larger_share() -> None:
     said = advice(scores(**TOO_FEW, cross_fit=5))
     assert said == "Do not decide on this test: collect more texts. The test needs at least 30 independent ones."
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {},
+            "FORGOT: Pearson correlation 0.911 before and 0.885 after, "
+            "a difference of -0.027 (95% interval -0.040 to -0.015); "
+            "the loss is larger than 0.010",
+        ),
+        (
+            {
+                "verdict": "UNDECIDED",
+                "difference": {"value": -0.01, "low": -0.03, "high": 0.01},
+                "before": 0.895,
+                "reason": "about 900 pairs would decide",
+            },
+            "UNDECIDED: Pearson correlation 0.895 before and 0.885 after, "
+            "a difference of -0.010 (95% interval -0.030 to +0.010); "
+            "a loss of 0.010 is neither shown nor excluded; about 900 pairs would decide",
+        ),
+        (
+            {
+                "verdict": "UNDECIDED",
+                "difference": {"value": 0.0, "low": -0.001, "high": 0.001},
+                "before": 0.885,
+                "reason": "3 pairs of it were learned from, so keeping them shows nothing",
+            },
+            "UNDECIDED: Pearson correlation 0.885 before and 0.885 after, "
+            "a difference of 0.000 (95% interval -0.001 to +0.001); "
+            "3 pairs of it were learned from, so keeping them shows nothing",
+        ),
+        (
+            {"verdict": "TOO FEW", "difference": {"value": -0.027}, "reason": "there are 12 independent pairs"},
+            "TOO FEW: Pearson correlation 0.911 before and 0.885 after, a difference of -0.027 (no interval); "
+            "there are 12 independent pairs",
+        ),
+        (
+            {"verdict": "UNDECIDED", "difference": {}, "before": None, "reason": "Pearson could not be computed"},
+            "UNDECIDED: Pearson could not be computed",
+        ),
+    ],
+)
+def test_general_ability_is_one_line_with_its_figures_and_what_decides(changed: dict[str, Any], line: str) -> None:
+    assert general_line(GeneralRecord.model_validate({**GENERAL, **changed})) == line

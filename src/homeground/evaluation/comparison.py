@@ -16,7 +16,7 @@ from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.over_seeds import OverSeeds
 from homeground.tasks.task import Measurement
-from homeground.wording import UNIT_NOUNS, count
+from homeground.wording import UNIT_NOUNS
 
 CLEARLY_BETTER = 1.5
 """A share of right answers, in multiples of a baseline's, from which a model is advised for giving these answers."""
@@ -159,11 +159,8 @@ def judge_general(
     """Return whether general ability stayed within the margin."""
     interval = general.difference(before, after, cautious=True)
     change = general.share_change(before, after)
-    verdict = general_verdict(interval, margin, _figures(general, before, [after]), name=general.name, change=change)
-    if seen and verdict.word == "KEPT":
-        learned = f"{count(seen, 'example')} of {general.name} {'was' if seen == 1 else 'were'} learned from"
-        sentence = f"UNDECIDED: {learned}, so keeping them shows nothing."
-        verdict = GeneralVerdict("UNDECIDED", sentence, verdict.needed)
+    figures = _figures(general, before, [after])
+    verdict = general_verdict(interval, margin, figures, change=change, seen=seen)
     return GeneralComparison(general, verdict, before, after, interval, margin, seen)
 
 

@@ -37,10 +37,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class GeneralVerdict:
-    """What is said about general ability. ``needed`` is the number of units that would decide it."""
+    """What is said about general ability: why the interval alone does not decide, and how many units would."""
 
     word: GeneralWord
-    sentence: str
+    reason: str
     needed: int | None
 
 
@@ -135,32 +135,33 @@ def _objection(
 
 
 def general_verdict(
-    interval: Interval, margin: float, figures: Figures, *, name: str, change: ShareChange | None = None
+    interval: Interval, margin: float, figures: Figures, *, change: ShareChange | None = None, seen: int = 0
 ) -> GeneralVerdict:
-    """Return whether general ability, measured on the data called ``name``, stayed within the margin (0 or more).
+    """Return whether general ability stayed within the margin (0 or more).
 
     A non-inferiority test, so "no difference found" is not enough for KEPT: the interval must exclude a loss of the
     margin. For a share the interval must be a cautious one, see ``EvaluationSet.difference``, and ``change`` says how
-    many units changed. For UNDECIDED ``needed`` is the size at which a model that lost nothing would be KEPT 4 times in
-    5 or, where the test set has that size already, the size that tells the measured difference from the margin.
+    many units changed. ``seen`` counts examples that were learned from; any block KEPT. For UNDECIDED ``needed`` is the
+    size at which a model that lost nothing would be KEPT 4 times in 5 or, where the test set has that size already, the
+    size that tells the measured difference from the margin.
     """
     shortage, needed = _shortage(interval, figures)
-    word: GeneralWord = "UNDECIDED"
     if shortage:
-        word, reason = "TOO FEW", shortage
-    elif not math.isfinite(interval.value):
-        needed, reason = None, f"{figures.metric} could not be computed, as where all scores are the same"
-    elif interval.low > -margin:
-        word, reason = "KEPT", f"a loss of {_plain(margin)} or more is excluded"
-    elif interval.high < -margin:
-        word, reason = "FORGOT", f"the loss is more than the margin of {_plain(margin)}"
-    else:
-        needed = _to_decide(interval, margin, change)
-        size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, figures)}"
-        reason = f"a loss of {_plain(margin)} is neither shown nor excluded{_few_changes(change, interval, figures)}"
-        reason += f"; {size} would decide"
-    shown = _figures(interval, figures, ends=not shortage)
-    return GeneralVerdict(word, f"{word}: on {name}, {'; '.join(filter(None, (shown, reason)))}.", needed)
+        return GeneralVerdict("TOO FEW", shortage, needed)
+    if not math.isfinite(interval.value):
+        return GeneralVerdict(
+            "UNDECIDED", f"{figures.metric} could not be computed, as where all scores are the same", None
+        )
+    if interval.low > -margin:
+        if not seen:
+            return GeneralVerdict("KEPT", "", None)
+        learned = f"{_count(seen, figures.example)} of it {'was' if seen == 1 else 'were'} learned from"
+        return GeneralVerdict("UNDECIDED", f"{learned}, so keeping them shows nothing", None)
+    if interval.high < -margin:
+        return GeneralVerdict("FORGOT", "", None)
+    needed = _to_decide(interval, margin, change)
+    size = "no test set of a practical size" if needed is None else f"about {_size(needed, interval, figures)}"
+    return GeneralVerdict("UNDECIDED", f"{_few_changes(change, interval, figures)}{size} would decide", needed)
 
 
 def _few_changes(change: ShareChange | None, interval: Interval, figures: Figures) -> str:
@@ -168,7 +169,7 @@ def _few_changes(change: ShareChange | None, interval: Interval, figures: Figure
     if change is None or change.discordant >= FEWEST_DISCORDANT:
         return ""
     changed = f"only {_count(change.discordant, figures.unit)}" if change.discordant else f"no {figures.unit}"
-    return f": {changed} changed, but {_count(interval.units, figures.unit)} are too few to exclude it"
+    return f"{changed} changed, but {_count(interval.units, figures.unit)} are too few to exclude a loss; "
 
 
 def _shortage(interval: Interval, figures: Figures) -> tuple[str, int | None]:
@@ -208,24 +209,6 @@ def _to_decide(interval: Interval, margin: float, change: ShareChange | None) ->
     return None if effective is None else max(needed, math.ceil(effective * interval.units / change.units))
 
 
-def _figures(interval: Interval, figures: Figures, *, ends: bool) -> str:
-    """Return the scores and their difference, without the interval where its ends are not to be shown.
-
-    Empty where the difference is not defined: a sentence holds no NaN.
-    """
-    if not math.isfinite(interval.value):
-        return ""
-    places = _places(interval, ends=ends)
-    before, after = (f"{score:.{places}f}" for score in (figures.before, figures.after))
-    on = _count(figures.examples, figures.example)
-    if figures.unit != figures.example or interval.units != figures.examples:
-        on += f" from {_count(interval.units, f'independent {figures.unit}')}"
-    low, value, high = (_signed(end, places) for end in (interval.low, interval.value, interval.high))
-    between = f" ({100 * interval.level:.3g}% interval {low} to {high}, positive is better)" if ends else ""
-    first, second = figures.sides
-    return f"{figures.metric} {before} {first} and {after} {second} on {on}, a difference of {value}{between}"
-
-
 def _size(units: int, interval: Interval, figures: Figures) -> str:
     """Return so many units in words, with the examples they would come to at the present size of a unit."""
     if figures.unit == figures.example or not interval.units:
@@ -237,23 +220,3 @@ def _size(units: int, interval: Interval, figures: Figures) -> str:
 def _count(number: int, noun: str, one: str = "", many: str = "") -> str:
     verb = one if number == 1 else many
     return f"{verb} {number:,} {noun}{'' if number == 1 else 's'}".strip()
-
-
-def _plain(number: float) -> str:
-    return f"{number:.{_digits(number)}f}"
-
-
-def _signed(number: float, places: int) -> str:
-    """Return a number with its sign, + where it rounds to 0."""
-    return f"{round(number, places) + 0.0:+.{places}f}"
-
-
-def _places(interval: Interval, *, ends: bool) -> int:
-    """Return the decimals, 3 to 6, at which no end of the interval that is not 0 reads as 0."""
-    return max(_digits(end) for end in ((interval.low, interval.value, interval.high) if ends else (interval.value,)))
-
-
-def _digits(number: float) -> int:
-    if number == 0 or not math.isfinite(number):
-        return 3
-    return min(6, max(3, math.ceil(-math.log10(abs(number)))))

@@ -22,6 +22,9 @@ from homeground.storage import now, written_to
 
 LEDGER_NAME = "ledger.jsonl"
 LEDGER_VERSION = 1
+LEDGER_OF_COMPARISONS = Path("runs")
+"""The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
+
 SECONDS_TO_WAIT = 60.0
 
 

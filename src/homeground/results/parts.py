@@ -95,6 +95,7 @@ class GeneralRecord(Record):
     after: float | None = field("score after; null as for `before`", None)
     difference: IntervalRecord = field("after minus before", IntervalRecord())
     verdict: str = field("`KEPT`, `FORGOT`, `UNDECIDED` or `TOO FEW`", "")
+    reason: str = field("why the interval alone does not decide, or what would; empty where it decides", "")
     sentence: str = field("the verdict in a sentence, with its figures", "")
     left_out: int = field("number of further examples, left out because the model learned from them", 0)
     seen_in_training: int = field(

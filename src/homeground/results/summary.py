@@ -145,11 +145,15 @@ def general_line(general: GeneralRecord) -> str:
         "KEPT": f"a loss of {limit} or more is excluded",
         "FORGOT": f"the loss is larger than {limit}",
         "UNDECIDED": f"a loss of {limit} is neither shown nor excluded",
-        "TOO FEW": f"{count(general.units, 'independent example')} are too few",
     }.get(general.verdict, "")
-    if general.verdict == "UNDECIDED" and general.seen_in_training:
-        meaning = f"{count(general.seen_in_training, 'example')} of it were learned from"
-    return f"{general.verdict}: {words.in_sentences} {before} before and {after} after, {change}; {meaning}"
+    low = general.difference.low
+    if general.verdict == "UNDECIDED" and low is not None and low > -general.margin:
+        meaning = ""  # excluded by the figures, but examples were learned from, as the reason says
+    if not is_number(general.difference.value):
+        return f"{general.verdict}: {general.reason or change}"
+    return f"{general.verdict}: {words.in_sentences} {before} before and {after} after, " + "; ".join(
+        filter(None, (change, meaning, general.reason))
+    )
 
 
 def checkpoint_sentence(

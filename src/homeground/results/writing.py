@@ -35,9 +35,11 @@ from homeground.results.parts import (
     SeedTraining,
 )
 from homeground.results.scores import LeftOutRecord
+from homeground.results.summary import general_line
 from homeground.statistics.bootstrap import FEWEST_EFFECTIVE_UNITS, Interval
 from homeground.statistics.calibration import exact_interval
 from homeground.statistics.classification import RIGHT_COLUMN
+from homeground.wording import count
 
 
 def finite(value: float | None) -> float | None:
@@ -134,14 +136,14 @@ def _seeds(comparison: PairedComparison) -> SeedsRecord | None:
 def general_record(comparison: GeneralComparison, *, left_out: int = 0) -> GeneralRecord:
     """Return what scores.json says of general ability; ``left_out`` further examples were learned from."""
     general, verdict, metric = comparison.test, comparison.verdict, comparison.test.primary_metric
-    return GeneralRecord(
+    record = GeneralRecord(
         name=general.name,
         metric=metric,
         before=comparison.before.scores.get(metric),
         after=comparison.after.scores.get(metric),
         difference=interval_record(comparison.interval, ends=verdict.word != "TOO FEW"),
         verdict=verdict.word,
-        sentence=verdict.sentence,
+        reason=verdict.reason,
         left_out=left_out,
         seen_in_training=comparison.seen,
         margin=comparison.margin,
@@ -149,6 +151,8 @@ def general_record(comparison: GeneralComparison, *, left_out: int = 0) -> Gener
         units=comparison.interval.units,
         units_needed=verdict.needed,
     )
+    on = f"measured on {count(record.examples, general.task.info.example.removeprefix('test '))} of {record.name}"
+    return record.model_copy(update={"sentence": f"{general_line(record)}; {on}."})
 
 
 def merging_record(merged: Merged, fold_weights: Sequence[float] | None) -> MergingRecord:

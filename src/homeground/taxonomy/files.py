@@ -18,6 +18,7 @@ from homeground.data.tables import Row, Table, read_table, shown, text
 from homeground.data.units import text_key
 from homeground.errors import DataError, UsageError, nearest
 from homeground.taxonomy.taxonomy import Concept, Taxonomy, grow, make_concept
+from homeground.wording import count
 
 ISCO_DIGITS = 4
 """Digits of an ISCO unit group, the first of them its branch; spreadsheets drop those that are leading zeros."""
@@ -331,7 +332,8 @@ class _Nodes:
             above = _filled(table, row, parent, "the id of what stands above")
             self.origins[node] = (table, row, parent)
             self.parents[node].append(self._node(table, row, parent, above))
-        return [f"{unknown} rows of {table.path} relate concepts that are in no other file"] if unknown else []
+        verb = "relates" if unknown == 1 else "relate"
+        return [f"{count(unknown, 'row')} of {table.path} {verb} concepts that are in no other file"] if unknown else []
 
     def circle(self, nodes: list[int]) -> DataError:
         """Return the error for nodes each of which is above the next, and the last above the first."""

@@ -27,8 +27,11 @@ MOST_MOVED = 3
 LONGEST_NAME = 60
 """Characters of a title or class that are shown."""
 
-LEFT, TOP, EXTENT = 120, 20, 700
+LEFT, TOP, EXTENT = 170, 20, 700
 """The position of the fine grid in its drawing, and its width and height."""
+
+MOST_ROWS_NAMED = 100
+"""The most classes whose names are written beside the rows of a fine grid; more would be too small to read."""
 
 EMPTY = "·"
 """The sign in a cell without texts."""
@@ -118,6 +121,7 @@ def confusion(record: RunRecord) -> dict[str, Any] | None:
     return {
         "classes": classes,
         "fine": fine,
+        "row_names": classes if len(classes) <= MOST_ROWS_NAMED else [],
         "counts_shown": len(classes) <= MOST_WITH_VALUES,
         "grid": _grid(len(classes)),
         "before": draw(classes, _texts(before, count), _goodness(before), _shares(before)),

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
+import homeground
 from homeground.cli import run
+from homeground.errors import UsageError
 from homeground.results.run import Run
 from homeground.storage import read_json
 
@@ -84,6 +86,10 @@ def test_two_runs_are_compared_on_their_common_test_from_what_they_stored(
     assert result["test_set"]["hash"] == scores[0]["test_set"]["hash"]
     # The two verdicts of adapt are counted on this test as well.
     assert result["test_set"]["verdict_number"] == 3
+    in_python = homeground.compare(Run(Path("runs/pairs-similarity")), "runs/faster")
+    assert (in_python["difference"], in_python["verdict"]) == (result["difference"], result["verdict"])
+    with pytest.raises(UsageError, match="text_1: only for data"):
+        homeground.compare("runs/pairs-similarity", "runs/faster", text_1="base")
     assert run(["compare", "runs/faster", "runs/faster"]) == 0
     assert "NO EVIDENCE" in capsys.readouterr().out
 

@@ -140,12 +140,14 @@ def test_progress_is_one_line_that_is_removed(monkeypatch: pytest.MonkeyPatch) -
     with contextlib.suppress(HomegroundError), reported(None, quiet=False) as listener:
         assert isinstance(listener, ProgressBar)
         listener(Notice("reading \x1b[31m pairs.csv"))
+        listener(events.Progressed(150.0, 600.0, 150.0, "training 1 of 3"))
         listener(events.Started(0, 20))
         listener(Step(5, 20, 0.5, 0.1, 0.1, 1.0))
+        listener(events.Progressed(480.0, 600.0, 480.0, "training 3 of 3"))
         listener(events.Finished(20, 1.0, None, "done"))
         raise HomegroundError
     shown = terminal.getvalue()
-    assert " 25% " in shown and "step 5 of 20" in shown
+    assert " 25% " in shown and "training 1 of 3, step 5 of 20" in shown and " 80% " in shown
     assert "\n" not in shown and "\x1b[31m" not in shown
     assert shown.rstrip(" ").endswith("\r") or shown.split("\r")[-1].strip() == ""
 

@@ -15,7 +15,6 @@ from homeground.recipe.recipe import settings
 from homeground.reports.terminal import checkpoint_lines, comparison_lines
 from homeground.results.scores import CheckpointComparison, Comparison
 from homeground.workflows.checkpoint_comparison import compare_checkpoints
-from homeground.workflows.common_test import compare_runs
 from homeground.workflows.compare import compare as compare_on
 
 FEWEST_ARGUMENTS = 3
@@ -63,7 +62,7 @@ def _on_common_test(first: str, second: str, *, gate: bool, quiet: bool, as_json
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in values)
         raise UsageError(f"{flags}: only for DATA; without it, two runs are compared on their common test as it was")
     with Progress(quiet=quiet) as progress:
-        return _print(compare_runs(first, second), progress, gate=gate, as_json=as_json)
+        return _print(compare_on(first, second), progress, gate=gate, as_json=as_json)
 
 
 def _print(result: dict[str, Any], progress: Progress, *, gate: bool, as_json: bool) -> int:

@@ -13,14 +13,13 @@ from homeground.evaluation.comparison import Circumstances, judge
 from homeground.experiment.scoring import stored_measurements
 from homeground.experiment.setup import Setup, prepare
 from homeground.recipe.recipe import make_recipe, read_recipe
-from homeground.results.ledger import count_verdict
+from homeground.results.ledger import LEDGER_OF_COMPARISONS, count_verdict
 from homeground.results.parts import TestSetRecord
 from homeground.results.run import Run
 from homeground.results.scores import Comparison
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
 from homeground.tasks.task import Measurement
-from homeground.workflows.compare import LEDGER
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,12 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     record = before.setup.record
     identities = [each.run.record["identity"] for each in (before, after)]
     fingerprint = hashlib.sha256(json.dumps(identities, sort_keys=True).encode()).hexdigest()
-    number = count_verdict(LEDGER, test_hash=record.test_hash, run=f"{first} against {second}", fingerprint=fingerprint)
+    number = count_verdict(
+        LEDGER_OF_COMPARISONS,
+        test_hash=record.test_hash,
+        run=f"{first} against {second}",
+        fingerprint=fingerprint,
+    )
     result = Comparison(
         first=first,
         second=second,

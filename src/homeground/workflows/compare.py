@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -42,13 +41,14 @@ from homeground.experiment.setup import longest_input
 from homeground.recipe.keywords import MeasureKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.recipe.recipe import settings as known_settings
-from homeground.results.ledger import count_verdict
+from homeground.results.ledger import LEDGER_OF_COMPARISONS, count_verdict
 from homeground.results.parts import TestSetRecord
 from homeground.results.scores import Comparison, EvaluationRecord, LeftOutRecord, ScoreInterval
 from homeground.results.summary import prose
 from homeground.results.writing import interval_fields, judgement_fields
 from homeground.tasks import choose_task
 from homeground.tasks.task import KeepsBaseline, Measurable, Measurement, MeasuresWords, Task, TaskSpec
+from homeground.workflows.common_test import compare_runs
 
 FEWEST_EXAMPLES = 2
 """Examples below which nothing can be measured."""
@@ -58,9 +58,6 @@ TEXTS_AND_LABELS = ("text", "label")
 
 TRAINING_SECTIONS = ("split", "training", "search", "annotation")
 """The sections of the recipe that nothing is read of where nothing is trained."""
-
-LEDGER = Path("runs")
-"""The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
 
 
 @dataclass(frozen=True)
@@ -166,16 +163,25 @@ def evaluate(
 def compare(
     first: str | PathLike[str],
     second: str | PathLike[str],
-    data: str | PathLike[str],
+    data: str | PathLike[str] | None = None,
     **settings: Unpack[MeasureKeywords],
 ) -> dict[str, Any]:
     """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
+
+    Without ``data``, two finished runs are compared on the test that they have in common.
 
     Each is compared by its own similarity (a run remembers whether it learned angles or cosines); classifiers must
     have the same labels. Examples that either model learned from are left out; with ``keep_contaminated`` they are
     kept, and block a verdict in favour of that model. The verdict is counted in the ledger in runs/.
     """
     first, second = os.fspath(first), os.fspath(second)
+    if data is None:
+        if settings:
+            names = ", ".join(settings)
+            raise UsageError(
+                f"{names}: only for data; without it, two runs are compared on their common test as it was"
+            )
+        return compare_runs(first, second)
     checkpoints = [open_checkpoint(name) for name in (first, second)]
     file = _read(data, settings, checkpoints)
     seen = _seen_rows(file, checkpoints)
@@ -191,7 +197,9 @@ def compare(
     overlap, overlap_before = (len(seen[1]), len(seen[0])) if kept else (0, 0)
     fingerprint = "-".join(checkpoint.sha256 for checkpoint in checkpoints)
     test_hash = set_hash(file.part.examples)
-    number = count_verdict(LEDGER, test_hash=test_hash, run=f"{first} against {second}", fingerprint=fingerprint)
+    number = count_verdict(
+        LEDGER_OF_COMPARISONS, test_hash=test_hash, run=f"{first} against {second}", fingerprint=fingerprint
+    )
     circumstances = Circumstances(left_out, overlap, overlap_before, sides=("for the first", "for the second"))
     comparison = judge(sides[0].examples, before, [after], circumstances=circumstances)
     result = Comparison(

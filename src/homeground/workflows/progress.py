@@ -40,22 +40,26 @@ def reported(on_event: OnEvent | None, *, quiet: bool) -> Generator[OnEvent]:
 
 
 class ProgressBar:
-    """Listens to the events of a run, and shows how far it has come in one line."""
+    """Listens to the events of a run, and shows how far the whole of it has come in one line."""
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._text = ""
+        self._counts = False
+        self._part = ""
         self._drawn = 0.0
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Notice):
             self._show(event.text)
-        elif isinstance(event, events.Started) and event.done is None:
+        elif isinstance(event, events.Progressed):
+            self._part = event.text
             self._open(event)
+            self._bar.n = min(event.done, event.total)
+            self._show(event.text, seldom=True)
         elif isinstance(event, events.Step):
-            text = f"{self._text.partition(': step ')[0]}: step {event.step:,} of {event.total:,}"
-            self._show(text, step=event.step)
+            step = f"step {event.step:,} of {event.total:,}"
+            self._show(f"{self._part}, {step}" if self._part else step, seldom=True)
 
     def close(self) -> None:
         """Remove the line."""
@@ -63,22 +67,23 @@ class ProgressBar:
             self._bar.close()
         self._bar = None
 
-    def _open(self, event: events.Started | None = None) -> Any:
+    def _open(self, event: events.Progressed | None = None) -> Any:
+        """Return the bar, one that counts the work of the run from the first event that says how much it is."""
         # tqdm comes with huggingface_hub; it shows a widget in a notebook that has them, else a line.
         from tqdm.auto import tqdm
 
-        self.close()
-        form, total, done = (NO_BAR, 1, 0) if event is None else (BAR, event.total, event.step)
-        self._bar = tqdm(total=total, initial=done, leave=False, bar_format=form, dynamic_ncols=True)
+        if self._bar is None or (event is not None and not self._counts):
+            self.close()
+            self._counts = event is not None
+            form, total, done = (NO_BAR, 1, 0) if event is None else (BAR, event.total, event.done)
+            # What an earlier call did is no part of the speed by which tqdm tells the time left.
+            self._bar = tqdm(total=total, initial=done, leave=False, bar_format=form, dynamic_ncols=True)
         return self._bar
 
-    def _show(self, text: str, *, step: int | None = None) -> None:
+    def _show(self, text: str, *, seldom: bool = False) -> None:
         bar = self._bar or self._open()
-        self._text = text
         bar.set_description_str(shorten(printable(text), MAX_CHARACTERS), refresh=False)
-        if step is not None:
-            bar.n = step
-        if step is None or time.monotonic() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
+        if not seldom or time.monotonic() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
             self._drawn = time.monotonic()
             bar.refresh()
 

@@ -44,6 +44,12 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "positive": ("positive", "pos", "answer", "document", "passage", "hypothesis"),
     "negative": ("negative", "neg"),
     "group": ("group",),
+    "words": ("tokens", "words", "token", "word"),
+    "tags": (
+        *("ner_tags", "tags", "labels", "ner", "bio_tags", "iob_tags", "entity_tags", "token_labels", "label", "tag"),
+        *("entities", "ner_labels", "targets"),
+    ),
+    "spans": ("spans", "entities", "label", "labels", "annotations", "annotation", "ner", "tags"),
 }
 """The usual names of the roles of examples, in lower case; the first that a table has is taken."""
 
@@ -157,7 +163,7 @@ def refuse_other_content(table: Table, *, named: Iterable[object], has_header: b
         values = [row[place] for row in rows]
         if holds_tags(values, of=len(values)):
             tag = next(value for value in values if value != "O")
-            problem = f"holds the tags of tokens, such as {tag}, which are not learned here; give a text a row"
+            problem = f"holds the tags of tokens, such as {tag}, a token a row; add --format conll"
             raise DataError.at(table.path, problem, column=name)
     if has_header and not set(named) & set(table.columns):
         usual = {name for names in USUAL_NAMES.values() for name in names}

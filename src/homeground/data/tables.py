@@ -11,13 +11,15 @@ import json
 import os
 import re
 import sys
+import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypedDict, TypeGuard, Unpack, cast
 
-from homeground.data.evidence.lines import LINES_READ, likely_format, token_problem
+from homeground.data.annotations.conll import parse_conll
+from homeground.data.evidence.lines import LINES_READ, are_tagged, likely_format, token_problem
 from homeground.data.formats import (
     IGNORED_COLUMN,
     TEXT_COLUMN,
@@ -39,10 +41,12 @@ READERS: dict[str, Parser] = {
     "json": parse_json,
     "jsonl": parse_jsonl,
     "txt": parse_lines,
+    "conll": parse_conll,
 }
 SUFFIXES = {
     **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"},
     **{".txt": "txt", ".text": "txt"},
+    **dict.fromkeys((".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), "conll"),
 }
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -307,12 +311,18 @@ def _format(path: str, option: str | None) -> str:
             refuse_content(path)
             problem = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"
             lines = first_lines(path, LINES_READ)
+            if are_tagged(lines):
+                return "conll"
             if tokens := token_problem(lines):
                 raise DataError.at(path, tokens)
             if kind := likely_format(lines):
                 raise DataError.at(path, f"{problem}; {kind[1]}: add --format {kind[0]}")
             raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(READERS)})")
-        return SUFFIXES[suffix]
+        format_name = SUFFIXES[suffix]
+        with suppress(OSError, EOFError, zlib.error):  # what cannot be read is told where the file is opened
+            if format_name == "txt" and are_tagged(first_lines(path, LINES_READ)):
+                return "conll"
+        return format_name
     if option not in READERS:
         raise UsageError(f'--format "{option}": no such format; {nearest(option, READERS)}')
     return option

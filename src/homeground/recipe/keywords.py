@@ -46,6 +46,8 @@ class ColumnsKeywords(TypedDict, total=False):
     """Column with a text that belongs to the anchor."""
     negative: str | None
     """Column with a text that does not belong to the anchor; there may be several."""
+    tag_column: str | None
+    """Column with the tags of words: its name, or in a CoNLL file its number from 1."""
     group: str | None
     """Column of groups, whose rows stay in one split and are resampled together."""
     score_range: tuple[float, float] | None
@@ -53,7 +55,7 @@ class ColumnsKeywords(TypedDict, total=False):
 
 
 class ReadingKeywords(TypedDict, total=False):
-    format: Literal["csv", "tsv", "json", "jsonl", "txt"] | None
+    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll"] | None
     """Format of the file; default: by its suffix."""
     delimiter: str | None
     """Character between the fields of a CSV file, or the word tab."""

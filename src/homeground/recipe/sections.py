@@ -90,6 +90,9 @@ class ColumnSettings(Section):
     negative: ColumnNames | None = Field(
         default=None, description="column with a text that does not belong to the anchor; there may be several"
     )
+    tag_column: str | None = Field(
+        default=None, description="column with the tags of words: its name, or in a CoNLL file its number from 1"
+    )
     group: str | None = Field(
         default=None, description="column of groups, whose rows stay in one split and are resampled together"
     )
@@ -101,7 +104,7 @@ class ColumnSettings(Section):
 class ReadingSettings(Section):
     """The format of the file, where its name does not determine it."""
 
-    format: Literal["csv", "tsv", "json", "jsonl", "txt"] | None = Field(
+    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll"] | None = Field(
         default=None, description="format of the file; default: by its suffix"
     )
     delimiter: str | None = Field(

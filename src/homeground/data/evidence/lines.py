@@ -15,6 +15,9 @@ LINES_READ = 1000
 FEWEST_LINES = 5
 """Lines without which nothing is said."""
 
+MAX_WIDTHS = 3
+"""Different numbers of columns up to which lines are tokens with tags, so that errors in them are named."""
+
 FEWEST_TOKENS = 10
 """Lines without which they are not taken for tokens."""
 
@@ -29,7 +32,7 @@ TABLE_NAMES = frozenset(
 )
 """Names of columns, of which the first line of a table in plain text has one."""
 
-_TAG = re.compile(r"O|[BIESLUM]-[A-Za-z]\w*")
+_TAG = re.compile(r"O|[BIESLUMW]-[^\W\d]\S*")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 
 
@@ -54,16 +57,23 @@ def refuse_other_lines(path: str, lines: Sequence[str]) -> None:
 
 
 def token_problem(lines: Sequence[str]) -> str | None:
-    """Return why the lines of a file are tokens, with tags or without, and what to give instead, or None."""
+    """Return why the lines of a file are tokens without tags, and what to give instead, or None."""
     filled = [line for line in lines if line.strip()]
-    if holds_tags([line.split()[-1] for line in filled if len(line.split()) > 1], of=len(filled)):
-        return (
-            "holds a token a line with a tag such as B-PER or O (CoNLL); tags of tokens are not learned here, and a "
-            "token is no text: write a sentence a line"
-        )
     if _are_tokens(filled, blank=len(lines) - len(filled)):
         return "holds a word a line and a blank line after each sentence; write a sentence a line"
     return None
+
+
+def are_tagged(lines: Sequence[str]) -> bool:
+    """Return whether nearly all lines are a token with its tag, such as B-PER or O, in columns (CoNLL)."""
+    filled = [line for line in lines if line.strip()]
+    fields = [line.split() for line in filled if not line.startswith(("# ", "-DOCSTART-"))]
+    last = [each[-1] for each in fields if len(each) > 1]
+    if len(fields) < FEWEST_LINES or len({len(each) for each in fields}) > MAX_WIDTHS:
+        return False
+    tags = [each for each in last if _TAG.fullmatch(each)]
+    are_clear = set(tags) > {"O"} or (len(filled) < len(lines) and len(tags) >= FEWEST_TOKENS)
+    return are_clear and len(tags) >= LEAST_SHARE_TAGGED * len(fields)
 
 
 def likely_format(lines: Sequence[str]) -> tuple[str, str] | None:

@@ -1,0 +1,165 @@
+"""Which columns of a table hold annotations, and the texts with spans that are read from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, cast
+
+from homeground.data.annotations.annotated import Annotations
+from homeground.data.annotations.conll import DOCUMENT, LINES, TAGS, WORDS
+from homeground.data.annotations.schemes import OUTSIDE, are_tags
+from homeground.data.annotations.words import read_words, tag_numbers_problem
+from homeground.data.columns import ROWS_SAMPLED, USUAL_NAMES, find_columns, quoted, quoted_columns
+from homeground.data.tables import Table, require_column
+from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError
+
+if TYPE_CHECKING:
+    from homeground.recipe.recipe import Recipe
+
+MAX_SHARE_WITH_SPACES = 0.1
+"""Share of the texts in lists that hold a space, up to which they are words and no sentences."""
+
+LEAST_SHARE_OF_TAGS = 0.2
+"""Share of the values that are O or have a prefix, from which they are tags whatever the others are."""
+
+MAX_TYPES_BESIDE_O = 50
+"""Different values of which one is O, up to which they may be tags without prefixes."""
+
+FEWEST_TIMES = 3
+"""How often these occur on average, at least."""
+
+
+def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return which column plays which role: words and tags, or text and spans, and the group where there is one.
+
+    Raises:
+        AmbiguousColumns: several columns hold tags of the same words, and none is named.
+        ColumnsMissing: the table holds no annotations.
+        DataError: a named column is not in the table, or tags are numbers without names.
+    """
+    group = find_columns(table, ("group",), {"group": recipe.columns.group})
+    if table.format == "conll":
+        return _conll_columns(table, recipe.columns.tag_column) | group
+    for find in (_word_columns,):
+        if columns := find(table, recipe):
+            return columns | group
+    expected = "lists of words and of tags (tokens, tags), or texts and lists of spans ([[start, end, label], …])"
+    problem = f"which columns hold annotations? the columns are {quoted_columns(table)}; expected {expected}"
+    raise ColumnsMissing.at(table.path, problem)
+
+
+def read_annotations(table: Table, columns: Mapping[str, str]) -> Annotations:
+    """Return the texts of a table with their spans; ``columns`` are those of `find_annotation_columns`.
+
+    Raises:
+        DataError: a row cannot be read as annotations; the message has its place, and what is expected there.
+    """
+    return read_words(table, columns)
+
+
+def _conll_columns(table: Table, named: str | None) -> dict[str, str]:
+    columns = [name for name in table.columns if name not in (LINES, DOCUMENT)]
+    place = columns.index(WORDS)
+    tags = columns[-1]
+    if named is not None:
+        tags = _named_column(table, columns, named)
+    if tags == WORDS:
+        if len(columns) == 1:
+            problem = "holds a word a line and no tags; expected a word and its tag a line, with a tab or space between"
+            raise ColumnsMissing.at(table.path, problem)
+        if named is not None:
+            raise UsageError(
+                f"--tag-column {named}: this column of {table.path} holds the words; name that of the tags"
+            )
+    if not _hold_tags(_values(table, tags)):
+        others = [name for name in columns[place + 1 :] if name != tags and _hold_tags(_values(table, name))]
+        which = " or ".join(str(columns.index(name) + 1) for name in others)
+        advice = f"; column {which} does: add --tag-column {which}" if which else ", nor does another column"
+        sample = next((value for value in _values(table, tags)), "")
+        expected = f'its values are such as "{sample}", and none is O or begins with B- or I-'
+        raise DataError.at(
+            table.path, f"column {columns.index(tags) + 1} holds no tags of entities: {expected}{advice}"
+        )
+    return {WORDS: WORDS, TAGS: tags}
+
+
+def _named_column(table: Table, columns: list[str], named: str) -> str:
+    """Return the column of a CoNLL file by its name, or by its number, from 1."""
+    if named in columns:
+        return named
+    if named.isdecimal() and 1 <= int(named) <= len(columns):
+        return columns[int(named) - 1]
+    problem = f'has no column "{named}" (--tag-column); it has {len(columns)}: {quoted(columns)}'
+    raise DataError.at(table.path, f"{problem}; expected one of these, or a number from 1 to {len(columns)}")
+
+
+def _word_columns(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns of words and tags, none where the table has no lists of both."""
+    named_words, named_tags = recipe.columns.text, recipe.columns.tag_column or recipe.columns.label
+    if recipe.columns.tag_column is not None:
+        require_column(table, recipe.columns.tag_column)
+    lists = [name for name in table.columns if _are_lists(table, name)]
+    words = [name for name in lists if _hold_words(_values(table, name))]
+    tags = [name for name in lists if name in words and _hold_tags(_values(table, name))]
+    words = [name for name in words if name not in tags]
+    numbers = [name for name in lists if name.strip().lower() in USUAL_NAMES[TAGS] and _hold_numbers(table, name)]
+    word = _choose(words, WORDS, named_words)
+    if not word or not (tags or numbers):
+        return {}
+    tag = _choose(tags, TAGS, named_tags)
+    if not tags and (named_tags is None or named_tags in numbers):
+        tag = named_tags or numbers[0]
+        number = cast(int, next(iter(_values(table, tag))))
+        raise DataError.at(table.path, tag_numbers_problem(tag, number))
+    if not tag and named_tags is None:
+        raise AmbiguousColumns.at(
+            table.path, f"which column holds the tags? {quoted(tags)} do: name one by --tag-column"
+        )
+    return {WORDS: word, TAGS: tag} if tag else {}
+
+
+def _choose(columns: list[str], role: str, named: str | None) -> str:
+    """Return the column that is named, has a usual name, or is the only one; "" where there is none of these."""
+    if named is not None:
+        return named if named in columns else ""
+    for usual in USUAL_NAMES[role]:
+        for name in columns:
+            if name.strip().lower() == usual:
+                return name
+    return columns[0] if len(columns) == 1 else ""
+
+
+def _are_lists(table: Table, name: str) -> bool:
+    values = [row.values[name] for row in islice(table.rows, ROWS_SAMPLED)]
+    values = [value for value in values if value is not None]
+    lists = [value for value in values if isinstance(value, list)]
+    return any(lists) and 2 * len(lists) > len(values)
+
+
+def _values(table: Table, name: str) -> Iterator[object]:
+    """Yield the items of the lists in the first rows of a column."""
+    for row in islice(table.rows, ROWS_SAMPLED):
+        if isinstance(values := row.values[name], list):
+            yield from cast(list[object], values)
+
+
+def _hold_words(values: Iterable[object]) -> bool:
+    items = list(values)
+    texts = [value for value in items if isinstance(value, str)]
+    spaced = sum(len(text.split()) > 1 for text in texts)
+    return 2 * len(texts) > len(items) and spaced <= MAX_SHARE_WITH_SPACES * len(texts)
+
+
+def _hold_tags(values: Iterable[object]) -> bool:
+    """Tell whether values are tags: many are O or have a prefix, or one is O and the others are few."""
+    tags = Counter(value for value in values if isinstance(value, str))
+    marked = sum(number for tag, number in tags.items() if are_tags([tag]))
+    few = tags[OUTSIDE] > 0 and len(tags) <= min(MAX_TYPES_BESIDE_O, tags.total() / FEWEST_TIMES)
+    return marked > 0 and (few or marked >= LEAST_SHARE_OF_TAGS * tags.total())
+
+
+def _hold_numbers(table: Table, name: str) -> bool:
+    values = list(_values(table, name))
+    return bool(values) and all(isinstance(value, int) and not isinstance(value, bool) for value in values)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,3 +77,23 @@ def test_the_pairs_of_occupations_have_quotes_and_line_breaks_in_their_texts() -
     texts = [str(row.values["ref"]) for row in table.rows]
     assert any("\n" in text for text in texts)
     assert any('"' in text for text in texts)
+
+
+def test_the_entities_of_the_fault_reports_are_whole_words_in_order_as_the_page_counts_them() -> None:
+    lines = (EXAMPLES / "fault_reports.jsonl").read_text(encoding="utf-8").splitlines()
+    reports = [json.loads(line) for line in lines]
+    forms: dict[str, Counter[str]] = {}
+    for report in reports:
+        text, end = report["text"], 0
+        for entity in report["entities"]:
+            start, before = entity["start"], end
+            end = entity["end"]
+            form = text[start:end]
+            assert before <= start < end <= len(text)
+            assert form == form.strip()
+            assert re.compile(rf"(?<!\w){re.escape(form)}(?!\w)").match(text, start), (form, text)
+            forms.setdefault(entity["label"], Counter())[form.lower()] += 1
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert f"{len(reports)} sentences from {len({report['report'] for report in reports})} maintenance reports" in page
+    for label, counts in forms.items():
+        assert re.search(rf"^\| `{label}` \|.*\| {counts.total()} \| {len(counts)} \|$", page, re.MULTILINE), label

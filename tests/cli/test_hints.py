@@ -124,7 +124,7 @@ def test_standard_input_is_kept_beside_the_run_and_adapted_to(
     [
         (["adapt", "-"], "a,b\n", "standard input has no name to tell its format by; add --format"),
         (["adapt", "-", "--format", "csv"], "", "standard input is empty"),
-        (["adapt", "-", "--format", "xlsx"], "a,b\n", "--format (csv"),
+        (["adapt", "-", "--format", "orc"], "a,b\n", "--format (csv"),
         (["adapt", "x.csv", "--test", "-"], "a,b\n", "--test -: only DATA may be standard input"),
     ],
 )

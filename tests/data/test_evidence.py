@@ -40,11 +40,7 @@ def array() -> bytes:
 
 
 CONTAINERS = {
-    "data.parquet": (b"PAR1\x15\x04", r'is a Parquet file; convert it: pandas.read_parquet\("data.parquet"\).to_json'),
-    "data.csv": (
-        zipped("[Content_Types].xml", "xl/workbook.xml"),
-        r"is an Excel workbook \(.xlsx\); save the sheet as",
-    ),
+    "data.feather": (b"ARROW1\0\0", r'is an Arrow file; convert it: pandas.read_feather\("data.feather"\).to_json'),
     "data.docx": (zipped("[Content_Types].xml", "word/document.xml"), r"is a Word document \(.docx\)"),
     "data.zip": (zipped("a.csv", "b.csv"), 'is a zip archive of "a.csv", "b.csv"; unpack it and give the file inside'),
     "data.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40), r"an old Excel or Word file"),
@@ -52,7 +48,7 @@ CONTAINERS = {
     "data.csv.zst": (b"\x28\xb5\x2f\xfd\x00", "is compressed by zstd"),
     "data.tar": (tarred(), "is a tar archive; unpack it"),
     "data.tar.gz": (gzip.compress(tarred(), mtime=0), "is a tar archive; unpack it"),
-    "data.jsonl.gz": (gzip.compress(b"PAR1\x15\x04", mtime=0), "is a Parquet file"),
+    "data.jsonl.gz": (gzip.compress(b"ORC\x15\x04", mtime=0), "is an ORC file"),
     "data.arrow": (b"\xff\xff\xff\xff\x78\x00\x00\x00", "is an Arrow stream"),
     "data.npy": (array(), "is a NumPy array"),
     "data.pkl": (b"\x80\x04\x95\x10\x00", "is a Python pickle, which can run code"),

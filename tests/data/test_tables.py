@@ -217,7 +217,10 @@ def test_extra_fields_are_taken_and_counted_only_without_header_and_quoting(writ
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("a.csv", {"format": "parquet"}, '--format "parquet"'),
+        ("a.csv", {"format": "orc"}, '--format "orc"'),
+        ("a.csv", {"sheet": "one"}, "--sheet names one of a workbook"),
+        ("a.parquet", {"encoding": "utf-16"}, "--encoding is for text"),
+        ("a.xlsx", {"delimiter": ";"}, "for csv and tsv"),
         ("a.csv", {"delimiter": ";;"}, '--delimiter ";;"'),
         ("a.csv", {"delimiter": ""}, '--delimiter ""'),
         ("a.csv", {"delimiter": '"'}, "--delimiter"),
@@ -247,7 +250,7 @@ def test_the_format_follows_from_the_name_unless_it_is_given(write: Any):
         assert read_table(write(name, data)).format == format
         table = read_table(write(name + ".gz", gzip.compress(data.encode())))
         assert (table.format, contents(table)) == (format, [("1",)])
-    assert set(readers.SUFFIXES.values()) == set(readers.READERS)
+    assert set(readers.SUFFIXES.values()) == set(readers.FORMATS)
     path = write("a.dat", "a\n1\n")
     assert read_table(path, format="csv").format == "csv"
     assert '".dat" is of no format read here; name the format with --format' in refusal(path)

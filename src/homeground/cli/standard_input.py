@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from homeground.data.opening import GZIP_MAGIC
-from homeground.data.tables import READERS
+from homeground.data.tables import FORMATS
 from homeground.errors import DataError, UsageError
 from homeground.recipe.recipe import settings
 from homeground.storage import write_bytes, written_to
@@ -38,7 +38,7 @@ def data_file(data: str, typed: dict[str, Any], *, keep_in: Path | None = None) 
         return
     format_name = typed.pop("format", None)
     if format_name is None:
-        formats = ", ".join(READERS)
+        formats = ", ".join(FORMATS)
         raise UsageError(f"-: standard input has no name to tell its format by; add --format ({formats})")
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("-: standard input is a terminal; pipe the data into the command, or name a file")

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from homeground.data.evidence.headers import (
     ROWS_READ,
@@ -44,16 +44,18 @@ _SPREADSHEET_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class FieldLayout:
-    """How a CSV or TSV file is written; ``columns`` names the fields of a file that has no header.
+    """How a file is written; ``columns`` names the fields of a CSV or TSV file that has no header.
 
     Without ``quotes`` a quote is a plain character; a column named ``_`` in ``columns`` is ignored. With
     ``format_named`` the user has named the format, so that plain text is plain text whatever its lines look like.
+    ``sheet`` is the one to read of a workbook.
     """
 
     delimiter: str
     quotes: bool
     columns: tuple[str, ...] | None
     format_named: bool = False
+    sheet: str | None = None
 
 
 @dataclass
@@ -72,6 +74,9 @@ class Parsed:
 
 Parser = Callable[[str, TextIO, FieldLayout], Parsed]
 """A parser takes the path for its messages, the text, and the layout, which means nothing to JSON."""
+
+BinaryParser = Callable[[str, BinaryIO, FieldLayout], Parsed]
+"""The same for a file that is no text."""
 
 
 def other_delimiter(header: str, used: str) -> str:

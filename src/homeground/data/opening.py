@@ -24,8 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from homeground.data.evidence.containers import HEAD_BYTES, is_binary, refuse_container, refuse_markup
+from homeground.data.evidence.containers import (
+    BINARY_MAGIC,
+    HEAD_BYTES,
+    KINDS,
+    is_binary,
+    refuse_container,
+    refuse_markup,
+    require_kind,
+)
 from homeground.data.evidence.encodings import likely_encodings, mojibake, read_as
+from homeground.data.evidence.lines import LINES_READ, likely_format
 from homeground.errors import DataError, UsageError, nearest
 from homeground.wording import printable
 
@@ -51,6 +60,15 @@ class OpenText:
     size: int
     notes: tuple[str, ...] = ()
     """What is odd about the text, a sentence each, the path first."""
+
+
+@dataclass(frozen=True)
+class OpenBinary:
+    """A file of a binary format: the stream at its first byte, and the fingerprint of the stored bytes."""
+
+    stream: BinaryIO
+    sha256: str
+    size: int
 
 
 def require_file(path: str) -> None:
@@ -88,7 +106,7 @@ def open_text(path: str, *, encoding: str, markup: bool = False) -> Generator[Op
     Raises DataError when the file cannot be read to its end, unpacks beyond bounds, is not text in ``encoding``, or
     changes while it is open.
     """
-    with _open_bytes(path) as stored:
+    with _unchanged(path) as stored:
         before = os.fstat(stored.fileno())
         head = stored.peek(HEAD_BYTES)[:HEAD_BYTES]
         _require_right_name(path, head)
@@ -111,6 +129,36 @@ def open_text(path: str, *, encoding: str, markup: bool = False) -> Generator[Op
         if text.read(1) != "\ufeff":
             text.seek(0)
         yield OpenText(text=text, sha256=sha256, size=before.st_size, notes=notes)
+
+
+@contextmanager
+def open_binary(path: str, format_name: str) -> Generator[OpenBinary]:
+    """Open a file that is no text, as its format's own parser takes it.
+
+    Raises DataError when it cannot be read to its end, is of another format, or changes while it is open.
+    """
+    with _unchanged(path) as stored:
+        head = stored.peek(HEAD_BYTES)[:HEAD_BYTES]
+        if head.startswith(GZIP_MAGIC):
+            raise DataError.at(path, f"is compressed by gzip; unpack it: a {KINDS[format_name]} is read as it is")
+        require_kind(path, head, format_name)
+        if not head.startswith(BINARY_MAGIC):
+            name, why = likely_format(first_lines(path, LINES_READ)) or ("csv", "if it is a table")
+            raise DataError.at(path, f"holds text and is no {KINDS[format_name]}; {why}: add --format {name}")
+        try:
+            sha256 = hashlib.file_digest(stored, "sha256").hexdigest()
+        except OSError as problem:
+            raise DataError.at(path, f"cannot be read to its end: {_reason(problem)}; fetch it again") from None
+        stored.seek(0)
+        yield OpenBinary(stored, sha256, os.fstat(stored.fileno()).st_size)
+
+
+@contextmanager
+def _unchanged(path: str) -> Generator[io.BufferedReader]:
+    """Open a file, and raise DataError at the end if it has changed meanwhile."""
+    with _open_bytes(path) as stored:
+        before = os.fstat(stored.fileno())
+        yield stored
         after = os.fstat(stored.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise DataError.at(path, "changed while it was being read; run the command again when it is complete")
@@ -148,10 +196,15 @@ def refuse_content(path: str) -> None:
 
 
 def first_lines(path: str, count: int) -> list[str]:
-    """Return the first lines of a file as UTF-8, its other bytes replaced, to see what they look like."""
+    """Return the first lines of a file as UTF-8, its other bytes replaced, to see what they look like.
+
+    They are of its first piece, of which the last line may be cut; there are none where it cannot be read.
+    """
     opened = gzip.open if path.lower().endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8", errors="replace") as file:
-        return [line.rstrip("\r\n") for line in itertools.islice(file, count)]
+    with contextlib.suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
+        head = file.read(BYTES_AT_ONCE).decode("utf-8-sig", "replace")
+        return re.split(r"\r\n|\r|\n", head.rstrip("\r\n"))[:count]
+    return []
 
 
 def _check(path: str, plain: BinaryIO, *, encoding: str, stored_size: int | None) -> tuple[str, ...]:

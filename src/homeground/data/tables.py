@@ -11,9 +11,8 @@ import json
 import os
 import re
 import sys
-import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypedDict, TypeGuard, Unpack, cast
@@ -23,6 +22,7 @@ from homeground.data.evidence.lines import LINES_READ, are_tagged, likely_format
 from homeground.data.formats import (
     IGNORED_COLUMN,
     TEXT_COLUMN,
+    BinaryParser,
     FieldLayout,
     Parsed,
     Parser,
@@ -31,7 +31,16 @@ from homeground.data.formats import (
     parse_lines,
 )
 from homeground.data.json_rows import parse_json, parse_jsonl
-from homeground.data.opening import first_lines, open_text, refuse_content, require_encoding, require_file
+from homeground.data.opening import (
+    first_lines,
+    open_binary,
+    open_text,
+    refuse_content,
+    require_encoding,
+    require_file,
+)
+from homeground.data.sources.arrow import parse_parquet
+from homeground.data.sources.workbook import parse_workbook
 from homeground.errors import DataError, UsageError, nearest
 from homeground.wording import printable
 
@@ -43,11 +52,15 @@ READERS: dict[str, Parser] = {
     "txt": parse_lines,
     "conll": parse_conll,
 }
+BINARY_READERS: dict[str, BinaryParser] = {"parquet": parse_parquet, "xlsx": parse_workbook}
+FORMATS = (*READERS, *BINARY_READERS)
 SUFFIXES = {
     **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"},
-    **{".txt": "txt", ".text": "txt"},
+    **{".txt": "txt", ".text": "txt", ".parquet": "parquet", ".pq": "parquet"},
+    **{".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx"},
     **dict.fromkeys((".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), "conll"),
 }
+JSON_FORMATS = ("json", "jsonl")
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -57,7 +70,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 class Row:
     """One row of data; ``number`` counts them from 1, the header and blank lines not counted.
 
-    The values are str for CSV and TSV, and what JSON has (str, int, float, bool, None, list, dict) for JSON.
+    The values are str for CSV, TSV and Excel, and what JSON has (str, int, float, bool, None, list, dict) for the rest.
     """
 
     number: int
@@ -118,7 +131,8 @@ Origin = Table | OpenTable
 class ReadingOptions(TypedDict, total=False):
     r"""How a file is written, where its name does not tell.
 
-    The format follows from the name (``.csv .tsv .json .jsonl .ndjson``, each also with ``.gz``) unless it is given.
+    The format follows from the name (``.csv .tsv .json .jsonl .ndjson .txt``, each also with ``.gz``, ``.parquet`` and
+    ``.xlsx``) unless it is given; ``sheet`` is the one to read of a workbook.
     ``delimiter`` is one character, or ``tab`` or ``\t``; ``quoting="none"`` takes quotes as plain characters.
     ``header=False`` needs ``columns``, in which ``_`` stands for a field to ignore; with ``quoting="none"`` the rows of
     such a file may have more fields than names, as some of the STS Benchmark's do.
@@ -130,6 +144,7 @@ class ReadingOptions(TypedDict, total=False):
     encoding: str
     header: bool
     columns: Sequence[str] | None
+    sheet: str | None
 
 
 def read_table(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -> Table:
@@ -168,6 +183,12 @@ def open_parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Genera
     require_file(name)
     format_name = _format(name, options.get("format"))
     layout = _layout(format_name, options)
+    if format_name in BINARY_READERS:
+        with open_binary(name, format_name) as stored:
+            parsed = BINARY_READERS[format_name](name, stored.stream, layout)
+            rows = _rows(name, parsed, size=stored.size)
+            yield OpenTable(name, format_name, parsed.columns, rows, stored.sha256, stored.size), parsed
+        return
     with open_text(name, encoding=encoding) as opened:
         parsed = READERS[format_name](name, opened.text, layout)
         parsed.notes[:0] = opened.notes
@@ -317,15 +338,22 @@ def _format(path: str, option: str | None) -> str:
                 raise DataError.at(path, tokens)
             if kind := likely_format(lines):
                 raise DataError.at(path, f"{problem}; {kind[1]}: add --format {kind[0]}")
-            raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(READERS)})")
+            raise DataError.at(path, f"{problem}; name the format with --format ({', '.join(FORMATS)})")
         format_name = SUFFIXES[suffix]
-        with suppress(OSError, EOFError, zlib.error):  # what cannot be read is told where the file is opened
-            if format_name == "txt" and are_tagged(first_lines(path, LINES_READ)):
-                return "conll"
+        if format_name == "txt" and are_tagged(first_lines(path, LINES_READ)):
+            return "conll"
+        _refuse_other_format(path, format_name)
         return format_name
-    if option not in READERS:
-        raise UsageError(f'--format "{option}": no such format; {nearest(option, READERS)}')
+    if option not in FORMATS:
+        raise UsageError(f'--format "{option}": no such format; {nearest(option, FORMATS)}')
     return option
+
+
+def _refuse_other_format(path: str, format: str) -> None:
+    """Refuse JSON that is named as a table, and a table that is named as JSON."""
+    kind = likely_format(first_lines(path, LINES_READ)) if format in (*DELIMITERS, *JSON_FORMATS) else None
+    if kind and (kind[0] in JSON_FORMATS) != (format in JSON_FORMATS):
+        raise DataError.at(path, f"is named .{format}, but {kind[1]}: add --format {kind[0]}")
 
 
 def _layout(format: str, options: ReadingOptions) -> FieldLayout:
@@ -334,6 +362,10 @@ def _layout(format: str, options: ReadingOptions) -> FieldLayout:
     plain = delimiter is None and quoting == "minimal" and header and columns is None
     if format not in DELIMITERS and not plain:
         raise UsageError(f"--delimiter, --quoting, --no-header and --columns are for csv and tsv; this is {format}")
+    if options.get("sheet") is not None and format != "xlsx":
+        raise UsageError(f"--sheet names one of a workbook (.xlsx); this is {format}")
+    if format in BINARY_READERS and options.get("encoding", "utf-8") != "utf-8":
+        raise UsageError(f"--encoding is for text; {format} has its own")
     chosen = delimiter if delimiter is not None else DELIMITERS.get(format, ",")
     chosen = "\t" if chosen in ("tab", r"\t") else chosen
     if len(chosen) != 1 or chosen in '"\r\n\0':
@@ -349,4 +381,5 @@ def _layout(format: str, options: ReadingOptions) -> FieldLayout:
         quotes=quoting == "minimal",
         columns=None if columns is None else tuple(columns),
         format_named=options.get("format") is not None,
+        sheet=options.get("sheet"),
     )

@@ -55,7 +55,7 @@ class ColumnsKeywords(TypedDict, total=False):
 
 
 class ReadingKeywords(TypedDict, total=False):
-    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll"] | None
+    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "parquet", "xlsx"] | None
     """Format of the file; default: by its suffix."""
     delimiter: str | None
     """Character between the fields of a CSV file, or the word tab."""
@@ -67,6 +67,8 @@ class ReadingKeywords(TypedDict, total=False):
     """The first line contains the names of the columns."""
     columns: Sequence[str] | str | None
     """Names for a file without a header, e.g. a,b,_,c; _ is not read."""
+    sheet: str | None
+    """Sheet of an Excel workbook that has several."""
 
 
 class SplitKeywords(TypedDict, total=False):

@@ -104,7 +104,7 @@ class ColumnSettings(Section):
 class ReadingSettings(Section):
     """The format of the file, where its name does not determine it."""
 
-    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll"] | None = Field(
+    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "parquet", "xlsx"] | None = Field(
         default=None, description="format of the file; default: by its suffix"
     )
     delimiter: str | None = Field(
@@ -118,6 +118,7 @@ class ReadingSettings(Section):
     columns: Names | None = Field(
         default=None, description="names for a file without a header, e.g. a,b,_,c; _ is not read"
     )
+    sheet: str | None = Field(default=None, description="sheet of an Excel workbook that has several")
 
 
 class SplitSettings(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from homeground.errors import DataError
@@ -16,13 +17,17 @@ MOST_CONTROL_BYTES = 0.1
 
 MAX_NAMES_LISTED = 5
 
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+
 BINARY: tuple[tuple[bytes, str, str], ...] = (
     (b"PAR1", "a Parquet file", "parquet"),
+    (b"PARE", "an encrypted Parquet file", "decrypt"),
     (b"ARROW1", "an Arrow file", "feather"),
     (b"FEA1", "a Feather file", "feather"),
     (b"\xff\xff\xff\xff", "an Arrow stream, as the datasets library keeps its own", "stream"),
     (b"ORC", "an ORC file", "orc"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file (.xls, .doc)", "sheet"),
+    (OLE_MAGIC, "an old Excel or Word file (.xls, .doc)", "sheet"),
     (b"BZh", "compressed by bzip2", "unpack"),
     (b"\xfd7zXZ\0", "compressed by xz", "unpack"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack"),
@@ -46,11 +51,14 @@ BINARY: tuple[tuple[bytes, str, str], ...] = (
 """First bytes, what they say the file is, and what to do with it."""
 
 WHAT_TO_DO = {
-    "parquet": 'convert it: pandas.read_parquet({name}).to_json({new}, orient="records", lines=True)',
+    "parquet": "add --format parquet",
+    "decrypt": "write it again without encryption",
+    "workbook": "add --format xlsx",
+    "password": "take the password off (in Excel: File, Info, Protect Workbook), and save it",
     "feather": 'convert it: pandas.read_feather({name}).to_json({new}, orient="records", lines=True)',
     "orc": 'convert it: pandas.read_orc({name}).to_json({new}, orient="records", lines=True)',
     "stream": "convert it: datasets.Dataset.from_file({name}).to_json({new})",
-    "sheet": "save the sheet as CSV (UTF-8) and give that file",
+    "sheet": "save it as .xlsx, or the sheet as CSV (UTF-8), and give that file",
     "unpack": "unpack it and give the file inside",
     "text": "save its text as plain text, or as a table with a text a row",
     "export": "export it as CSV or JSON Lines",
@@ -59,6 +67,12 @@ WHAT_TO_DO = {
     "annex": "fetch the file with: git annex get",
 }
 
+KINDS = {"parquet": "Parquet file", "xlsx": "Excel workbook (.xlsx)"}
+"""The binary formats that are read, in words."""
+
+BINARY_MAGIC = (b"PAR1", *ZIP_MAGIC)
+"""The first bytes of files of these formats."""
+
 MARKUP = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<table|<\?xml)", re.IGNORECASE)
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x95}\]c(]")
 _CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
@@ -66,15 +80,50 @@ _CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
 
 def refuse_container(path: str, head: bytes) -> None:
     """Raise DataError where the first bytes of a file are those of a container or a binary format."""
+    if head.startswith(OLE_MAGIC) and _is_encrypted(path, head):
+        raise _refusal(path, "is an Excel or Word file that is protected by a password", "password")
     for magic, kind, to_do in BINARY:
         if head.startswith(magic):
             raise _refusal(path, f"is {kind}", to_do)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if head.startswith(ZIP_MAGIC):
         raise _archive(path, head)
     if head[257:262] == b"ustar":
         raise _refusal(path, "is a tar archive", "unpack")
     if _PICKLE.match(head):
         raise _refusal(path, "is a Python pickle, which can run code when it is opened", "export")
+
+
+def require_kind(path: str, head: bytes, format_name: str) -> None:
+    """Raise DataError unless the first bytes of a file are those of a binary format; it says what they are instead.
+
+    For text it is not said, which only its lines can tell.
+    """
+    if format_name == "parquet" and head.startswith(b"PAR1"):
+        return
+    if format_name == "xlsx" and head.startswith(ZIP_MAGIC):
+        names = _names_in(path)
+        if _is_workbook(names):
+            return
+        if not names:
+            raise DataError.at(path, "is a damaged or unfinished Excel workbook; fetch or save it again")
+    if not head:
+        raise DataError.at(path, "is empty")
+    refuse_container(path, head)
+    refuse_markup(path, head)
+    if is_binary(head):
+        raise DataError.at(path, f"holds binary data of no known kind and is no {KINDS[format_name]}")
+
+
+def _is_encrypted(path: str, head: bytes) -> bool:
+    """Return whether a compound file is an Office document that is encrypted: its folder of entries says so."""
+    sector, power = int.from_bytes(head[48:52], "little"), int.from_bytes(head[30:32], "little")
+    with Path(path).open("rb") as file:
+        file.seek((sector + 1) << min(power, 12))
+        return "EncryptedPackage".encode("utf-16-le") in file.read(HEAD_BYTES)
+
+
+def _is_workbook(names: Sequence[str]) -> bool:
+    return "xl/workbook.xml" in names or any(name.startswith("xl/worksheets/") for name in names)
 
 
 def refuse_markup(path: str, head: bytes) -> None:
@@ -104,7 +153,7 @@ def _archive(path: str, head: bytes) -> DataError:
     inside = "\n".join(names) or head.decode("latin-1")
     if "[Content_Types].xml" in inside or "xl/" in inside:
         is_document = "word/" in inside and "xl/" not in inside
-        kind, to_do = ("a Word document (.docx)", "text") if is_document else ("an Excel workbook (.xlsx)", "sheet")
+        kind, to_do = ("a Word document (.docx)", "text") if is_document else ("an Excel workbook (.xlsx)", "workbook")
         return _refusal(path, f"is {kind}", to_do)
     if "opendocument" in head.decode("latin-1"):
         kind, to_do = ("a spreadsheet (.ods)", "sheet") if b"spreadsheet" in head else ("a document (.odt)", "text")

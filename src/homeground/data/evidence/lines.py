@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections import Counter
@@ -86,9 +87,11 @@ def likely_format(lines: Sequence[str]) -> tuple[str, str] | None:
         return "json", "it begins with a JSON array"
     if number := _alike(filled, "\t"):
         return "tsv", f"{number} of its first {len(filled)} lines hold tabs equally often"
+    widths = Counter[int]()
     if len(filled) >= 2 and (TABLE_NAMES & {cell.strip().lower() for cell in next(csv.reader(filled[:1]))}):
-        widths = Counter(len(fields) for fields in csv.reader(filled))
-        width, number = widths.most_common(1)[0]
+        with contextlib.suppress(csv.Error):
+            widths.update(len(fields) for fields in csv.reader(filled))
+        width, number = widths.most_common(1)[0] if widths else (0, 0)
         if width > 1 and number >= LEAST_SHARE * sum(widths.values()):
             return "csv", f"{number} of its first {len(filled)} lines have {width} fields"
     return None

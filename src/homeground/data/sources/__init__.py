@@ -1,0 +1,1 @@
+"""Data that is no stream of text: Parquet and Arrow, spreadsheets, folders, several files, and tables in Python."""

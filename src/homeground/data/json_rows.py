@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO, cast
 
+from homeground.data.evidence.exports import exported_columns
 from homeground.data.formats import FieldLayout, Parsed
 from homeground.errors import DataError
 
@@ -53,10 +54,14 @@ def parse_jsonl(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
 def _parse_objects(path: str, items: Iterable[object], notes: Iterable[str] = ()) -> Parsed:
     objects = (_object(path, item, row) for row, item in enumerate(items, start=1))
     first = next(objects, None)
-    columns = tuple(first or ())
+    exported = exported_columns(first or {})
+    columns = exported or tuple(first or ())
 
     def values() -> Iterator[dict[str, object]]:
         for row, item in enumerate(itertools.chain([] if first is None else [first], objects), start=1):
+            if exported:
+                yield {name: item.get(name) for name in columns}
+                continue
             for name in columns:
                 if name not in item:
                     problem = "is missing; every object needs the keys of the first, with null for no value"

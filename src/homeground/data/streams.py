@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from homeground.data.annotations.brat import holds_annotations, read_folder
 from homeground.data.formats import TEXT_COLUMN
 from homeground.data.opening import open_text, require_encoding, require_file
 from homeground.data.tables import (
@@ -69,6 +70,8 @@ def open_rows(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -
     """
     name, place = os.fspath(path), Path(path)
     encoding = options.get("encoding", "utf-8")
+    if options.get("format") == "brat" or (place.is_dir() and holds_annotations(name)):
+        return read_folder(name, encoding)
     if place.is_dir():
         require_encoding(encoding)
         return _folder(name, encoding)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.data.annotations.writers import marked
+from tests.data.annotations.writers import read as read_path
 
 from homeground.data.annotations.annotated import Annotations
-from homeground.data.annotations.columns import find_annotation_columns, read_annotations
-from homeground.data.corpus import read_file
 from homeground.errors import DataError, HomegroundError
-from homeground.recipe.recipe import make_recipe
 
 ANNA = ["Anna\tB-PER", "Li\tI-PER", "flew\tO", "to\tO", "Rome\tB-LOC", ".\tO", ""]
 BOB = ["Bob\tB-PER", "stayed\tO", ""]
@@ -22,17 +21,7 @@ def read(folder: Path, content: str | list[str], name: str = "data.conll", **set
     """Return the annotations of a file with this content."""
     text = content if isinstance(content, str) else "\n".join(content) + "\n"
     (folder / name).write_bytes(text.encode())
-    recipe = make_recipe({}, data=str(folder / name), **settings)
-    table = read_file(str(folder / name), recipe)
-    annotations = read_annotations(table, find_annotation_columns(table, recipe))
-    return Annotations(
-        annotations.texts, annotations.description, annotations.set_aside, (*table.notes, *annotations.notes)
-    )
-
-
-def marked(annotations: Annotations) -> list[list[tuple[str, str]]]:
-    """Return the spans of every text as their own text and label."""
-    return [[(each.text[span.start : span.end], span.label) for span in each.spans] for each in annotations.texts]
+    return read_path(folder / name, **settings)
 
 
 SPACED = [line.replace("\t", " ") for line in ANNA + BOB]

@@ -8,10 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from homeground.data.annotations.annotated import Annotations
+from homeground.data.annotations.brat import ANNOTATIONS, TEXT, read_brat
 from homeground.data.annotations.conll import DOCUMENT, LINES, TAGS, WORDS
+from homeground.data.annotations.label_studio import is_label_studio, read_label_studio
+from homeground.data.annotations.marks import are_marks
 from homeground.data.annotations.schemes import OUTSIDE, are_tags
+from homeground.data.annotations.spans import read_spans
 from homeground.data.annotations.words import read_words, tag_numbers_problem
-from homeground.data.columns import ROWS_SAMPLED, USUAL_NAMES, find_columns, quoted, quoted_columns
+from homeground.data.columns import ROWS_SAMPLED, USUAL_NAMES, find_columns, holds_ids, quoted, quoted_columns
+from homeground.data.evidence.exports import RESULT_KEYS
 from homeground.data.tables import Table, require_column
 from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError
 
@@ -42,7 +47,9 @@ def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     group = find_columns(table, ("group",), {"group": recipe.columns.group})
     if table.format == "conll":
         return _conll_columns(table, recipe.columns.tag_column) | group
-    for find in (_word_columns,):
+    if table.format == "brat":
+        return {TEXT: TEXT, ANNOTATIONS: ANNOTATIONS} | group
+    for find in (_task_columns, _word_columns, _span_columns):
         if columns := find(table, recipe):
             return columns | group
     expected = "lists of words and of tags (tokens, tags), or texts and lists of spans ([[start, end, label], …])"
@@ -56,7 +63,8 @@ def read_annotations(table: Table, columns: Mapping[str, str]) -> Annotations:
     Raises:
         DataError: a row cannot be read as annotations; the message has its place, and what is expected there.
     """
-    return read_words(table, columns)
+    readers = {WORDS: read_words, ANNOTATIONS: read_brat, "results": read_label_studio, "spans": read_spans}
+    return next(read for role, read in readers.items() if role in columns)(table, columns)
 
 
 def _conll_columns(table: Table, named: str | None) -> dict[str, str]:
@@ -95,17 +103,65 @@ def _named_column(table: Table, columns: list[str], named: str) -> str:
     raise DataError.at(table.path, f"{problem}; expected one of these, or a number from 1 to {len(columns)}")
 
 
+def _task_columns(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns of tasks of Label Studio, none where the table has none."""
+    for name in RESULT_KEYS:
+        if name in table.columns and "data" in table.columns and is_label_studio(table, name):
+            return {"data": "data", "results": name}
+    return {}
+
+
+def _span_columns(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns of texts and their spans, none where the table has no spans.
+
+    Raises:
+        ColumnsMissing: it has spans, and which column holds the texts cannot be determined.
+    """
+    named = {"text": recipe.columns.text, "spans": recipe.columns.label}
+    spans = [name for name in table.columns if name == named["spans"] or not named["spans"] if _hold_spans(table, name)]
+    span = _choose(spans, "spans", named["spans"])
+    if not span:
+        if spans:
+            problem = f"which column holds the spans? {quoted(spans)} do: name one with --label"
+            raise AmbiguousColumns.at(table.path, problem)
+        return {}
+    texts = [name for name in table.columns if name != span and _hold_texts(table, name)]
+    chosen = find_columns(table, ("text",), {"text": named["text"]}).get("text", "")
+    text = chosen
+    if not named["text"] and chosen not in texts:
+        text = _choose([name for name in texts if not holds_ids(table, name)], "text", None)
+    if not text:
+        problem = f'which column holds the texts of the spans in "{span}"? the columns are {quoted_columns(table)}'
+        raise ColumnsMissing.at(table.path, f"{problem}; name it with --text")
+    return {"text": text, "spans": span} | ({"answer": "answer"} if "answer" in table.columns else {})
+
+
+def _hold_spans(table: Table, name: str) -> bool:
+    """Tell whether the first value of a column that holds anything is a list of spans, or an object of them."""
+    values = (row.values[name] for row in table.rows)
+    kinds = (are_marks(value) if isinstance(value, list | dict) else False for value in values if value is not None)
+    return next((kind for kind in kinds if kind is not None), False)
+
+
+def _hold_texts(table: Table, name: str) -> bool:
+    values = [value for row in islice(table.rows, ROWS_SAMPLED) if (value := row.values[name])]
+    return bool(values) and all(isinstance(value, str) for value in values)
+
+
 def _word_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     """Return the columns of words and tags, none where the table has no lists of both."""
     named_words, named_tags = recipe.columns.text, recipe.columns.tag_column or recipe.columns.label
     if recipe.columns.tag_column is not None:
         require_column(table, recipe.columns.tag_column)
     lists = [name for name in table.columns if _are_lists(table, name)]
-    words = [name for name in lists if _hold_words(_values(table, name))]
-    tags = [name for name in lists if name in words and _hold_tags(_values(table, name))]
-    words = [name for name in words if name not in tags]
+    texts = [name for name in lists if _hold_words(_values(table, name))]
+    tags = [name for name in texts if _hold_tags(_values(table, name))]
+    # A word may be O too, so a column that is called as those of words are is one.
+    usual = [name for name in texts if name.strip().lower() in USUAL_NAMES[WORDS]]
+    likely = usual or [name for name in texts if name not in tags]
+    word = _choose(likely if named_words is None else texts, WORDS, named_words)
+    tags = [name for name in tags if name != word]
     numbers = [name for name in lists if name.strip().lower() in USUAL_NAMES[TAGS] and _hold_numbers(table, name)]
-    word = _choose(words, WORDS, named_words)
     if not word or not (tags or numbers):
         return {}
     tag = _choose(tags, TAGS, named_tags)

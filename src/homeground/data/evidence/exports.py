@@ -1,0 +1,23 @@
+"""Whether the objects of a JSON file are the export of an annotation tool, which need not have the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RESULT_KEYS = ("annotations", "completions")
+"""Under which of its keys a task of Label Studio has its annotations; the second is of old versions."""
+
+
+def exported_columns(first: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the columns of an export, of its first object; empty where it is of no tool known here.
+
+    Objects of an export may lack a column, which then holds None, and have further keys, which are not read.
+    """
+    if isinstance(first.get("data"), dict) and any(isinstance(first.get(key), list) for key in RESULT_KEYS):
+        results = next(key for key in RESULT_KEYS if isinstance(first.get(key), list))
+        return ("id", "data", results)
+    if "_task_hash" in first or "_input_hash" in first:  # Prodigy
+        return tuple(dict.fromkeys((*first, "spans", "answer")))
+    if "annotation_id" in first and "annotator" in first:  # Label Studio, JSON-MIN
+        return tuple(first)
+    return ()

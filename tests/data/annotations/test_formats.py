@@ -1,0 +1,398 @@
+"""Texts with spans in every format: each file is read exactly, or refused with its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.data.annotations.writers import (
+    WRITERS,
+    label_studio_task,
+    marked,
+    read,
+    spans_of,
+    utf8,
+    utf16,
+    write_conll,
+    write_rows,
+    write_tokens,
+)
+
+from homeground.errors import DataError
+
+PLAIN = ("Anna Li flew to Rome.", [(0, 7, "PER"), (16, 20, "LOC")])
+EMOJI = ("😀 Bob met Zoë in Köln 🎉 and Ann", [(2, 5, "PER"), (10, 13, "PER"), (17, 21, "LOC"), (28, 31, "PER")])
+COMBINING = ("Zoe\u0308 et Rene\u0301 a\u0300 Nice", [(0, 4, "PER"), (8, 13, "PER"), (17, 21, "LOC")])
+CHINESE = ("浙商银行企业信贷部叶老桂博士则从另一个角度解读。", [(0, 4, "company"), (9, 12, "name")])
+FAMILY = ("👩‍👩‍👧 Ada Lovelace 🇫🇷 Paris", [(6, 18, "PER"), (22, 27, "LOC")])
+LINES = ("From: Ada Lovelace\nTo: Bob\n\nDear Bob,", [(6, 18, "PER"), (23, 26, "PER"), (33, 36, "PER")])
+NOTHING: tuple[str, list[Any]] = ("Nothing is marked here.", [])
+
+CASES = {
+    "plain": [PLAIN, NOTHING],
+    "emoji": [PLAIN, EMOJI],
+    "combining marks": [PLAIN, COMBINING, COMBINING],
+    "Chinese": [CHINESE, CHINESE, NOTHING],
+    "joined emoji": [FAMILY, PLAIN],
+    "several lines": [LINES, NOTHING],
+    "all": [PLAIN, EMOJI, COMBINING, CHINESE, FAMILY, LINES, NOTHING],
+}
+
+
+@pytest.mark.parametrize(("form", "case"), list(product(WRITERS, CASES)))
+def test_every_format_gives_the_same_offsets(tmp_path: Path, form: str, case: str) -> None:
+    annotations = read(WRITERS[form](tmp_path, CASES[case]))
+    assert spans_of(annotations) == CASES[case]
+
+
+PIECES = st.sampled_from(
+    ["Ada", "Zoë", "Rene\u0301", "😀", "北京", "a", "3", "…", "👩‍👩‍👧", "x-y", "ﬁn", "\u05d0\u05d1"]
+)
+
+
+@st.composite
+def word_texts(draw: st.DrawFn) -> tuple[str, list[tuple[int, int, str]]]:
+    """Return a text of words, of which some are marked."""
+    text, spans = "", []
+    for piece in draw(st.lists(PIECES, min_size=1, max_size=8)):
+        text += draw(st.sampled_from([" ", "  ", " \n"])) if text else ""
+        if draw(st.booleans()):
+            spans.append((len(text), len(text) + len(piece), draw(st.sampled_from(["PER", "LOC", "a b"]))))
+        text += piece
+    return text, spans
+
+
+CALM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.parametrize("form", [name for name in WRITERS if name != "BRAT"])
+@CALM
+@given(texts=st.lists(word_texts(), min_size=1, max_size=5))
+def test_any_texts_are_read_back_as_they_were_written(tmp_path: Path, form: str, texts: list[Any]) -> None:
+    if not any(spans for _, spans in texts):
+        texts = [PLAIN, *texts]
+    assert spans_of(read(WRITERS[form](tmp_path, texts))) == texts
+
+
+@CALM
+@given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), data=st.data())
+def test_any_characters_are_read_back_where_spans_have_their_text(
+    tmp_path: Path, text: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    surface = text[start:end]
+    if surface != surface.strip():
+        return
+    units = data.draw(st.sampled_from([lambda _, at: at, utf16, utf8]))
+    span = {"start": units(text, start), "end": units(text, end), "label": "X", "text": surface}
+    rows = [{"text": text, "spans": [span]}, {"text": PLAIN[0], "spans": []}]
+    first = spans_of(read(write_rows(tmp_path / "a.jsonl", rows)))[0]
+    assert first[0] == text
+    assert [text[a:b] for a, b, _ in first[1]] == [surface]
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z", "Cf"]), min_size=1, max_size=4)
+
+
+@CALM
+@given(
+    sentences=st.lists(
+        st.lists(st.tuples(WORDS, st.sampled_from(["O", "B-X", "I-X", "B-Y"])), min_size=1, max_size=6), min_size=1
+    )
+)
+def test_words_and_tags_are_the_same_in_columns_and_lists(tmp_path: Path, sentences: list[Any]) -> None:
+    pairs = [
+        ([word for word, _ in each], [tag for _, tag in each]) for each in [*sentences, [("a", "B-X"), ("b", "O")]]
+    ]
+    columns, lists = read(write_conll(tmp_path, pairs)), read(write_tokens(tmp_path, pairs))
+    assert spans_of(columns) == spans_of(lists)
+    assert [[each.text[a:b] for a, b in each.words or ()] for each in columns.texts] == [words for words, _ in pairs]
+
+
+# ---- Offsets in other units ------------------------------------------------------------------------------------------
+
+UNITS = {"UTF-16 units": utf16, "bytes of UTF-8": utf8}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_is_recognised_by_word_boundaries_and_said(tmp_path: Path, unit: str) -> None:
+    texts = [PLAIN, EMOJI, NOTHING]
+    rows = [
+        {"text": t, "label": [[UNITS[unit](t, a), UNITS[unit](t, b), x] for a, b, x in spans]} for t, spans in texts
+    ]
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert spans_of(annotations) == texts
+    assert annotations.description == f"texts and spans; offsets in {unit}"
+
+
+def test_graphemes_are_recognised(tmp_path: Path) -> None:
+    rows = [{"text": COMBINING[0], "label": [[0, 3, "PER"], [7, 11, "PER"], [14, 18, "LOC"]]}] * 2
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert spans_of(annotations) == [COMBINING] * 2
+    assert annotations.description.endswith("offsets in graphemes")
+
+
+def test_carriage_returns_that_were_not_counted_are_recognised(tmp_path: Path) -> None:
+    text = "From: Ada\r\nTo: Bob\r\nCc: Eve Li\r\n"
+    places = [(6, 9), (14, 17), (22, 28)]
+    rows = [{"text": text, "spans": [{"start": a, "end": b, "label": "PER"} for a, b in places]}]
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert marked(annotations) == [[("Ada", "PER"), ("Bob", "PER"), ("Eve Li", "PER")]]
+    assert annotations.description.endswith("CR LF as one")
+
+
+def test_inclusive_ends_are_recognised_and_said(tmp_path: Path) -> None:
+    rows = [{"text": PLAIN[0], "label": [[0, 6, "PER"], [16, 19, "LOC"]]}] * 2
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert spans_of(annotations) == [PLAIN] * 2
+    assert annotations.description == "texts and spans; offsets in characters, ends inclusive"
+
+
+def test_offsets_in_doubt_are_refused(tmp_path: Path) -> None:
+    texts = [EMOJI[0]] * 4
+    right = [[3, 6, "PER"], [11, 14, "PER"], [18, 22, "LOC"]]
+    rows = [
+        {"text": text, "label": right if place < 3 else [[2, 5, "PER"]] * 1 + [[10, 13, "X"]]}
+        for place, text in enumerate(texts)
+    ]
+    with pytest.raises(
+        DataError, match=r"in what are its offsets counted\? of .* UTF-16 units.* add the text of every"
+    ):
+        read(write_rows(tmp_path / "a.jsonl", rows))
+
+
+# ---- Refused ---------------------------------------------------------------------------------------------------------
+
+TEXT = "Anna Li flew to Rome."
+REFUSED: dict[str, tuple[object, str]] = {
+    "beyond the text": ([[16, 25, "LOC"]], 'row 2: the span [16, 25, "LOC"] ends beyond the text, which has 21 char'),
+    "end before start": ([[7, 0, "PER"]], 'row 2: the span [7, 0, "PER"] ends before it begins or is empty'),
+    "empty": ([[7, 7, "PER"]], 'row 2: the span [7, 7, "PER"] ends before it begins or is empty'),
+    "before the text": ([[-1, 7, "PER"]], 'row 2: the span [-1, 7, "PER"] begins before the text'),
+    "white space": ([[4, 5, "PER"]], 'row 2: the span [4, 5, "PER"] holds white space alone'),
+    "overlapping": (
+        [[0, 7, "PER"], [5, 12, "X"]],
+        'row 2: the spans [0, 7, "PER"] "Anna Li" and [5, 12, "X"] "Li flew": they overlap',
+    ),
+    "nested": ([[0, 7, "PER"], [5, 7, "X"]], '[0, 7, "PER"] "Anna Li" and [5, 7, "X"] "Li": one lies in the other'),
+    "two labels": ([[0, 7, "PER"], [0, 7, "X"]], "are one with two labels"),
+    "a number as label": ([[0, 7, 3]], "holds the span [0, 7, 3], whose label is a number; write the name"),
+    "several labels": ([{"start": 0, "end": 7, "labels": ["A", "B"]}], "holds a span with several labels"),
+    "no label": ([{"start": 0, "end": 7}], "without a label; expected [start, end"),
+    "half a character": ([[0.5, 7, "PER"]], 'holds the span [0.5, 7, "PER"]; expected whole numbers'),
+    "two numbers": ([[0, 7]], 'holds [0, 7]; expected [start, end, "LABEL"]'),
+    "a text": ("Anna", 'holds "Anna"; expected a list of spans'),
+    "another text": (
+        [{"start": 0, "end": 7, "label": "PER", "text": "Bob Li"}],
+        'the span [0, 7, "PER"] is "Anna Li" in the text, but its own text is "Bob Li", which is not there nearby',
+    ),
+    "inclusive and not": (
+        {"PER": {"Anna Li": [[0, 6]]}, "LOC": {"Rome": [[3]]}},
+        'holds [3] under "LOC"; expected [start, end]',
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "problem"), REFUSED.values(), ids=REFUSED)
+def test_a_span_that_cannot_be_one_is_named_with_its_row(tmp_path: Path, value: object, problem: str) -> None:
+    good: dict[str, object] = {"text": PLAIN[0], "spans": [list(each) for each in PLAIN[1]]}
+    rows = [good, {"text": TEXT, "spans": value}, good, good, good]
+    with pytest.raises(DataError, match=re.escape(problem)) as refused:
+        read(write_rows(tmp_path / "a.jsonl", rows))
+    assert "row 2" in str(refused.value)
+
+
+def test_a_span_that_cuts_a_character_is_refused(tmp_path: Path) -> None:
+    rows = [{"text": t, "label": [[utf16(t, a), utf16(t, b), x] for a, b, x in spans]} for t, spans in [EMOJI] * 9]
+    rows[3]["label"] = [[1, 3, "X"]]
+    with pytest.raises(DataError, match=r"row 4: .*inside a character of the text, counted in UTF-16 units"):
+        read(write_rows(tmp_path / "a.jsonl", [*rows]))
+
+
+def test_offsets_that_are_slightly_wrong_are_repaired_by_the_text_and_counted(tmp_path: Path) -> None:
+    spans = [{"start": 0, "end": 7, "label": "PER", "text": "Anna Li"}]
+    wrong = [
+        {"start": 18, "end": 22, "label": "LOC", "text": "Rome"},
+        {"start": 0, "end": 5, "label": "PER", "text": "Anna "},
+    ]
+    rows = [*[{"text": TEXT, "spans": spans}] * 5, {"text": TEXT, "spans": [*wrong, wrong[1]]}]
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert marked(annotations)[-1] == [("Anna", "PER"), ("Rome", "LOC")]
+    notes = " ".join(annotations.notes)
+    assert "1 span had offsets that are wrong by up to 3 characters" in notes
+    assert "2 spans began or ended with white space" in notes
+    assert "1 span stood in the file twice" in notes
+
+
+# ---- Tables that hold no annotations ---------------------------------------------------------------------------------
+
+NO_ANNOTATIONS: dict[str, dict[str, object]] = {
+    "a label": {"text": "a b", "label": "x"},
+    "labels": {"text": "a b", "label": ["x", "y"]},
+    "sentences": {"sentences": ["We show that.", "It is so."], "labels": ["O", "method"]},
+    "numbers": {"text": "a b", "label": [0, 1, 0]},
+    "a pair": {"text_1": "a", "text_2": "b", "score": 0.5},
+    "nothing": {"text": "a b", "label": []},
+    "parts of speech": {"tokens": ["a", "b"], "pos_tags": ["DET", "NOUN"]},
+    "words alone": {"tokens": ["a", "b"]},
+    "objects": {"text": "a b", "meta": {"source": "x", "page": 3}},
+}
+
+
+@pytest.mark.parametrize("row", NO_ANNOTATIONS.values(), ids=NO_ANNOTATIONS)
+def test_a_table_without_annotations_is_not_taken_for_one(tmp_path: Path, row: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="which columns hold annotations"):
+        read(write_rows(tmp_path / "a.jsonl", [row] * 12))
+
+
+# ---- Words and tags in JSON ------------------------------------------------------------------------------------------
+
+TOKENS: dict[str, tuple[dict[str, object], str]] = {
+    "unequal": ({"tokens": ["Bob", "ran"], "tags": ["B-PER"]}, 'row 2: column "tags" holds 1 tag for the 2 words in'),
+    "no tag": (
+        {"tokens": ["Bob", "ran"], "tags": ["B-PER", None]},
+        'row 2, word 2: column "tags" holds null; expected',
+    ),
+    "an unknown tag": ({"tokens": ["Bob"], "tags": ["X-PER"]}, 'row 2, word 1: the tag "X-PER" is of no scheme'),
+    "a text for words": (
+        {"tokens": "Bob ran", "tags": ["O", "O"]},
+        'row 2: column "tokens" holds "Bob ran"; expected a',
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "problem"), TOKENS.values(), ids=TOKENS)
+def test_lists_that_do_not_fit_are_named_with_their_row(tmp_path: Path, row: dict[str, object], problem: str) -> None:
+    good: dict[str, object] = {"tokens": ["Anna", "Li", "flew"], "tags": ["B-PER", "I-PER", "O"]}
+    with pytest.raises(DataError, match=re.escape(problem)):
+        read(write_rows(tmp_path / "a.jsonl", [good, row, good, good]))
+
+
+def test_tags_that_are_numbers_are_refused_with_how_to_name_them(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Anna", "ran"], "ner_tags": [1, 0]}] * 3
+    with pytest.raises(
+        DataError, match=r"numbers, such as 1, and the file has no names for them; write the names, e.g."
+    ):
+        read(write_rows(tmp_path / "a.jsonl", rows))
+
+
+def test_a_sentence_without_words_is_set_aside(tmp_path: Path) -> None:
+    good: dict[str, object] = {"tokens": ["Anna", "", "ran"], "tags": ["B-PER", "O", "O"]}
+    annotations = read(write_rows(tmp_path / "a.jsonl", [good, {"tokens": [], "tags": []}, good]))
+    assert annotations.set_aside == {"no words": [2]}
+    assert marked(annotations) == [[("Anna", "PER")]] * 2
+    assert any("2 words of white space alone are left out" in note for note in annotations.notes)
+
+
+# ---- Tools -----------------------------------------------------------------------------------------------------------
+
+
+def write_tasks(folder: Path, tasks: list[dict[str, Any]]) -> Path:
+    (folder / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
+    return folder / "tasks.json"
+
+
+def test_cancelled_tasks_and_other_results_are_counted(tmp_path: Path) -> None:
+    tasks = [label_studio_task(n, *PLAIN) for n in range(4)]
+    tasks[1]["annotations"][0]["was_cancelled"] = True
+    tasks[2]["annotations"] = []
+    tasks[3]["annotations"][0]["result"].append({"to_name": "text", "type": "choices", "value": {"choices": ["a"]}})
+    annotations = read(write_tasks(tmp_path, tasks))
+    assert annotations.set_aside == {"cancelled": [2], "not annotated": [3]}
+    assert spans_of(annotations) == [PLAIN] * 2
+    assert any("1 result is no spans of a text and not read" in note for note in annotations.notes)
+
+
+def test_of_several_annotators_the_ground_truth_is_read_else_the_first(tmp_path: Path) -> None:
+    tasks = [label_studio_task(n, *PLAIN) for n in range(3)]
+    tasks[1]["annotations"].append(label_studio_task(1, TEXT, [(0, 4, "X")])["annotations"][0])
+    tasks[2]["annotations"].append(label_studio_task(1, TEXT, [(0, 4, "X")], ground_truth=True)["annotations"][0])
+    annotations = read(write_tasks(tmp_path, tasks))
+    assert spans_of(annotations) == [PLAIN, PLAIN, (TEXT, [(0, 4, "X")])]
+    assert any("several annotators marked 2 tasks differently" in note for note in annotations.notes)
+
+
+def test_what_does_not_fit_a_task_is_named_with_its_id(tmp_path: Path) -> None:
+    tasks = [label_studio_task(n, *PLAIN) for n in range(70, 74)]
+    tasks[1]["annotations"][0]["result"][0]["value"]["labels"] = ["A", "B"]
+    with pytest.raises(DataError, match=r"row 2, task 71: holds a span with several labels"):
+        read(write_tasks(tmp_path, tasks))
+    tasks[1]["annotations"][0]["result"][0]["value"] |= {"labels": ["A"], "text": "somebody else"}
+    with pytest.raises(DataError, match=r'row 2, task 71: the span .* its own text is "somebody else"'):
+        read(write_tasks(tmp_path, tasks))
+    tasks[1] = label_studio_task(71, *PLAIN)
+    tasks[1]["annotations"][0]["result"][1]["value"]["end"] = 40
+    assert marked(read(write_tasks(tmp_path, tasks)))[1] == [("Anna Li", "PER"), ("Rome", "LOC")]
+
+
+def test_the_text_of_a_task_is_the_one_that_its_spans_name(tmp_path: Path) -> None:
+    tasks = [label_studio_task(n, *PLAIN) for n in range(2)]
+    for task in tasks:
+        task["data"] = {"title": "Rome", "body": TEXT}
+    assert spans_of(read(write_tasks(tmp_path, tasks))) == [PLAIN] * 2
+    tasks[0]["data"]["title"] = TEXT
+    with pytest.raises(DataError, match='row 1, task 0: which part of its data is the text, "title", "body"'):
+        read(write_tasks(tmp_path, tasks))
+
+
+def test_rejected_and_ignored_tasks_of_prodigy_are_counted(tmp_path: Path) -> None:
+    rows = [
+        {"text": TEXT, "_task_hash": n, "answer": answer} for n, answer in enumerate(["ignore", "reject", "accept"])
+    ]
+    rows += [{"text": TEXT, "_task_hash": 9, "spans": [{"start": 0, "end": 7, "label": "PER"}], "answer": "accept"}]
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert annotations.set_aside == {"ignored": [1], "rejected": [2]}
+    assert marked(annotations) == [[], [("Anna Li", "PER")]]
+
+
+def write_pair(folder: Path, text: bytes, lines: list[str]) -> Path:
+    (folder / "b").mkdir(exist_ok=True)
+    (folder / "b" / "x.txt").write_bytes(text)
+    (folder / "b" / "x.ann").write_bytes("\r\n".join(lines).encode())
+    return folder / "b"
+
+
+def test_fragments_of_brat_are_one_where_only_space_is_between(tmp_path: Path) -> None:
+    lines = ["T1\tPER 0 4;5 7\tAnna Li", "T2\tX 8 12;16 20\tflew Rome", "R1\tr Arg1:T1 Arg2:T2", "#1\tNote T1\tx", ""]
+    annotations = read(write_pair(tmp_path, TEXT.encode(), lines))
+    assert marked(annotations) == [[("Anna Li", "PER")]]
+    notes = " ".join(annotations.notes)
+    assert "1 entity has fragments with words between them and are left out (x.ann line 2)" in notes
+    assert "1 relations, 1 notes" in notes
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_byte_order_mark_of_brat_is_counted_or_not(tmp_path: Path, shift: int) -> None:
+    lines = [f"T1\tPER {shift} {7 + shift}\tAnna Li", f"T2\tLOC {16 + shift} {20 + shift}\tRome"]
+    assert spans_of(read(write_pair(tmp_path, b"\xef\xbb\xbf" + TEXT.encode(), lines))) == [PLAIN]
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_carriage_returns_of_brat_are_counted_or_not(tmp_path: Path, counted: int) -> None:
+    lines = [
+        "T1\tPER 0 4\tAnna",
+        f"T2\tPER {6 + counted} {9 + counted}\tBob",
+        f"T3\tPER {12 + 2 * counted} {15 + 2 * counted}\tEve",
+    ]
+    text = b"Anna,\r\nBob,\r\n Eve\r\n"
+    annotations = read(write_pair(tmp_path, text, lines))
+    assert marked(annotations) == [[("Anna", "PER"), ("Bob", "PER"), ("Eve", "PER")]]
+
+
+def test_lines_and_files_of_brat_that_are_wrong_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r'x.ann, line 2: holds "T2 PER 0 4 Anna", which is no annotation'):
+        read(write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna", "T2 PER 0 4 Anna"]))
+    with pytest.raises(DataError, match=r"x.ann: the spans .* one lies in the other"):
+        read(write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna", "T2\tPER 0 7\tAnna Li"]))
+    folder = write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna"])
+    assert marked(read(folder / "x.ann", format="brat")) == [[("Anna", "PER")]]
+    (folder / "x.txt").unlink()
+    with pytest.raises(DataError, match=r"x.txt: no such file"):
+        read(folder)

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from homeground.data import formats, opening
 from homeground.data import tables as readers
+from homeground.data.evidence.headers import repeats_header
 from homeground.data.tables import Row, Table, column_error, number, open_table, read_table, shown, text
 from homeground.errors import DataError, UsageError
 
@@ -531,6 +532,7 @@ WRITERS = [("\r\n", csv.QUOTE_MINIMAL), ("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_
 @given(data=st.data(), names=NAMES, delimiter=st.sampled_from([",", ";", "\t", "|"]), writer=st.sampled_from(WRITERS))
 def test_what_csv_writes_reads_back_exactly(data: st.DataObject, names: list[str], delimiter: str, writer: Any):
     rows = data.draw(st.lists(st.lists(ANY_TEXT, min_size=len(names), max_size=len(names)), min_size=1, max_size=5))
+    assume(not any(repeats_header(row, names) for row in rows))
     written = io.StringIO(newline="")
     end, quoting = writer
     csv.writer(written, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([names, *rows])

@@ -49,6 +49,7 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
         *("ner_tags", "tags", "labels", "ner", "bio_tags", "iob_tags", "entity_tags", "token_labels", "label", "tag"),
         *("entities", "ner_labels", "targets"),
     ),
+    "sentence": ("sentence #", "sentence_id", "sentence_idx", "sentence_no", "sentence_number", "sent_id"),
     "spans": ("spans", "entities", "label", "labels", "annotations", "annotation", "ner", "tags"),
 }
 """The usual names of the roles of examples, in lower case; the first that a table has is taken."""
@@ -147,7 +148,7 @@ def require_columns(table: Origin, columns: Mapping[str, str], *, data: Origin) 
 
 
 def refuse_other_content(table: Table, *, named: Iterable[object], has_header: bool = True) -> None:
-    """Refuse a table whose first line is data, whose fields were not taken apart, or that holds tokens with tags.
+    """Refuse a table whose first line is data, whose fields were not taken apart, or of tokens without sentences.
 
     ``named`` are the columns that the user has named, which so are names.
     """
@@ -162,9 +163,13 @@ def refuse_other_content(table: Table, *, named: Iterable[object], has_header: b
     for place, name in enumerate(table.columns):
         values = [row[place] for row in rows]
         if holds_tags(values, of=len(values)):
+            if any(each.strip().lower() in USUAL_NAMES["sentence"] for each in table.columns):
+                return
             tag = next(value for value in values if value != "O")
-            problem = f"holds the tags of tokens, such as {tag}, a token a row; add --format conll"
-            raise DataError.at(table.path, problem, column=name)
+            tabs = "add --format conll" if table.format == "tsv" else "write tabs for commas and add --format conll"
+            problem = f"holds the tags of tokens, such as {tag}, a token a row, and nothing says where sentences end"
+            how = f'name them in a column "sentence_id", or leave a blank line after each and {tabs}'
+            raise DataError.at(table.path, f"{problem}; {how}", column=name)
     if has_header and not set(named) & set(table.columns):
         usual = {name for names in USUAL_NAMES.values() for name in names}
         if problem := header_problem(table.columns, rows, usual):

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO, cast
 
-from homeground.data.evidence.exports import exported_columns
+from homeground.data.evidence.exports import example_of_spacy, exported_columns
 from homeground.data.formats import FieldLayout, Parsed
 from homeground.errors import DataError
 
@@ -78,6 +78,8 @@ def _parse_objects(path: str, items: Iterable[object], notes: Iterable[str] = ()
 def _object(path: str, item: object, row: int) -> dict[str, object]:
     if isinstance(item, dict) and item:
         return cast(dict[str, object], item)
+    if example := example_of_spacy(item):
+        return dict(example)
     kinds: dict[type, str] = {dict: "an object without keys", list: "an array"}
     other = kinds.get(type(item), f"the value {json.dumps(item, ensure_ascii=False)[:60]}")
     expected = 'expected an object with a key per column, such as {"text": "…", "label": "…"}'
@@ -101,7 +103,7 @@ def _wrapped_items(path: str, whole: Mapping[str, object]) -> tuple[Iterable[obj
         if len(lines) == len(cast(list[object], data)) and all(len(each) == len(names) for each in lines):
             return (dict(zip(names, each, strict=True)) for each in lines), 'rows are the lists under "data"'
     lists = {key: cast(list[object], value) for key, value in whole.items() if isinstance(value, list) and value}
-    tables = [key for key, value in lists.items() if all(isinstance(each, dict) for each in value)]
+    tables = [key for key, value in lists.items() if all(isinstance(x, dict) or example_of_spacy(x) for x in value)]
     if len(tables) == 1:
         others = ", ".join(json.dumps(key, ensure_ascii=False) for key in whole if key != tables[0])
         unread = f"; not read: {others}" if others else ""

@@ -118,6 +118,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         [f"{line}\t-\tann1" if line else "" for line in ANNA],
         "column 4 holds no tags of entities: .* column 2 does: add --tag-column 2",
     ),
+    "JSON": (
+        ['{"text": "Anna", "label": "x"}'] * 3,
+        "its lines are JSON objects, so it looks like jsonl: add --format",
+    ),
+    "commas": ([line.replace("\t", ",") for line in ANNA], 'separates its columns by ","; expected tabs or spaces'),
     "no tags": (["Anna", "Li", "flew", "", "Rome"], "holds a word a line and no tags; expected a word and its tag"),
 }
 

@@ -291,6 +291,28 @@ def test_a_sentence_without_words_is_set_aside(tmp_path: Path) -> None:
     assert any("2 words of white space alone are left out" in note for note in annotations.notes)
 
 
+SENTENCE = ["Anna,NN,B-PER", ",ran,VB,O", ",.,.,O"]
+WORD_ROWS = [
+    "Sentence #,Word,POS,Tag",
+    *(line if line[0] == "," else f"{n},{line}" for n in range(4) for line in SENTENCE),
+]
+
+
+def test_a_table_with_a_word_a_row_is_read_where_it_names_sentences(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(WORD_ROWS), encoding="utf-8")
+    annotations = read(tmp_path / "a.csv")
+    assert spans_of(annotations) == [("Anna ran .", [(0, 4, "PER")])] * 4
+    assert [each.row for each in annotations.texts] == [1, 4, 7, 10]
+    (tmp_path / "a.csv").write_text(
+        "\n".join(WORD_ROWS).replace("3,Anna,NN,B-PER", "3,Anna,NN,X-PER"), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match='row 10: the tag "X-PER" is of no scheme'):
+        read(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("\n".join(WORD_ROWS).replace("Sentence #", "number"), encoding="utf-8")
+    with pytest.raises(DataError, match='nothing says where sentences end; name them in a column "sentence_id"'):
+        read(tmp_path / "a.csv")
+
+
 # ---- Tools -----------------------------------------------------------------------------------------------------------
 
 
@@ -350,6 +372,19 @@ def test_rejected_and_ignored_tasks_of_prodigy_are_counted(tmp_path: Path) -> No
     annotations = read(write_rows(tmp_path / "a.jsonl", rows))
     assert annotations.set_aside == {"ignored": [1], "rejected": [2]}
     assert marked(annotations) == [[], [("Anna Li", "PER")]]
+
+
+def test_training_data_of_spacy_and_dataturks_is_read(tmp_path: Path) -> None:
+    spacy = [[text, {"entities": [list(span) for span in spans]}] for text, spans in (PLAIN, NOTHING)]
+    (tmp_path / "spacy.json").write_text(json.dumps(spacy), encoding="utf-8")
+    assert spans_of(read(tmp_path / "spacy.json")) == [PLAIN, NOTHING]
+    points = [{"label": [label], "points": [{"start": a, "end": b - 1, "text": TEXT[a:b]}]} for a, b, label in PLAIN[1]]
+    rows = [
+        {"content": TEXT, "annotation": points, "extras": None},
+        {"content": "x", "annotation": None, "extras": None},
+    ]
+    annotations = read(write_rows(tmp_path / "dataturks.json", rows))
+    assert (spans_of(annotations), annotations.set_aside) == ([PLAIN], {"not annotated": [2]})
 
 
 def write_pair(folder: Path, text: bytes, lines: list[str]) -> Path:

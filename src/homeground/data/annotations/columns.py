@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
@@ -14,9 +14,10 @@ from homeground.data.annotations.label_studio import is_label_studio, read_label
 from homeground.data.annotations.marks import are_marks
 from homeground.data.annotations.schemes import OUTSIDE, are_tags
 from homeground.data.annotations.spans import read_spans
-from homeground.data.annotations.words import read_words, tag_numbers_problem
+from homeground.data.annotations.words import read_words, sentences_of, tag_numbers_problem
 from homeground.data.columns import ROWS_SAMPLED, USUAL_NAMES, find_columns, holds_ids, quoted, quoted_columns
 from homeground.data.evidence.exports import RESULT_KEYS
+from homeground.data.evidence.lines import holds_tags
 from homeground.data.tables import Table, require_column
 from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError
 
@@ -39,6 +40,8 @@ FEWEST_TIMES = 3
 def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     """Return which column plays which role: words and tags, or text and spans, and the group where there is one.
 
+    Of a table with a word a row they are word, tag and sentence.
+
     Raises:
         AmbiguousColumns: several columns hold tags of the same words, and none is named.
         ColumnsMissing: the table holds no annotations.
@@ -49,7 +52,7 @@ def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
         return _conll_columns(table, recipe.columns.tag_column) | group
     if table.format == "brat":
         return {TEXT: TEXT, ANNOTATIONS: ANNOTATIONS} | group
-    for find in (_task_columns, _word_columns, _span_columns):
+    for find in (_task_columns, _word_columns, _span_columns, _token_columns):
         if columns := find(table, recipe):
             return columns | group
     expected = "lists of words and of tags (tokens, tags), or texts and lists of spans ([[start, end, label], …])"
@@ -63,6 +66,8 @@ def read_annotations(table: Table, columns: Mapping[str, str]) -> Annotations:
     Raises:
         DataError: a row cannot be read as annotations; the message has its place, and what is expected there.
     """
+    if "sentence" in columns:
+        return read_words(*sentences_of(table, columns))
     readers = {WORDS: read_words, ANNOTATIONS: read_brat, "results": read_label_studio, "spans": read_spans}
     return next(read for role, read in readers.items() if role in columns)(table, columns)
 
@@ -139,7 +144,9 @@ def _span_columns(table: Table, recipe: Recipe) -> dict[str, str]:
 def _hold_spans(table: Table, name: str) -> bool:
     """Tell whether the first value of a column that holds anything is a list of spans, or an object of them."""
     values = (row.values[name] for row in table.rows)
-    kinds = (are_marks(value) if isinstance(value, list | dict) else False for value in values if value is not None)
+    kinds = (
+        are_marks(value) if isinstance(value, list | tuple | dict) else False for value in values if value is not None
+    )
     return next((kind for kind in kinds if kind is not None), False)
 
 
@@ -176,6 +183,21 @@ def _word_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     return {WORDS: word, TAGS: tag} if tag else {}
 
 
+def _token_columns(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns of a table with a word a row: word, tag and sentence; none where it lacks one of them."""
+    columns = find_columns(table, ("sentence",), {})
+    texts = [name for name in table.columns if _hold_texts(table, name) and name not in columns.values()]
+    tags = [name for name in texts if holds_tags(values := _first(table, name), of=len(values))]
+    words = [name for name in texts if name not in tags]
+    word = _choose(words, WORDS, recipe.columns.text)
+    tag = _choose(tags, TAGS, recipe.columns.tag_column)
+    return {"word": word, "tag": tag} | columns if word and tag and columns else {}
+
+
+def _first(table: Table, name: str) -> list[str]:
+    return [str(row.values[name]) for row in islice(table.rows, ROWS_SAMPLED)]
+
+
 def _choose(columns: list[str], role: str, named: str | None) -> str:
     """Return the column that is named, has a usual name, or is the only one; "" where there is none of these."""
     if named is not None:
@@ -190,15 +212,15 @@ def _choose(columns: list[str], role: str, named: str | None) -> str:
 def _are_lists(table: Table, name: str) -> bool:
     values = [row.values[name] for row in islice(table.rows, ROWS_SAMPLED)]
     values = [value for value in values if value is not None]
-    lists = [value for value in values if isinstance(value, list)]
+    lists = [value for value in values if isinstance(value, list | tuple)]
     return any(lists) and 2 * len(lists) > len(values)
 
 
 def _values(table: Table, name: str) -> Iterator[object]:
     """Yield the items of the lists in the first rows of a column."""
     for row in islice(table.rows, ROWS_SAMPLED):
-        if isinstance(values := row.values[name], list):
-            yield from cast(list[object], values)
+        if isinstance(values := row.values[name], list | tuple):
+            yield from cast(Sequence[object], values)
 
 
 def _hold_words(values: Iterable[object]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from homeground.data.annotations.schemes import are_tags
-from homeground.data.evidence.lines import LINES_READ
+from homeground.data.evidence.lines import LINES_READ, are_tagged, likely_format
 from homeground.data.formats import FieldLayout, Parsed
 from homeground.errors import DataError
 from homeground.wording import count, printable, shorten
@@ -44,11 +44,30 @@ def parse_conll(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     document; other comments are not read and counted.
     """
     head = list(itertools.islice(stream, LINES_READ))
+    if not layout.format_named:
+        _refuse_other_lines(path, head)
     shape = _shape(path, head)
     reader = _SentenceLines(path, shape)
     parsed = Parsed((*shape.names, LINES, DOCUMENT), reader.rows(itertools.chain(head, stream)))
     reader.notes = parsed.notes
     return parsed
+
+
+def _refuse_other_lines(path: str, head: Sequence[str]) -> None:
+    """Refuse a file whose first lines are of another format, whatever its name says."""
+    if are_tagged(head):
+        return
+    kind = likely_format(head)
+    if kind is not None and kind[0] != "tsv":
+        name, evidence = kind
+        anyway = "if it is in columns all the same, add --format conll"
+        raise DataError.at(path, f"{evidence}, so it looks like {name}: add --format {name}; {anyway}")
+    if mark := next(
+        (mark for mark in (",", ";", "|") if are_tagged([line.replace(mark, "\t") for line in head])), None
+    ):
+        raise DataError.at(
+            path, f'separates its columns by "{mark}"; expected tabs or spaces: replace "{mark}" by a tab'
+        )
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,16 @@ def are_marks(value: object) -> bool | None:
 
 def _is_like_marks(value: object) -> bool:
     """Tell whether a value that holds what is no span is a list of spans all the same."""
-    items = cast(list[object], value) if isinstance(value, list) else []
     return any(
-        (isinstance(item, list) and len(_numbers(cast(list[object], item))) == 2 and len(cast(list[object], item)) == 3)
-        or (isinstance(item, dict) and _has_offsets(cast(Fields, item)))
-        for item in items
+        (len(items := _items(each)) == 3 and len(_numbers(items)) == 2)
+        or (isinstance(each, dict) and _has_offsets(cast(Fields, each)))
+        for each in _items(value)
     )
+
+
+def _items(value: object) -> Sequence[object]:
+    """Return the items of a list, or of a tuple as Python has it; of anything else none."""
+    return cast(Sequence[object], value) if isinstance(value, list | tuple) else ()
 
 
 def _numbers(items: Iterable[object]) -> list[int]:
@@ -88,8 +92,8 @@ def read_marks(value: object) -> Iterator[Mark]:
     """
     if isinstance(value, dict):
         yield from _marks_of_object(cast(Fields, value))
-    elif isinstance(value, list):
-        for item in cast(list[object], value):
+    elif isinstance(value, list | tuple):
+        for item in _items(value):
             yield from _marks_of_item(item)
     else:
         raise MarkProblem(f"holds {shown(value)}; expected a list of spans, [] where a text has none")
@@ -97,10 +101,10 @@ def read_marks(value: object) -> Iterator[Mark]:
 
 def _marks_of_object(value: Fields) -> Iterator[Mark]:
     for key in LIST_KEYS:
-        if isinstance(value.get(key), list):
+        if isinstance(value.get(key), list | tuple):
             yield from read_marks(value[key])
             return
-    lists = [cast(list[object], each) for each in value.values() if isinstance(each, list)]
+    lists = [_items(each) for each in value.values() if isinstance(each, list | tuple)]
     if _has_offsets(value) and lists and len(lists) == len(value):
         if len({len(each) for each in lists}) > 1:
             raise MarkProblem(
@@ -112,18 +116,20 @@ def _marks_of_object(value: Fields) -> Iterator[Mark]:
     for label, spans in value.items():
         by_surface = cast(Fields, spans) if isinstance(spans, dict) else {None: spans}
         for surface, places in by_surface.items():
-            if not isinstance(places, list) or not all(isinstance(each, list) for each in cast(list[object], places)):
+            if not isinstance(places, list | tuple) or not all(
+                isinstance(each, list | tuple) for each in _items(places)
+            ):
                 expected = '{"LABEL": {"the text": [[start, end], …]}}'
                 raise MarkProblem(f"holds {shown({label: spans})}; expected a list of spans, or {expected}")
-            for each in cast(list[list[object]], places):
-                if len(each) != 2 or len(_numbers(each)) != 2:
+            for each in _items(places):
+                if len(ends := _items(each)) != 2 or len(_numbers(ends)) != 2:
                     raise MarkProblem(f'holds {shown(each)} under "{label}"; expected [start, end]')
-                yield _mark(each[0], each[1], label, surface)
+                yield _mark(ends[0], ends[1], label, surface)
 
 
 def _marks_of_item(item: object) -> Iterator[Mark]:
-    if isinstance(item, list):
-        values = cast(list[object], item)
+    if isinstance(item, list | tuple):
+        values = _items(item)
         if len(values) >= 3 and isinstance(values[0], str):
             values = [*values[1:3], values[0]]
         if len(values) < 3:
@@ -135,9 +141,12 @@ def _marks_of_item(item: object) -> Iterator[Mark]:
     fields = {key.lower(): value for key, value in cast(Fields, item).items()}
     start, end = _field(fields, START_KEYS), _field(fields, END_KEYS)
     offsets = _field(fields, OFFSETS_KEYS)
-    if start is None and isinstance(offsets, list):
-        pair = cast(list[object], offsets)
-        pair = cast(list[object], pair[0]) if len(pair) == 1 and isinstance(pair[0], list) else pair
+    inner = _items(offsets)
+    if start is None and len(inner) == 1 and isinstance(inner[0], dict):
+        yield from _marks_of_item({**fields, **cast(Fields, inner[0])})  # as Dataturks writes "points"
+        return
+    if start is None and inner:
+        pair = _items(inner[0]) if len(inner) == 1 else inner
         start, end = pair if len(pair) == 2 else (None, None)
     elif start is None and isinstance(offsets, int) and isinstance(length := fields.get("length"), int):
         start, end = offsets, offsets + length
@@ -155,11 +164,11 @@ def _mark(start: object, end: object, label: object, surface: str | None) -> Mar
     written = f"[{shown(start)}, {shown(end)}, {shown(label)}]"
     ends: list[int] = []
     for value in (start, end):
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
             raise MarkProblem(f"holds the span {written}; expected whole numbers as start and end")
         ends.append(int(value))
-    if isinstance(label, list):
-        labels = cast(list[object], label)
+    if isinstance(label, list | tuple):
+        labels = _items(label)
         if len(labels) > 1:
             raise MarkProblem(f"holds a span with several labels, {written}; expected one label a span")
         label = labels[0] if labels else None

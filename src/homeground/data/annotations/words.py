@@ -1,16 +1,16 @@
-"""Words with tags become a text with spans: lists of a JSON file, or the columns of a CoNLL file."""
+"""Words with tags become a text with spans: lists of a JSON file, the columns of a CoNLL file, or a word a row."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import regex
 
 from homeground.data.annotations.annotated import AnnotatedText, Annotations, Span
-from homeground.data.annotations.conll import DOCUMENT, LINES
+from homeground.data.annotations.conll import DOCUMENT, LINES, TAGS, WORDS
 from homeground.data.annotations.schemes import Scheme, TagProblem, Transition, recognise, transitions
 from homeground.data.segmentation import UNSPACED
 from homeground.data.tables import Row, Table, shown
@@ -55,6 +55,50 @@ def read_words(table: Table, columns: Mapping[str, str]) -> Annotations:
     return Annotations(texts, f"{what} ({scheme.name})", set_aside, reader.notes(scheme))
 
 
+@dataclass(frozen=True)
+class _SentenceRows:
+    """The sentences of a table with a word a row, each with the numbers of its rows."""
+
+    table: Table
+    word: str
+    tag: str
+    sentence: str
+
+    def __iter__(self) -> Iterator[Row]:
+        words: list[object] = []
+        tags: list[object] = []
+        numbers: list[int] = []
+        name: object = None
+        for row in self.table.rows:
+            value = row.values[self.sentence]
+            # Spreadsheets often name a sentence at its first word only.
+            if value not in (None, "", name) and words:
+                yield self._row(words, tags, numbers)
+                words, tags, numbers = [], [], []
+            name = name if value in (None, "") else value
+            words.append(row.values[self.word])
+            tags.append(row.values[self.tag])
+            numbers.append(row.number)
+        if words:
+            yield self._row(words, tags, numbers)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _row(self, words: list[object], tags: list[object], numbers: list[int]) -> Row:
+        return Row(numbers[0], {self.word: words, self.tag: tags, LINES: numbers})
+
+
+def sentences_of(table: Table, columns: Mapping[str, str]) -> tuple[Table, dict[str, str]]:
+    """Return a table with a sentence a row, and its columns of words and tags.
+
+    ``columns`` are those of word, tag and sentence; what changes in the last of these begins a sentence.
+    """
+    word, tag = columns["word"], columns["tag"]
+    rows = _SentenceRows(table, word, tag, columns["sentence"])
+    return replace(table, columns=(word, tag, LINES), rows=rows), {WORDS: word, TAGS: tag}
+
+
 @dataclass
 class _Evidence:
     """What the words and tags of a file are evidence of."""
@@ -81,7 +125,6 @@ class _TaggedRows:
 
     def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
         self._table, self._words, self._tags = table, columns["words"], columns["tags"]
-        self._group = columns.get("document")
         self._illegal: list[str] = []
         self._illegal_count = self._blank = 0
 
@@ -96,16 +139,16 @@ class _TaggedRows:
 
     def _list(self, row: Row, column: str) -> list[str]:
         values = row.values[column]
-        if not isinstance(values, list):
+        if not isinstance(values, list | tuple):
             advice = ', such as ["Ada", "Lovelace"]' if column == self._words else ', such as ["B-PER", "I-PER", "O"]'
             problem = f"holds {shown(values)}; expected a list{advice}"
             raise DataError.at(self._table.path, problem, row=row.number, column=column)
-        for place, value in enumerate(cast(list[object], values)):
+        for place, value in enumerate(cast(Sequence[object], values)):
             if not isinstance(value, str):
                 raise self._error(row, place, self._problem(column, value))
             if column == self._tags and not value.strip():
                 raise self._error(row, place, "has no tag; expected a tag for every word, O for none")
-        return cast(list[str], values)
+        return list(cast("list[str] | tuple[str, ...]", values))
 
     def _problem(self, column: str, value: object) -> str:
         if isinstance(value, int) and column == self._tags:
@@ -150,7 +193,7 @@ class _TaggedRows:
             if not marked:
                 raise self._error(row, first, f'the tag "{tags[first]}" marks white space; expected O')
             spans.append(Span(marked[0][0], marked[-1][1], label))
-        document = cast("str | None", row.values[DOCUMENT]) if self._table.format == "conll" else None
+        document = cast("str | None", row.values.get(DOCUMENT)) if self._table.format == "conll" else None
         kept = tuple(place for place in places if place is not None)
         return AnnotatedText(row.number, "".join(parts), tuple(spans), kept, document)
 
@@ -180,8 +223,9 @@ class _TaggedRows:
         return tuple(notes)
 
     def _place(self, row: Row, place: int) -> str:
-        if self._table.format == "conll":
-            return f"line {cast(list[int], row.values[LINES])[place]}"
+        if LINES in self._table.columns:
+            unit = "line" if self._table.format == "conll" else "row"
+            return f"{unit} {cast(list[int], row.values[LINES])[place]}"
         return f"row {row.number}, word {place + 1}"
 
     def _error(self, row: Row, place: int, problem: str) -> DataError:

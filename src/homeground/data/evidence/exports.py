@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 RESULT_KEYS = ("annotations", "completions")
 """Under which of its keys a task of Label Studio has its annotations; the second is of old versions."""
@@ -21,3 +22,12 @@ def exported_columns(first: Mapping[str, object]) -> tuple[str, ...]:
     if "annotation_id" in first and "annotator" in first:  # Label Studio, JSON-MIN
         return tuple(first)
     return ()
+
+
+def example_of_spacy(item: object) -> Mapping[str, object] | None:
+    """Return an example of spaCy's former training data, ``["the text", {"entities": […]}]``, as an object, or None."""
+    if isinstance(item, list) and len(pair := cast(list[object], item)) == 2:
+        text, annotations = pair
+        if isinstance(text, str) and isinstance(annotations, dict) and "entities" in annotations:
+            return {"text": text, "entities": cast(Mapping[str, object], annotations)["entities"]}
+    return None

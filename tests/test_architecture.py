@@ -60,6 +60,7 @@ CONCRETE = {
 # A head is named where it is built, by the task that needs it, and by the model in use that has it.
 HEADS = {
     "encoder": ("tasks/similarity", "engines/torch", "inference/encoder.py"),
+    "token_classification": ("tasks/token_classification", "engines/torch", "inference/tagger.py"),
     "sequence_classification": ("tasks/classification", "engines/torch", "inference/classifier.py"),
     "masked_lm": ("tasks/mlm", "engines/torch", "inference/fill_mask.py"),
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from homeground.inference.files import predict_file
     from homeground.inference.fill_mask import MaskedLM
     from homeground.inference.loading import load
+    from homeground.inference.tagger import Tagger
     from homeground.results.run import Run
     from homeground.workflows.adapt import adapt
     from homeground.workflows.chain import adapt_chain
@@ -37,6 +38,7 @@ __all__ = [
     "HomegroundWarning",
     "MaskedLM",
     "Run",
+    "Tagger",
     "__version__",
     "adapt",
     "adapt_chain",
@@ -56,6 +58,7 @@ _HOMES = {
     "HomegroundWarning": "homeground.errors",
     "MaskedLM": "homeground.inference.fill_mask",
     "Run": "homeground.results.run",
+    "Tagger": "homeground.inference.tagger",
     "adapt": "homeground.workflows.adapt",
     "adapt_chain": "homeground.workflows.chain",
     "compare": "homeground.workflows.compare",

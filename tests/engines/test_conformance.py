@@ -64,6 +64,21 @@ def masked_texts(folder: Path) -> dict[str, np.ndarray]:
     return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
 
 
+def words(folder: Path) -> dict[str, np.ndarray]:
+    """Return six texts with a label for every second token, which decides a word."""
+    batch = texts(folder)
+    inside = batch["attention_mask"] > 0
+    inside[:, 0] = False
+    place = np.arange(inside.shape[1])
+    return {
+        "input_ids": batch["input_ids"],
+        "attention_mask": batch["attention_mask"],
+        "deciding_tokens": (inside & (place % 2 == 1)).astype(np.int64),
+        "labels": np.where(inside & (place % 2 == 1), place // 2 % 3, IGNORED_LABEL),
+        "token_weights": np.where(inside, 0.5, 0.0).astype(np.float32),
+    }
+
+
 def squared_errors(outputs: Outputs, batch: Batch) -> float:
     vectors = outputs["embeddings"].astype(np.float64)
     cosine = (vectors[:, 0] * vectors[:, 1]).sum(1) / np.linalg.norm(vectors, axis=2).prod(1)
@@ -72,6 +87,14 @@ def squared_errors(outputs: Outputs, batch: Batch) -> float:
 
 def cross_entropies(outputs: Outputs, batch: Batch) -> float:
     return float(-(batch["targets"] * log_softmax(outputs["logits"].astype(np.float64), axis=1)).sum())
+
+
+def word_losses(outputs: Outputs, batch: Batch) -> float:
+    """Return the summed loss of the deciding tokens, which alone have a label here."""
+    decides = batch["deciding_tokens"] > 0
+    labels, weights = batch["labels"][decides], batch["token_weights"][decides]
+    terms = log_softmax(outputs["logits"].astype(np.float64), axis=1)[np.arange(len(labels)), labels]
+    return float(-(terms * weights).sum())
 
 
 def masked_losses(outputs: Outputs, batch: Batch) -> float:
@@ -111,6 +134,16 @@ CASES = {
         {"logits": (6, 3)},
         ("cross_entropy", "binary_cross_entropy"),
         cross_entropies,
+        is_new=True,
+        labels=LABELS,
+    ),
+    "token_classification": Case(
+        ClassifierHead,
+        lambda folder: lively(folder, "distilbert"),
+        words,
+        {"logits": (15, 3)},
+        ("token_cross_entropy",),
+        word_losses,
         is_new=True,
         labels=LABELS,
     ),
@@ -175,7 +208,7 @@ class Subject:
     def item(self, number: int) -> dict[str, np.ndarray]:
         """Return one item of the batch, cut to its own length."""
         length = int(self.batch["attention_mask"][number].sum(-1).max())
-        by_token = {"input_ids", "attention_mask", "labels"}
+        by_token = {"input_ids", "attention_mask", "labels", "deciding_tokens", "token_weights"}
         return {
             name: values[number : number + 1, ..., :length] if name in by_token else values[number : number + 1]
             for name, values in self.batch.items()
@@ -392,7 +425,7 @@ def test_the_body_as_an_encoder_shares_the_weights(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("head", ["sequence_classification", "masked_lm"])
+@pytest.mark.parametrize("head", ["sequence_classification", "token_classification", "masked_lm"])
 def test_a_new_head_may_be_trained_alone(folders: dict[str, Path], engine: str, head: str, tmp_path: Path) -> None:
     bare = lively(tmp_path / "bare", "distilbert")  # has neither head
     subject = subject_of(engine, head, {head: bare})

@@ -13,6 +13,7 @@ from homeground.checkpoint.checkpoint import (
     model_files,
     open_checkpoint,
     require_encoder,
+    tags_of,
     write_modules,
 )
 from homeground.checkpoint.coverage import Coverage, measure_coverage, unknown_ids
@@ -35,6 +36,7 @@ __all__ = [
     "padding_id",
     "read_settings",
     "require_encoder",
+    "tags_of",
     "unknown_ids",
     "write_modules",
     "write_tokenizer",

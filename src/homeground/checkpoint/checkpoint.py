@@ -200,10 +200,19 @@ def classes_of(checkpoint: Checkpoint) -> list[str]:
 
     Labels without names are called LABEL_0, LABEL_1, as in transformers.
     """
-    config = checkpoint.config
-    classifies = any(name.endswith("ForSequenceClassification") for name in checkpoint.architectures)
-    labels: dict[str, Any] = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    if not classifies or config.get("problem_type") == "regression" or len(labels) < 2:
+    if checkpoint.config.get("problem_type") == "regression":
+        return []
+    return _labels(checkpoint, "ForSequenceClassification")
+
+
+def tags_of(checkpoint: Checkpoint) -> list[str]:
+    """Return the tags of a token classifier, in the order of its logits; an empty list for any other checkpoint."""
+    return _labels(checkpoint, "ForTokenClassification")
+
+
+def _labels(checkpoint: Checkpoint, architecture: str) -> list[str]:
+    labels: dict[str, Any] = checkpoint.config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    if not any(name.endswith(architecture) for name in checkpoint.architectures) or len(labels) < 2:
         return []
     return [str(labels[place]) for place in sorted(labels, key=int)]
 

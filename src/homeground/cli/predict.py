@@ -1,4 +1,4 @@
-"""``homeground predict``: labels, masked words, embeddings and similarities, of arguments or of a file."""
+"""``homeground predict``: labels, entities, masked words, embeddings and similarities, of arguments or of a file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from homeground.cli.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
-from homeground.inference.files import RowCounts, predict_file, print_predictions
+from homeground.inference.files import RowCounts, predict_file, print_predictions, require_encoder
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
+from homeground.inference.tagger import Tagger
 from homeground.inference.texts import has_text, names_file
 from homeground.wording import aligned, count, printable
 
 TOKENS_PER_MASK = 5
 """Tokens printed for a mask without --top."""
+
+NO_TOP = "--top is for labels of texts and for masked words; leave it out"
 
 MAIN_OPTIONS = {
     "Texts from a file": ("input", "output", "text", "text_1", "text_2"),
@@ -55,10 +58,10 @@ def predict(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Predict labels, masked words, similarities or embeddings for TEXTS or a file, depending on the model.
+    """Predict labels, entities, masked words, similarities or embeddings for TEXTS or a file, depending on the model.
 
     \b
-    probabilities of labels, tokens for a mask, a similarity (- reads lines):
+    labels or entities with probabilities, tokens for a mask, a similarity (- reads lines):
       homeground predict RUN "great film"
       homeground predict RUN "The [MASK] was benign."
       homeground predict RUN "data scientist" "statistician"
@@ -75,14 +78,17 @@ def predict(
         with data_file(input_path, settings) as path:
             options = {"top": top, "embeddings": embeddings, **settings}
             _predict_rows(model, path, output_path, quiet=quiet, as_json=as_json, options=options)
-    elif isinstance(model, Classifier):
+    elif not isinstance(model, Encoder):
         if embeddings:
-            raise UsageError("--embeddings needs an encoder; this model predicts labels")
-        _print_labels(model, texts, top=top, as_json=as_json)
+            require_encoder(model)
+        if isinstance(model, Classifier):
+            _print_labels(model, texts, top=top, as_json=as_json)
+        else:
+            _print_entities(model, texts, top=top, as_json=as_json)
     elif not embeddings and isinstance(model, MaskedLM) and (len(texts) < 2 or any(map(model.has_mask, texts))):
         _print_tokens(model, texts, top=top or TOKENS_PER_MASK, as_json=as_json)
     elif top is not None:
-        raise UsageError("--top is for labels and for masked words; leave it out for embeddings and similarities")
+        raise UsageError(NO_TOP)
     elif embeddings:
         for text, embedding in zip(texts, model.encode(texts), strict=True):
             rounded = [round(float(x), 6) for x in embedding]
@@ -139,7 +145,7 @@ def _piped_texts() -> tuple[str, ...]:
 
 
 def _predict_rows(
-    model: Encoder | Classifier,
+    model: Encoder | Classifier | Tagger,
     path: str,
     output_path: str | None,
     *,
@@ -196,6 +202,22 @@ def _print_labels(model: Classifier, texts: tuple[str, ...], *, top: int | None,
             title = f"{text}  (abstain: no label reaches {model.threshold:.4f})" if unsure else text
             lines = aligned([[f"  {name}", f"{value:.4f}"] for name, value in ranked.items()])
             _print([title, *lines])
+
+
+def _print_entities(model: Tagger, texts: tuple[str, ...], *, top: int | None, as_json: bool) -> None:
+    """Print the entities of texts, each with its label, its probability and its place in characters."""
+    if top is not None:
+        raise UsageError(NO_TOP)
+    for text, found in zip(texts, model.entities(list(texts)), strict=True):
+        if as_json:
+            rounded = [{**each._asdict(), "probability": round(each.probability, 6)} for each in found]
+            click.echo(json.dumps({"text": text, "entities": rounded}, ensure_ascii=False))
+            continue
+        rows = [
+            [f"  {each.text}", f"{each.label}  ", f"{each.probability:.4f}", f"{each.start}-{each.end}"]
+            for each in found
+        ]
+        _print([text, *(aligned(rows) if rows else ["  no entity"])])
 
 
 def _print_similarities(model: Encoder, texts: tuple[str, ...], *, as_json: bool) -> None:

@@ -114,7 +114,7 @@ class Progress:
         self._bar_shown = False
 
 
-METRICS = ("pearson", "mrr", "accuracy", "macro_f1", "perplexity")
+METRICS = ("pearson", "mrr", "accuracy", "macro_f1", "entity_f1", "perplexity")
 
 
 def _values(event: events.Evaluated) -> str:

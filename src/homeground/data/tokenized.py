@@ -149,6 +149,18 @@ def require_characters(texts: Iterable[str]) -> None:
             )
 
 
+def special_tokens(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the ids of the special tokens before and after a text."""
+    special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    content = min(set(tokenizer.get_vocab(with_added_tokens=True).values()) - special)
+    encoded = tokenizer.encode(tokenizer.id_to_token(content) or "a", add_special_tokens=True)
+    inside = [place for place, is_special in enumerate(encoded.special_tokens_mask) if not is_special]
+    if inside:
+        return tuple(encoded.ids[: inside[0]]), tuple(encoded.ids[inside[-1] + 1 :])
+    half = len(encoded.ids) // 2
+    return tuple(encoded.ids[:half]), tuple(encoded.ids[half:])
+
+
 def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenized:
     """Tokenize texts, special tokens included, cut to the maximum length that the tokenizer has."""
     return _encode(texts, tokenizer).tokenized()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint import classes_of, count_parameters, fills_masks
+from homeground.checkpoint import classes_of, count_parameters, fills_masks, tags_of
 from homeground.engines.model import Model
 from homeground.experiment.plan import PlannedTraining, plan
 from homeground.experiment.setup import Setup
@@ -141,7 +141,7 @@ def _head_work(setup: Setup, split: TrainingSplit) -> float:
     task, rows = setup.task, split.train.rows
     if isinstance(task, MeasuresWords) and not fills_masks(setup.checkpoint):
         return float(MASKED_HEAD_EPOCHS * min(len(rows.lengths("training")), MAX_HEAD_BLOCKS))
-    if isinstance(task, Classifies) and not classes_of(setup.checkpoint):
+    if isinstance(task, Classifies) and not (classes_of(setup.checkpoint) or tags_of(setup.checkpoint)):
         validation = 0 if split.validation is None else _items(split.validation.rows)
         return MEASURING_SHARE * (_items(rows) + validation)
     return 0.0

@@ -63,12 +63,12 @@ class FittedHead:
     """A fitted head, and what scores.json says of how it was fitted.
 
     ``frozen`` is the same kind of regression on the mean of the tokens' vectors, which the architecture may not be able
-    to hold: it is compared with, never trained.
+    to hold: it is compared with, never trained; None where words are labelled, as there the head is this regression.
     """
 
     variant: HeadVariant
     outer: Linear
-    frozen: Linear
+    frozen: Linear | None
     record: ClassifierHeadRecord
     keeps_general: ClassVar[bool] = True
     """Whether general ability may be measured with it."""
@@ -100,8 +100,8 @@ def fit_head(
 ) -> FittedHead:
     """Return the head fitted to ``rows`` and chosen on ``validation``.
 
-    Without validation rows a fifth of the training rows chooses C, and all are learned from afterwards. ``size`` is the
-    number of texts computed at once.
+    Without validation rows a fifth of what is labelled in the training rows chooses C, and all is learned from
+    afterwards. ``size`` is the number of texts computed at once.
     """
     assert isinstance(task, Classifies)
     head = classifier_head(model)
@@ -119,30 +119,34 @@ def fit_head(
 
     fits = [(variant, chooser.fit(*seen("head", variant))) for variant in head.variants(vectors["head"])]
     variant, best = min(fits, key=lambda each: each[1].loss)
-    frozen = chooser.fit(*seen("mean"))
+    frozen = chooser.fit(*seen("mean")) if "mean" in vectors else None
     record = ClassifierHeadRecord(
         variant=variant.name,
         **best.fields(),
         variants=tuple(VariantFit(variant=each.name, **fit.fields(), curve=tuple(fit.curve)) for each, fit in fits),
-        frozen_embeddings=PenaltyFit(**frozen.fields()),
+        frozen_embeddings=PenaltyFit(**(frozen or best).fields()),
     )
-    return FittedHead(variant, best.linear, frozen.linear, record)
+    return FittedHead(variant, best.linear, frozen and frozen.linear, record)
 
 
-def vectors_of(model: Model, task: Measurable, rows: Any, *, size: int) -> dict[str, NDArray[np.float32]]:
-    """Return what enters the head, and the tokens' mean, for every example in order, ``(examples, dimensions)``."""
-    head, lengths = classifier_head(model), rows.lengths("measuring")
+def vectors_of(model: Model, task: Measurable, rows: RowsWithLabels, *, size: int) -> dict[str, NDArray[np.float32]]:
+    """Return what enters the head for everything labelled, in order, ``(labelled, dimensions)``.
+
+    Where texts are labelled, ``mean`` is the mean of their tokens.
+    """
+    head, count = classifier_head(model), len(rows.labels)
     vectors: dict[str, NDArray[np.float32]] = {}
-    for items in batches_longest_first(lengths, size):
+    for items in batches_longest_first(rows.lengths("measuring"), size):
         batch, _ = task.collate(rows, items, "measuring")
+        places = rows.label_places(items)
         for name, values in head.features(batch).items():
-            vectors.setdefault(name, np.empty((len(lengths), values.shape[1]), np.float32))[items] = values
+            vectors.setdefault(name, np.empty((count, values.shape[1]), np.float32))[places] = values
     return vectors
 
 
 def frozen_predictions(test: EvaluationSet, base: Model, head: NewHead | None) -> dict[str, Floats]:
     """Return what a regression on frozen embeddings predicts for the test examples; nothing without a fitted head."""
-    if not isinstance(head, FittedHead):
+    if not isinstance(head, FittedHead) or head.frozen is None:
         return {}
     assert isinstance(test.task, Classifies)
     vectors = vectors_of(base, test.task, test.rows, size=test.batch_size)["mean"]

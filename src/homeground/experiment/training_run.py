@@ -292,7 +292,7 @@ def _calibrate(
     """
     evaluation = setup.recipe.evaluation
     target_precision = None if before else evaluation.target_precision
-    if not setup.task.labels or not (evaluation.calibrate or target_precision is not None):
+    if not setup.task.info.calibrates or not (evaluation.calibrate or target_precision is not None):
         return None
     calibration = calibrate(
         model,

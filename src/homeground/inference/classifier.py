@@ -68,6 +68,10 @@ class Classifier(ModelInUse):
         read = read_texts(texts, "predict_proba", pairs=True)
         return read.spread(self._probabilities(read, batch_size, show_progress_bar=show_progress_bar))
 
+    def figures(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probabilities of texts."""
+        return self.predict_proba(texts)
+
     def embed(self, texts: Iterable[OneText], *, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
         """Return the mean of the token vectors of every text, ``(texts, dimensions)``; similar texts are close."""
         read = read_texts(texts, "embed", pairs=True)

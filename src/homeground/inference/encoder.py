@@ -145,6 +145,10 @@ class Encoder(ModelInUse):
             results.append([Match(candidates.places[at], searched[at], float(scores[at])) for at in order])
         return queries.spread_list(results, [])
 
+    def figures(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the embeddings of texts."""
+        return self.encode(texts)
+
     def _facts(self) -> dict[str, str]:
         return {"similarity": repr(self.kind)}
 

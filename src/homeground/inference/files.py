@@ -42,6 +42,7 @@ from homeground.inference.predicted_columns import (
     predicted_columns,
     read_once,
 )
+from homeground.inference.tagger import Tagger
 from homeground.inference.texts import require_top
 from homeground.recipe.recipe import make_recipe
 from homeground.storage import written_to
@@ -67,7 +68,7 @@ class RowCounts:
 
 
 def predict_file(
-    model: Encoder | Classifier,
+    model: Encoder | Classifier | Tagger,
     source: str | PathLike[str],
     target: str | PathLike[str],
     *,
@@ -97,8 +98,8 @@ def predict_file(
     if target.suffix not in WRITTEN:
         raise UsageError(f'--output "{target}": expected a name ending in {", ".join(WRITTEN)}')
     is_array = target.suffix == ".npy"
-    if is_array and isinstance(model, Classifier):
-        raise UsageError(f"{target}: .npy is for embeddings; labels and probabilities go to .csv or .jsonl")
+    if is_array and not isinstance(model, Encoder):
+        raise UsageError(f"{target}: .npy is for embeddings; what this model predicts goes to .csv or .jsonl")
     table, predictions = _prepare(
         model, source, settings, top=top, embeddings=embeddings or is_array, spread=target.suffix == ".csv"
     )
@@ -116,7 +117,7 @@ def predict_file(
 
 
 def print_predictions(
-    model: Encoder | Classifier,
+    model: Encoder | Classifier | Tagger,
     source: str | PathLike[str],
     stream: TextIO,
     form: Form,
@@ -136,7 +137,7 @@ def print_predictions(
 
 
 def _prepare(
-    model: Encoder | Classifier,
+    model: Encoder | Classifier | Tagger,
     source: str | PathLike[str],
     settings: dict[str, Any],
     *,
@@ -150,8 +151,8 @@ def _prepare(
     """
     require_top(top)
     filler = model if isinstance(model, MaskedLM) and not embeddings else None
-    if embeddings and isinstance(model, Classifier):
-        raise UsageError("--embeddings needs an encoder; this model predicts labels")
+    if embeddings:
+        require_encoder(model)
     learned = read_settings(model.checkpoint.folder / "homeground.json")
     table = read_once(make_recipe({}, data=source, **settings), filler, learned)
     if embeddings and len(table.text_columns) == 2:
@@ -159,9 +160,18 @@ def _prepare(
             f"{table.recipe.data}: embeddings (--embeddings, .npy) are of one text column; similarities go to .csv or "
             ".jsonl; name the column with --text"
         )
+    if isinstance(model, Tagger) and len(table.text_columns) == 2:
+        raise UsageError(f"{table.recipe.data}: entities are found in one text; name the column with --text")
     if top is not None and not isinstance(model, Classifier) and (filler is None or len(table.text_columns) == 2):
-        raise UsageError("--top is for labels and for masked words; leave it out for embeddings and similarities")
+        raise UsageError("--top is for labels of texts and for masked words; leave it out")
     return table, predicted_columns(model, table, top=top, embeddings=embeddings, spread=spread)
+
+
+def require_encoder(model: Encoder | Classifier | Tagger) -> None:
+    """Raise UsageError where embeddings are asked of a model that has none."""
+    if not isinstance(model, Encoder):
+        what = "finds entities" if isinstance(model, Tagger) else "predicts labels"
+        raise UsageError(f"--embeddings needs an encoder; this model {what}")
 
 
 def _with_predictions(
@@ -222,6 +232,10 @@ def _cell(value: Any) -> str:
     """Return a value as a table shows it."""
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, list):
+        value = ", ".join(
+            f"{each['text']} ({each['label']})" if isinstance(each, dict) else str(each) for each in value
+        )
     return "" if value is None else shorten(value, MIN_TEXT_WIDTH)
 
 

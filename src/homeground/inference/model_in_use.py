@@ -74,6 +74,10 @@ class ModelInUse:
         listed = ", ".join(f"{name}={value}" for name, value in facts.items())
         return f"{type(self).__name__}({str(self.checkpoint.run or self.checkpoint.name)!r}, {listed})"
 
+    def figures(self, texts: Sequence[str]) -> NDArray[Any]:
+        """Return the numbers that the predictions for texts rest on, whose first axis is the texts or their words."""
+        raise NotImplementedError
+
     def _facts(self) -> dict[str, str]:
         """Return what the repr shows of this kind of model, by name."""
         return {}

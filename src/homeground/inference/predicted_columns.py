@@ -17,6 +17,7 @@ from homeground.errors import DataError, UsageError, nearest
 from homeground.inference.classifier import Classifier, joined
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
+from homeground.inference.tagger import Tagger
 from homeground.inference.texts import has_text
 from homeground.recipe.recipe import Recipe
 from homeground.statistics.classification import DECISION_THRESHOLD
@@ -132,11 +133,14 @@ def chunks(source: InputFile, on_progress: ProgressListener) -> Iterator[tuple[l
 
 
 def predicted_columns(
-    model: Encoder | Classifier, source: InputFile, *, top: int | None, embeddings: bool, spread: bool
+    model: Encoder | Classifier | Tagger, source: InputFile, *, top: int | None, embeddings: bool, spread: bool
 ) -> Predictions:
     """Return the columns to add; ``spread`` gives each dimension of an embedding its own column."""
     if isinstance(model, Classifier):
         return _label_predictions(model, source, top)
+    if isinstance(model, Tagger):
+        names = _free("predicted_entities", source.columns, lambda name: [name])
+        return Predictions(names, lambda texts: [[each] for each in _entities(model, texts)])
     if len(source.text_columns) == 2:
         names = _free("similarity", source.columns, lambda name: [name])
         return Predictions(names, lambda texts: [[_rounded(value)] for value in _similarities(model, texts)])
@@ -217,6 +221,11 @@ def _labels(model: Classifier, texts: Texts, top: int | None) -> list[list[Any]]
         rest = [_rounded(value) for value in probabilities] if top is None else ranked
         rows.append([*first, _rounded(confidence), *rest])
     return rows
+
+
+def _entities(model: Tagger, texts: Texts) -> list[list[dict[str, Any]]]:
+    found = model.entities([sides[0] for sides in texts])
+    return [[{**each._asdict(), "probability": _rounded(each.probability)} for each in own] for own in found]
 
 
 def _similarities(model: Encoder, texts: Texts) -> list[float]:

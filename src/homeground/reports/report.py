@@ -23,7 +23,17 @@ from typing import Any, cast
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from homeground import wording
-from homeground.reports.sections import appendix, classes, matrices, pairs, scores, training, verdict, words
+from homeground.reports.sections import (
+    appendix,
+    classes,
+    entities,
+    matrices,
+    pairs,
+    scores,
+    training,
+    verdict,
+    words,
+)
 from homeground.reports.task_pages import task_page
 from homeground.results.record import RunRecord, printable, read_run
 from homeground.storage import write_text
@@ -42,6 +52,8 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     classes.per_class,
     classes.reliability,
     classes.predictions,
+    entities.entity_errors,
+    entities.entity_texts,
     training.curves,
     training.trials,
     training.learning_curve,

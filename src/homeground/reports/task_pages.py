@@ -25,7 +25,8 @@ MOST_CLASSES = 20
 class TaskPage:
     """The words for one task; the defaults are those for a task that is not in the table.
 
-    ``item`` is a test example, in the singular; ``gold`` is the kind of target that could contradict itself, empty
+    ``item`` is a test example, in the singular; ``label`` is what the scores are split by, and ``labelled`` what has a
+    label, each as singular and plural; ``gold`` is the kind of target that could contradict itself, empty
     where there is none; ``length_note`` is a sentence about the maximum length, ``margin`` the allowed loss of general
     ability where neither run nor recipe has one. ``explanations`` are terms of "How to read this"; ``shown`` are the
     texts that are on the page. The rest is for the model card: the name of the task on the Hub and in the card, the
@@ -33,6 +34,8 @@ class TaskPage:
     """
 
     item: str = "example"
+    label: tuple[str, str] = ("class", "classes")
+    labelled: tuple[str, str] = ("text", "texts")
     gold: str = ""
     length_note: str = "The model reads at most {} of a text."
     margin: float = 0.01
@@ -89,6 +92,15 @@ def use_classifier(record: RunRecord) -> Snippets:
     )
 
 
+def use_tagger() -> Snippets:
+    """Return how to find entities, which a pipeline of transformers does too."""
+    loaded = "from transformers import pipeline\n\n"
+    loaded += f'find = pipeline("token-classification", model="{PLACE}", aggregation_strategy="simple")\n'
+    return _snippets(
+        '"a text"', 'model.entities(["a text", "another text"])', ("transformers", loaded + 'find("a text")')
+    )
+
+
 def use_masked() -> Snippets:
     """Return how to use a masked language model, which a pipeline of transformers loads."""
     loaded = f'from transformers import pipeline\n\nfill = pipeline("fill-mask", model="{PLACE}")\n'
@@ -112,6 +124,11 @@ SEVERAL_LABELS = """A text may have several labels, or none: those with a probab
 
 """
 
+WINDOWS = """Homeground reads texts of any length, in windows that overlap; the pipeline cuts what is longer than the
+model reads, unless it is given a `stride`.
+
+"""
+
 MASKED_NOTES = f"""It can also be the checkpoint of another task: `homeground adapt labelled.csv --checkpoint {PLACE}`.
 Better prediction of words does not mean a better result on that task: only its own verdict shows that.
 
@@ -124,6 +141,12 @@ Losses and perplexities of masked words are comparable only between models with 
 def _encoder_notes(record: RunRecord) -> str:
     angular = "pearson" in record.scores.after and record.setting("training", "loss") in ("auto", "angular_mse")
     return ANGULAR if angular else ""
+
+
+def _tagger_notes(record: RunRecord) -> str:
+    names = [as_markdown(name) for name in record.scores.classes]
+    listed = f": {', '.join(names)}" if len(names) <= MOST_CLASSES else ""
+    return f"It finds entities of {count(len(names), 'type')}{listed}.\n\n{WINDOWS}"
 
 
 def _classifier_notes(record: RunRecord) -> str:
@@ -171,6 +194,26 @@ TASK_PAGES = {
         tags=("text-classification",),
         snippets=use_classifier,
         notes=_classifier_notes,
+    ),
+    "token-classification": TaskPage(
+        item="text",
+        label=("type", "types"),
+        labelled=("entity", "entities"),
+        length_note="Texts are read in windows of at most {}.",
+        explanations=(
+            (
+                "Entities",
+                "An entity is right if its first word, its last word and its type are; one that is nearly right counts "
+                "as wrong twice, as missed and as invented. Precision is the share of right ones among the predicted "
+                "entities, recall the share that is found of those in the data, F1 their harmonic mean.",
+            ),
+        ),
+        shown="Test texts",
+        hub_task="token-classification",
+        task_name="Entities in texts",
+        tags=("token-classification",),
+        snippets=lambda record: use_tagger(),
+        notes=_tagger_notes,
     ),
     "mlm": TaskPage(
         item="document",

@@ -217,7 +217,7 @@ class Run(PathLike[str]):
             raise UsageError("to_pandas needs pandas; install it with: pip install pandas") from None
         return pandas.DataFrame.from_dict(self.metrics, orient="index")
 
-    def load(self, *, engine: str = "torch") -> homeground.Encoder | homeground.Classifier:
+    def load(self, *, engine: str = "torch") -> homeground.Encoder | homeground.Classifier | homeground.Tagger:
         """Return the adapted model, as ``homeground.load`` does."""
         # By its public name: the rooms of the models come after this one.
         import homeground

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from pydantic import model_validator
 
 from homeground.results.confidence import CalibrationRecord, ReliabilityRecord
+from homeground.results.entities import EntitiesRecord
 from homeground.results.parts import (
     BaselineDifference,
     BlankRecord,
@@ -181,11 +182,13 @@ class Scores(Judgement):
     search: SearchRecord | None = field("the trials of `--search`, or null", None)
     learning_curve: LearningCurveRecord | None = field("the scores on shares of the training data, or null", None)
     training: TrainingRecord = field("how the model was trained", TrainingRecord())
-    classes: tuple[str, ...] = field("classification: the classes in order", ())
+    classes: tuple[str, ...] = field("classification: the classes in order; token classification: the types", ())
     confusion: ConfusionRecord | None = field(
         "classification: true classes and predicted classes; null where a text may have several labels", None
     )
-    per_class: PerClassRecord | None = field("classification: precision, recall and F1 of every class", None)
+    per_class: PerClassRecord | None = field(
+        "classification: precision, recall and F1 of every class; token classification: of every type", None
+    )
     reliability: ReliabilityRecord | None = field("classification: confidence and accuracy", None)
     mcnemar: McNemarRecord | None = field(
         "classification: McNemar's exact test, which is shown and decides nothing", None
@@ -194,6 +197,7 @@ class Scores(Judgement):
         "mlm: test sentences with one word hidden, those whose prediction changed most", ()
     )
     improved_words: ImprovedWords | None = field("mlm: the words whose prediction changed most", None)
+    entities: EntitiesRecord | None = field("token classification: errors, and texts with their entities", None)
 
     @property
     def contaminated(self) -> int:

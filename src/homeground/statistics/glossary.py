@@ -167,6 +167,53 @@ _TABLE = [
         span=SHARE,
     ),
     Metric(
+        "entity_f1",
+        "Entity F1",
+        "The F1 of the entities of all types together: precision and recall, combined. An entity is right if its first "
+        "word, its last word and its type are.",
+        True,
+        sentence_name="Entity F1",
+        span=SHARE,
+        is_share=True,
+    ),
+    Metric(
+        "entity_precision",
+        "Entity precision",
+        "The share of the predicted entities that are right.",
+        True,
+        sentence_name="Entity precision",
+        span=SHARE,
+        is_share=True,
+    ),
+    Metric(
+        "entity_recall",
+        "Entity recall",
+        "The share of the entities in the data that are found.",
+        True,
+        sentence_name="Entity recall",
+        span=SHARE,
+        is_share=True,
+    ),
+    Metric(
+        "conlleval_f1",
+        "Entity F1 as in papers",
+        "The same as the script conlleval counts: an inside tag that follows no entity of its type begins one. For "
+        "comparison with published figures.",
+        True,
+        sentence_name="Entity F1 as in papers",
+        span=SHARE,
+        is_share=True,
+    ),
+    Metric(
+        "word_accuracy",
+        "Accuracy on words",
+        "The share of the words with the right tag; always high, as most words are in no entity.",
+        True,
+        sentence_name="Accuracy on words",
+        span=SHARE,
+        is_share=True,
+    ),
+    Metric(
         "masked_loss",
         "Loss of masked words",
         "The mean of −ln of the probability of the masked tokens, in nats: 0 if the model is sure and right, 4.6 if "

@@ -17,13 +17,19 @@ from homeground.tasks.mlm import MASKED_LM
 from homeground.tasks.similarity import SIMILARITY
 from homeground.tasks.similarity.spec import scored_pairs_spec
 from homeground.tasks.task import TaskSpec, TaskType
+from homeground.tasks.token_classification import TOKEN_CLASSIFICATION
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
 
 __all__ = ["TASKS", "choose_task", "scored_pairs_spec", "unread_settings"]
 
-TASKS: dict[str, TaskType] = {"similarity": SIMILARITY, "classification": CLASSIFICATION, "mlm": MASKED_LM}
+TASKS: dict[str, TaskType] = {
+    "token-classification": TOKEN_CLASSIFICATION,
+    "similarity": SIMILARITY,
+    "classification": CLASSIFICATION,
+    "mlm": MASKED_LM,
+}
 """In the order in which they are tried where nobody names one."""
 
 

@@ -78,14 +78,14 @@ class TaskInfo:
 
     ``head`` and ``loss`` are names that every engine knows; ``head_purpose`` ends "a trained head for …".
     ``frozen_method`` is what a checkpoint without such a head can be measured by before any training: its embeddings as
-    they are, or a regression fitted to its frozen vectors; None where a head must be trained first. ``example`` is what
-    a test example is called, in the singular. ``margin`` is the loss of the primary metric on a general set that still
-    counts as KEPT. ``loss_metric`` is the metric that is the loss itself, so that it need not be computed twice.
-    ``notes`` are sentences for the user. ``defaults`` are values of recipe sections that suit the task better than the
-    recipe's own. ``saved_settings`` is what a saved model must know, for homeground.json, and ``model_files`` names
-    what is saved beside the weights (see experiment/saving.py). ``verdict_scope`` narrows HELPED and HURT
-    where the test says nothing of the use, which ``use`` then describes. ``instead`` says for each baseline what to do
-    where the model is not shown to beat it.
+    they are, or a regression fitted to its frozen vectors of texts or of words; None where a head must be trained
+    first. ``example`` is what a test example is called, in the singular. ``margin`` is the loss of the primary metric
+    on a general set that still counts as KEPT. ``loss_metric`` is the metric that is the loss itself, so that it need
+    not be computed twice. ``notes`` are sentences for the user. ``defaults`` are values of recipe sections that suit
+    the task better than the recipe's own. ``saved_settings`` is what a saved model must know, for homeground.json, and
+    ``model_files`` names what is saved beside the weights (see experiment/saving.py). ``verdict_scope`` narrows HELPED
+    and HURT where the test says nothing of the use, which ``use`` then describes. ``instead`` says for each baseline
+    what to do where the model is not shown to beat it.
     """
 
     name: str
@@ -97,12 +97,14 @@ class TaskInfo:
     columns: Mapping[str, str]
     description: str
     head_purpose: str = "this task"
-    frozen_method: Literal["embeddings", "regression"] | None = None
+    frozen_method: Literal["embeddings", "regression", "word regression"] | None = None
     margin: float = 0.01
     loss_metric: str | None = None
     in_batch_negatives: bool = False
     one_label: bool = False
     """Whether every text has exactly one label, so that a model may abstain."""
+    calibrates: bool = False
+    """Whether the probabilities of labels are set right on validation by a temperature."""
     notes: tuple[str, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     saved_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -305,11 +307,15 @@ class HasClasses(Protocol):
 
 
 class RowsWithLabels(Rows, Protocol):
-    """Tokenized examples that have labels."""
+    """Tokenized examples that have labels, or whose words have."""
 
     @property
     def labels(self) -> Ints:
-        """Class numbers ``(examples,)``, or 0 and 1 ``(examples, classes)`` where a text may have several."""
+        """Class numbers ``(labelled,)``, or 0 and 1 ``(labelled, classes)`` where a text may have several."""
+        ...
+
+    def label_places(self, items: Ints) -> Ints:
+        """Return the places in ``labels`` of what enters the head for some items, in its order."""
         ...
 
 

@@ -208,7 +208,7 @@ def _candidate(name: str, recipe: Recipe) -> Candidate:
 def _comparison_set(recipe: Recipe) -> ComparisonSet:
     table = read_file(recipe.data, recipe)
     spec = choose_task(table, recipe)
-    if spec.info.frozen_method is None:
+    if spec.info.frozen_method not in ("embeddings", "regression"):
         raise UsageError(
             f"{recipe.data} holds {spec.info.description}; --checkpoints compares what checkpoints make of labels or "
             f"pairs; leave it out to compare two checkpoints that have a trained head for {spec.info.head_purpose}"

@@ -24,6 +24,7 @@ from homeground.checkpoint import (
     padding_id,
     read_settings,
     require_encoder,
+    tags_of,
 )
 from homeground.data.columns import columns_of_model
 from homeground.data.corpus import Part, link, read_file
@@ -290,7 +291,7 @@ def _sides(file: ExampleFile, checkpoints: Sequence[Checkpoint]) -> list[Side]:
     sides: list[Side] = []
     for checkpoint, length in zip(checkpoints, lengths, strict=True):
         labels = list(sides[0].task.labels) if sides else []
-        if labels and (classes := classes_of(checkpoint)) and classes != labels:
+        if labels and (known := classes_of(checkpoint) or tags_of(checkpoint)) and known != labels:
             raise CheckpointError(
                 f'"{checkpoint.name}" gives other labels than "{checkpoints[0].name}"; both must know the same ones, '
                 "in one order"

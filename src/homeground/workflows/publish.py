@@ -26,7 +26,6 @@ from homeground.checkpoint.upload import (
     stored_files,
 )
 from homeground.errors import CheckpointError, HomegroundError, HubError, UsageError
-from homeground.inference.classifier import Classifier
 from homeground.inference.loading import load
 from homeground.reports.model_card import Publication, hub_name, model_card
 from homeground.results.publication import PUBLICATION_VERSION, PublicationRecord, PublishedFile
@@ -154,9 +153,7 @@ def load_back(folder: Path) -> None:
 
     Raises CheckpointError where it cannot be opened, HomegroundError where a prediction is not finite.
     """
-    model = load(folder)
-    values = model.predict_proba(SAMPLE_TEXTS) if isinstance(model, Classifier) else model.encode(SAMPLE_TEXTS)
-    if not np.isfinite(values).all():
+    if not np.isfinite(load(folder).figures(SAMPLE_TEXTS)).all():
         raise HomegroundError(f"{folder}: the model predicts values that are not finite; it is not published")
 
 

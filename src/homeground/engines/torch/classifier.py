@@ -104,7 +104,7 @@ class ClassifierNetwork(Network):
 class TorchClassifierHead(TorchHead):
     """The head of a classifier: an inner map, which some architectures lack, an activation, and an outer map."""
 
-    def __init__(self, network: ClassifierNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__(network)
         self._body = network.body
         self._family = _family(network.body)
@@ -119,7 +119,7 @@ class TorchClassifierHead(TorchHead):
 
     def _features(self, batch: Tensors) -> dict[str, Tensor]:
         captured: dict[str, Tensor] = {}
-        first = _linear(self._body, self._family.inner or self._family.outer)
+        first = linear(self._body, self._family.inner or self._family.outer)
         hooks = [
             first.register_forward_pre_hook(lambda _, inputs: captured.update(head=inputs[0])),
             self._body.base_model.register_forward_hook(
@@ -162,7 +162,7 @@ class TorchClassifierHead(TorchHead):
         inputs = torch.from_numpy(np.ascontiguousarray(vectors)).to(device)
         if not self._family.inner:
             return inputs.cpu().numpy()
-        inner = _linear(self._body, self._family.inner)
+        inner = linear(self._body, self._family.inner)
         weight = torch.as_tensor(variant.inner.get("weight", inner.weight), device=device)
         bias = torch.as_tensor(variant.inner.get("bias", inner.bias), device=device)
         activation = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}[self._family.activation]
@@ -175,10 +175,10 @@ class TorchClassifierHead(TorchHead):
         The dropout of a shifted head is removed: it would drop the shift as well.
         """
         if variant.inner:
-            _fill(_linear(self._body, self._family.inner), variant.inner["weight"], variant.inner["bias"])
+            _fill(linear(self._body, self._family.inner), variant.inner["weight"], variant.inner["bias"])
             if self._family.activation != "tanh":
                 self._remove_head_dropout()
-        _fill(_linear(self._body, self._family.outer), weight, bias)
+        _fill(linear(self._body, self._family.outer), weight, bias)
 
     @torch.inference_mode()
     def scale_logits(self, factor: float) -> bool:
@@ -188,7 +188,7 @@ class TorchClassifierHead(TorchHead):
         map.
         """
         self._network.eval()
-        outer, expected = _linear(self._body, self._family.outer), self._network.probe() * factor
+        outer, expected = linear(self._body, self._family.outer), self._network.probe() * factor
         originals = [(each, each.clone()) for each in outer.parameters()]
         for each, value in originals:
             each.copy_(value.double() * factor)
@@ -218,7 +218,8 @@ def _family(body: PreTrainedModel) -> Family:
     return Family("", "tanh", linears[-1])
 
 
-def _linear(body: nn.Module, name: str) -> nn.Linear:
+def linear(body: nn.Module, name: str) -> nn.Linear:
+    """Return a linear map of a model by its name."""
     return cast(nn.Linear, body.get_submodule(name))
 
 

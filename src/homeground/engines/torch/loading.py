@@ -16,6 +16,7 @@ from homeground.engines.torch.encoder import EncoderNetwork
 from homeground.engines.torch.masked_lm import MaskedLMNetwork
 from homeground.engines.torch.model import Network, TorchModel
 from homeground.engines.torch.pooling import open_pooler
+from homeground.engines.torch.token_classifier import TokenClassifierNetwork
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ NETWORKS: dict[str, type[Network]] = {
     "encoder": EncoderNetwork,
     "masked_lm": MaskedLMNetwork,
     "sequence_classification": ClassifierNetwork,
+    "token_classification": TokenClassifierNetwork,
 }
 """By the name of the head."""
 

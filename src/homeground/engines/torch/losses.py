@@ -1,8 +1,8 @@
 """The losses, as sums of per-item terms: the caller divides by a denominator counted once over the global batch.
 
-Each takes embeddings ``(pairs, sides, dimensions)`` or logits ``(items, classes)`` in float32 and the batch's tensors,
-and returns a scalar. A loss that decomposes over pairs may be computed a microbatch at a time; one that does not needs
-the embeddings of the whole batch at once (microbatches.py caches them).
+Each takes embeddings ``(pairs, sides, dimensions)`` or logits ``(items, classes)`` in float32 and the batch's
+tensors, and returns a scalar. A loss that decomposes over pairs may be computed a microbatch at a time; one that does
+not needs the embeddings of the whole batch at once (microbatches.py caches them).
 """
 
 from __future__ import annotations
@@ -98,6 +98,16 @@ def masked_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     return torch.nn.functional.cross_entropy(logits, labels[labels != IGNORED_LABEL], reduction="sum")
 
 
+def token_cross_entropy(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the summed cross-entropy of logits ``(labelled, classes)`` against the labels of tokens, each weighted.
+
+    ``token_weights`` are ``(items, length)`` as the labels are.
+    """
+    learned = batch["labels"] != IGNORED_LABEL
+    terms = torch.nn.functional.cross_entropy(logits, batch["labels"][learned], reduction="none")
+    return (terms * batch["token_weights"][learned]).sum()
+
+
 LOSSES = {
     "angular_mse": Loss(angular_mse, decomposes=True),
     "cosine_mse": Loss(cosine_mse, decomposes=True),
@@ -105,5 +115,6 @@ LOSSES = {
     "cross_entropy": Loss(cross_entropy, decomposes=True),
     "binary_cross_entropy": Loss(binary_cross_entropy, decomposes=True),
     "masked_cross_entropy": Loss(masked_cross_entropy, decomposes=True),
+    "token_cross_entropy": Loss(token_cross_entropy, decomposes=True),
     "multiple_negatives_ranking": Loss(multiple_negatives_ranking, decomposes=False),
 }

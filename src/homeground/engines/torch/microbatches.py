@@ -16,7 +16,7 @@ from homeground.engines.torch.losses import Loss
 Encode = Callable[[Mapping[str, Tensor]], Tensor]
 Slice = Mapping[str, Tensor]
 
-BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "labels")
+BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "labels", "token_weights", "deciding_tokens")
 """Tensors of a batch whose last axis is the tokens."""
 
 

@@ -114,6 +114,7 @@ class ClassificationSpec:
             notes=self.notes,
             loss_metric="log_loss" if plain else None,
             one_label=not self.several,
+            calibrates=True,
             defaults=DEFAULTS,
             saved_settings={"task": "classification", "truncation": self.truncation},
             model_files=("tokenizer_limit",),

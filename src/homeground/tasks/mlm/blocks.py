@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import unknown_ids
 from homeground.data.documents import TokenizedDocuments
+from homeground.data.tokenized import special_tokens
 from homeground.randomness import generator
 from homeground.tasks.task import Occasion
 
@@ -43,7 +44,7 @@ class Vocabulary:
         unknown = unknown_ids(tokenizer)
         ids = sorted(set(tokenizer.get_vocab(with_added_tokens=True).values()) - added - set(unknown.tolist()))
         replacements = np.array(ids, np.int64)
-        around = _around(tokenizer, int(replacements[0]))
+        around = special_tokens(tokenizer)
         return cls(mask, padding, *around, replacements, unknown)
 
     def knows(self, ids: Ints) -> NDArray[np.bool_]:
@@ -62,16 +63,6 @@ class Vocabulary:
             attention[line, : len(whole)] = 1
             targets[line, prefix : prefix + len(ids)] = own
         return {"input_ids": input_ids, "attention_mask": attention, "labels": targets}
-
-
-def _around(tokenizer: Tokenizer, content: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the special tokens before and after a text."""
-    encoded = tokenizer.encode(tokenizer.id_to_token(content) or "a", add_special_tokens=True)
-    inside = [place for place, special in enumerate(encoded.special_tokens_mask) if not special]
-    if inside:
-        return tuple(encoded.ids[: inside[0]]), tuple(encoded.ids[inside[-1] + 1 :])
-    half = len(encoded.ids) // 2
-    return tuple(encoded.ids[:half]), tuple(encoded.ids[half:])
 
 
 @dataclass(frozen=True)

@@ -142,17 +142,16 @@ def _span_columns(table: Table, recipe: Recipe) -> dict[str, str]:
 
 
 def _hold_spans(table: Table, name: str) -> bool:
-    """Tell whether the first value of a column that holds anything is a list of spans, or an object of them."""
-    values = (row.values[name] for row in table.rows)
-    kinds = (
-        are_marks(value) if isinstance(value, list | tuple | dict) else False for value in values if value is not None
-    )
-    return next((kind for kind in kinds if kind is not None), False)
+    """Tell whether of the first values of a column that hold anything most are lists of spans, or objects of them."""
+    values = (value for row in table.rows if (value := row.values[name]) is not None)
+    kinds = (are_marks(value) if isinstance(value, list | tuple | dict) else False for value in values)
+    known = list(islice((kind for kind in kinds if kind is not None), ROWS_SAMPLED))
+    return 2 * sum(known) > len(known)
 
 
 def _hold_texts(table: Table, name: str) -> bool:
-    values = [value for row in islice(table.rows, ROWS_SAMPLED) if (value := row.values[name])]
-    return bool(values) and all(isinstance(value, str) for value in values)
+    values = [value for row in islice(table.rows, ROWS_SAMPLED) if (value := row.values[name]) is not None]
+    return 2 * sum(isinstance(value, str) for value in values) > len(values)
 
 
 def _word_columns(table: Table, recipe: Recipe) -> dict[str, str]:
@@ -240,4 +239,4 @@ def _hold_tags(values: Iterable[object]) -> bool:
 
 def _hold_numbers(table: Table, name: str) -> bool:
     values = list(_values(table, name))
-    return bool(values) and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+    return bool(values) and all(type(value) is int for value in values)

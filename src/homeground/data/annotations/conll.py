@@ -32,7 +32,6 @@ _DOCUMENT = re.compile(r"#\s*(?:newdoc(?:\s+id)?|id)\b\s*[=:]?\s*(\S*)", re.IGNO
 _COMMENT = re.compile(r"#(\s|$)|#[a-z_.]+\s*=", re.IGNORECASE)
 _COLUMN_NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 _BLANKS = re.compile("[ \t]+")
-_SPACE_INSIDE = re.compile(r"(?<=\S)\s+(?=\S)")
 _NUMBER = re.compile(r"[0-9]+")
 _NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")
 
@@ -154,7 +153,7 @@ class _SentenceLines:
         numbers: list[int] = []
         skip_header = self._shape.has_header
         for number, line in enumerate(lines, start=1):
-            is_blank = not line.strip()
+            is_blank = line.isspace()
             if is_blank or _starts_document(line):
                 if sentence:
                     yield self._row(sentence, numbers)
@@ -163,7 +162,7 @@ class _SentenceLines:
                     self._begin_document("")
                 continue
             fields = self._shape.fields(line)
-            if _is_comment(line) and not self._is_word(fields):
+            if line[0] == "#" and _is_comment(line) and not self._is_word(fields):
                 if not sentence and (match := _DOCUMENT.match(line)):
                     self._begin_document(match[1])
                 else:
@@ -193,6 +192,8 @@ class _SentenceLines:
 
     def _check(self, fields: Sequence[str], number: int) -> None:
         width, word = len(self._shape.names), self._shape.word
+        if len(fields) == width and len(fields[word].split()) == 1:
+            return
         separator = "a tab" if self._shape.tabs else "spaces"
         if len(fields) != width:
             shown = printable(shorten(" ".join(fields), 40))
@@ -204,7 +205,7 @@ class _SentenceLines:
             )
         if not fields[word]:
             raise self._error(number, "has no word in its first column; expected a word and its tags")
-        if _SPACE_INSIDE.search(fields[word]):
+        if not fields[word].isspace():
             shown = printable(shorten(fields[word], 40))
             what = "a space" if " " in fields[word] else "white space other than a plain space (U+00A0?)"
             raise self._error(

@@ -50,14 +50,14 @@ class _Tasks:
 
     def read(self, row: Row, marked: Marked) -> None:
         place = f"row {row.number}" + (f", task {row.values['id']}" if row.values.get("id") is not None else "")
-        made = [cast(Fields, each) for each in cast(list[object], row.values[self._results] or [])]
-        kept = [each for each in made if not each.get("was_cancelled") and not each.get("skipped")]
-        if not kept:
-            marked.skip("cancelled" if made else "not annotated", row.number)
-            return
-        results = [self._spans_of(each) for each in kept]
-        chosen = next((place for place, each in enumerate(kept) if each.get("ground_truth")), 0)
         try:
+            made = _objects(row.values[self._results], self._results)
+            kept = [each for each in made if not each.get("was_cancelled") and not each.get("skipped")]
+            if not kept:
+                marked.skip("cancelled" if made else "not annotated", row.number)
+                return
+            results = [self._spans_of(each) for each in kept]
+            chosen = next((place for place, each in enumerate(kept) if each.get("ground_truth")), 0)
             marks = [[mark for each in result for mark in _marks(each)] for result in results]
             content = self._text(row, results[chosen])
         except MarkProblem as problem:
@@ -68,15 +68,15 @@ class _Tasks:
 
     def _spans_of(self, annotation: Fields) -> list[Fields]:
         """Return the results that mark spans of a text; choices, ratings and relations are counted."""
-        results = annotation.get("result")
-        results = cast(list[Fields], results) if isinstance(results, list) else []
+        results = _objects(annotation.get("result"), "result")
         spans = [each for each in results if _is_span(each)]
         self._other_results += len(results) - len(spans)
         return spans
 
     def _text(self, row: Row, results: Sequence[Fields]) -> str:
         data = row.values[self._data]
-        texts = {key: value for key, value in cast(Fields, data or {}).items() if isinstance(value, str)}
+        fields = cast(Fields, data) if isinstance(data, dict) else {}
+        texts = {key: value for key, value in fields.items() if isinstance(value, str)}
         named = {str(each.get("to_name")) for each in results}
         if len(named) > 1:
             listed = ", ".join(sorted(f'"{name}"' for name in named))
@@ -108,6 +108,20 @@ class _Tasks:
             results = count(self._other_results, "result is", "results are")
             notes.append(f"{self._table.path}: {results} no spans of a text and not read (choices, relations)")
         return notes
+
+
+def _objects(value: object, name: str) -> list[Fields]:
+    """Return a list of objects, empty for null.
+
+    Raises:
+        MarkProblem: it is none.
+    """
+    items = cast(list[object], value) if isinstance(value, list) else []
+    if (value is not None and not isinstance(value, list)) or not all(isinstance(each, dict) for each in items):
+        raise MarkProblem(
+            f'holds {shown(value)} as its "{name}"; expected a list of objects, as Label Studio exports it'
+        )
+    return cast(list[Fields], items)
 
 
 def _is_span(result: Fields) -> bool:

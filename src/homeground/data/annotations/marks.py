@@ -161,6 +161,8 @@ def _field(fields: Fields, keys: Sequence[str]) -> object:
 
 
 def _mark(start: object, end: object, label: object, surface: str | None) -> Mark:
+    if type(start) is int and type(end) is int and isinstance(label, str) and label.strip():
+        return Mark(start, end, label.strip(), surface)
     written = f"[{shown(start)}, {shown(end)}, {shown(label)}]"
     ends: list[int] = []
     for value in (start, end):

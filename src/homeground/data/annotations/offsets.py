@@ -7,7 +7,7 @@ the spans where a file has it, else whether spans begin and end where words do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
@@ -57,6 +57,17 @@ def _graphemes(text: str) -> Iterable[int]:
 def _single_line_ends(text: str) -> Iterable[int]:
     return (place for place, each in enumerate(text) if each != "\n" or text[max(place - 1, 0)] != "\r")
 
+
+DIFFERS: dict[str, regex.Pattern[str]] = {
+    "characters": regex.compile(r"(?!)"),
+    "UTF-16 units": regex.compile("[\U00010000-\U0010ffff]"),
+    "bytes of UTF-8": regex.compile("[^\0-\x7f]"),
+    "characters, with CR LF as one": regex.compile("\r\n"),
+    "graphemes": regex.compile(
+        r"\r\n|[\p{M}\p{Cf}\p{Emoji_Modifier}\p{Regional_Indicator}\u0e33\u0eb3\u1100-\u11ff\ua960-\ud7ff]"
+    ),
+}
+"""Unit → what a text holds where an offset into it may be another than in characters."""
 
 UNITS: dict[str, Callable[[str], Iterable[int]]] = {
     "characters": lambda text: range(len(text)),
@@ -162,10 +173,9 @@ class _Fit:
 def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> Convention:
     fits = {convention: _Fit() for convention in CONVENTIONS if convention != usual}
     for each in texts:
-        # Of plain ASCII every unit is a character.
-        alike = each.text.isascii() and "\r" not in each.text
-        others = [way for way, fit in fits.items() if fit.spans < MAX_SPANS and not (alike and way.unit != usual.unit)]
-        if not others or not each.marks:
+        units = _other_units(each.text, usual.unit) if each.marks else ()
+        others = [way for way, fit in fits.items() if way.unit in units and fit.spans < MAX_SPANS]
+        if not others:
             continue
         fitting = partial(_fits, each.text, _boundaries(each.text))
         for mark in each.marks:
@@ -187,6 +197,14 @@ def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> Conv
                 '{"start": …, "end": …, "label": …, "text": …}, or correct the offsets',
             )
     return usual
+
+
+def _other_units(text: str, usual: str) -> Collection[str]:
+    """Return the units in which offsets into a text may mean other places than in the usual one, and this itself."""
+    if text.isascii() and "\r" not in text:
+        return (usual,)
+    differs = {unit for unit, pattern in DIFFERS.items() if pattern.search(text)}
+    return {unit for unit in UNITS if unit == usual or unit in differs or usual in differs}
 
 
 def _boundaries(text: str) -> tuple[set[int], set[int]]:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from homeground.errors import HomegroundError
@@ -33,7 +34,7 @@ SCHEMES: dict[str, dict[str, str]] = {
 MAX_SHARE_ILLEGAL = 0.5
 """Share of the boundaries of entities that may break the rules of the scheme that the prefixes name."""
 
-_PREFIXED = re.compile(r"([BIESLUMW])([-_])(.+)")
+_PREFIXED = re.compile(r"([BIESLUMW])([-_])(\S.*)")
 _LOOKS_PREFIXED = re.compile(r"[A-Za-z][-_].*|.+[-_][BIESLUMW]")
 
 Role = tuple[str, str]
@@ -72,7 +73,15 @@ class Scheme:
 
     def illegal(self, tags: Sequence[str]) -> list[int]:
         """Return the places of the tags that may not follow the one before, ``len(tags)`` for the end of a sentence."""
-        return [place for place, each in enumerate(transitions(tags)) if not self.allows(each)]
+        allowed = self._allowed
+        pairs = list(transitions(tags))
+        allowed |= {each: self.allows(each) for each in set(pairs) if each not in allowed}
+        return [place for place, each in enumerate(pairs) if not allowed[each]]
+
+    @cached_property
+    def _allowed(self) -> dict[Transition, bool]:
+        """Which transitions are allowed, of those that were asked for."""
+        return {}
 
     def allows(self, transition: Transition) -> bool:
         """Tell whether one tag may follow the other."""

@@ -104,20 +104,21 @@ class _Evidence:
     """What the words and tags of a file are evidence of."""
 
     transitions: Counter[Transition] = field(default_factory=Counter[Transition])
-    words: int = 0
-    singles: int = 0
-    unspaced: int = 0
+    words: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, words: Sequence[str], tags: Sequence[str]) -> None:
         self.transitions.update(transitions(tags))
-        self.words += len(words)
-        self.singles += sum(len(word) == 1 or _SINGLE.fullmatch(word) is not None for word in words)
-        self.unspaced += sum(not word.isascii() and _UNSPACED.fullmatch(word) is not None for word in words)
+        self.words.update(words)
 
     @property
     def are_characters(self) -> bool:
-        alike = self.singles >= LEAST_SHARE_OF_SINGLES * self.words
-        return alike and self.unspaced >= max(1, LEAST_SHARE_OF_UNSPACED * self.words)
+        singles = {word: number for word, number in self.words.items() if _SINGLE.fullmatch(word)}
+        unspaced = sum(number for word, number in singles.items() if _UNSPACED.fullmatch(word))
+        total = self.words.total()
+        return (
+            unspaced >= max(1, LEAST_SHARE_OF_UNSPACED * total)
+            and sum(singles.values()) >= LEAST_SHARE_OF_SINGLES * total
+        )
 
 
 class _TaggedRows:
@@ -143,16 +144,21 @@ class _TaggedRows:
             advice = ', such as ["Ada", "Lovelace"]' if column == self._words else ', such as ["B-PER", "I-PER", "O"]'
             problem = f"holds {shown(values)}; expected a list{advice}"
             raise DataError.at(self._table.path, problem, row=row.number, column=column)
-        for place, value in enumerate(cast(Sequence[object], values)):
-            if not isinstance(value, str):
-                raise self._error(row, place, self._problem(column, value))
-            if column == self._tags and not value.strip():
-                raise self._error(row, place, "has no tag; expected a tag for every word, O for none")
-        return list(cast("list[str] | tuple[str, ...]", values))
+        items = cast(Sequence[object], values)
+        texts = [value for value in items if isinstance(value, str)]
+        if len(texts) < len(items):
+            place = next(place for place, value in enumerate(items) if not isinstance(value, str))
+            raise self._error(row, place, self._problem(column, items[place]))
+        if column == self._words:
+            return texts
+        tags = [tag.strip() for tag in texts]
+        if "" in tags:
+            raise self._error(row, tags.index(""), "has no tag; expected a tag for every word, O for none")
+        return tags
 
     def _problem(self, column: str, value: object) -> str:
-        if isinstance(value, int) and column == self._tags:
-            return f"{tag_numbers_problem(column, value)}"
+        if type(value) is int and column == self._tags:
+            return tag_numbers_problem(column, value)
         return f'column "{column}" holds {shown(value)}; expected a text'
 
     def scheme(self, counts: Counter[Transition]) -> Scheme:

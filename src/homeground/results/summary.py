@@ -118,7 +118,10 @@ def units_of(scores: Judgement) -> str:
     examples = count(scores.test_examples, scores.example)
     if not scores.test_units or scores.test_units == scores.test_examples:
         return examples
-    return f"{examples} in {count(scores.test_units, f'independent {UNIT_NOUNS.get(scores.unit, scores.example)}')}"
+    noun = UNIT_NOUNS.get(scores.unit)
+    if noun is None:
+        return f"{examples}, {count(scores.test_units)} of them independent"
+    return f"{examples} in {count(scores.test_units, f'independent {noun}')}"
 
 
 def _baseline(scores: Judgement, baseline: BaselineDifference) -> str:

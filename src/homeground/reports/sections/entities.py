@@ -13,6 +13,9 @@ LONGEST_TEXT = 300
 """Characters of a text that are shown."""
 
 LONGEST_TYPE = 24
+MAX_TEXTS_SHOWN = 3
+"""Texts of each list that are shown at first."""
+
 MAX_HUES = 6
 """Colours of types; with more types they repeat, but each entity is labelled with its type."""
 
@@ -54,7 +57,8 @@ def entity_texts(record: RunRecord) -> dict[str, Any] | None:
         ("Broken", [each for each in entities.texts if each.gain < 0]),
     )
     return {
-        "lists": [(heading, [(each.row, _sides(each, hues)) for each in texts]) for heading, texts in groups if texts]
+        "shown": MAX_TEXTS_SHOWN,
+        "lists": [(heading, [(each.row, _sides(each, hues)) for each in texts]) for heading, texts in groups if texts],
     }
 
 

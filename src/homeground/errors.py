@@ -4,6 +4,7 @@
     ├── UsageError                  2  an option or setting that is not possible
     ├── DataError                   2  a file, row or column that cannot be read
     │   ├── AmbiguousColumns        2  columns that may be read in more than one way
+    │   ├── BrokenAnnotations       2  tags or spans that cannot be read
     │   └── ColumnsMissing          2  columns without which a task is not possible
     ├── CheckpointError             2  a checkpoint that cannot be found, opened or trusted
     ├── RunConflict                 2  a run folder that belongs to another recipe, data or checkpoint
@@ -62,6 +63,10 @@ class DataError(HomegroundError):
 
 class AmbiguousColumns(DataError):
     """Columns that may be read in more than one way, so that no other task is tried: the user chooses."""
+
+
+class BrokenAnnotations(DataError):
+    """Tags or spans that cannot be read; the table holds nothing else that the user may mean, so no task is tried."""
 
 
 class ColumnsMissing(DataError):

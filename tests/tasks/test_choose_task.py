@@ -108,3 +108,34 @@ def test_changed_settings_that_a_task_does_not_read_are_named(
     task: str, settings: dict[str, object], notes: list[str]
 ) -> None:
     assert unread_settings(make_recipe({}, data="texts.jsonl", **settings), task) == notes
+
+
+ANNA: dict[str, Any] = {
+    "first": "Anna Li flew to Rome",
+    "second": "some other text here",
+    "marks": [[0, 7, "PER"]],
+    "nr": 3,
+}
+
+
+def test_marked_spans_are_token_classification_whatever_is_named(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [ANNA] * 12)
+    for settings in ({"text": "first"}, {"tag_column": "marks", "text": "first"}):
+        info = spec_of(path, **settings).info
+        assert (info.name, info.columns) == ("token-classification", {"text": "first", "spans": "marks"})
+    assert spec_of(path, text="first", task="mlm").info.name == "mlm"
+    with pytest.raises(DataError, match=r'which column holds the texts of the spans in "marks".*name it with --text'):
+        spec_of(path)
+    with pytest.raises(
+        DataError, match='column "second" holds neither the tags of words nor spans, but "some other text'
+    ):
+        spec_of(path, tag_column="second")
+
+
+def test_a_span_that_is_wrong_is_told_and_the_table_not_read_as_plain_text(tmp_path: Path) -> None:
+    rows = [ANNA] * 12 + [ANNA | {"marks": [[0, 7, "PER"], [5, 7, "X"]]}]
+    with pytest.raises(DataError, match=r"row 13: the spans .* one lies in the other"):
+        spec_of(write_lines(tmp_path / "a.jsonl", rows), text="first")
+    rows = [{"tokens": ["Anna", "ran"], "ner_tags": [1, 0], "text": "Anna ran"}] * 12
+    with pytest.raises(DataError, match="holds numbers, such as 1, and the file has no names for them"):
+        spec_of(write_lines(tmp_path / "b.jsonl", rows))

@@ -47,7 +47,7 @@ class ColumnsKeywords(TypedDict, total=False):
     negative: str | None
     """Column with a text that does not belong to the anchor; there may be several."""
     tag_column: str | None
-    """Column with the tags of words: its name, or in a CoNLL file its number from 1."""
+    """Column with the tags of words or the spans: its name, or in CoNLL files its number."""
     group: str | None
     """Column of groups, whose rows stay in one split and are resampled together."""
     score_range: tuple[float, float] | None

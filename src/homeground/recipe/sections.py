@@ -91,7 +91,8 @@ class ColumnSettings(Section):
         default=None, description="column with a text that does not belong to the anchor; there may be several"
     )
     tag_column: str | None = Field(
-        default=None, description="column with the tags of words: its name, or in a CoNLL file its number from 1"
+        default=None,
+        description="column with the tags of words or the spans: its name, or in CoNLL files its number",
     )
     group: str | None = Field(
         default=None, description="column of groups, whose rows stay in one split and are resampled together"

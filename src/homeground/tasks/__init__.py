@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from homeground.data.columns import quoted, quoted_columns
 from homeground.data.tables import Table
-from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError, nearest
+from homeground.errors import AmbiguousColumns, BrokenAnnotations, ColumnsMissing, DataError, UsageError, nearest
 from homeground.tasks.classification import CLASSIFICATION
 from homeground.tasks.mlm import MASKED_LM
 from homeground.tasks.similarity import SIMILARITY
@@ -53,6 +53,7 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
     Raises:
         UsageError: no task has the name.
         AmbiguousColumns: the columns may be read in more than one way.
+        BrokenAnnotations: the table holds tags or spans that cannot be read.
         DataError: the columns fit no task; the message lists them and says what each task needs, and why none fits.
     """
     if recipe.task is not None and recipe.task not in TASKS:
@@ -66,7 +67,7 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
             continue
         try:
             return kind.for_table(table, recipe)
-        except AmbiguousColumns:
+        except (AmbiguousColumns, BrokenAnnotations):
             raise
         except DataError as error:
             problems[task] = error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from homeground.data.annotations.annotated import Annotations
-from homeground.data.annotations.brat import ANNOTATIONS, TEXT, read_brat
+from homeground.data.annotations.brat import ANNOTATIONS, BYTE_ORDER_MARK, TEXT, read_brat
 from homeground.data.annotations.conll import DOCUMENT, LINES, TAGS, WORDS
 from homeground.data.annotations.label_studio import is_label_studio, read_label_studio
 from homeground.data.annotations.marks import are_marks
@@ -18,8 +19,8 @@ from homeground.data.annotations.words import read_words, sentences_of, tag_numb
 from homeground.data.columns import ROWS_SAMPLED, USUAL_NAMES, find_columns, holds_ids, quoted, quoted_columns
 from homeground.data.evidence.exports import RESULT_KEYS
 from homeground.data.evidence.lines import holds_tags
-from homeground.data.tables import Table, require_column
-from homeground.errors import AmbiguousColumns, ColumnsMissing, DataError, UsageError
+from homeground.data.tables import Table, require_column, shown
+from homeground.errors import AmbiguousColumns, BrokenAnnotations, ColumnsMissing, DataError, UsageError
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
@@ -43,18 +44,20 @@ def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     Of a table with a word a row they are word, tag and sentence.
 
     Raises:
-        AmbiguousColumns: several columns hold tags of the same words, and none is named.
+        AmbiguousColumns: several columns hold tags or spans, and none is named.
+        BrokenAnnotations: a named column is not in the table or holds no tags, tags are numbers without names, or it is
+            not clear which column holds the texts of spans.
         ColumnsMissing: the table holds no annotations.
-        DataError: a named column is not in the table, or tags are numbers without names.
     """
-    group = find_columns(table, ("group",), {"group": recipe.columns.group})
-    if table.format == "conll":
-        return _conll_columns(table, recipe.columns.tag_column) | group
-    if table.format == "brat":
-        return {TEXT: TEXT, ANNOTATIONS: ANNOTATIONS} | group
-    for find in (_task_columns, _word_columns, _span_columns, _token_columns):
-        if columns := find(table, recipe):
-            return columns | group
+    with _final():
+        group = find_columns(table, ("group",), {"group": recipe.columns.group})
+        for find in (_columns_of_format, _task_columns, _word_columns, _span_columns, _token_columns):
+            if columns := find(table, recipe):
+                return columns | group
+        if (named := recipe.columns.tag_column) is not None:
+            value = next((value for row in table.rows if (value := row.values[named])), None)
+            problem = f"holds neither the tags of words nor spans, but {shown(value)}"
+            raise DataError.at(table.path, problem, column=named)
     expected = "lists of words and of tags (tokens, tags), or texts and lists of spans ([[start, end, label], …])"
     problem = f"which columns hold annotations? the columns are {quoted_columns(table)}; expected {expected}"
     raise ColumnsMissing.at(table.path, problem)
@@ -64,12 +67,33 @@ def read_annotations(table: Table, columns: Mapping[str, str]) -> Annotations:
     """Return the texts of a table with their spans; ``columns`` are those of `find_annotation_columns`.
 
     Raises:
-        DataError: a row cannot be read as annotations; the message has its place, and what is expected there.
+        BrokenAnnotations: a row cannot be read as annotations; the message has its place, and what is expected there.
     """
-    if "sentence" in columns:
-        return read_words(*sentences_of(table, columns))
-    readers = {WORDS: read_words, ANNOTATIONS: read_brat, "results": read_label_studio, "spans": read_spans}
-    return next(read for role, read in readers.items() if role in columns)(table, columns)
+    with _final():
+        if "sentence" in columns:
+            return read_words(*sentences_of(table, columns))
+        readers = {WORDS: read_words, ANNOTATIONS: read_brat, "results": read_label_studio, "spans": read_spans}
+        return next(read for role, read in readers.items() if role in columns)(table, columns)
+
+
+@contextmanager
+def _final() -> Generator[None]:
+    """Raise what is wrong with annotations as BrokenAnnotations, so that they are not read as something else."""
+    try:
+        yield
+    except (AmbiguousColumns, ColumnsMissing):
+        raise
+    except DataError as error:
+        raise BrokenAnnotations(str(error)) from None
+
+
+def _columns_of_format(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns of a format that holds nothing but annotations, none of another format."""
+    if table.format == "conll":
+        return _conll_columns(table, recipe.columns.tag_column)
+    if table.format == "brat":
+        return {TEXT: TEXT, ANNOTATIONS: ANNOTATIONS, "mark": BYTE_ORDER_MARK}
+    return {}
 
 
 def _conll_columns(table: Table, named: str | None) -> dict[str, str]:
@@ -81,7 +105,7 @@ def _conll_columns(table: Table, named: str | None) -> dict[str, str]:
     if tags == WORDS:
         if len(columns) == 1:
             problem = "holds a word a line and no tags; expected a word and its tag a line, with a tab or space between"
-            raise ColumnsMissing.at(table.path, problem)
+            raise DataError.at(table.path, problem)
         if named is not None:
             raise UsageError(
                 f"--tag-column {named}: this column of {table.path} holds the words; name that of the tags"
@@ -112,7 +136,7 @@ def _task_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     """Return the columns of tasks of Label Studio, none where the table has none."""
     for name in RESULT_KEYS:
         if name in table.columns and "data" in table.columns and is_label_studio(table, name):
-            return {"data": "data", "results": name}
+            return {"data": "data", "results": name, "id": "id"}
     return {}
 
 
@@ -120,24 +144,23 @@ def _span_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     """Return the columns of texts and their spans, none where the table has no spans.
 
     Raises:
-        ColumnsMissing: it has spans, and which column holds the texts cannot be determined.
+        DataError: it has spans, and which column holds the texts cannot be determined.
     """
-    named = {"text": recipe.columns.text, "spans": recipe.columns.label}
-    spans = [name for name in table.columns if name == named["spans"] or not named["spans"] if _hold_spans(table, name)]
-    span = _choose(spans, "spans", named["spans"])
+    named = recipe.columns.tag_column
+    spans = [name for name in table.columns if (named is None or name == named) and _hold_spans(table, name)]
+    span = _choose(spans, "spans", named)
     if not span:
         if spans:
-            problem = f"which column holds the spans? {quoted(spans)} do: name one with --label"
+            problem = f"which column holds the spans? {quoted(spans)} do: name one with --tag-column"
             raise AmbiguousColumns.at(table.path, problem)
         return {}
     texts = [name for name in table.columns if name != span and _hold_texts(table, name)]
-    chosen = find_columns(table, ("text",), {"text": named["text"]}).get("text", "")
-    text = chosen
-    if not named["text"] and chosen not in texts:
+    text = find_columns(table, ("text",), {"text": recipe.columns.text}).get("text", "")
+    if recipe.columns.text is None and text not in texts:
         text = _choose([name for name in texts if not holds_ids(table, name)], "text", None)
     if not text:
         problem = f'which column holds the texts of the spans in "{span}"? the columns are {quoted_columns(table)}'
-        raise ColumnsMissing.at(table.path, f"{problem}; name it with --text")
+        raise DataError.at(table.path, f"{problem}; name it with --text")
     return {"text": text, "spans": span} | ({"answer": "answer"} if "answer" in table.columns else {})
 
 
@@ -156,7 +179,7 @@ def _hold_texts(table: Table, name: str) -> bool:
 
 def _word_columns(table: Table, recipe: Recipe) -> dict[str, str]:
     """Return the columns of words and tags, none where the table has no lists of both."""
-    named_words, named_tags = recipe.columns.text, recipe.columns.tag_column or recipe.columns.label
+    named_words, named_tags = recipe.columns.text, recipe.columns.tag_column
     if recipe.columns.tag_column is not None:
         require_column(table, recipe.columns.tag_column)
     lists = [name for name in table.columns if _are_lists(table, name)]

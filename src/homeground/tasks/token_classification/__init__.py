@@ -5,9 +5,10 @@ from homeground.tasks.token_classification.spec import TokenClassificationSpec
 
 TOKEN_CLASSIFICATION = TaskType(
     for_table=TokenClassificationSpec.for_table,
-    settings=frozenset({"columns.tag_column"}),
+    settings=frozenset({"columns.tag_column", "columns.text"}),
     needs="words with a tag each, or a text with marked spans",
     naming_columns=("tag_column",),
+    reads_texts=True,
 )
 
 __all__ = ["TOKEN_CLASSIFICATION"]

@@ -93,7 +93,9 @@ def test_a_word_is_narrowed_only_where_something_is_claimed() -> None:
 def test_the_units_are_named_by_what_made_them() -> None:
     pairs = {"test_examples": 1461, "example": "test pair"}
     assert text("test", **pairs, test_units=54, unit="group").startswith("1,461 test pairs in 54 independent groups;")
-    assert text("test", **pairs, test_units=1460, unit="text").startswith("1,461 test pairs, 1,460 of them independent;")
+    assert text("test", **pairs, test_units=1460, unit="text").startswith(
+        "1,461 test pairs, 1,460 of them independent;"
+    )
     assert text("test", **pairs, test_units=1, unit="shared text").startswith("1,461 test pairs in 1 independent unit;")
 
 

@@ -88,7 +88,10 @@ def test_the_command_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -
 def test_missing_and_surplus_arguments_are_named_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for typed, expected in (
         (["adapt"], "DATA is missing; usage: homeground adapt [OPTIONS] DATA"),
-        (["adapt", "a.csv", "b.csv"], 'unexpected argument "b.csv"; usage: homeground adapt [OPTIONS] DATA'),
+        (
+            ["evaluate", "run", "a.csv", "b.csv"],
+            'unexpected argument "b.csv"; usage: homeground evaluate [OPTIONS] RUN|CHECKPOINT DATA',
+        ),
     ):
         assert run(typed) == 2
         assert capsys.readouterr().err.strip() == f"homeground: {expected}"

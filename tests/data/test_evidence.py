@@ -40,7 +40,10 @@ def array() -> bytes:
 
 
 CONTAINERS = {
-    "data.feather": (b"ARROW1\0\0", r'is an Arrow file; convert it: pandas.read_feather\("data.feather"\).to_json'),
+    "data.feather": (
+        b"FEA1\0\0\0\0",
+        r'is a Feather file.*; convert it: pandas.read_feather\("data.feather"\).to_json',
+    ),
     "data.docx": (zipped("[Content_Types].xml", "word/document.xml"), r"is a Word document \(.docx\)"),
     "data.zip": (zipped("a.csv", "b.csv"), 'is a zip archive of "a.csv", "b.csv"; unpack it and give the file inside'),
     "data.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40), r"an old Excel or Word file"),
@@ -49,7 +52,6 @@ CONTAINERS = {
     "data.tar": (tarred(), "is a tar archive; unpack it"),
     "data.tar.gz": (gzip.compress(tarred(), mtime=0), "is a tar archive; unpack it"),
     "data.jsonl.gz": (gzip.compress(b"ORC\x15\x04", mtime=0), "is an ORC file"),
-    "data.arrow": (b"\xff\xff\xff\xff\x78\x00\x00\x00", "is an Arrow stream"),
     "data.npy": (array(), "is a NumPy array"),
     "data.pkl": (b"\x80\x04\x95\x10\x00", "is a Python pickle, which can run code"),
     "data.txt": (b"%PDF-1.7\n", "is a PDF; save its text"),

@@ -493,7 +493,10 @@ def test_what_is_no_number_is_refused_and_shown(value: object, problem: str):
         (True, 'true; expected text; in quotes it is text: "true"'),
         (None, 'null; expected text; write "" and the row is skipped'),
         (["a"], '["a"]; expected text'),
-        ({"a": 1}, '{"a": 1}; expected text; it is an object: make columns of its keys "a"'),
+        (
+            {"a": 1},
+            '{"a": 1}; expected text; it is an object with the keys "a": name one as a path, such as "similarity.a"',
+        ),
     ],
 )
 def test_what_is_no_text_is_refused_and_shown(value: object, seen: str):

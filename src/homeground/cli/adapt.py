@@ -14,6 +14,7 @@ from homeground.cli.standard_input import data_file
 from homeground.experiment.estimate import estimate
 from homeground.experiment.setup import prepare
 from homeground.recipe.chain import is_chain
+from homeground.recipe.files import join_files
 from homeground.reports.terminal import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
 from homeground.results.chain import ChainRecord
 from homeground.results.scores import Scores
@@ -31,14 +32,14 @@ MAIN_OPTIONS = {
 
 
 @click.command(cls=GroupedCommand, main=MAIN_OPTIONS)
-@click.argument("data")
+@click.argument("data", metavar="DATA", nargs=-1, required=True)
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
 @click.option("--fresh", is_flag=True, help="rename an earlier run in the same folder, and start again")
 @click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED, without FORGOT, and ahead of the baseline")
 @common
 def adapt(
-    data: str,
+    data: tuple[str, ...],
     *,
     assignments: tuple[str, ...],
     dry_run: bool,
@@ -48,15 +49,16 @@ def adapt(
     as_json: bool,
     **values: Any,
 ) -> int:
-    """Adapt a checkpoint to DATA (CSV, TSV, JSON, JSON Lines, text, a recipe or -) and report whether it helped."""
+    """Adapt a checkpoint to DATA (tables, texts, folders, a recipe or -) and report whether it helped."""
+    files = join_files(data)
     typed = typed_settings(values, assignments)
     if typed.get("titles") not in (None, "none"):
         typed["titles"] = read_titles(typed["titles"])
-    if is_chain(data):
+    if is_chain(files):
         with Progress(quiet=quiet) as progress:
-            return _chain(data, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
+            return _chain(files, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
     keep_in = None if dry_run else Path(typed.get("out", "runs/run")).parent
-    with data_file(data, typed, keep_in=keep_in) as path, Progress(quiet=quiet) as progress:
+    with data_file(files, typed, keep_in=keep_in) as path, Progress(quiet=quiet) as progress:
         return _run(path, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
 
 

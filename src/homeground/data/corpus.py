@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from homeground.data.columns import refuse_other_content, require_columns
 from homeground.data.examples import Example, Examples, Part, link
 from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, rows_inside, rows_learned
+from homeground.data.sources.folders import splits_of
+from homeground.data.sources.nested import with_fields
 from homeground.data.splitting import Names, cross_fit_folds, ordered_split, score_bands, split_units
 from homeground.data.streams import open_rows
 from homeground.data.summary import CorpusSummary, SplitSummary, summarize
@@ -21,7 +23,16 @@ from homeground.data.units import MIN_UNITS, numbered, sorted_unique
 from homeground.errors import DataError
 from homeground.recipe.recipe import Recipe
 
-__all__ = ["Corpus", "Part", "link", "read_corpus", "read_file", "splits_lines", "strata"]
+__all__ = [
+    "Corpus",
+    "Part",
+    "link",
+    "read_corpus",
+    "read_file",
+    "splits_lines",
+    "strata",
+    "with_splits_of_folder",
+]
 
 MIN_EXAMPLES = 10
 """Examples below which nothing can be learned."""
@@ -52,7 +63,7 @@ class Corpus:
     summary: CorpusSummary
     hashes: dict[str, str]
     as_read: AsRead
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @property
     def record(self) -> dict[str, Any]:
@@ -176,9 +187,32 @@ def read_file(path: str, recipe: Recipe) -> Table:
     Raises:
         DataError: the file cannot be read, its first line is data, or it holds tokens with tags.
     """
-    table = open_rows(path, **recipe.reading.model_dump())
-    refuse_other_content(table, named=recipe.columns.model_dump().values(), has_header=recipe.reading.header)
+    named = recipe.columns.model_dump().values()
+    table = with_fields(open_rows(path, **recipe.reading.model_dump()), named)
+    refuse_other_content(table, named=named, has_header=recipe.reading.header)
     return table
+
+
+def with_splits_of_folder(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """Return the recipe of data that is a folder of splits with these as its files, and a sentence on what they are.
+
+    Splits that the recipe names itself stay. Any other recipe is returned as it is.
+
+    Raises:
+        DataError: the folder has no split for training.
+    """
+    splits, others = splits_of(recipe.data)
+    if not splits:
+        return recipe, []
+    named = {name for name in ("validation", "test") if name in recipe.split.model_fields_set}
+    named |= {"test"} if recipe.split.cross_fit else set()
+    used = {name: path for name, path in splits.items() if name not in named}
+    others += [name for name in splits if name not in used]
+    read = ", ".join(f"{name} from {path}" for name, path in used.items())
+    unread = f"; not read: {', '.join(others)}" if others else ""
+    files = {name: path for name, path in used.items() if name != "train"}
+    changes = {"data": used["train"], "split": recipe.split.model_copy(update=files)}
+    return recipe.model_copy(update=changes), [f"{recipe.data}: a folder of splits; {read}{unread}"]
 
 
 def strata(examples: Sequence[Example]) -> NDArray[np.int64] | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from homeground.data.annotations.brat import holds_annotations, read_folder
-from homeground.data.formats import TEXT_COLUMN
-from homeground.data.opening import open_text, require_encoding, require_file
+from homeground.data.opening import require_encoding, require_file
+from homeground.data.sources.folders import dataset_files, folder_table, is_dataset, refuse_splits
+from homeground.data.sources.held import StreamedRows
+from homeground.data.sources.several import joined_table, named_files
 from homeground.data.tables import (
     ReadingOptions,
     Row,
@@ -25,7 +26,7 @@ from homeground.data.tables import (
     text,
 )
 from homeground.errors import DataError
-from homeground.wording import count
+from homeground.storage import file_hash
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe
@@ -36,31 +37,12 @@ MAX_BYTES_IN_MEMORY = 64 << 20
 ROWS_AT_ONCE = 4096
 """Rows of a file of unlabelled texts that are in memory at once."""
 
-TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst")
-"""The endings of names of text files in a folder, in lower case, each also with ``.gz``."""
-
-MAX_NAMES_LISTED = 5
-
 NumberedTexts = tuple[int, tuple[str, ...]]
 """The number of a row, and its text, or the two texts of a pair."""
 
 
-@dataclass(frozen=True)
-class StreamedRows:
-    """Rows that are parsed each time they are iterated over."""
-
-    open: Callable[[], Iterator[Row]]
-    count: int
-
-    def __iter__(self) -> Iterator[Row]:
-        return self.open()
-
-    def __len__(self) -> int:
-        return self.count
-
-
-def open_rows(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -> Table:
-    """Return the table of a file, of a ``.txt`` or of a folder of ``.txt``; a large one is not kept in memory.
+def open_rows(path: str | os.PathLike[str], *, keep: bool = True, **options: Unpack[ReadingOptions]) -> Table:
+    """Return the table of a file, of several, or of a folder; a large one is not kept in memory, without ``keep`` none.
 
     All of it is read once, so that what is wrong with it is reported at once.
 
@@ -68,15 +50,44 @@ def open_rows(path: str | os.PathLike[str], **options: Unpack[ReadingOptions]) -
         DataError: the file is missing, empty, damaged or in doubt.
         UsageError: options that do not fit.
     """
-    name, place = os.fspath(path), Path(path)
-    encoding = options.get("encoding", "utf-8")
-    if options.get("format") == "brat" or (place.is_dir() and holds_annotations(name)):
-        return read_folder(name, encoding)
+    name = os.fspath(path)
+    require_encoding(options.get("encoding", "utf-8"))
+    files = named_files(name)
+    at_most = MAX_BYTES_IN_MEMORY if keep else -1
+    return _one(name, options, at_most=at_most) if files == [name] else _several(name, files, options, at_most=at_most)
+
+
+def require_source(named: str) -> None:
+    """Raise DataError where a file that a setting names is missing, before anything long begins."""
+    for path in named_files(named):
+        if not Path(path).exists():
+            require_file(path)
+
+
+def source_hash(named: str) -> str:
+    """Return the hash of a file, or of several or a folder as their table has it."""
+    return file_hash(Path(named)) if Path(named).is_file() else open_rows(named).sha256
+
+
+def _several(name: str, files: Sequence[str], options: ReadingOptions, *, at_most: int) -> Table:
+    sizes = [Path(path).stat().st_size for path in files if Path(path).is_file()]
+    at_most = at_most if sum(sizes) <= at_most else -1
+    return joined_table(name, [_one(path, options, at_most=at_most) for path in files])
+
+
+def _one(path: str, options: ReadingOptions, *, at_most: int) -> Table:
+    """Return the table of one file or folder, kept in memory where that has ``at_most`` so many bytes."""
+    place, encoding = Path(path), options.get("encoding", "utf-8")
+    if options.get("format") == "brat" or (place.is_dir() and holds_annotations(path)):
+        return read_folder(path, encoding)
     if place.is_dir():
-        require_encoding(encoding)
-        return _folder(name, encoding)
-    if place.is_file() and place.stat().st_size > MAX_BYTES_IN_MEMORY:
-        return _large_file(name, options)
+        refuse_splits(path)
+        if is_dataset(place):
+            table = _several(path, dataset_files(path), {"format": "arrow"}, at_most=at_most)
+            return replace(table, notes=(), parts=())
+        return folder_table(path, encoding, at_most=at_most)
+    if place.is_file() and place.stat().st_size > at_most:
+        return _large_file(path, options)
     return read_table(path, **options)
 
 
@@ -110,7 +121,9 @@ def require_texts(path: str, recipe: Recipe, columns: Mapping[str, str]) -> None
 
 def _large_file(path: str, options: ReadingOptions) -> Table:
     with open_parsed(path, options) as (opened, parsed):
-        number = sum(1 for _ in opened.rows)
+        count = last = 0
+        for row in opened.rows:
+            count, last = count + 1, row.number
 
     def rows() -> Iterator[Row]:
         with open_table(path, **options) as again:
@@ -118,60 +131,4 @@ def _large_file(path: str, options: ReadingOptions) -> Table:
                 raise DataError.at(path, "changed since it was first read; run the command again when it is complete")
             yield from again.rows
 
-    return as_table(opened, parsed, StreamedRows(rows, number))
-
-
-def _folder(path: str, encoding: str) -> Table:
-    """Return the text files in a folder and below it, in the order of their names, and note which files are none."""
-    files, others = _text_files(path)
-    names = [place.relative_to(path).as_posix() for place in files]
-    first_sha256: dict[Path, str] = {}
-    notes: dict[str, None] = {}
-
-    def rows() -> Iterator[Row]:
-        for number, place in enumerate(files, start=1):
-            require_file(str(place))
-            with open_text(str(place), encoding=encoding, markup=True) as opened:
-                if first_sha256.setdefault(place, opened.sha256) != opened.sha256:
-                    raise DataError.at(str(place), "changed since it was first read; run the command again")
-                notes.update(dict.fromkeys(opened.notes))
-                yield Row(number, {TEXT_COLUMN: opened.text.read()})
-
-    size = sum(place.stat().st_size for place in files)
-    listed = _listed_or_streamed(path, rows, size)
-    hashes = "\n".join(f"{name} {first_sha256[place]}" for name, place in zip(names, files, strict=True))
-    if others:
-        verb = "is" if len(others) == 1 else "are"
-        left_out = f"{path}: {count(len(others), 'file')} {verb} no text and not read: {_some_names(others)}"
-        notes[left_out] = None
-    sha256 = hashlib.sha256(hashes.encode()).hexdigest()
-    return Table(path, "txt", (TEXT_COLUMN,), listed, sha256, size, notes=tuple(notes), names=tuple(names))
-
-
-def _text_files(path: str) -> tuple[list[Path], list[str]]:
-    """Return the files with the name of a text below a folder, and the names of the others; hidden ones are neither."""
-    below = [place for place in sorted(Path(path).rglob("*")) if place.is_file()]
-    below = [place for place in below if not any(part.startswith(".") for part in place.relative_to(path).parts)]
-    texts = [place for place in below if Path(place.name.lower().removesuffix(".gz")).suffix in TEXT_SUFFIXES]
-    others = [place.relative_to(path).as_posix() for place in below if place not in set(texts)]
-    if not texts:
-        held = f"; it holds {_some_names(others)}" if others else ""
-        suffixes = ", ".join(TEXT_SUFFIXES)
-        raise DataError.at(
-            path, f"is a folder without text files ({suffixes}){held}; give a folder of texts, or a file"
-        )
-    return texts, others
-
-
-def _some_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES_LISTED} more" if len(names) > MAX_NAMES_LISTED else ""
-    return ", ".join(f'"{name}"' for name in names[:MAX_NAMES_LISTED]) + more
-
-
-def _listed_or_streamed(path: str, rows: Callable[[], Iterator[Row]], size: int) -> list[Row] | StreamedRows:
-    """Go through the rows once, and return them as a list where they are few enough for the memory."""
-    listed = list(rows()) if size <= MAX_BYTES_IN_MEMORY else None
-    number = sum(1 for _ in rows()) if listed is None else len(listed)
-    if not number:
-        raise DataError.at(path, "holds no text" if size else "is empty")
-    return StreamedRows(rows, number) if listed is None else listed
+    return as_table(opened, parsed, StreamedRows(rows, count, last))

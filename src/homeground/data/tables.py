@@ -39,7 +39,7 @@ from homeground.data.opening import (
     require_encoding,
     require_file,
 )
-from homeground.data.sources.arrow import parse_parquet
+from homeground.data.sources.arrow import parse_arrow_file, parse_parquet
 from homeground.data.sources.workbook import parse_workbook
 from homeground.errors import DataError, UsageError, nearest
 from homeground.wording import printable
@@ -52,12 +52,12 @@ READERS: dict[str, Parser] = {
     "txt": parse_lines,
     "conll": parse_conll,
 }
-BINARY_READERS: dict[str, BinaryParser] = {"parquet": parse_parquet, "xlsx": parse_workbook}
+BINARY_READERS: dict[str, BinaryParser] = {"parquet": parse_parquet, "arrow": parse_arrow_file, "xlsx": parse_workbook}
 FORMATS = (*READERS, *BINARY_READERS)
 SUFFIXES = {
     **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"},
     **{".txt": "txt", ".text": "txt", ".parquet": "parquet", ".pq": "parquet"},
-    **{".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx"},
+    **{".arrow": "arrow", ".feather": "arrow", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx"},
     **dict.fromkeys((".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), "conll"),
 }
 JSON_FORMATS = ("json", "jsonl")
@@ -95,7 +95,8 @@ class Table:
 
     ``sha256`` and ``size`` (bytes) are of the file as stored, so of the packed bytes of a ``.gz``; ``extra_fields``
     counts the rows that had more fields than named columns; ``notes`` say what is odd about the file, a sentence each;
-    ``names`` are those of the files of a folder, a row each.
+    ``names`` are those of the files of a folder, a row each; ``parts`` are the files of which a table is made, if
+    several, each with the number of its last row.
     """
 
     path: str
@@ -106,7 +107,17 @@ class Table:
     size: int
     extra_fields: int = 0
     notes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
+        """Return the error for a place in it: of several files the one that the row is in, and its number there."""
+        start = 0
+        for path, end in self.parts if row is not None else ():
+            if row is not None and row <= end:
+                return DataError.at(path, problem, row=row - start, column=column)
+            start = end
+        return DataError.at(self.path, problem, row=row, column=column)
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,10 @@ class OpenTable:
     rows: Iterator[Row]
     sha256: str
     size: int
+
+    def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
+        """Return the error for a place in it."""
+        return DataError.at(self.path, problem, row=row, column=column)
 
 
 Origin = Table | OpenTable
@@ -214,7 +229,7 @@ def column_error(table: Origin, name: str) -> DataError:
     """Return the error for a column the table does not have: the nearest names, or the delimiter it seems to need."""
     separator = likely_delimiter(table)
     hint = f"; it looks like {separator}-separated: use --delimiter {separator}" if separator else ""
-    return DataError.at(table.path, f'has no column "{name}"{hint or "; " + nearest(name, table.columns)}')
+    return table.error(f'has no column "{name}"{hint or "; " + nearest(name, table.columns)}')
 
 
 def likely_delimiter(table: Origin) -> str:
@@ -262,8 +277,9 @@ def text(table: Origin, row: Row, column: str) -> str:
         advice = f'; in quotes it is text: "{json.dumps(value)}"'
     elif isinstance(value, dict) and value:
         keys = ", ".join(shown(key) for key in cast(dict[str, object], value))
-        advice = f"; it is an object: make columns of its keys {keys}"
-    raise DataError.at(table.path, f"holds {shown(value)}; expected text{advice}", row=row.number, column=column)
+        inner = next(iter(cast(dict[str, object], value)))
+        advice = f'; it is an object with the keys {keys}: name one as a path, such as "{column}.{inner}"'
+    raise table.error(f"holds {shown(value)}; expected text{advice}", row=row.number, column=column)
 
 
 def group(table: Origin, row: Row, column: str | None) -> str | None:
@@ -273,7 +289,7 @@ def group(table: Origin, row: Row, column: str | None) -> str | None:
     value = _value(table, row, column)
     if value is None or not str(value).strip():
         problem = "holds nothing; expected a group in every row, or no column of this name"
-        raise DataError.at(table.path, problem, row=row.number, column=column)
+        raise table.error(problem, row=row.number, column=column)
     return str(value)
 
 
@@ -287,7 +303,7 @@ def number(table: Origin, row: Row, column: str) -> float:
         expected = "expected a number with a decimal point"
     elif _is_number(written) or (isinstance(written, str) and _NUMBER.fullmatch(written.strip(" "))):
         expected = "expected a finite number"
-    raise DataError.at(table.path, f"holds {shown(written)}; {expected}", row=row.number, column=column)
+    raise table.error(f"holds {shown(written)}; {expected}", row=row.number, column=column)
 
 
 def as_number(value: object) -> float | None:

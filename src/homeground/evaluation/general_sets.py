@@ -19,12 +19,11 @@ from homeground.data.corpus import link
 from homeground.data.documents import with_texts
 from homeground.data.examples import Example, Examples
 from homeground.data.segmentation import unspaced_share
-from homeground.data.streams import open_rows
+from homeground.data.streams import open_rows, source_hash
 from homeground.data.tables import Table, read_table
 from homeground.errors import CheckpointError, DataError, HomegroundError, HubError, UsageError
 from homeground.randomness import generator
 from homeground.recipe.recipe import Recipe, names_benchmark
-from homeground.storage import file_hash
 from homeground.tasks import scored_pairs_spec
 from homeground.tasks.task import HasGeneralSets, Task, TaskSpec
 
@@ -175,8 +174,7 @@ def _read(name: str, domain: Domain, *, chooses: bool = False) -> GeneralExample
         )
     path, source = (name, dict[str, str]()) if benchmark is None else _fetch(name, benchmark, chooses=chooses)
     task, read = read_general(path, domain, benchmark=benchmark)
-    sha256 = open_rows(path).sha256 if Path(path).is_dir() else file_hash(Path(path))
-    return GeneralExamples(name, task, read.examples, read.set_aside, sha256, source)
+    return GeneralExamples(name, task, read.examples, read.set_aside, source_hash(path), source)
 
 
 def _fetch(name: str, benchmark: Benchmark, *, chooses: bool) -> tuple[str, dict[str, str]]:
@@ -251,11 +249,11 @@ def _read_pairs(
 ) -> tuple[Table, tuple[float, float] | None]:
     """Return a table that may hold scored pairs, and the range of its scores."""
     if benchmark is not None:
-        return read_table(path), score_range or benchmark.score_range
+        return open_rows(path), score_range or benchmark.score_range
     if is_sts_benchmark(path):
         table = read_table(path, format="csv", delimiter="tab", quoting="none", header=False, columns=STS_COLUMNS)
         return table, score_range or STS_RANGE
-    return read_table(path), score_range
+    return open_rows(path), score_range
 
 
 def _enough(read: Examples, path: str, table: Table) -> Examples:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from homeground.checkpoint import Checkpoint, Coverage
 from homeground.checkpoint.coverage import REFUSED_SHARE
 from homeground.data.corpus import Corpus
 from homeground.data.streams import require_texts
-from homeground.data.tables import read_table
 from homeground.errors import DataError, UsageError, nearest
 from homeground.experiment.data_record import coverage_notes
 from homeground.recipe.recipe import Recipe
@@ -121,9 +119,3 @@ def refuse_unknown_tokens(
         )
         notes = coverage_notes(checkpoint, info, affected, whole=all(unknown.values()))
         raise DataError(f"{notes[0]}; to train all the same, add --allow-unknown-tokens")
-
-
-def refuse_missing(path: str) -> None:
-    """Let the reader's own error speak before anything long begins."""
-    if not Path(path).exists():
-        read_table(path)

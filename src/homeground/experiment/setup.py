@@ -20,9 +20,11 @@ from homeground.checkpoint import (
     padding_id,
     require_encoder,
 )
-from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file
+from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, with_splits_of_folder
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
+from homeground.data.sources.folders import splits_of
+from homeground.data.streams import require_source
 from homeground.data.tokenized import TextTokens
 from homeground.data.units import PairUnits
 from homeground.errors import UsageError
@@ -33,11 +35,11 @@ from homeground.evaluation.merging import MERGE_DRAWS
 from homeground.experiment.data_record import data_notes, data_record
 from homeground.experiment.refusals import (
     refuse_before_start,
-    refuse_missing,
     refuse_new_head,
     refuse_unknown_tokens,
 )
 from homeground.experiment.splits import Tokenize, TrainingSplits
+from homeground.recipe.files import is_in_memory, split_files
 from homeground.recipe.recipe import FILES, Recipe, names_benchmark
 from homeground.results.data import DataRecord
 from homeground.tasks import choose_task
@@ -186,8 +188,10 @@ def prepare(
 
 def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSpec, Corpus]:
     """Read the files of a recipe; the recipe that is returned has the defaults of the task."""
+    recipe, notes = with_splits_of_folder(recipe)
     _refuse_missing_files(recipe)
     table = read_file(recipe.data, recipe)
+    table = replace(table, notes=(*notes, *table.notes))
     spec = choose_task(table, recipe)
     recipe = recipe.for_task(spec.info.name, spec.info.defaults)
     report(f"{recipe.data}: {spec.info.description}")
@@ -250,7 +254,10 @@ def run_folder(recipe: Recipe, task: str) -> Path:
     if recipe.out:
         folder = Path(recipe.out)
         return folder if folder.name else folder.resolve()
-    stem = re.sub(r"[^\w-]+", "-", Path(recipe.data).name.split(".")[0]).strip("-")
+    first = Path(recipe.data.strip("<").split()[0] if is_in_memory(recipe.data) else split_files(recipe.data)[0])
+    # Of a folder of splits the name is its own.
+    name = first.parent.name if first.is_dir() and splits_of(str(first.parent))[0] else first.name
+    stem = re.sub(r"[^\w-]+", "-", name.split(".")[0]).strip("-")
     return Path("runs") / f"{stem or 'data'}-{task}"
 
 
@@ -272,7 +279,7 @@ def _refuse_missing_files(recipe: Recipe) -> None:
     files = (split.validation, split.test, split.leave_out, evaluation.general, evaluation.keep_general)
     for path in (*files, recipe.annotation.unlabelled):
         if isinstance(path, str) and not names_benchmark(path):
-            refuse_missing(path)
+            require_source(path)
 
 
 def _refuse_own_checkpoint(setup: Setup) -> None:

@@ -1,8 +1,9 @@
 """Predictions from file to file: labels, masked words or embeddings of texts, similarities of pairs.
 
-The output file appears when it is complete. The input file is read twice. First all rows are checked and counted, so
-that a row that cannot be read is reported before an hour of predictions. Then they are predicted and written in chunks
-of ``ROWS_PER_CHUNK``, so that memory does not grow with their number; only a JSON array is in memory as a whole.
+The output file appears when it is complete. The input file is read several times. First all rows are checked and
+counted, so that a row that cannot be read is reported before an hour of predictions. Then they are predicted and
+written in chunks of ``ROWS_PER_CHUNK``, so that memory does not grow with their number; only a JSON array is in memory
+as a whole.
 
 Every row of the input is in the output, in its place. A row with an empty text gets no prediction, as such rows are
 never used for training or test: its fields stay empty in CSV, null in JSON Lines, NaN in an array. Where a

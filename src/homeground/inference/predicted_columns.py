@@ -6,14 +6,17 @@ import gzip
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from homeground.data.columns import columns_of_model, find_columns
 from homeground.data.opening import BYTE_ORDER_MARKS
-from homeground.data.tables import DELIMITERS, Origin, Row, open_table, text
-from homeground.errors import DataError, UsageError, nearest
+from homeground.data.sources.nested import with_fields
+from homeground.data.streams import open_rows
+from homeground.data.tables import DELIMITERS, Origin, Row, Table, text
+from homeground.errors import UsageError, nearest
 from homeground.inference.classifier import Classifier, joined
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
@@ -34,23 +37,27 @@ ProgressListener = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that was read once: its columns, those of the texts, its rows, and how many have an empty text."""
+    """A table that was read once, the columns of the texts, how many rows it has, and how many have an empty text."""
 
     recipe: Recipe
-    sha256: str
-    format: str
-    columns: tuple[str, ...]
+    table: Table
     text_columns: tuple[str, ...]
     rows: int
     empty: int
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Its columns."""
+        return self.table.columns
+
+    @property
     def has_mark(self) -> bool:
         """Whether it is a CSV file that begins with a byte-order mark, by which Excel knows the encoding."""
-        if self.format not in DELIMITERS:
+        path = self.table.parts[0][0] if self.table.parts else self.table.path
+        if self.table.format not in DELIMITERS or not Path(path).is_file():
             return False
-        opened = gzip.open if self.recipe.data.lower().endswith(".gz") else open
-        with opened(self.recipe.data, "rb") as file:
+        opened = gzip.open if path.lower().endswith(".gz") else open
+        with opened(path, "rb") as file:
             return file.read(4).startswith((UTF_8_MARK, *(mark for mark, _ in BYTE_ORDER_MARKS)))
 
     @property
@@ -75,16 +82,17 @@ def read_once(recipe: Recipe, filler: MaskedLM | None, learned: Mapping[str, Any
 
     Raises DataError for a row that cannot be read.
     """
-    with open_table(recipe.data, **recipe.reading.model_dump()) as table:
-        text_columns = _text_columns(table, recipe, learned)
-        rows = empty = 0
-        for row in table.rows:
-            texts = _texts(table, row, text_columns)
-            rows, empty = rows + 1, empty + (texts is None)
-            if filler and texts and len(texts) == 1 and not filler.has_mask(texts[0]):
-                problem = f"has no mask; write {filler.mask_token} for each masked word"
-                raise DataError.at(table.path, problem, row=row.number, column=text_columns[0])
-        return InputFile(recipe, table.sha256, table.format, table.columns, text_columns, rows, empty)
+    table = open_rows(recipe.data, keep=False, **recipe.reading.model_dump())
+    table = with_fields(table, recipe.columns.model_dump().values())
+    text_columns = _text_columns(table, recipe, learned)
+    rows = empty = 0
+    for row in table.rows:
+        texts = _texts(table, row, text_columns)
+        rows, empty = rows + 1, empty + (texts is None)
+        if filler and texts and len(texts) == 1 and not filler.has_mask(texts[0]):
+            problem = f"has no mask; write {filler.mask_token} for each masked word"
+            raise table.error(problem, row=row.number, column=text_columns[0])
+    return InputFile(recipe, table, text_columns, rows, empty)
 
 
 def _text_columns(table: Origin, recipe: Recipe, learned: Mapping[str, Any]) -> tuple[str, ...]:
@@ -105,7 +113,7 @@ def _text_columns(table: Origin, recipe: Recipe, learned: Mapping[str, Any]) -> 
     single = only or columns.get("text_1") or columns.get("text")
     if single is None:
         problem = f"no column for the text was found; name it with --text; {nearest('text', table.columns)}"
-        raise DataError.at(table.path, problem)
+        raise table.error(problem)
     return (single,)
 
 
@@ -117,19 +125,14 @@ def _texts(table: Origin, row: Row, columns: tuple[str, ...]) -> tuple[str, ...]
 
 def chunks(source: InputFile, on_progress: ProgressListener) -> Iterator[tuple[list[Row], list[int], Texts]]:
     """Yield rows, the positions of those with texts, and these texts; report each chunk when it is done."""
-    recipe = source.recipe
-    with open_table(recipe.data, **recipe.reading.model_dump()) as table:
-        if table.sha256 != source.sha256:
-            raise DataError.at(
-                table.path, "changed while it was being read; run the command again when the file is complete"
-            )
-        done = 0
-        for rows in iter(lambda: list(itertools.islice(table.rows, ROWS_PER_CHUNK)), []):
-            texts = [_texts(table, row, source.text_columns) for row in rows]
-            full = [place for place, sides in enumerate(texts) if sides is not None]
-            yield rows, full, [sides for sides in texts if sides is not None]
-            done += len(rows)
-            on_progress(done, source.rows)
+    table, done = source.table, 0
+    every = iter(table.rows)
+    for rows in iter(lambda: list(itertools.islice(every, ROWS_PER_CHUNK)), []):
+        texts = [_texts(table, row, source.text_columns) for row in rows]
+        full = [place for place, sides in enumerate(texts) if sides is not None]
+        yield rows, full, [sides for sides in texts if sides is not None]
+        done += len(rows)
+        on_progress(done, source.rows)
 
 
 def predicted_columns(

@@ -55,7 +55,7 @@ class ColumnsKeywords(TypedDict, total=False):
 
 
 class ReadingKeywords(TypedDict, total=False):
-    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "brat", "parquet", "xlsx"] | None
+    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "brat", "parquet", "arrow", "xlsx"] | None
     """Format of the file; default: by its suffix."""
     delimiter: str | None
     """Character between the fields of a CSV file, or the word tab."""

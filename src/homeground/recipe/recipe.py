@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from homeground.errors import UsageError
+from homeground.recipe.files import is_in_memory, join_files, split_files
 from homeground.recipe.sections import (
     FEWEST_SEEDS,
     AnnotationSettings,
@@ -218,12 +219,20 @@ def resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     # A checkpoint is a path only if it begins like one; any other name may be one on the Hub.
     if str(values.get("checkpoint")).startswith(("./", "../")):
         values["checkpoint"] = str(folder / values["checkpoint"])
-    return _with_paths(values, lambda file: file if names_benchmark(file, folder) else str(folder / file))
+
+    def resolve(file: str) -> str:
+        if names_benchmark(file, folder) or is_in_memory(file):
+            return file
+        return join_files(str(folder / each) for each in split_files(file, folder))
+
+    return _with_paths(values, resolve)
 
 
 def _relative_to(folder: Path, file: str) -> str:
     """Return a path as it is written in a recipe in ``folder``."""
-    return file if names_benchmark(file) else Path(os.path.relpath(file, folder)).as_posix()
+    if names_benchmark(file) or is_in_memory(file):
+        return file
+    return join_files(Path(os.path.relpath(each, folder)).as_posix() for each in split_files(file))
 
 
 def _with_paths(values: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
@@ -271,6 +280,8 @@ def _as_typed(setting: Setting, value: Any) -> Any:
         return os.fspath(cast(os.PathLike[str], value))
     if (setting.section, setting.name) not in FILES or isinstance(value, str | int | float | None):
         return value
+    if isinstance(value, list | tuple) and value and all(isinstance(each, str | os.PathLike) for each in value):
+        return join_files(os.fspath(each) for each in cast(list[str], value))
     write = 'pandas.DataFrame(rows).to_csv("data.csv", index=False)'
     for method, arguments in (("write_csv", ""), ("iloc", ", index=False"), ("to_csv", "")):
         if hasattr(value, method):

@@ -105,7 +105,7 @@ class ColumnSettings(Section):
 class ReadingSettings(Section):
     """The format of the file, where its name does not determine it."""
 
-    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "brat", "parquet", "xlsx"] | None = Field(
+    format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "brat", "parquet", "arrow", "xlsx"] | None = Field(
         default=None, description="format of the file; default: by its suffix"
     )
     delimiter: str | None = Field(

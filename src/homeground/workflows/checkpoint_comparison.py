@@ -35,7 +35,7 @@ from homeground.checkpoint import (
     read_settings,
     require_encoder,
 )
-from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file
+from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, with_splits_of_folder
 from homeground.data.examples import Example
 from homeground.data.leakage import TrainingHashes
 from homeground.data.splitting import cross_fit_folds
@@ -206,6 +206,7 @@ def _candidate(name: str, recipe: Recipe) -> Candidate:
 
 
 def _comparison_set(recipe: Recipe) -> ComparisonSet:
+    recipe, _ = with_splits_of_folder(recipe)
     table = read_file(recipe.data, recipe)
     spec = choose_task(table, recipe)
     if spec.info.frozen_method not in ("embeddings", "regression"):

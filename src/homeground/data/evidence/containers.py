@@ -23,9 +23,9 @@ ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 BINARY: tuple[tuple[bytes, str, str], ...] = (
     (b"PAR1", "a Parquet file", "parquet"),
     (b"PARE", "an encrypted Parquet file", "decrypt"),
-    (b"ARROW1", "an Arrow file", "feather"),
-    (b"FEA1", "a Feather file", "feather"),
-    (b"\xff\xff\xff\xff", "an Arrow stream, as the datasets library keeps its own", "stream"),
+    (b"ARROW1", "an Arrow file", "arrow"),
+    (b"FEA1", "a Feather file of version 1", "feather"),
+    (b"\xff\xff\xff\xff", "an Arrow stream, as the datasets library keeps its own", "arrow"),
     (b"ORC", "an ORC file", "orc"),
     (OLE_MAGIC, "an old Excel or Word file (.xls, .doc)", "sheet"),
     (b"BZh", "compressed by bzip2", "unpack"),
@@ -52,12 +52,12 @@ BINARY: tuple[tuple[bytes, str, str], ...] = (
 
 WHAT_TO_DO = {
     "parquet": "add --format parquet",
+    "arrow": "add --format arrow",
     "decrypt": "write it again without encryption",
     "workbook": "add --format xlsx",
     "password": "take the password off (in Excel: File, Info, Protect Workbook), and save it",
     "feather": 'convert it: pandas.read_feather({name}).to_json({new}, orient="records", lines=True)',
     "orc": 'convert it: pandas.read_orc({name}).to_json({new}, orient="records", lines=True)',
-    "stream": "convert it: datasets.Dataset.from_file({name}).to_json({new})",
     "sheet": "save it as .xlsx, or the sheet as CSV (UTF-8), and give that file",
     "unpack": "unpack it and give the file inside",
     "text": "save its text as plain text, or as a table with a text a row",
@@ -67,10 +67,11 @@ WHAT_TO_DO = {
     "annex": "fetch the file with: git annex get",
 }
 
-KINDS = {"parquet": "Parquet file", "xlsx": "Excel workbook (.xlsx)"}
+KINDS = {"parquet": "Parquet file", "arrow": "Arrow file", "xlsx": "Excel workbook (.xlsx)"}
 """The binary formats that are read, in words."""
 
-BINARY_MAGIC = (b"PAR1", *ZIP_MAGIC)
+ARROW_MAGIC = (b"ARROW1", b"\xff\xff\xff\xff")
+BINARY_MAGIC = (b"PAR1", *ARROW_MAGIC, *ZIP_MAGIC)
 """The first bytes of files of these formats."""
 
 MARKUP = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<table|<\?xml)", re.IGNORECASE)
@@ -98,7 +99,9 @@ def require_kind(path: str, head: bytes, format_name: str) -> None:
 
     For text it is not said, which only its lines can tell.
     """
-    if format_name == "parquet" and head.startswith(b"PAR1"):
+    if (format_name == "parquet" and head.startswith(b"PAR1")) or (
+        format_name == "arrow" and head.startswith(ARROW_MAGIC)
+    ):
         return
     if format_name == "xlsx" and head.startswith(ZIP_MAGIC):
         names = _names_in(path)

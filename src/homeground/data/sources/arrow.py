@@ -6,8 +6,9 @@ digits; a missing value and NaN become None. What is no plain value is refused w
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 from homeground.data.formats import FieldLayout, Parsed
@@ -16,6 +17,8 @@ from homeground.errors import DataError
 
 ROWS_AT_ONCE = 4096
 """Rows of a file that are in memory at once."""
+
+FILE_MAGIC = b"ARROW1"
 
 Convert = Callable[[Any], object]
 
@@ -31,8 +34,25 @@ def parse_parquet(path: str, stream: BinaryIO, layout: FieldLayout) -> Parsed:
     return parse_arrow(path, schema, lambda: file.iter_batches(batch_size=ROWS_AT_ONCE))
 
 
+def parse_arrow_file(path: str, stream: BinaryIO, layout: FieldLayout) -> Parsed:
+    """Return the rows of an Arrow file (Feather) or stream, some at a time."""
+    arrow = library(path, "an Arrow file", "pyarrow", extra="parquet")
+    is_file = stream.read(len(FILE_MAGIC)) == FILE_MAGIC
+    stream.seek(0)
+    try:
+        reader = arrow.ipc.open_file(stream) if is_file else arrow.ipc.open_stream(stream)
+    except (OSError, ValueError) as problem:
+        raise _damaged(path, "Arrow", problem) from None
+    if is_file:
+        places = range(reader.num_record_batches)
+        return parse_arrow(path, reader.schema, lambda: map(reader.get_batch, places))
+    return parse_arrow(path, reader.schema, lambda: reader)
+
+
 def parse_arrow(path: str, schema: Any, batches: Callable[[], Iterable[Any]]) -> Parsed:
     """Return the rows of Arrow record batches, whose columns a schema describes.
+
+    Numbers that stand for classes, as the datasets library writes them, become the names of these.
 
     Raises:
         DataError: a column holds what is no plain value, or two have one name.
@@ -41,7 +61,8 @@ def parse_arrow(path: str, schema: Any, batches: Callable[[], Iterable[Any]]) ->
     columns = tuple(str(name) for name in schema.names)
     if twins := sorted({name for name in columns if columns.count(name) > 1}):
         raise DataError.at(path, f'has more than one column "{twins[0]}"; rename one of them')
-    readers = [column_reader(arrow, path, field.name, field.type) for field in schema]
+    classes = _class_names(schema)
+    readers = [column_reader(arrow, path, field.name, field.type, classes.get(field.name, ())) for field in schema]
 
     def values() -> Iterator[dict[str, object] | None]:
         try:
@@ -56,13 +77,17 @@ def parse_arrow(path: str, schema: Any, batches: Callable[[], Iterable[Any]]) ->
     return Parsed(columns, values() if columns else iter(()))
 
 
-def column_reader(arrow: Any, path: str, name: str, kind: Any) -> Callable[[Any], list[object]]:
-    """Return a function from a column of Arrow values to Python's.
+def column_reader(
+    arrow: Any, path: str, name: str, kind: Any, classes: Sequence[str] = ()
+) -> Callable[[Any], list[object]]:
+    """Return a function from a column of Arrow values to Python's, numbers of ``classes`` to their names.
 
     Raises:
         DataError: values of this type are none that a row can hold.
     """
     convert = _converter(arrow, path, name, kind)
+    if classes:
+        convert = _naming(path, name, classes)
 
     def read(column: Any) -> list[object]:
         if arrow.types.is_timestamp(column.type) and column.type.unit == "ns":
@@ -97,6 +122,39 @@ def _converter(arrow: Any, path: str, name: str, kind: Any) -> Convert | None:
         raise DataError.at(path, f"is nested ({_short(kind)}); {advice}", column=name)
     what = "bytes" if types.is_binary(kind) or types.is_large_binary(kind) else _short(kind)
     raise DataError.at(path, f"holds {what}; expected text, numbers or lists of them: leave it out", column=name)
+
+
+def _class_names(schema: Any) -> dict[str, list[str]]:
+    """Return the names of the classes of every column of classes, of which the datasets library keeps numbers."""
+    written = (schema.metadata or {}).get(b"huggingface")
+    try:
+        features: Any = json.loads(written)["info"]["features"] if written else {}
+    except (ValueError, KeyError, TypeError):
+        features = {}
+    names: dict[str, list[str]] = {}
+    for column, described in features.items() if isinstance(features, dict) else ():
+        kind: Any = described
+        while isinstance(kind, dict) and isinstance(kind.get("feature"), dict):
+            kind = kind["feature"]
+        if isinstance(kind, dict) and kind.get("_type") == "ClassLabel":
+            names[str(column)] = [str(name) for name in kind.get("names") or []]
+    return names
+
+
+def _naming(path: str, column: str, classes: Sequence[str]) -> Convert:
+    """Return a function from the number of a class to its name; -1 stands for no class."""
+
+    def name(value: Any) -> object:
+        if isinstance(value, list):
+            return [name(each) for each in cast(list[Any], value)]
+        if value is None or value == -1:
+            return None
+        if not 0 <= value < len(classes):
+            problem = f"holds the class {value}, and only 0 to {len(classes) - 1} have names"
+            raise DataError.at(path, problem, column=column)
+        return classes[value]
+
+    return name
 
 
 def _number(value: float) -> float | None:

@@ -45,13 +45,13 @@ def learning_problem(table: Table, columns: Mapping[str, str], labels: Sequence[
     values, distinct = sum(names.values()), len(names)
     if distinct < 2:
         held = f"holds {shown(next(iter(names)))} in every row" if names else "holds no label"
-        return DataError.at(table.path, f"{held}; expected at least 2 different labels", column=column)
+        return table.error(f"{held}; expected at least 2 different labels", column=column)
     if values >= FEWEST_TO_JUDGE and distinct > values / 2:
         better = recurring_columns(table, unread_columns(table, columns))
         hint = f'; did you mean "{better[0]}"?' if better else "; name the column of the labels with --label"
         hint = f"; {delimited}" if (delimited := _note_on_delimiter(list(names))) else hint
         problem = f"holds {distinct:,} different values in {values:,} rows, so it looks like free text or an id"
-        return DataError.at(table.path, f"{problem}{hint}", column=column)
+        return table.error(f"{problem}{hint}", column=column)
     return None
 
 

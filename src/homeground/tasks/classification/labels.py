@@ -152,8 +152,7 @@ class LabelReader:
         """
         if (text := written_list(self._row_of)) is not None:
             row = next(row for value, row in self._row_of.items() if value.strip() == text)
-            raise DataError.at(
-                self._table.path,
+            raise self._table.error(
                 f"holds lists written as text, such as {shown(text)}; write them as lists in JSON Lines "
                 '({"text": …, "label": ["a", "b"]}), or as "a;b" with --label-delimiter ";"',
                 row=row,
@@ -161,8 +160,7 @@ class LabelReader:
             )
         if _are_vectors([values for _, values in self._lists]):
             row, values = self._lists[0]
-            raise DataError.at(
-                self._table.path,
+            raise self._table.error(
                 f"holds {shown(values)}, and every list has {len(values)} numbers: one for each class, it seems, and "
                 'not the names of the labels; write the names that apply (["a", "b"]), or one column of 0 and 1 for '
                 "each class, named by --label a,b,c",
@@ -176,8 +174,7 @@ class LabelReader:
             return None
         for name, value in values.items():
             if as_flag(value) is None:
-                raise DataError.at(
-                    self._table.path,
+                raise self._table.error(
                     f"holds {shown(value)}; expected 0 or 1 (or false or true), as each column named by --label is a "
                     "class; if they hold names, name one column",
                     row=row.number,
@@ -198,7 +195,7 @@ class LabelReader:
         return value if isinstance(value, str) else json.dumps(value)
 
     def _error(self, row: Row, problem: str) -> DataError:
-        return DataError.at(self._table.path, problem, row=row.number, column=self._column)
+        return self._table.error(problem, row=row.number, column=self._column)
 
 
 def _are_vectors(lists: list[list[object]]) -> bool:

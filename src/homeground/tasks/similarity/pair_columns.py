@@ -128,7 +128,7 @@ def _with_score(table: Table, columns: dict[str, str], recipe: Recipe) -> dict[s
     numbers = _numbers(table, label)
     asked = recipe.task == "similarity"
     if numbers is None or (not asked and numbers.whole and len(numbers.values) <= MOST_CLASSES):
-        raise DataError.at(table.path, "holds classes of pairs and no scores", column=label)
+        raise table.error("holds classes of pairs and no scores", column=label)
     if not asked and numbers.whole:
         raise AmbiguousColumns.at(
             table.path,
@@ -154,7 +154,7 @@ def _beside_anchors(
     first, second = columns["anchor"], columns["positive"]
     if score is None or (numbers is not None and numbers.always_one and "similarity" not in named):
         if not explicit and recurring_columns(table, [second]) and not holds_words(table, second):
-            raise DataError.at(table.path, "holds values that recur as labels do, and no texts", column=second)
+            raise table.error("holds values that recur as labels do, and no texts", column=second)
         return columns, score_range
     if numbers is not None and len(numbers.values) == 1 and "similarity" not in named:
         raise AmbiguousColumns.at(
@@ -175,8 +175,7 @@ def _beside_anchors(
             )
         return columns, score_range
     if numbers is None and "similarity" not in named:
-        raise DataError.at(
-            table.path,
+        raise table.error(
             f"holds labels of the pairs; --text-1 {first} --text-2 {second} --label {score} learns them as classes",
             column=score,
         )

@@ -129,7 +129,7 @@ class SimilaritySpec:
             problem = (
                 f"holds {examples[0].score:g} in every row; expected scores that differ, or nothing can be learned"
             )
-            raise DataError.at(table.path, problem, column=self.columns["similarity"])
+            raise table.error(problem, column=self.columns["similarity"])
         self._refuse_written_lists(table, examples)
         return Examples(examples, {"empty text": empty} if empty else {})
 
@@ -148,8 +148,7 @@ class SimilaritySpec:
         for place, column in enumerate(self.text_columns[1:], start=1):
             texts = [each for example in examples for each in example.texts[place:][:1]]
             if (found := written_list(texts)) is not None:
-                raise DataError.at(
-                    table.path,
+                raise table.error(
                     f"holds lists written as text, such as {shown(found)}; write them as lists in JSON Lines, or one "
                     "text a row",
                     column=column,
@@ -198,7 +197,7 @@ class SimilaritySpec:
                 else f"; for another scale add {self.range_option} LOW,HIGH, LOW meaning unrelated"
             )
             problem = f"holds {value:g}; expected a number from {low:g} to {high:g}{rescale}"
-            raise DataError.at(table.path, problem, row=row.number, column=column)
+            raise table.error(problem, row=row.number, column=column)
         return value
 
     def _score(self, written: float) -> float:
@@ -239,7 +238,5 @@ def _listed_texts(table: Table, row: Row, column: str) -> list[str]:
         texts = [each for each in values if isinstance(each, str)]
         if len(texts) < len(values):
             other = next(each for each in values if not isinstance(each, str))
-            raise DataError.at(
-                table.path, f"holds a list with {shown(other)}; expected texts", row=row.number, column=column
-            )
+            raise table.error(f"holds a list with {shown(other)}; expected texts", row=row.number, column=column)
     return [each for each in texts if each.strip()]

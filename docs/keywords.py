@@ -19,8 +19,8 @@ from homeground.recipe.sections import may_be_none
 MODULE = Path(__file__).parent.parent / "src" / "homeground" / "recipe" / "keywords.py"
 WIDTH = 120
 
-PATHS = (*FILES, ("", "checkpoint"), ("", "out"))
-"""The settings that may be a path, such as a Run."""
+PATHS = (("", "checkpoint"), ("", "out"))
+"""The settings that may be a path, such as a Run; those of data may be a table, too."""
 
 MEASURING = (
     *("task", "engine", "seed", "max_length", "mask_draws", "pll", "bootstrap_draws", "evaluation_batch_size"),
@@ -39,7 +39,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Literal, TypedDict'''
+from typing import Literal, TypedDict
+
+from homeground.recipe.files import Data'''
 
 
 def module() -> str:
@@ -71,7 +73,9 @@ def _name(section: str) -> str:
 def _field(setting: Setting) -> Iterator[str]:
     """Yield the lines of one keyword: its type and its description."""
     kinds = list(dict.fromkeys(_kinds(setting.field.annotation)))
-    if (setting.section, setting.name) in PATHS:
+    if (setting.section, setting.name) in FILES:
+        kinds = [*(kind for kind in kinds if kind != "str"), "Data"]
+    elif (setting.section, setting.name) in PATHS:
         kinds.append("PathLike[str]")
     if may_be_none(setting.field):
         kinds.append("None")

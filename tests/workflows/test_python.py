@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import signal
 import warnings
 from collections.abc import Callable
@@ -16,26 +17,13 @@ from tests.conftest import FAST, PAIR_HEADER, topic_pairs
 import homeground
 from homeground import HomegroundWarning
 from homeground.cli import run as command
-from homeground.errors import HomegroundError, Stopped, UsageError
+from homeground.errors import HomegroundError, RunConflict, Stopped, UsageError
 from homeground.results.run import Run
 from homeground.training import events
 from homeground.training.events import Notice, Step
 from homeground.workflows.progress import ProgressBar, reported
 
 SETTINGS: dict[str, Any] = {**FAST, "epochs": 1, "bootstrap_draws": 200}
-
-
-class Pandas:
-    """Stands for a data frame of pandas."""
-
-    iloc = None
-    to_csv = None
-
-
-class Polars:
-    """Stands for a data frame of polars."""
-
-    write_csv = None
 
 
 def test_runs_and_paths_go_wherever_a_name_goes(
@@ -65,15 +53,14 @@ def test_runs_and_paths_go_wherever_a_name_goes(
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("data", Pandas(), r'data is a Pandas; .*df\.to_csv\("data\.csv", index=False\)'),
-        ("data", Polars(), r'df\.write_csv\("data\.csv"\)'),
-        ("data", [{"text": "a", "label": "b"}], r"data is a list; expected the path of a file"),
-        ("data", {"text": ["a"]}, r"data is a dict"),
-        ("test", Pandas(), r"test is a Pandas"),
+        ("data", [("a", "b")], r"data is a list; expected the path of a file, or a table: a list of dicts, a pandas"),
+        ("data", {"text": "a"}, r"data is a dict"),
+        ("data", object(), r"data is a object"),
+        ("test", {"a"}, r"test is a set"),
         ("general", [("a", "b", 1.0)], r"general is a list"),
     ],
 )
-def test_data_that_is_no_file_is_refused_with_the_way_to_write_it(
+def test_data_that_is_neither_file_nor_table_is_refused_with_what_may_be_given(
     pairs_csv: Path, name: str, given: Any, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -162,3 +149,46 @@ def test_progress_is_not_shown_where_nobody_sees_it_or_wants_it(monkeypatch: pyt
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with reported(None, quiet=True) as listener:
         assert not isinstance(listener, ProgressBar)
+
+
+def pairs_as_dicts(count: int, seed: int) -> list[dict[str, Any]]:
+    return [dict(zip(PAIR_HEADER, row, strict=True)) for row in topic_pairs(count, seed=seed)]
+
+
+def test_tables_go_wherever_a_file_goes(
+    encoder: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    rows = pairs_as_dicts(200, 1)
+    files = {"general": pairs_as_dicts(60, 2), "test": pairs_as_dicts(60, 3)}
+    run = homeground.adapt(rows, checkpoint=encoder, **files, **SETTINGS)
+    assert run.folder == Path("runs/list-similarity") and run.finished
+    # The same numbers as of a file with the same rows.
+    path = write_csv("same.csv", PAIR_HEADER, topic_pairs(200, seed=1))
+    of_file = homeground.adapt(path, checkpoint=encoder, **files, **SETTINGS)
+    assert run.scores["after"] == of_file.scores["after"]
+    # A run goes on with the same rows and refuses others, as with a file that was changed.
+    started = run.record["started"]
+    assert homeground.adapt(list(rows), checkpoint=encoder, **files, **SETTINGS).record["started"] == started
+    with pytest.raises(RunConflict, match=r"data\.train: "):
+        homeground.adapt(rows[1:], checkpoint=encoder, **files, **SETTINGS)
+    recipe = (run.folder / "recipe.toml").read_text()
+    assert re.search(r'data = "<list of 200 rows, sha256 [0-9a-f]{16}>"', recipe)
+    assert command(["adapt", str(run.folder / "recipe.toml"), "--quiet"]) == 2
+    assert "is a table that a Python program has handed over, and no file" in capsys.readouterr().err
+
+    new = pairs_as_dicts(50, 4)
+    assert homeground.evaluate(run, new)["data"].startswith("<list of 50 rows, sha256 ")
+    assert homeground.compare(encoder, run, new, bootstrap_draws=200)["verdict"]
+    counts = homeground.predict_file(homeground.load(run), new, "out.jsonl")
+    assert counts.rows == 50 == len(Path("out.jsonl").read_text().splitlines())
+
+
+def test_warnings_on_a_table_point_to_the_call(encoder: Path, tmp_path: Path) -> None:
+    rows = [*pairs_as_dicts(80, 1), *pairs_as_dicts(80, 1)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        homeground.adapt(rows, checkpoint=encoder, out=tmp_path / "run", **SETTINGS)
+    ours = [each for each in caught if issubclass(each.category, HomegroundWarning)]
+    assert ours and Path(ours[0].filename).name == Path(__file__).name

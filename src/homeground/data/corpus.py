@@ -212,7 +212,7 @@ def with_splits_of_folder(recipe: Recipe) -> tuple[Recipe, list[str]]:
     unread = f"; not read: {', '.join(others)}" if others else ""
     files = {name: path for name, path in used.items() if name != "train"}
     changes = {"data": used["train"], "split": recipe.split.model_copy(update=files)}
-    return recipe.model_copy(update=changes), [f"{recipe.data}: a folder of splits; {read}{unread}"]
+    return recipe.model_copy(update=changes), [f"{recipe.data}: its splits are used, {read}{unread}"]
 
 
 def strata(examples: Sequence[Example]) -> NDArray[np.int64] | None:

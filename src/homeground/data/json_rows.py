@@ -35,12 +35,12 @@ def parse_json(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     text = stream.read()
     at = _next_mark(text, 0)
     if text[at : at + 1] != "{":
-        return _parse_objects(path, _array_items(path, text))
+        return parse_objects(path, _array_items(path, text))
     first, end = _decode(path, text, at, row=1, line=1)
     if _next_mark(text, end) < len(text):
-        return _parse_objects(path, _joined_items(path, text, line=1))
+        return parse_objects(path, _joined_items(path, text, line=1))
     items, note = _wrapped_items(path, cast(dict[str, object], first))
-    return _parse_objects(path, items, [f"{path}: {note}"])
+    return parse_objects(path, items, [f"{path}: {note}"])
 
 
 def parse_jsonl(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
@@ -48,10 +48,11 @@ def parse_jsonl(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
 
     A file with this name that is one array, or whose objects go over several lines, is in memory as a whole.
     """
-    return _parse_objects(path, _line_items(path, stream))
+    return parse_objects(path, _line_items(path, stream))
 
 
-def _parse_objects(path: str, items: Iterable[object], notes: Iterable[str] = ()) -> Parsed:
+def parse_objects(path: str, items: Iterable[object], notes: Iterable[str] = ()) -> Parsed:
+    """Return the rows of objects, every one with the keys of the first."""
     objects = (_object(path, item, row) for row, item in enumerate(items, start=1))
     first = next(objects, None)
     exported = exported_columns(first or {})

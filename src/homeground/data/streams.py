@@ -13,6 +13,7 @@ from homeground.data.annotations.brat import holds_annotations, read_folder
 from homeground.data.opening import require_encoding, require_file
 from homeground.data.sources.folders import dataset_files, folder_table, is_dataset, refuse_splits
 from homeground.data.sources.held import StreamedRows
+from homeground.data.sources.in_memory import require_in_memory, table_in_memory
 from homeground.data.sources.several import joined_table, named_files
 from homeground.data.tables import (
     ReadingOptions,
@@ -26,6 +27,7 @@ from homeground.data.tables import (
     text,
 )
 from homeground.errors import DataError
+from homeground.recipe.files import is_in_memory
 from homeground.storage import file_hash
 
 if TYPE_CHECKING:
@@ -60,7 +62,9 @@ def open_rows(path: str | os.PathLike[str], *, keep: bool = True, **options: Unp
 def require_source(named: str) -> None:
     """Raise DataError where a file that a setting names is missing, before anything long begins."""
     for path in named_files(named):
-        if not Path(path).exists():
+        if is_in_memory(path):
+            require_in_memory(path)
+        elif not Path(path).exists():
             require_file(path)
 
 
@@ -77,6 +81,8 @@ def _several(name: str, files: Sequence[str], options: ReadingOptions, *, at_mos
 
 def _one(path: str, options: ReadingOptions, *, at_most: int) -> Table:
     """Return the table of one file or folder, kept in memory where that has ``at_most`` so many bytes."""
+    if is_in_memory(path):
+        return table_in_memory(path)
     place, encoding = Path(path), options.get("encoding", "utf-8")
     if options.get("format") == "brat" or (place.is_dir() and holds_annotations(path)):
         return read_folder(path, encoding)

@@ -29,6 +29,7 @@ import numpy as np
 
 from homeground.checkpoint import read_settings
 from homeground.data.formats import csv_field
+from homeground.data.sources.in_memory import takes_tables
 from homeground.data.tables import Row
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
@@ -45,6 +46,7 @@ from homeground.inference.predicted_columns import (
 )
 from homeground.inference.tagger import Tagger
 from homeground.inference.texts import require_top
+from homeground.recipe.files import Data
 from homeground.recipe.recipe import make_recipe
 from homeground.storage import written_to
 from homeground.wording import aligned, count, printable, shorten
@@ -68,9 +70,10 @@ class RowCounts:
     empty: int
 
 
+@takes_tables
 def predict_file(
     model: Encoder | Classifier | Tagger,
-    source: str | PathLike[str],
+    source: Data,
     target: str | PathLike[str],
     *,
     top: int | None = None,
@@ -119,7 +122,7 @@ def predict_file(
 
 def print_predictions(
     model: Encoder | Classifier | Tagger,
-    source: str | PathLike[str],
+    source: Data,
     stream: TextIO,
     form: Form,
     *,
@@ -139,7 +142,7 @@ def print_predictions(
 
 def _prepare(
     model: Encoder | Classifier | Tagger,
-    source: str | PathLike[str],
+    source: Data,
     settings: dict[str, Any],
     *,
     top: int | None,

@@ -1,10 +1,41 @@
-"""The files that a setting names: one, or several with commas between them, as columns are."""
+"""The files that a setting names: one, or several with commas between them, as columns are; or a table in Python."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any, Protocol
+
+
+class StreamsArrow(Protocol):
+    """A table that gives its rows as an Arrow stream: of pandas, polars, pyarrow and others."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the stream."""
+        ...
+
+
+class HasFeatures(Protocol):
+    """A data set of the datasets library."""
+
+    @property
+    def features(self) -> Any:
+        """Return the kinds of its columns."""
+        ...
+
+
+Data = (
+    str
+    | PathLike[str]
+    | Sequence[str | PathLike[str]]
+    | Sequence[Mapping[str, Any]]
+    | Mapping[str, Any]
+    | StreamsArrow
+    | HasFeatures
+)
+"""What functions take as data: the path of a file or folder, several paths, or a table."""
 
 
 def split_files(named: str, folder: Path = Path()) -> list[str]:

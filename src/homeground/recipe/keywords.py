@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Literal, TypedDict
 
+from homeground.recipe.files import Data
+
 
 class RecipeKeywords(TypedDict, total=False):
     task: str | None
@@ -74,15 +76,15 @@ class ReadingKeywords(TypedDict, total=False):
 class SplitKeywords(TypedDict, total=False):
     split: Literal["random", "ordered"]
     """Random by groups or units, or by the order of the rows."""
-    validation: float | str | PathLike[str]
+    validation: float | Data
     """Fraction of the data or a FILE, to select the weights to save."""
-    test: float | str | PathLike[str]
+    test: float | Data
     """Fraction of the data or a FILE, for the verdict."""
     train_size: int | None
     """Number of rows for training, from the first one, with --split ordered."""
     cross_fit: int | None
     """Folds, each tested by a model that was not trained on it; 0: none; default: 5 for small data."""
-    leave_out: str | PathLike[str] | None
+    leave_out: Data | None
     """Texts that must not be trained on, e.g. of a later test; rows that contain one are skipped."""
     split_version: Literal[1]
     """Version of the split algorithm."""
@@ -188,11 +190,11 @@ class EvaluationKeywords(TypedDict, total=False):
     """Metric of the verdict, fixed before training; default: that of the task."""
     keep_contaminated: bool
     """Test on texts that were learned from, too; a gain is then not counted while there are any."""
-    general: str | PathLike[str] | None
+    general: Data | None
     """Data from outside the domain, to measure forgetting; scored pairs, texts with the same labels, or sts-benchmark
     from the Hub.
     """
-    keep_general: str | PathLike[str] | None
+    keep_general: Data | None
     """Like --general; the adapted weights are merged with those of the checkpoint until the general score loses at most
     half the margin.
     """
@@ -227,7 +229,7 @@ class EvaluationKeywords(TypedDict, total=False):
 class AnnotationKeywords(TypedDict, total=False):
     learning_curve: bool
     """Also train on 5, 10, 25 and 50% of the training data, to see whether more data would help."""
-    unlabelled: str | PathLike[str] | None
+    unlabelled: Data | None
     """Texts without labels; next_to_label.csv lists those to label next."""
     label_next: int
     """Number of texts in next_to_label.csv."""
@@ -252,7 +254,7 @@ class SettingKeywords(
 class AdaptKeywords(SettingKeywords, total=False):
     """The settings of a run."""
 
-    data: str | PathLike[str]
+    data: Data
     """File to adapt to."""
 
 

@@ -274,7 +274,7 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
 def _as_typed(setting: Setting, value: Any) -> Any:
     """Return a value as it could be typed on the command line: a path, such as a ``Run``, as its text.
 
-    Raises UsageError for data itself where a file is expected, with the way to write it.
+    Raises UsageError for what is neither the path of a file nor a table where one is expected.
     """
     if isinstance(value, os.PathLike):
         return os.fspath(cast(os.PathLike[str], value))
@@ -282,13 +282,10 @@ def _as_typed(setting: Setting, value: Any) -> Any:
         return value
     if isinstance(value, list | tuple) and value and all(isinstance(each, str | os.PathLike) for each in value):
         return join_files(os.fspath(each) for each in cast(list[str], value))
-    write = 'pandas.DataFrame(rows).to_csv("data.csv", index=False)'
-    for method, arguments in (("write_csv", ""), ("iloc", ", index=False"), ("to_csv", "")):
-        if hasattr(value, method):
-            write = f'df.{"to_csv" if method == "iloc" else method}("data.csv"{arguments})'
-            break
-    kind = type(value).__name__
-    raise UsageError(f'{setting.name} is a {kind}; expected the path of a file: write it with {write}, give "data.csv"')
+    raise UsageError(
+        f"{setting.name} is a {type(value).__name__}; expected the path of a file, or a table: a list of dicts, a "
+        "pandas or polars DataFrame, an Arrow table, or a datasets.Dataset"
+    )
 
 
 def _explain(error: ErrorDetails) -> str:

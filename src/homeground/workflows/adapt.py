@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from homeground.data.corpus import splits_lines
+from homeground.data.sources.in_memory import takes_tables
 from homeground.data.tokenized import counted
 from homeground.errors import HomegroundWarning, UsageError
 from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
@@ -20,6 +21,7 @@ from homeground.experiment.outcome import carry_out
 from homeground.experiment.saving import save_alternatives, save_model
 from homeground.experiment.scoring import example_lines, make_scores
 from homeground.experiment.setup import Setup, prepare
+from homeground.recipe.files import Data
 from homeground.recipe.keywords import AdaptKeywords
 from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.reports.model_card import model_card
@@ -31,8 +33,9 @@ from homeground.training.events import Event, Notice, OnEvent, PartBegins, Start
 from homeground.workflows.progress import reported
 
 
+@takes_tables
 def adapt(
-    data: str | PathLike[str] | None = None,
+    data: Data | None = None,
     /,
     *,
     fresh: bool = False,
@@ -40,10 +43,12 @@ def adapt(
     on_event: OnEvent | None = None,
     **settings: Unpack[AdaptKeywords],  # pyright: ignore[reportGeneralTypeIssues] - ``data`` is positional only
 ) -> Run:
-    """Adapt a checkpoint to a file of examples, and prove whether it helped.
+    """Adapt a checkpoint to examples, and prove whether it helped.
 
-    ``data`` is a file (CSV, TSV, JSON, JSON Lines, each also with .gz) or a recipe in TOML; ``settings`` are the fields
-    of the recipe by name, e.g. ``checkpoint="minilm", epochs=2``; a path may be a ``Run``. The same call again goes on
+    ``data`` is a file, several, a folder (docs/files.md) or a recipe in TOML, or a table: a list of dicts, a pandas or
+    polars DataFrame, an Arrow table or a ``datasets.Dataset``; ``validation``, ``test`` and ``general`` may be tables,
+    too. ``settings`` are the fields of the recipe by name, e.g. ``checkpoint="minilm", epochs=2``; a path may be a
+    ``Run``. The same call again goes on
     where the last one stopped, by Ctrl-C too, and returns a finished run as it is; ``fresh`` moves it aside and starts
     anew. Progress is shown in a terminal and in a notebook unless ``quiet``; ``on_event`` is called with what happens
     instead. What should be known of the data comes as ``HomegroundWarning``, and is in ``run.warnings``.
@@ -57,7 +62,7 @@ def adapt(
     with reported(on_event, quiet=quiet) as listener:
         setup = prepare(recipe, report=lambda text: listener(Notice(text)))
         for text in data_warnings(setup.record):
-            warnings.warn(text, HomegroundWarning, stacklevel=2)
+            warnings.warn(text, HomegroundWarning, stacklevel=3)  # of the caller of what takes tables
         return resume_or_run(setup, listener, fresh=fresh)
 
 
@@ -71,7 +76,7 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
         return run
 
 
-def resolve(data: str | PathLike[str] | None = None, /, **settings: Any) -> Recipe:
+def resolve(data: Data | None = None, /, **settings: Any) -> Recipe:
     """Return the recipe of a data file or a TOML file overlaid by settings, another ``data`` for a recipe included."""
     source = settings.pop("data", None) if data is None else data
     if isinstance(source, str | PathLike) and Path(source).suffix.lower() == ".toml":

@@ -22,6 +22,7 @@ from typing import Any
 
 from homeground.data.documents import with_texts
 from homeground.data.leakage import TrainingHashes
+from homeground.data.sources.in_memory import takes_tables
 from homeground.errors import RunConflict, UsageError
 from homeground.evaluation.comparison import Circumstances, PairedComparison, judge
 from homeground.evaluation.left_out import LeftOut
@@ -79,6 +80,7 @@ KEPT_FIELDS = (
 """What chain.json says of a comparison."""
 
 
+@takes_tables
 def adapt_chain(
     path: str | PathLike[str],
     /,

@@ -38,6 +38,7 @@ from homeground.checkpoint import (
 from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, with_splits_of_folder
 from homeground.data.examples import Example
 from homeground.data.leakage import TrainingHashes
+from homeground.data.sources.in_memory import takes_tables
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
@@ -47,6 +48,7 @@ from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.experiment.head import Choice, probabilities, vectors_of
+from homeground.recipe.files import Data
 from homeground.recipe.keywords import SettingKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.results.scores import CheckpointComparison, CheckpointStanding, MethodStanding
@@ -133,9 +135,10 @@ class CandidateResult:
     seconds: float
 
 
+@takes_tables
 def compare_checkpoints(
     checkpoints: Sequence[str | PathLike[str]],
-    data: str | PathLike[str],
+    data: Data,
     *,
     quiet: bool = False,
     on_event: OnEvent | None = None,

@@ -30,6 +30,7 @@ from homeground.data.columns import columns_of_model
 from homeground.data.corpus import Part, link, read_file
 from homeground.data.examples import set_hash
 from homeground.data.leakage import TrainingHashes
+from homeground.data.sources.in_memory import takes_tables
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
@@ -39,6 +40,7 @@ from homeground.evaluation.comparison import Circumstances, judge
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.left_out import FEWEST_LEFT, LeftOut, left_out_sentence
 from homeground.experiment.setup import longest_input
+from homeground.recipe.files import Data
 from homeground.recipe.keywords import MeasureKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
 from homeground.recipe.recipe import settings as known_settings
@@ -110,9 +112,8 @@ class Side:
         return self.examples.measure(model)
 
 
-def evaluate(
-    source: str | PathLike[str], data: str | PathLike[str], **settings: Unpack[MeasureKeywords]
-) -> dict[str, Any]:
+@takes_tables
+def evaluate(source: str | PathLike[str], data: Data, **settings: Unpack[MeasureKeywords]) -> dict[str, Any]:
     """Return what a run or checkpoint scores on a file, with the interval of the deciding metric.
 
     ``settings`` say how the file is written and which column is which. The examples the run learned from, earlier runs
@@ -161,10 +162,11 @@ def evaluate(
     ).to_json()
 
 
+@takes_tables
 def compare(
     first: str | PathLike[str],
     second: str | PathLike[str],
-    data: str | PathLike[str] | None = None,
+    data: Data | None = None,
     **settings: Unpack[MeasureKeywords],
 ) -> dict[str, Any]:
     """Return scores and verdict of two runs or checkpoints on a file: HELPED where the second is better.
@@ -245,10 +247,10 @@ def _warn_of_seen(seen: dict[str, int], *, kept: bool) -> None:
     for name, number in seen.items():
         if number:
             todo = "they are measured all the same" if kept else "they are left out of the scores"
-            warnings.warn(f"{name} learned from {number:,} of these examples; {todo}", HomegroundWarning, stacklevel=3)
+            warnings.warn(f"{name} learned from {number:,} of these examples; {todo}", HomegroundWarning, stacklevel=4)
 
 
-def _read(data: str | PathLike[str], settings: Mapping[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:
+def _read(data: Data, settings: Mapping[str, Any], checkpoints: Sequence[Checkpoint]) -> ExampleFile:
     # Of a file with texts and labels, what the models fill in is the texts.
     learned = [read_settings(checkpoint.folder / "homeground.json") for checkpoint in checkpoints]
     if {each.get("task") for each in learned} == {"mlm"}:

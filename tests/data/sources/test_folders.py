@@ -114,7 +114,7 @@ def test_splits_of_a_data_set_are_the_data_and_the_files_of_a_recipe(tmp_path: P
     assert (recipe.data, recipe.split.validation) == (str(folder / "train"), str(folder / "dev"))
     assert recipe.split.test == str(folder / "test")
     assert note == (
-        f"{folder}: a folder of splits; train from {folder}/train, validation from {folder}/dev, test from "
+        f"{folder}: its splits are used, train from {folder}/train, validation from {folder}/dev, test from "
         f"{folder}/test; not read: unsupervised"
     )
     recipe, (note,) = with_splits_of_folder(make_recipe(data=folder, test=0.2))

@@ -12,6 +12,7 @@ from typing import Any, cast
 from homeground.data.formats import TEXT_COLUMN
 from homeground.data.opening import open_text, require_file
 from homeground.data.sources.held import held_or_streamed
+from homeground.data.sources.in_memory import splits_in_memory
 from homeground.data.tables import Row, Table
 from homeground.errors import DataError
 from homeground.wording import count
@@ -103,15 +104,17 @@ def dataset_files(path: str) -> list[str]:
 def splits_of(path: str) -> tuple[dict[str, str], list[str]]:
     """Return the folders of the splits in a folder (train, validation, test), and the names of others in it.
 
-    There are none where it is no folder of splits: neither a ``DatasetDict``, nor one whose subfolders all have the
-    usual names of splits.
+    Of splits in memory they are the names of their tables. There are none where it is no folder of splits: neither a
+    ``DatasetDict``, nor one whose subfolders all have the usual names of splits.
 
     Raises:
         DataError: a ``DatasetDict`` without a split for training.
     """
-    folder = Path(path)
-    is_dict = (folder / DATASET_SPLITS).is_file()
-    if is_dict:
+    folder, tables = Path(path), splits_in_memory(path)
+    is_dict = bool(tables) or (folder / DATASET_SPLITS).is_file()
+    if tables:
+        names = list(tables)
+    elif is_dict:
         names = [str(name) for name in cast(list[Any], _read_json(path, DATASET_SPLITS).get("splits", []))]
     elif folder.is_dir() and not is_dataset(folder):
         names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
@@ -127,7 +130,7 @@ def splits_of(path: str) -> tuple[dict[str, str], list[str]]:
         raise DataError.at(path, f"has the splits {_some_names(names)} and none for training; name one: {path}/NAME")
     if not is_dict and ("train" not in splits or len(splits) < 2 or others):
         return {}, []
-    return {split: str(folder / name) for split, name in splits.items()}, others
+    return {split: tables.get(name, str(folder / name)) for split, name in splits.items()}, others
 
 
 def refuse_splits(path: str) -> None:

@@ -20,10 +20,16 @@ from homeground.errors import DataError
 from homeground.wording import count
 
 LEAST_SHARE = 0.9
-"""Share of the spans that fit a convention, from which it is that of the file."""
+"""Share of the spans that have their text in a convention, from which it is that of the file."""
+
+LEAST_SHARE_AT_WORDS = 0.8
+"""The same for spans that begin and end at words."""
 
 MOST_SHARE_OTHERWISE = 0.5
 """Share of the spans that fit when read as is usual, up to which another convention may be that of the file."""
+
+MOST_SHARE_AGAINST = 0.1
+"""Share of the spans that fit when read as is usual alone, up to which the same holds."""
 
 LEAST_ADVANTAGE = 0.2
 """How much larger the share that fits another convention is from which the file is in doubt."""
@@ -159,11 +165,18 @@ class _Fit:
     spans: int = 0
     usual: int = 0
     other: int = 0
+    usual_alone: int = 0
+
+    def add(self, *, usual: bool, other: bool) -> None:
+        self.spans += 1
+        self.usual += usual
+        self.other += other
+        self.usual_alone += usual and not other
 
     @property
     def is_clear(self) -> bool:
-        fits = self.other >= LEAST_SHARE * self.spans and self.usual <= MOST_SHARE_OTHERWISE * self.spans
-        return fits and self.spans >= FEWEST_SPANS
+        fits = self.other >= LEAST_SHARE_AT_WORDS * self.spans and self.usual <= MOST_SHARE_OTHERWISE * self.spans
+        return fits and self.spans >= FEWEST_SPANS and self.usual_alone <= MOST_SHARE_AGAINST * self.spans
 
     @property
     def is_in_doubt(self) -> bool:
@@ -182,9 +195,7 @@ def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> Conv
             here = usual.place(each.text, mark)
             for convention in others:
                 if here != (there := convention.place(each.text, mark)):
-                    fits[convention].spans += 1
-                    fits[convention].usual += fitting(here)
-                    fits[convention].other += fitting(there)
+                    fits[convention].add(usual=fitting(here), other=fitting(there))
     clear = [convention for convention, fit in fits.items() if fit.is_clear]
     if clear:
         return max(clear, key=lambda convention: fits[convention].other - fits[convention].usual)

@@ -3,11 +3,13 @@
     pip install 'sentence-transformers[train]'
     python benchmarks/speed.py similarity
     python benchmarks/speed.py classification examples/complaints.csv [--text headline --label is_sarcastic]
+    python benchmarks/speed.py token-classification examples/fault_reports.jsonl [--format conll]
     python benchmarks/speed.py mlm examples/complaints.csv [--text complaint]
 
 similarity: MiniLM on pairs of the built-in taxonomy, batch 32, mean squared error; the peer is the trainer of
 sentence-transformers with its defaults. classification: MiniLM, batch 16, at most 128 tokens, plain AdamW; the peer is
-transformers' Trainer, which pads every text to 128 tokens as the tutorials do, or to the longest of its batch. mlm: a
+transformers' Trainer, which pads every text to 128 tokens as the tutorials do, or to the longest of its batch.
+token-classification: the same with a label for the first token of every word, as the script run_ner has it. mlm: a
 model of DistilBERT's size with random weights, so that nothing is downloaded, batch 16, blocks of 128 tokens, 15%
 masked by 80/10/10; the peer is transformers' Trainer with its defaults.
 
@@ -142,6 +144,47 @@ def classifying(padding: bool | str) -> Callable[[Path, int], float]:
     return measure
 
 
+def tagging(padding: bool | str) -> Callable[[Path, int], float]:
+    """Return what times steps of transformers' Trainer on words with tags, the first token of each word labelled."""
+
+    def measure(folder: Path, steps: int) -> float:
+        from datasets import Dataset
+        from transformers import (
+            AutoModelForTokenClassification,
+            AutoTokenizer,
+            DataCollatorForTokenClassification,
+            Trainer,
+            TrainingArguments,
+        )
+
+        rows = read(folder)
+        names = sorted({tag for row in rows for tag in row["tags"]})
+        tokenizer = AutoTokenizer.from_pretrained(minilm())
+        encoded: Any = tokenizer(
+            [row["tokens"] for row in rows],
+            is_split_into_words=True,
+            padding=padding,
+            truncation=True,
+            max_length=LENGTH,
+        )
+        labels: list[list[int]] = []
+        for number, row in enumerate(rows):
+            words = encoded.word_ids(number)
+            before = [None, *words[:-1]]
+            labels.append(
+                [
+                    -100 if word is None or word == last else names.index(row["tags"][word])
+                    for word, last in zip(words, before, strict=True)
+                ]
+            )
+        model = AutoModelForTokenClassification.from_pretrained(minilm(), num_labels=len(names))
+        data = Dataset.from_dict({**encoded, "labels": labels})
+        made = {"model": model, "train_dataset": data, "data_collator": DataCollatorForTokenClassification(tokenizer)}
+        return timed(Trainer, TrainingArguments, "token-classification", steps, learning_rate=5e-5, **made)
+
+    return measure
+
+
 def masked_words(folder: Path, steps: int) -> float:
     """Time steps of transformers' Trainer on blocks of one long text."""
     from datasets import Dataset
@@ -204,6 +247,22 @@ def taxonomy_pairs(_: argparse.Namespace, folder: Path) -> None:
 def labelled_texts(arguments: argparse.Namespace, folder: Path) -> None:
     """Write the labelled texts of a file."""
     write(folder, [{"text": text, "label": label} for text, label in read_texts(arguments, "classification")])
+
+
+def tagged_texts(arguments: argparse.Namespace, folder: Path) -> None:
+    """Write the words of a file of annotations, each with its tag."""
+    from homeground.data.corpus import read_file
+    from homeground.recipe.recipe import make_recipe
+    from homeground.tasks import choose_task
+    from homeground.tasks.token_classification.tagged import as_tagged
+
+    if arguments.data is None:
+        raise SystemExit("token-classification: give a file with entities, e.g. examples/fault_reports.jsonl")
+    recipe = make_recipe({}, data=arguments.data, task="token-classification", format=arguments.format)
+    table = read_file(arguments.data, recipe)
+    texts = as_tagged(choose_task(table, recipe).read(table).examples)
+    words = [[each.texts[0][start:end] for start, end in each.words] for each in texts]
+    write(folder, [{"tokens": own, "tags": each.tags} for own, each in zip(words, texts, strict=True)])
 
 
 def one_long_text(arguments: argparse.Namespace, folder: Path) -> None:
@@ -274,6 +333,15 @@ COMPARISONS = {
             "Trainer, padded to 128": classifying(padding="max_length"),
         },
     ),
+    "token-classification": Comparison(
+        "texts", 16, 1, 40, tagged_texts,
+        {
+            "homeground": ours("token-classification"),
+            "homeground, fp32": ours("token-classification", "fp32"),
+            "Trainer, padded by batch": tagging(padding=False),
+            "Trainer, padded to 128": tagging(padding="max_length"),
+        },
+    ),
     "mlm": Comparison(
         "tokens", 16, LENGTH, 6, one_long_text,
         {"homeground": ours("mlm"), "homeground, fp32": ours("mlm", "fp32"), "Trainer": masked_words},
@@ -288,6 +356,7 @@ def main() -> None:
     parser.add_argument("data", nargs="?", help="file with texts; similarity needs none")
     parser.add_argument("--text", help="column of the texts")
     parser.add_argument("--label", help="column of the labels")
+    parser.add_argument("--format", help="format of a file of entities, where its ending does not say it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--candidate", nargs=2, help=argparse.SUPPRESS)

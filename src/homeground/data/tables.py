@@ -60,6 +60,13 @@ SUFFIXES = {
     **{".arrow": "arrow", ".feather": "arrow", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xlsx"},
     **dict.fromkeys((".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), "conll"),
 }
+ANNOTATION_SUFFIXES = {
+    ".ann": "holds annotations of BRAT without their text; give the folder of both, or add --format brat",
+    ".spacy": "holds documents of spaCy (DocBin), which only spaCy reads; write them as JSON Lines, a line "
+    '{"text": doc.text, "spans": [[entity.start_char, entity.end_char, entity.label_] for entity in doc.ents]}',
+}
+"""The endings of names of annotations that are no table, and what to give instead."""
+
 JSON_FORMATS = ("json", "jsonl")
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -112,12 +119,17 @@ class Table:
 
     def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
         """Return the error for a place in it: of several files the one that the row is in, and its number there."""
+        path, number = (self.path, None) if row is None else self.part(row)
+        return DataError.at(path, problem, row=number, column=column)
+
+    def part(self, row: int) -> tuple[str, int]:
+        """Return the path of the file that a row is in, and its number there."""
         start = 0
-        for path, end in self.parts if row is not None else ():
-            if row is not None and row <= end:
-                return DataError.at(path, problem, row=row - start, column=column)
+        for path, end in self.parts:
+            if row <= end:
+                return path, row - start
             start = end
-        return DataError.at(self.path, problem, row=row, column=column)
+        return self.path, row
 
 
 @dataclass(frozen=True)
@@ -344,6 +356,8 @@ def _value(table: Origin, row: Row, column: str) -> object:
 def _format(path: str, option: str | None) -> str:
     if option is None:
         suffix = Path(path.lower().removesuffix(".gz")).suffix
+        if suffix in ANNOTATION_SUFFIXES:
+            raise DataError.at(path, ANNOTATION_SUFFIXES[suffix])
         if suffix not in SUFFIXES:
             refuse_content(path)
             problem = f'its suffix "{suffix}" is of no format read here' if suffix else "its name has no suffix"

@@ -428,6 +428,62 @@ def test_lines_and_files_of_brat_that_are_wrong_are_named(tmp_path: Path) -> Non
         read(write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna", "T2\tPER 0 7\tAnna Li"]))
     folder = write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna"])
     assert marked(read(folder / "x.ann", format="brat")) == [[("Anna", "PER")]]
+    with pytest.raises(
+        DataError, match="annotations of BRAT without their text; give the folder of both, or add --form"
+    ):
+        read(folder / "x.ann")
     (folder / "x.txt").unlink()
     with pytest.raises(DataError, match=r"x.txt: no such file"):
         read(folder)
+
+
+# ---- Several files, and tables of a Python program -------------------------------------------------------------------
+
+
+def write_both(folder: Path, name: str, second: list[str]) -> str:
+    """Write two files in columns and return what names both."""
+    good = ["-DOCSTART- O", "", "Anna\tB-PER", "ran\tO", "", "Bob\tB-PER"]
+    (folder / f"1{name}").write_text("\n".join(good), encoding="utf-8")
+    (folder / f"2{name}").write_text("\n".join(second), encoding="utf-8")
+    return str(folder / f"*{name}")
+
+
+def test_of_several_files_an_error_names_the_file_and_its_line(tmp_path: Path) -> None:
+    named = write_both(tmp_path, ".conll", ["-DOCSTART- O", "", "Eve\tB-PER", "", "Li\tO", "Ng\tI-PER"])
+    annotations = read(Path(named))
+    assert [each.text for each in annotations.texts] == ["Anna ran", "Bob", "Eve", "Li Ng"]
+    assert len({each.document for each in annotations.texts}) == 2
+    assert f'{tmp_path / "2.conll"}, line 6 ("I-PER" after "O")' in annotations.notes[-1]
+    write_both(tmp_path, ".conll", ["Eve\tB-PER", "", "Li\tX-PER"])
+    with pytest.raises(DataError, match=r'2.conll, line 3: the tag "X-PER" is of no scheme'):
+        read(Path(named))
+
+
+def test_of_several_folders_and_tables_an_error_names_the_right_one(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    write_pair(tmp_path / "a", TEXT.encode(), ["T1\tPER 0 7\tAnna Li"])
+    write_pair(tmp_path / "b", TEXT.encode(), ["T1\tPER 0 7\tAnna Li"])
+    both = Path(f"{tmp_path / 'a/b'},{tmp_path / 'b/b'}")
+    assert marked(read(both)) == [[("Anna Li", "PER")]] * 2
+    write_pair(tmp_path / "b", TEXT.encode(), ["T1\tPER 0 7\tAnna Li", "T2\tPER 0 70\tAnna Lo"])
+    with pytest.raises(DataError, match=r"b/b, x.ann: the span \[0, 70"):
+        read(both)
+    good = {"text": TEXT, "spans": [[0, 7, "PER"]]}
+    write_rows(tmp_path / "1.jsonl", [good] * 3)
+    write_rows(tmp_path / "2.jsonl", [good, {"text": TEXT, "spans": [[0, 70, "PER"]]}])
+    with pytest.raises(DataError, match=r"2.jsonl, row 2: the span \[0, 70"):
+        read(tmp_path / "[12].jsonl")
+
+
+@pytest.mark.parametrize("form", ["lists", "objects", "objects of lists"])
+def test_spans_in_a_table_of_arrow_are_read(tmp_path: Path, form: str) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    texts = [PLAIN, EMOJI]
+    rows = [json.loads(line) for line in WRITERS[form](tmp_path, texts).read_text(encoding="utf-8").splitlines()]
+    if form == "lists":  # a list in Arrow holds values of one type
+        rows = [{"tokens": ["Anna", "ran"], "ner_tags": ["B-PER", "O"]}]
+        texts = [("Anna ran", [(0, 4, "PER")])]
+    table = pytest.importorskip("pyarrow").Table.from_pylist(rows)
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert spans_of(read(tmp_path / "a.parquet")) == texts

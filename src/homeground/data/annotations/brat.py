@@ -18,8 +18,9 @@ from homeground.data.tables import Row, Table
 from homeground.errors import DataError
 from homeground.wording import count, printable, shorten
 
-TEXT, ANNOTATIONS, BYTE_ORDER_MARK = "text", "annotations", "byte-order mark"
-"""The columns of the table: the text, the lines of its .ann file, and whether the text begins with that mark."""
+TEXT, ANNOTATIONS, NAME, BYTE_ORDER_MARK = "text", "annotations", "name", "byte-order mark"
+"""The columns of the table: the text, the lines of its .ann file and the name of this, and whether the text begins with
+that mark."""
 
 KINDS = {"R": "relations", "E": "events", "A": "attributes", "M": "attributes", "N": "links", "#": "notes", "*": "sets"}
 """What other lines than those of entities (T) hold."""
@@ -62,17 +63,17 @@ def read_folder(path: str, encoding: str) -> Table:
                 hashes.append(opened.sha256)
                 notes.update(dict.fromkeys(opened.notes))
                 size += opened.size
-        values = {TEXT: contents[0], ANNOTATIONS: contents[1], BYTE_ORDER_MARK: mark}
+        name = marked.relative_to(place if place.is_dir() else place.parent).as_posix()
+        values = {TEXT: contents[0], ANNOTATIONS: contents[1], NAME: name, BYTE_ORDER_MARK: mark}
         rows.append(Row(number, values))
-        names.append(marked.with_suffix(".txt").name)
+        names.append(Path(name).with_suffix(".txt").as_posix())
     if place.is_dir():
-        names = [each.with_suffix(".txt").relative_to(place).as_posix() for each in found]
         alone = sorted({*place.rglob("*.txt")} - {each.with_suffix(".txt") for each in found})
         if alone:
             texts = count(len(alone), "text has", "texts have")
             notes[f'{path}: {texts} no .ann file and are not read, such as "{alone[0].relative_to(place)}"'] = None
     sha256 = hashlib.sha256("\n".join(map(" ".join, zip(names, hashes[::2], hashes[1::2], strict=True))).encode())
-    columns = (TEXT, ANNOTATIONS, BYTE_ORDER_MARK)
+    columns = (TEXT, ANNOTATIONS, NAME, BYTE_ORDER_MARK)
     return Table(path, "brat", columns, rows, sha256.hexdigest(), size, notes=tuple(notes), names=tuple(names))
 
 
@@ -94,26 +95,26 @@ def read_brat(table: Table, columns: Mapping[str, str]) -> Annotations:
     discontinuous: list[str] = []
     shift = _shift(table)
     for row in table.rows:
-        content, name = str(row.values[TEXT]), table.names[row.number - 1]
+        content, name = str(row.values[TEXT]), str(row.values[NAME])
         marks: list[Mark] = []
-        annotations = Path(name).with_suffix(".ann").as_posix()
+        place = f"{table.part(row.number)[0]}, {name}"
         for number, line in enumerate(_lines(row), start=1):
             if not line.strip():
                 continue
             if line[0] != "T":
                 others[KINDS.get(line[0], "")] += 1
                 if line[0] not in KINDS:
-                    raise _line_error(table, annotations, number, line)
+                    raise _line_error(place, number, line)
                 continue
             match = _ENTITY.fullmatch(line)
             if match is None:
-                raise _line_error(table, annotations, number, line)
+                raise _line_error(place, number, line)
             mark = _mark(content, match, shift if row.values[BYTE_ORDER_MARK] else 0)
             if mark is None:
-                discontinuous.append(f"{annotations} line {number}")
+                discontinuous.append(f"{name} line {number}")
             else:
                 marks.append(mark)
-        marked.texts.append(MarkedText(row.number, content, marks, annotations))
+        marked.texts.append(MarkedText(row.number, content, marks, place))
     if others:
         listed = ", ".join(f"{number} {kind}" for kind, number in others.items())
         marked.notes.append(f"{table.path}: not read, because they are no entities: {listed}")
@@ -150,7 +151,7 @@ def _lines(row: Row) -> list[str]:
     return [line.rstrip("\r") for line in str(row.values[ANNOTATIONS]).split("\n")]
 
 
-def _line_error(table: Table, name: str, number: int, line: str) -> DataError:
+def _line_error(place: str, number: int, line: str) -> DataError:
     shown = printable(shorten(line, 60))
     expected = 'expected an entity such as "T1<tab>PER 0 4<tab>Anna"'
-    return DataError(f'{table.path}, {name}, line {number}: holds "{shown}", which is no annotation; {expected}')
+    return DataError(f'{place}, line {number}: holds "{shown}", which is no annotation; {expected}')

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from homeground.data.annotations.annotated import Annotations
-from homeground.data.annotations.brat import ANNOTATIONS, BYTE_ORDER_MARK, TEXT, read_brat
+from homeground.data.annotations.brat import ANNOTATIONS, read_brat
 from homeground.data.annotations.conll import DOCUMENT, LINES, TAGS, WORDS
 from homeground.data.annotations.label_studio import is_label_studio, read_label_studio
 from homeground.data.annotations.marks import are_marks
@@ -92,7 +92,7 @@ def _columns_of_format(table: Table, recipe: Recipe) -> dict[str, str]:
     if table.format == "conll":
         return _conll_columns(table, recipe.columns.tag_column)
     if table.format == "brat":
-        return {TEXT: TEXT, ANNOTATIONS: ANNOTATIONS, "mark": BYTE_ORDER_MARK}
+        return {name: name for name in table.columns}
     return {}
 
 

@@ -49,7 +49,8 @@ class _Tasks:
         self._several = self._other_results = 0
 
     def read(self, row: Row, marked: Marked) -> None:
-        place = f"row {row.number}" + (f", task {row.values['id']}" if row.values.get("id") is not None else "")
+        path, number = self._table.part(row.number)
+        place = f"{path}, row {number}" + (f", task {row.values['id']}" if row.values.get("id") is not None else "")
         try:
             made = _objects(row.values[self._results], self._results)
             kept = [each for each in made if not each.get("was_cancelled") and not each.get("skipped")]
@@ -61,7 +62,7 @@ class _Tasks:
             marks = [[mark for each in result for mark in _marks(each)] for result in results]
             content = self._text(row, results[chosen])
         except MarkProblem as problem:
-            raise DataError(f"{self._table.path}, {place}: {problem}") from None
+            raise DataError(f"{place}: {problem}") from None
         if len({frozenset(each) for each in marks}) > 1:
             self._several += 1
         marked.texts.append(MarkedText(row.number, content, marks[chosen], place))

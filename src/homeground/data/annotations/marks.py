@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from homeground.data.evidence.exports import END_KEYS, START_KEYS, name_a_span
 from homeground.data.tables import shown
 from homeground.errors import HomegroundError
 
-START_KEYS = ("start", "start_offset", "startoffset", "start_char", "char_start", "start_index", "begin", "from")
-END_KEYS = ("end", "end_offset", "endoffset", "end_char", "char_end", "end_index", "stop", "to")
 OFFSETS_KEYS = ("offsets", "offset", "span", "position", "points")
 LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity", "category", "class")
 SURFACE_KEYS = ("text", "surface", "word", "mention", "entity_text", "span_text", "value")
@@ -62,7 +61,7 @@ def _is_like_marks(value: object) -> bool:
     """Tell whether a value that holds what is no span is a list of spans all the same."""
     return any(
         (len(items := _items(each)) == 3 and len(_numbers(items)) == 2)
-        or (isinstance(each, dict) and _has_offsets(cast(Fields, each)))
+        or (isinstance(each, dict) and name_a_span(cast(Fields, each)))
         for each in _items(value)
     )
 
@@ -74,14 +73,6 @@ def _items(value: object) -> Sequence[object]:
 
 def _numbers(items: Iterable[object]) -> list[int]:
     return [item for item in items if isinstance(item, int) and not isinstance(item, bool)]
-
-
-def _has_offsets(item: Fields) -> bool:
-    return _has_key(item, START_KEYS) and _has_key(item, END_KEYS)
-
-
-def _has_key(item: Fields, keys: Sequence[str]) -> bool:
-    return any(key.lower() in keys for key in item)
 
 
 def read_marks(value: object) -> Iterator[Mark]:
@@ -105,7 +96,7 @@ def _marks_of_object(value: Fields) -> Iterator[Mark]:
             yield from read_marks(value[key])
             return
     lists = [_items(each) for each in value.values() if isinstance(each, list | tuple)]
-    if _has_offsets(value) and lists and len(lists) == len(value):
+    if name_a_span(value) and lists and len(lists) == len(value):
         if len({len(each) for each in lists}) > 1:
             raise MarkProblem(
                 f"holds lists of unequal length, {shown(value)}; expected one item of each for every span"

@@ -59,8 +59,9 @@ def read_spans(table: Table, columns: Mapping[str, str]) -> Annotations:
         try:
             marks = list(read_marks(value or []))
         except MarkProblem as problem:
-            raise DataError.at(table.path, str(problem), row=row.number, column=columns["spans"]) from None
-        marked.texts.append(MarkedText(row.number, content, marks, f"row {row.number}"))
+            raise table.error(str(problem), row=row.number, column=columns["spans"]) from None
+        path, number = table.part(row.number)
+        marked.texts.append(MarkedText(row.number, content, marks, f"{path}, row {number}"))
     return settle(table.path, marked)
 
 
@@ -80,7 +81,7 @@ def settle(path: str, marked: Marked) -> Annotations:
         try:
             texts.append(AnnotatedText(each.row, each.text, _spans(each, convention, repairs)))
         except MarkProblem as problem:
-            raise DataError(f"{path}, {each.place}: {problem}") from None
+            raise DataError(f"{each.place}: {problem}") from None
     details = marked.kind if convention == CHARACTERS else f"{marked.kind}; {convention}"
     return Annotations(texts, details, marked.set_aside, (*marked.notes, *_notes(path, repairs)))
 

@@ -135,7 +135,7 @@ class _TaggedRows:
             if len(words) != len(tags):
                 problem = f'holds {count(len(tags), "tag")} for the {count(len(words), "word")} in "{self._words}"'
                 advice = "; expected a tag for every word, O for none"
-                raise DataError.at(self._table.path, problem + advice, row=row.number, column=self._tags)
+                raise self._table.error(problem + advice, row=row.number, column=self._tags)
             yield row, words, tags
 
     def _list(self, row: Row, column: str) -> list[str]:
@@ -143,7 +143,7 @@ class _TaggedRows:
         if not isinstance(values, list | tuple):
             advice = ', such as ["Ada", "Lovelace"]' if column == self._words else ', such as ["B-PER", "I-PER", "O"]'
             problem = f"holds {shown(values)}; expected a list{advice}"
-            raise DataError.at(self._table.path, problem, row=row.number, column=column)
+            raise self._table.error(problem, row=row.number, column=column)
         items = cast(Sequence[object], values)
         texts = [value for value in items if isinstance(value, str)]
         if len(texts) < len(items):
@@ -199,7 +199,9 @@ class _TaggedRows:
             if not marked:
                 raise self._error(row, first, f'the tag "{tags[first]}" marks white space; expected O')
             spans.append(Span(marked[0][0], marked[-1][1], label))
-        document = cast("str | None", row.values.get(DOCUMENT)) if self._table.format == "conll" else None
+        document = cast("str | None", row.values[DOCUMENT]) if DOCUMENT in self._table.columns else None
+        if document is not None and self._table.parts:
+            document = f"{self._table.part(row.number)[0]}: {document}"
         kept = tuple(place for place in places if place is not None)
         return AnnotatedText(row.number, "".join(parts), tuple(spans), kept, document)
 
@@ -211,7 +213,8 @@ class _TaggedRows:
                 where += "at the end"
             else:
                 where += f'after "{tags[place - 1]}"' if place else "at the beginning"
-            self._illegal.append(f"{self._place(row, min(place, len(tags) - 1))} ({where})")
+            path, line = self._place(row, min(place, len(tags) - 1))
+            self._illegal.append(f"{f'{path}, ' if self._table.parts else ''}{line} ({where})")
 
     def notes(self, scheme: Scheme) -> tuple[str, ...]:
         """Return sentences on what is odd about the sentences."""
@@ -228,14 +231,18 @@ class _TaggedRows:
             notes.append(f"{self._table.path}: {words} left out")
         return tuple(notes)
 
-    def _place(self, row: Row, place: int) -> str:
-        if LINES in self._table.columns:
-            unit = "line" if self._table.format == "conll" else "row"
-            return f"{unit} {cast(list[int], row.values[LINES])[place]}"
-        return f"row {row.number}, word {place + 1}"
+    def _place(self, row: Row, place: int) -> tuple[str, str]:
+        """Return the path of the file that a word is in, and the line or row there."""
+        path, number = self._table.part(row.number)
+        if LINES not in self._table.columns:
+            return path, f"row {number}, word {place + 1}"
+        line = cast(list[int], row.values[LINES])[place]
+        if self._table.format == "conll":
+            return path, f"line {line}"
+        return path, f"row {line - row.number + number}"
 
     def _error(self, row: Row, place: int, problem: str) -> DataError:
-        return DataError(f"{self._table.path}, {self._place(row, place)}: {problem}")
+        return DataError(f"{', '.join(self._place(row, place))}: {problem}")
 
 
 def tag_numbers_problem(column: str, number: int) -> str:

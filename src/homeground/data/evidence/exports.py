@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 RESULT_KEYS = ("annotations", "completions")
 """Under which of its keys a task of Label Studio has its annotations; the second is of old versions."""
+
+
+START_KEYS = ("start", "start_offset", "startoffset", "start_char", "char_start", "start_index", "begin", "from")
+END_KEYS = ("end", "end_offset", "endoffset", "end_char", "char_end", "end_index", "stop", "to")
+"""What programs call the ends of a span, in lower case."""
+
+
+def name_a_span(names: Iterable[str]) -> bool:
+    """Return whether names of fields are those of a span, which has a start and an end."""
+    lower = {name.lower() for name in names}
+    return not lower.isdisjoint(START_KEYS) and not lower.isdisjoint(END_KEYS)
 
 
 def exported_columns(first: Mapping[str, object]) -> tuple[str, ...]:

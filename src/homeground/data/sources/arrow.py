@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
+from homeground.data.evidence.exports import name_a_span
 from homeground.data.formats import FieldLayout, Parsed
 from homeground.data.sources.extras import library
 from homeground.errors import DataError
@@ -117,11 +118,18 @@ def _converter(arrow: Any, path: str, name: str, kind: Any) -> Convert | None:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         inner = _converter(arrow, path, name, kind.value_type)
         return None if inner is None else lambda values: [None if each is None else inner(each) for each in values]
+    if types.is_struct(kind) and name_a_span(field.name for field in kind.fields):
+        fields = {str(field.name): _converter(arrow, path, name, field.type) or _same for field in kind.fields}
+        return lambda span: {key: None if span[key] is None else convert(span[key]) for key, convert in fields.items()}
     if types.is_nested(kind):
         advice = "write each of its fields as a column of its own, as pyarrow's table.flatten() does, or leave it out"
         raise DataError.at(path, f"is nested ({_short(kind)}); {advice}", column=name)
     what = "bytes" if types.is_binary(kind) or types.is_large_binary(kind) else _short(kind)
     raise DataError.at(path, f"holds {what}; expected text, numbers or lists of them: leave it out", column=name)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _class_names(schema: Any) -> dict[str, list[str]]:

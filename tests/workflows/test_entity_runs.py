@@ -144,6 +144,10 @@ def test_entities_go_from_file_to_file(run: Run, tmp_path: Path, capsys: pytest.
     assert command(["predict", str(run.folder), "paper nurse in town", "play paper"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == "paper nurse in town" and shown[1].split()[:2] == ["nurse", "PLACE"] and "no entity" in shown[-1]
+    words = tmp_path / "new.conll"
+    words.write_text("nurse B-PLACE\nin O\n\nplay O\n", encoding="utf-8")
+    assert command(["predict", str(run.folder), "--input", str(words)]) == 2
+    assert "holds words with tags; predict takes whole texts" in capsys.readouterr().err
     for asked in (["--top", "2"], ["--embeddings"]):
         assert command(["predict", str(run.folder), "a nurse", *asked]) == 2
     assert command(["predict", str(run.folder), "--input", str(source), "--output", str(tmp_path / "out.npy")]) == 2

@@ -97,6 +97,12 @@ def read_once(recipe: Recipe, filler: MaskedLM | None, learned: Mapping[str, Any
 
 def _text_columns(table: Origin, recipe: Recipe, learned: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns of the texts: the named ones, those the model learned from, or those with usual names."""
+    if table.format == "conll":
+        raise DataError.at(
+            table.path,
+            "holds words with tags; predict takes whole texts, one a row or line. To measure a model on it: "
+            f"homeground evaluate RUN {table.path}",
+        )
     named = recipe.columns
     roles = ("text", "text_1", "text_2")
     if not any((named.text, named.text_1, named.text_2)) and (known := columns_of_model(learned, table, roles)):

@@ -322,7 +322,7 @@ def test_top_writes_the_likeliest_labels_instead_of_all(labels: Path, tmp_path: 
     assert first["predicted_token"] == first["top_1_token"] and len(first["top_2_token"]) == 2
     tokens = [candidate.token for candidate in homeground.load(masked).fill_mask("the [MASK]", 2)]
     assert [second["top_1_token"], second["top_2_token"]] == tokens
-    with pytest.raises(UsageError, match="--top is for labels and for masked words"):
+    with pytest.raises(UsageError, match="--top is for labels of texts and for masked words"):
         predict_file(homeground.load(masked), source, tmp_path / "out.npy", top=2)
 
 
@@ -399,8 +399,8 @@ def test_an_option_that_changes_nothing_is_refused(
 ) -> None:
     pairs = write_csv("pairs.csv", ["text_1", "text_2"], [["bank", "loan"]])
     for arguments, message in (
-        (["bank", "loan", "--top", "3"], "--top is for labels and for masked words"),
-        (["--input", str(pairs), "--top", "3"], "--top is for labels and for masked words"),
+        (["bank", "loan", "--top", "3"], "--top is for labels of texts and for masked words"),
+        (["--input", str(pairs), "--top", "3"], "--top is for labels of texts and for masked words"),
         (["--input", str(pairs), "--embeddings"], "are of one text column"),
     ):
         assert run(["predict", str(encoder), *arguments]) == 2

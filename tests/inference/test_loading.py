@@ -37,7 +37,7 @@ def test_predicting_imports_neither_the_recipe_nor_the_results(tmp_path: Path) -
         folder = make(tmp_path / kind.__name__)
         assert type(homeground.load(folder)) is kind
         lines += [f"model = homeground.load({str(folder)!r})", USES[kind]]
-    unwanted = ("homeground.recipe", "homeground.results.scores", "pydantic")
+    unwanted = ("homeground.recipe.recipe", "homeground.results.scores", "pydantic")
     lines.append(f"print([name for name in sys.modules if name.startswith({unwanted!r})])")
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"

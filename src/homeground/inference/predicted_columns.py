@@ -16,7 +16,7 @@ from homeground.data.opening import BYTE_ORDER_MARKS
 from homeground.data.sources.nested import with_fields
 from homeground.data.streams import open_rows
 from homeground.data.tables import DELIMITERS, Origin, Row, Table, text
-from homeground.errors import UsageError, nearest
+from homeground.errors import DataError, UsageError, nearest
 from homeground.inference.classifier import Classifier, joined
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM

@@ -66,6 +66,12 @@ READ: dict[str, tuple[str, str | list[str], str]] = {
         "BIO",
     ),
     "documents": ("a.conll", ["-DOCSTART- -X- O", "", *SPACED[:7], "-DOCSTART- O", *SPACED[7:]], "BIO"),
+    "tags first": ("a.bio", ["\t".join(reversed(line.split("\t"))) for line in (ANNA + BOB)], "BIO"),
+    "documents of OntoNotes": (
+        "a.conll",
+        ["#begin document (a/b); part 000", *SPACED[:7], "#end document", "#begin document (c)", *SPACED[7:]],
+        "BIO",
+    ),
     "comments": ("a.conll", ["# a comment", "# sent_id = 1", *ANNA, "# another\tone of 2", *BOB], "BIO"),
 }
 

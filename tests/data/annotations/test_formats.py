@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,8 @@ REFUSED: dict[str, tuple[object, str]] = {
     "several labels": ([{"start": 0, "end": 7, "labels": ["A", "B"]}], "holds a span with several labels"),
     "no label": ([{"start": 0, "end": 7}], "without a label; expected [start, end"),
     "half a character": ([[0.5, 7, "PER"]], 'holds the span [0.5, 7, "PER"]; expected whole numbers'),
+    "four values": ([[0, 7, "PER", "Anna"]], 'holds [0, 7, "PER", "Anna"]; expected [start, end, "LABEL"]'),
+    "points without a start": ([{"label": ["A"], "points": [{"text": "x"}]}], "expected [start, end"),
     "two numbers": ([[0, 7]], 'holds [0, 7]; expected [start, end, "LABEL"]'),
     "a text": ("Anna", 'holds "Anna"; expected a list of spans'),
     "another text": (
@@ -487,3 +491,20 @@ def test_spans_in_a_table_of_arrow_are_read(tmp_path: Path, form: str) -> None:
     table = pytest.importorskip("pyarrow").Table.from_pylist(rows)
     parquet.write_table(table, tmp_path / "a.parquet")
     assert spans_of(read(tmp_path / "a.parquet")) == texts
+
+
+@pytest.mark.parametrize("write", [json.dumps, str])
+def test_lists_that_a_table_of_text_holds_are_read(tmp_path: Path, write: Callable[[object], str]) -> None:
+    rows = [
+        ["text", "label"],
+        *[[text, write([list(span) for span in spans])] for text, spans in (PLAIN, EMOJI)],
+        ["x", ""],
+    ]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    annotations = read(tmp_path / "a.csv")
+    assert (spans_of(annotations), annotations.set_aside) == ([PLAIN, EMOJI], {"not annotated": [3]})
+    rows = [["tokens", "tags"], *[[write(["Anna", "ran"]), write(["B-PER", "O"])]] * 3]
+    with (tmp_path / "b.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert spans_of(read(tmp_path / "b.csv")) == [("Anna ran", [(0, 4, "PER")])] * 3

@@ -16,6 +16,7 @@ from homeground.data.annotations.marks import are_marks
 from homeground.data.annotations.schemes import OUTSIDE, are_tags
 from homeground.data.annotations.spans import read_spans
 from homeground.data.annotations.words import read_words, sentences_of, tag_numbers_problem
+from homeground.data.annotations.written import with_lists
 from homeground.data.columns import ROWS_SAMPLED, USUAL_NAMES, find_columns, holds_ids, quoted, quoted_columns
 from homeground.data.evidence.exports import RESULT_KEYS
 from homeground.data.evidence.lines import holds_tags
@@ -49,6 +50,7 @@ def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
             not clear which column holds the texts of spans.
         ColumnsMissing: the table holds no annotations.
     """
+    table = with_lists(table)
     with _final():
         group = find_columns(table, ("group",), {"group": recipe.columns.group})
         for find in (_columns_of_format, _task_columns, _word_columns, _span_columns, _token_columns):
@@ -69,6 +71,7 @@ def read_annotations(table: Table, columns: Mapping[str, str]) -> Annotations:
     Raises:
         BrokenAnnotations: a row cannot be read as annotations; the message has its place, and what is expected there.
     """
+    table = with_lists(table)
     with _final():
         if "sentence" in columns:
             return read_words(*sentences_of(table, columns))
@@ -98,8 +101,7 @@ def _columns_of_format(table: Table, recipe: Recipe) -> dict[str, str]:
 
 def _conll_columns(table: Table, named: str | None) -> dict[str, str]:
     columns = [name for name in table.columns if name not in (LINES, DOCUMENT)]
-    place = columns.index(WORDS)
-    tags = columns[-1]
+    tags = TAGS if TAGS in columns else columns[-1]
     if named is not None:
         tags = _named_column(table, columns, named)
     if tags == WORDS:
@@ -111,7 +113,7 @@ def _conll_columns(table: Table, named: str | None) -> dict[str, str]:
                 f"--tag-column {named}: this column of {table.path} holds the words; name that of the tags"
             )
     if not _hold_tags(_values(table, tags)):
-        others = [name for name in columns[place + 1 :] if name != tags and _hold_tags(_values(table, name))]
+        others = [name for name in columns if name not in (WORDS, tags) and _hold_tags(_values(table, name))]
         which = " or ".join(str(columns.index(name) + 1) for name in others)
         advice = f"; column {which} does: add --tag-column {which}" if which else ", nor does another column"
         sample = next((value for value in _values(table, tags)), "")

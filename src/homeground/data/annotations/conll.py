@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from homeground.data.annotations.schemes import are_tags
-from homeground.data.evidence.lines import LINES_READ, are_tagged, likely_format
+from homeground.data.evidence.lines import LEAST_SHARE_TAGGED, LINES_READ, are_tagged, likely_format
 from homeground.data.formats import FieldLayout, Parsed
 from homeground.errors import DataError
 from homeground.wording import count, printable, shorten
@@ -22,6 +22,9 @@ and for every sentence the lines of its words and the name of its document, None
 LEAST_SHARE_OF_TABS = 0.9
 """Share of the lines that hold a tab from which tabs separate the columns, and spaces otherwise."""
 
+MOST_SHARE_OF_WORDS = 0.1
+"""Share of the words that may look like tags, where the tags are in the first column and the words in the last one."""
+
 WORD_NAMES = ("word", "words", "token", "tokens", "form", "text", "char")
 """What the first line calls the words, in lower case, where it is a header."""
 
@@ -29,7 +32,7 @@ TAG_NAMES = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "bi
 """The same for the tags."""
 
 _DOCUMENT = re.compile(r"#\s*(?:newdoc(?:\s+id)?|id)\b\s*[=:]?\s*(\S*)", re.IGNORECASE)
-_COMMENT = re.compile(r"#(\s|$)|#[a-z_.]+\s*=", re.IGNORECASE)
+_COMMENT = re.compile(r"#(\s|$|end document)|#[a-z_.]+\s*=", re.IGNORECASE)
 _COLUMN_NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 _BLANKS = re.compile("[ \t]+")
 _NUMBER = re.compile(r"[0-9]+")
@@ -39,8 +42,8 @@ _NO_WORD = re.compile(r"[0-9]+[-.][0-9]+")
 def parse_conll(path: str, stream: TextIO, layout: FieldLayout) -> Parsed:
     """Return the sentences of a file in columns, one a row; each column is a list with a text for every word.
 
-    Columns are separated by tabs or by spaces. ``-DOCSTART-`` and the comments ``# newdoc`` and ``# id`` begin a
-    document; other comments are not read and counted.
+    Columns are separated by tabs or by spaces. ``-DOCSTART-``, ``#begin document`` and the comments ``# newdoc`` and
+    ``# id`` begin a document; other comments are not read and counted.
     """
     head = list(itertools.islice(stream, LINES_READ))
     if not layout.format_named:
@@ -71,17 +74,16 @@ def _refuse_other_lines(path: str, head: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Shape:
-    """How the columns of a file are written: with tabs or spaces, their names, and whether the first line has these."""
+    """How the columns of a file are written: with tabs or spaces, their names, and whether the first line has these.
+
+    ``word`` is the place of the column with the words.
+    """
 
     tabs: bool
     names: tuple[str, ...]
     has_header: bool
     has_ids: bool
-
-    @property
-    def word(self) -> int:
-        """The place of the column with the words."""
-        return 1 if self.has_ids else 0
+    word: int
 
     def fields(self, line: str) -> list[str]:
         return _fields(line, self.tabs)
@@ -108,15 +110,17 @@ def _shape(path: str, head: Sequence[str]) -> _Shape:
     data = [row for row in rows[1 if named else 0 :] if len(row) == width]
     has_ids = width > 1 and bool(data) and all(_NUMBER.fullmatch(row[0]) or _NO_WORD.fullmatch(row[0]) for row in data)
     has_ids = has_ids and any(row[0] in ("0", "1") for row in data)
-    word = 1 if has_ids else 0
+    first, last = (sum(are_tags([row[place]]) for row in data) for place in (0, -1))
+    tags_first = width > 1 and first >= LEAST_SHARE_TAGGED * len(data) and last <= MOST_SHARE_OF_WORDS * len(data)
+    word = 1 if has_ids else width - 1 if tags_first else 0
     columns = [name or f"column {place}" for place, name in enumerate(names or [""] * width, start=1)]
-    if not names and width > word + 1:
-        columns[-1] = TAGS
+    if not names and width > 1:
+        columns[0 if tags_first else -1] = TAGS
     columns[word] = WORDS
     for place, name in enumerate(columns):
         if name in (*columns[:place], LINES, DOCUMENT):
             columns[place] = f"column {place + 1}"
-    return _Shape(tabs, tuple(columns), named, has_ids)
+    return _Shape(tabs, tuple(columns), named, has_ids, word)
 
 
 def _has_one(names: Sequence[str], fields: Sequence[str]) -> bool:
@@ -132,7 +136,7 @@ def _global_columns(head: Sequence[str], width: int) -> list[str]:
 
 
 def _starts_document(line: str) -> bool:
-    return line.startswith("-DOCSTART-")
+    return line.startswith(("-DOCSTART-", "#begin document"))
 
 
 def _is_comment(line: str) -> bool:

@@ -121,9 +121,9 @@ def _marks_of_object(value: Fields) -> Iterator[Mark]:
 def _marks_of_item(item: object) -> Iterator[Mark]:
     if isinstance(item, list | tuple):
         values = _items(item)
-        if len(values) >= 3 and isinstance(values[0], str):
-            values = [*values[1:3], values[0]]
-        if len(values) < 3:
+        if len(values) == 3 and isinstance(values[0], str):
+            values = [*values[1:], values[0]]
+        if len(values) != 3:
             raise MarkProblem(f"holds {shown(item)}; {EXPECTED}")
         yield _mark(values[0], values[1], values[2], None)
         return
@@ -134,7 +134,8 @@ def _marks_of_item(item: object) -> Iterator[Mark]:
     offsets = _field(fields, OFFSETS_KEYS)
     inner = _items(offsets)
     if start is None and len(inner) == 1 and isinstance(inner[0], dict):
-        yield from _marks_of_item({**fields, **cast(Fields, inner[0])})  # as Dataturks writes "points"
+        rest = {key: value for key, value in fields.items() if key not in OFFSETS_KEYS}
+        yield from _marks_of_item({**rest, **cast(Fields, inner[0])})  # as Dataturks writes "points"
         return
     if start is None and inner:
         pair = _items(inner[0]) if len(inner) == 1 else inner
@@ -143,8 +144,10 @@ def _marks_of_item(item: object) -> Iterator[Mark]:
         start, end = offsets, offsets + length
     if start is None or end is None:
         raise MarkProblem(f"holds {shown(item)}; {EXPECTED}")
-    surface = _field(fields, SURFACE_KEYS)
-    yield _mark(start, end, _field(fields, LABEL_KEYS), surface if isinstance(surface, str) and surface else None)
+    label, surface = _field(fields, LABEL_KEYS), _field(fields, SURFACE_KEYS)
+    if surface is None and fields.get("entity") != label:
+        surface = fields.get("entity")  # as CMeEE calls the text, where "type" is the label
+    yield _mark(start, end, label, surface if isinstance(surface, str) and surface else None)
 
 
 def _field(fields: Fields, keys: Sequence[str]) -> object:

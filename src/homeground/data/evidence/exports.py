@@ -9,8 +9,11 @@ RESULT_KEYS = ("annotations", "completions")
 """Under which of its keys a task of Label Studio has its annotations; the second is of old versions."""
 
 
-START_KEYS = ("start", "start_offset", "startoffset", "start_char", "char_start", "start_index", "begin", "from")
-END_KEYS = ("end", "end_offset", "endoffset", "end_char", "char_end", "end_index", "stop", "to")
+START_KEYS = (
+    *("start", "start_offset", "startoffset", "start_char", "char_start", "start_index", "start_idx", "begin_offset"),
+    *("begin", "from"),
+)
+END_KEYS = ("end", "end_offset", "endoffset", "end_char", "char_end", "end_index", "end_idx", "stop", "to")
 """What programs call the ends of a span, in lower case."""
 
 

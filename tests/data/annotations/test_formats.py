@@ -26,7 +26,7 @@ from tests.data.annotations.writers import (
     write_tokens,
 )
 
-from homeground.errors import DataError
+from homeground.errors import DataError, HomegroundError
 
 PLAIN = ("Anna Li flew to Rome.", [(0, 7, "PER"), (16, 20, "LOC")])
 EMOJI = ("😀 Bob met Zoë in Köln 🎉 and Ann", [(2, 5, "PER"), (10, 13, "PER"), (17, 21, "LOC"), (28, 31, "PER")])
@@ -116,6 +116,40 @@ def test_words_and_tags_are_the_same_in_columns_and_lists(tmp_path: Path, senten
     columns, lists = read(write_conll(tmp_path, pairs)), read(write_tokens(tmp_path, pairs))
     assert spans_of(columns) == spans_of(lists)
     assert [[each.text[a:b] for a, b in each.words or ()] for each in columns.texts] == [words for words, _ in pairs]
+
+
+SENTENCES = [(["Anna", "Li", "ran", "#", "北"], ["B-PER", "I-PER", "O", "O", "B-LOC"]), (["Bob", "."], ["B-PER", "O"])]
+CHANGES = st.lists(
+    st.tuples(
+        st.integers(0, 10**6),
+        st.integers(0, 6),
+        st.sampled_from([b"", b"\n", b"\t", b'"', b"[", b"9", b"-", b"\xff", b"X", b"null"]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("form", [*WRITERS, "words"])
+@CALM
+@given(changes=CHANGES)
+def test_damaged_files_are_read_in_bounds_or_refused(tmp_path: Path, form: str, changes: list[Any]) -> None:
+    path = write_conll(tmp_path, SENTENCES) if form == "words" else WRITERS[form](tmp_path, CASES["all"])
+    damaged = path / "000.ann" if path.is_dir() else path
+    content = damaged.read_bytes()
+    for place, length, inserted in changes:
+        at = place % (len(content) + 1)
+        content = content[:at] + inserted + content[at + length :]
+    damaged.write_bytes(content)
+    try:
+        annotations = read(path)
+    except HomegroundError:
+        return
+    for each in annotations.texts:
+        ends = [place for span in each.spans for place in (span.start, span.end)]
+        assert ends == sorted(ends)
+        assert all(each.text[span.start : span.end].strip() and span.label for span in each.spans)
+        assert not ends or ends[-1] <= len(each.text)
 
 
 # ---- Offsets in other units ------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ COMMANDS = {
     "evaluate": "evaluate a run or a checkpoint on a file of examples",
     "compare": "compare two runs or checkpoints on a file or their common test",
     "runs": "list the runs below a folder",
-    "predict": "predict labels, masked words, similarities or embeddings",
+    "predict": "predict labels, entities, masked words, similarities",
     "report": "write the report of a run again, or a heat map of texts",
     "publish": "publish the model of a run on the Hub, with a model card",
     "pairs": "draw scored pairs from a taxonomy",

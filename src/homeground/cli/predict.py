@@ -61,7 +61,7 @@ def predict(
     """Predict labels, entities, masked words, similarities or embeddings for TEXTS or a file, depending on the model.
 
     \b
-    labels or entities with probabilities, tokens for a mask, a similarity (- reads lines):
+    labels, entities, tokens for a mask, a similarity (- reads lines):
       homeground predict RUN "great film"
       homeground predict RUN "The [MASK] was benign."
       homeground predict RUN "data scientist" "statistician"

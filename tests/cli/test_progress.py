@@ -12,9 +12,10 @@ import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 import homeground
-from homeground.cli import run
+from homeground.cli import progress, run
 from homeground.cli.progress import Progress
 from homeground.cli.screen import show
+from homeground.data.tables import read_table, rows_reported
 from homeground.reports.layout import laid_out
 from homeground.training.events import Event, Notice, Progressed, Step
 from homeground.wording import display_width
@@ -136,3 +137,17 @@ def test_a_narrow_terminal_wraps_every_line_of_a_result(
     # A word longer than the line, such as a path, stays whole.
     assert all(len(line) <= 80 or len(max(line.split(), key=len)) > 60 for line in lines)
     assert laid_out(lines, 1000) == lines
+
+
+def test_rows_that_are_read_are_shown_from_time_to_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    path = tmp_path / "a.csv"
+    path.write_text("text\n" + "one text\n" * 25_000)
+    with rows_reported(Progress().reading):
+        read_table(path)
+    assert capsys.readouterr().err.splitlines() == [f"reading {path}: {rows} rows" for rows in ("10,000", "20,000")]
+    with rows_reported(Progress(quiet=True).reading):
+        read_table(path)
+    assert capsys.readouterr().err == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -374,3 +375,23 @@ def test_a_file_to_leave_out_that_has_nothing_in_common_says_so(tmp_path: Path, 
     assert record["notes"] == ["others.csv: no text of it is in the data, so nothing is left out"]
     (tmp_path / "others.csv").write_text("text\nLeft7!\n")
     assert corpus_of(path, leave_out=str(tmp_path / "others.csv")).record["notes"] == []
+
+
+def test_a_sample_of_a_corpus_is_even_and_keeps_the_summary_of_all(tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("text,label\n" + "".join(f"text number {row},{'ab'[row % 2]}\n" for row in range(1000)))
+    corpus = corpus_of(path, cross_fit=0, test=0.2)
+    sample = corpus.sampled(100)
+    assert [len(part) for part in sample.parts] == [round(len(part) / 10) for part in corpus.parts]
+    for part, whole in zip(sample.parts, corpus.parts, strict=True):
+        assert [each for each in whole.examples if each in part.examples] == part.examples
+        assert part.units.count == len(part)
+        assert [each.digests for each in part.examples] == [digests_of(each) for each in part.examples]
+    assert sample.scale == pytest.approx(10)
+    assert replace(sample.summary, notes=()) == replace(corpus.summary, notes=())
+    assert sample.summary.notes[-1].endswith("estimated from a sample of 100 of the 1,000 examples")
+    assert corpus.sampled(1000) is corpus
+
+
+def digests_of(example: Example) -> tuple[int, ...]:
+    return Example(example.row, example.texts).digests

@@ -55,3 +55,15 @@ def test_seeds_are_counted_and_named(
         first, *rest = capsys.readouterr().out.splitlines()
         assert ("including 5 seeds" in first) is counted
         assert not any("seeds" in line for line in rest)
+
+
+def test_of_a_sample_the_estimate_is_that_of_all_examples(pairs_csv: Path, encoder: Path, tmp_path: Path) -> None:
+    settings = {**FAST, "cross_fit": 0, "checkpoint": str(encoder), "out": str(tmp_path / "run")}
+    recipe = make_recipe({}, data=str(pairs_csv), **settings)
+    whole, sample = prepare(recipe), prepare(recipe, tokenize_at_most=100)
+    assert len(sample.splits.kept.train.examples) < len(whole.splits.kept.train.examples)
+    assert sample.record.counts == whole.record.counts
+    assert (sample.record.duplicates, sample.record.files) == (whole.record.duplicates, whole.record.files)
+    assert estimate(sample).examples == estimate(whole).examples
+    assert estimate(sample).steps == pytest.approx(estimate(whole).steps, rel=0.05)
+    assert any("estimated from a sample of 100 of the" in note for note in sample.record.notes)

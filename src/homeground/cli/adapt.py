@@ -11,7 +11,8 @@ from homeground.cli.options import GroupedCommand, common, read_titles, recipe_o
 from homeground.cli.progress import Progress
 from homeground.cli.screen import message, show_result
 from homeground.cli.standard_input import data_file
-from homeground.experiment.estimate import estimate
+from homeground.data.tables import rows_reported
+from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
 from homeground.experiment.setup import prepare
 from homeground.recipe.chain import is_chain
 from homeground.recipe.files import join_files
@@ -58,7 +59,11 @@ def adapt(
         with Progress(quiet=quiet) as progress:
             return _chain(files, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
     keep_in = None if dry_run else Path(typed.get("out", "runs/run")).parent
-    with data_file(files, typed, keep_in=keep_in) as path, Progress(quiet=quiet) as progress:
+    with (
+        data_file(files, typed, keep_in=keep_in) as path,
+        Progress(quiet=quiet) as progress,
+        rows_reported(progress.reading),
+    ):
         return _run(path, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
 
 
@@ -66,7 +71,8 @@ def _run(
     data: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, typed: dict[str, Any]
 ) -> int:
     if dry_run:
-        expected = estimate(prepare(resolve(data, **typed), report=progress.line)).to_json()
+        setup = prepare(resolve(data, **typed), report=progress.line, tokenize_at_most=EXAMPLES_TOKENIZED)
+        expected = estimate(setup).to_json()
         show_result(expected, estimate_lines(expected), as_json=as_json)
         return 0
     run = adapt_to(data, fresh=fresh, on_event=progress, **typed)

@@ -82,6 +82,19 @@ class Progress:
         self.clear()
         message("\n".join(laid_out([printable(text)], width_of(sys.stderr))))
 
+    def reading(self, path: str, rows: int) -> None:
+        """Show how many rows of a file were read so far."""
+        now = time.monotonic()
+        if self._quiet or now - self._printed < (SECONDS_BETWEEN_DRAWINGS if self._terminal else PLAIN_SECONDS):
+            return
+        self._printed = now
+        text = printable(f"reading {path}: {rows:,} rows")
+        if not self._terminal:
+            message(text)
+            return
+        message(f"\r\x1b[K{fitted(text, (width_of(sys.stderr) or UNKNOWN_WIDTH) - 1)}", newline=False)
+        self._bar_shown = True
+
     def _draw(self) -> None:
         now = time.monotonic()
         if now - self._printed < (SECONDS_BETWEEN_DRAWINGS if self._terminal else PLAIN_SECONDS):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.columns import refuse_other_content, require_columns
+from homeground.data.documents import Document
 from homeground.data.examples import Example, Examples, Part, link
 from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, rows_inside, rows_learned
 from homeground.data.sources.folders import splits_of
@@ -54,6 +55,7 @@ class Corpus:
     be measured by a model that learned from the other folds, and ``train`` and ``validation`` are for the model that is
     kept. ``hashes`` are the fingerprints of the files by what they are for, ``names`` those of the files of a folder.
     ``as_read`` are "validation", "test" and its folds before examples that were learned from are left out of them.
+    Each example stands for ``scale`` of them where they are a sample.
     """
 
     train: Part
@@ -64,6 +66,30 @@ class Corpus:
     hashes: dict[str, str]
     as_read: AsRead
     names: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    scale: float = 1.0
+
+    @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        """What is learned from, what chooses and what is tested on."""
+        return self.train, self.validation, self.test
+
+    def sampled(self, at_most: int) -> Corpus:
+        """Return a sample of so many examples, evenly from every split, with the summary of all of them.
+
+        The corpus itself is returned where it has no more examples, where it is cross-fitted, or where these are
+        documents, which are tokenized as a whole.
+        """
+        total = sum(map(len, self.parts))
+        if total <= at_most or self.folds is not None or isinstance(self.test.examples[0], Document):
+            return self
+        share = at_most / total
+        train, validation, test = (part.sampled(share) for part in self.parts)
+        note = f"lengths in tokens and time are estimated from a sample of {at_most:,} of the {total:,} examples"
+        summary = replace(self.summary, notes=(*self.summary.notes, note))
+        as_read = replace(self.as_read, validation=validation, test=test)
+        return replace(
+            self, train=train, validation=validation, test=test, summary=summary, as_read=as_read, scale=1 / share
+        )
 
     @property
     def record(self) -> dict[str, Any]:

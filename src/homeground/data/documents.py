@@ -118,8 +118,7 @@ class Document(Example):
     ordered_key: int = 0
 
     def __post_init__(self) -> None:
-        self._set_digests((self.key,), ())
-        self._set_ordered_digests((self.ordered_key,), self.ordered_key)
+        self._set_digests((self.key,), (), (self.ordered_key,), ())
 
 
 def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[str, ...]]]:

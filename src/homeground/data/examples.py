@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -34,32 +35,39 @@ class Example:
     group: str | None = None
     labels: tuple[str, ...] | None = None
     written: float | None = None
-    digests: tuple[int, ...] = field(init=False, repr=False, compare=False)
     digest: int = field(init=False, repr=False, compare=False)
     learned_digest: int = field(init=False, repr=False, compare=False)
     labelled_digest: int = field(init=False, repr=False, compare=False)
-    ordered_digests: tuple[int, ...] = field(init=False, repr=False, compare=False)
     ordered_digest: int = field(init=False, repr=False, compare=False)
+    _of_several: tuple[tuple[int, ...], tuple[int, ...]] | None = field(init=False, repr=False, compare=False)
+    """``digests`` and ``ordered_digests`` of several texts; of a single one they are not stored twice."""
 
     def __post_init__(self) -> None:
         both = [text_keys(text) for text in self.texts]
         keys = [key for key, _ in both]
         in_order = [ORDERED + key for _, key in both]
         digests, ordered = tuple(map(_hash, keys)), tuple(map(_hash, in_order))
-        self._set_digests(digests, keys)
-        self._set_ordered_digests(ordered, ordered[0] if len(ordered) == 1 else _hash_together(in_order[:2]))
+        self._set_digests(digests, keys, ordered, in_order)
 
-    def _set_ordered_digests(self, each: tuple[int, ...], whole: int) -> None:
-        object.__setattr__(self, "ordered_digests", each)
-        object.__setattr__(self, "ordered_digest", whole)
+    @property
+    def digests(self) -> tuple[int, ...]:
+        """The hashes of every text."""
+        return (self.digest,) if self._of_several is None else self._of_several[0]
+
+    @property
+    def ordered_digests(self) -> tuple[int, ...]:
+        """The hashes of every text, of its words in their order."""
+        return (self.ordered_digest,) if self._of_several is None else self._of_several[1]
 
     @property
     def identity(self) -> tuple[int, int]:
         """Its row and its hash: a row with a list of texts makes several examples."""
         return self.row, self.digest
 
-    def _set_digests(self, digests: tuple[int, ...], keys: Sequence[str]) -> None:
-        """Set the hashes of a new example: ``digests`` of its texts, and what follows from their ``keys``, if several.
+    def _set_digests(
+        self, digests: tuple[int, ...], keys: Sequence[str], ordered: tuple[int, ...], in_order: Sequence[str]
+    ) -> None:
+        """Set the hashes of a new example: those of its texts, and what follows from their ``keys``, if several.
 
         Of a triplet the first two texts are learned from: that they belong together, whatever is put against them.
         """
@@ -68,8 +76,9 @@ class Example:
         labelled = learned
         if self.labels is not None:
             labelled = _hash(f"{learned:016x}\x1f" + "\x1f".join(sorted(self.labels)))
-        object.__setattr__(self, "digests", digests)
+        object.__setattr__(self, "_of_several", None if len(digests) == 1 else (digests, ordered))
         object.__setattr__(self, "digest", whole)
+        object.__setattr__(self, "ordered_digest", ordered[0] if len(ordered) == 1 else _hash_together(in_order[:2]))
         object.__setattr__(self, "learned_digest", learned)
         object.__setattr__(self, "labelled_digest", labelled)
 
@@ -101,6 +110,14 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def sampled(self, share: float) -> Part:
+        """Return a share of the examples, evenly from the first to the last, at least one where there are any."""
+        count = min(max(round(share * len(self)), 1), len(self))
+        places = np.linspace(0, len(self) - 1, count).round().astype(np.int64)
+        # Copied, because an example that stays keeps the memory around it from being given back.
+        examples: list[Example] = pickle.loads(pickle.dumps([self.examples[place] for place in places.tolist()]))  # noqa: S301
+        return Part(examples, self.units.only(places))
 
 
 def digest(texts: Iterable[str]) -> int:

@@ -267,7 +267,11 @@ class _Header:
 def _doubt(record: _Record, row: int, kept: list[tuple[int, str]], header: _Header, layout: FieldLayout) -> str | None:
     """Return why a row with the right number of fields is not one as its writer meant it, or None."""
     fields = record.fields
-    if layout.quotes and any(field.startswith(' "') and field.rstrip().endswith('"') for field in fields):
+    if (
+        layout.quotes
+        and any(' "' in line for line in record.written)
+        and any(field.startswith(' "') and field.rstrip().endswith('"') for field in fields)
+    ):
         return f"line {record.line}: {_SPACE_PROBLEM}{_QUOTES_ADVICE}"
     if header.is_repeated(fields):
         return f"line {record.line} repeats the header, as where files were put together; take it out"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from homeground.data.annotations.brat import holds_annotations, read_folder
 from homeground.data.opening import require_encoding, require_file
 from homeground.data.sources.folders import dataset_files, folder_table, is_dataset, refuse_splits
-from homeground.data.sources.held import StreamedRows
+from homeground.data.sources.held import StreamedRows, counted_rows
 from homeground.data.sources.in_memory import require_in_memory, table_in_memory
 from homeground.data.sources.several import joined_table, named_files
 from homeground.data.tables import (
@@ -127,9 +127,7 @@ def require_texts(path: str, recipe: Recipe, columns: Mapping[str, str]) -> None
 
 def _large_file(path: str, options: ReadingOptions) -> Table:
     with open_parsed(path, options) as (opened, parsed):
-        count = last = 0
-        for row in opened.rows:
-            count, last = count + 1, row.number
+        counts = counted_rows(opened.rows)
 
     def rows() -> Iterator[Row]:
         with open_table(path, **options) as again:
@@ -137,4 +135,4 @@ def _large_file(path: str, options: ReadingOptions) -> Table:
                 raise DataError.at(path, "changed since it was first read; run the command again when it is complete")
             yield from again.rows
 
-    return as_table(opened, parsed, StreamedRows(rows, count, last))
+    return as_table(opened, parsed, StreamedRows(rows, *counts))

@@ -11,8 +11,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypedDict, TypeGuard, Unpack, cast
@@ -68,6 +69,7 @@ ANNOTATION_SUFFIXES = {
 """The endings of names of annotations that are no table, and what to give instead."""
 
 JSON_FORMATS = ("json", "jsonl")
+TEXT_FORMATS = ("csv", "tsv", "txt", "xlsx")
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -116,6 +118,11 @@ class Table:
     notes: tuple[str, ...] = ()
     names: Sequence[str] = ()
     parts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def holds_text_only(self) -> bool:
+        """Whether every value is a str, whatever it stands for."""
+        return self.format in TEXT_FORMATS
 
     def error(self, problem: str, *, row: int | None = None, column: str | None = None) -> DataError:
         """Return the error for a place in it: of several files the one that the row is in, and its number there."""
@@ -223,12 +230,28 @@ def open_parsed(path: str | os.PathLike[str], options: ReadingOptions) -> Genera
         yield OpenTable(name, format_name, parsed.columns, rows, opened.sha256, opened.size), parsed
 
 
+ROWS_PER_REPORT = 10_000
+_ON_ROWS: ContextVar[Callable[[str, int], None]] = ContextVar("on_rows", default=lambda _path, _rows: None)
+
+
+@contextmanager
+def rows_reported(on_rows: Callable[[str, int], None]) -> Generator[None]:
+    """Call ``on_rows`` with the path of a file and the rows read so far, every ``ROWS_PER_REPORT`` of them."""
+    token = _ON_ROWS.set(on_rows)
+    try:
+        yield
+    finally:
+        _ON_ROWS.reset(token)
+
+
 def _rows(path: str, parsed: Parsed, *, size: int) -> Iterator[Row]:
-    count = 0
+    count, on_rows = 0, _ON_ROWS.get()
     for number, values in enumerate(parsed.values, start=1):
         if values is not None:
             count += 1
             yield Row(number, values)
+            if count % ROWS_PER_REPORT == 0:
+                on_rows(path, count)
     if count:
         return
     if size and len(parsed.columns) > 0 and parsed.columns != (TEXT_COLUMN,):

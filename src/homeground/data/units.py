@@ -113,7 +113,10 @@ def text_keys(text: str) -> tuple[str, str]:
     >>> text_keys("We lost 3:1")[0] == text_keys("we lost 1:3")[0], text_keys("We lost 3:1")[1]
     (True, 'we lost 3 1')
     """
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if text.isascii():  # where both forms are the text itself
+        plain = text.lower()
+    else:
+        plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = plain.translate(_KEPT).split()
     # The key of punctuation alone, such as a smiley, is the text itself.
     itself = "" if words else " ".join(plain.split())

@@ -75,7 +75,10 @@ def data_record(
             "benchmarks": [part.source for part in general_sets if part is not None and part.source],
             "notes": notes,
             "set_aside": [*corpus.record["set_aside"], *skipped],
-            "truncated": {"texts": sum(each.truncated for each in rows), "max_length": max_length},
+            "truncated": {
+                "texts": round(sum(each.truncated for each in rows) * corpus.scale),
+                "max_length": max_length,
+            },
             "left_out_of_test": [] if recipe.evaluation.keep_contaminated else learned,
             "left_out_count": len(corpus.as_read.test) - len(corpus.test),
             "seen_in_training": len(contamination.rows),

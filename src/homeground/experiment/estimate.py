@@ -22,7 +22,13 @@ from homeground.training.batching import epoch_batches, total_steps
 from homeground.training.events import OnEvent
 from homeground.training.workload import MEASURING_SHARE, RunPart, Workload
 
+EXAMPLES_TOKENIZED = 100_000
+"""Examples from which the lengths of texts, and so the time of a run, are estimated where there are more."""
+
 TIMED_STEPS = 4
+MAX_SECONDS_TIMED = 10
+"""Steps that are timed, after a first one of the longest texts, and seconds after which no further one is."""
+
 BYTES_PER_WEIGHT = 4
 
 COMPARING_SHARE = 0.02
@@ -72,9 +78,9 @@ def estimate(setup: Setup) -> Estimate:
     steps = sum(_steps(setup, training) for training in planned)
     measured = _items(setup.test.rows) + sum(_measured(setup, training) for training in planned)
     measured += _items(setup.test.rows) if recipe.search.search else 0
-    measuring = step_seconds / recipe.training.batch_size * MEASURING_SHARE * measured
+    measuring = step_seconds / recipe.training.batch_size * MEASURING_SHARE * measured * setup.corpus.scale
     return Estimate(
-        examples=len(setup.corpus.train),
+        examples=setup.record.counts.train,
         batch_size=recipe.training.batch_size,
         trials=recipe.search.search,
         search_minutes=recipe.search.search_minutes,
@@ -165,6 +171,8 @@ def _seconds_per_step(model: Model, setup: Setup) -> float:
     longest = max(batches, key=lambda items: int(lengths[items].max()))
     seconds: list[float] = []
     for step, items in enumerate([longest, *batches[:TIMED_STEPS]]):
+        if sum(seconds) > MAX_SECONDS_TIMED:
+            break
         batch, denominator = setup.task.collate(rows, items, "training", seed=recipe.seed)
         began = time.perf_counter()
         model.train_step(batch, denominator, 0.0, step)
@@ -173,7 +181,7 @@ def _seconds_per_step(model: Model, setup: Setup) -> float:
 
 
 def _steps(setup: Setup, training: PlannedTraining) -> int:
-    items = len(training.split(setup).train.rows.lengths("training"))
+    items = round(len(training.split(setup).train.rows.lengths("training")) * setup.corpus.scale)
     return total_steps(items, setup.recipe.training.batch_size, training.settings.epochs)
 
 

@@ -125,10 +125,15 @@ class GeneralContamination:
 
 
 def prepare(
-    recipe: Recipe, *, report: Callable[[str], None] = lambda _: None, earlier: TrainingHashes | None = None
+    recipe: Recipe,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+    earlier: TrainingHashes | None = None,
+    tokenize_at_most: int | None = None,
 ) -> Setup:
     """Read everything a recipe names and check that it fits together; writes nothing.
 
+    With ``tokenize_at_most`` only a sample of so many examples is tokenized, to estimate a run that is not carried out.
     ``earlier`` is what counts as learned before, by which test examples are left out; by default what the run of the
     checkpoint has stored.
 
@@ -141,26 +146,21 @@ def prepare(
     stored = TrainingHashes.of_run(checkpoint.run)
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
     corpus = _without_contaminated(corpus, contamination, recipe)
-    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.as_read.test}
     max_length = longest_input(recipe, spec.info, checkpoint)
     tokenizer = load_tokenizer(checkpoint, max_length=max_length)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
-    coverage = _coverage(recipe, parts, tokenizer)
-    refuse_unknown_tokens(recipe, spec.info, checkpoint, coverage)
-    task = _task(spec, parts, corpus.test, checkpoint)
-    refuse_new_head(recipe, spec, checkpoint)
+    domain, coverage = _domain(recipe, spec, corpus, checkpoint, tokenizer)
+    task = domain.task
 
     def tokenize(task: Task, examples: Sequence[Example]) -> Any:
         return task.tokenize(examples, tokens)
 
-    domain = Domain(recipe, spec, task, checkpoint, [example for part in parts.values() for example in part.examples])
-    decides, chooses = read_general_sets(domain)
+    decides, chooses, training_hashes, general_contamination = _general_examples(domain, corpus, stored)
+    coverage |= _coverage(recipe, {} if decides is None else {"general": decides}, tokenizer)
+    if tokenize_at_most is not None:
+        corpus, domain = _sampled(corpus, domain, tokenize_at_most)
     test = _evaluation_set("test", task, tokenize(task, corpus.test.examples), corpus.test.units, recipe)
     splits = TrainingSplits(recipe, corpus, task, tokenize)
-    learned = [*corpus.train.examples, *corpus.validation.examples]
-    training_hashes = stored | TrainingHashes.of([*learned, *(chooses.examples if chooses else [])])
-    decides, general_contamination = _without_learned(decides, training_hashes, learned, recipe)
-    coverage |= _coverage(recipe, {} if decides is None else {"general": decides}, tokenizer)
     record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, coverage)
     setup = Setup(
         recipe=recipe,
@@ -198,6 +198,36 @@ def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSp
     corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
     refuse_before_start(recipe, spec.info, corpus)
     return recipe, spec, corpus
+
+
+def _domain(
+    recipe: Recipe, spec: TaskSpec, corpus: Corpus, checkpoint: Checkpoint, tokenizer: Tokenizer
+) -> tuple[Domain, dict[str, Coverage]]:
+    """Return the examples of the domain with their task, and what the tokenizer knows of their texts."""
+    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.as_read.test}
+    coverage = _coverage(recipe, parts, tokenizer)
+    refuse_unknown_tokens(recipe, spec.info, checkpoint, coverage)
+    task = _task(spec, parts, corpus.test, checkpoint)
+    refuse_new_head(recipe, spec, checkpoint)
+    examples = [example for part in parts.values() for example in part.examples]
+    return Domain(recipe, spec, task, checkpoint, examples), coverage
+
+
+def _general_examples(
+    domain: Domain, corpus: Corpus, stored: TrainingHashes
+) -> tuple[GeneralExamples | None, GeneralExamples | None, TrainingHashes, GeneralContamination]:
+    """Return the general examples that decide and that choose, and the hashes of all that is learned from."""
+    decides, chooses = read_general_sets(domain)
+    learned = [*corpus.train.examples, *corpus.validation.examples]
+    hashes = stored | TrainingHashes.of([*learned, *(chooses.examples if chooses else [])])
+    decides, contamination = _without_learned(decides, hashes, learned, domain.recipe)
+    return decides, chooses, hashes, contamination
+
+
+def _sampled(corpus: Corpus, domain: Domain, at_most: int) -> tuple[Corpus, Domain]:
+    """Return a sample of the examples, of which nothing else is kept in memory."""
+    corpus = corpus.sampled(at_most)
+    return corpus, replace(domain, examples=[example for part in corpus.parts for example in part.examples])
 
 
 def _coverage(recipe: Recipe, parts: Mapping[str, Part | GeneralExamples], tokenizer: Tokenizer) -> dict[str, Coverage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import cache
 
 from homeground.wording import count, printable, shorten
 
@@ -53,10 +54,8 @@ def header_problem(header: Sequence[str], rows: Sequence[Sequence[str]], names: 
 
 def repeats_header(fields: Sequence[str], header: Sequence[str]) -> bool:
     """Return whether a row has the names of a header, in any order and case, as where two files were put together."""
-    first = _plain(fields[0])
-    if not any(first == _plain(name) for name in header):
-        return False
-    return sorted(map(_plain, fields)) == sorted(map(_plain, header))
+    names = _plain_names(tuple(header))
+    return _plain(fields[0]) in names and sorted(map(_plain, fields)) == sorted(names)
 
 
 def reads_like_text(cell: str) -> bool:
@@ -69,6 +68,11 @@ def reads_like_text(cell: str) -> bool:
 def is_plain_number(cell: str) -> bool:
     """Return whether a cell is a number."""
     return _NUMBER.fullmatch(cell) is not None
+
+
+@cache
+def _plain_names(header: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_plain, header))
 
 
 def _plain(name: str) -> str:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from homeground.data.tables import Row, TableRows
 from homeground.errors import DataError
 
+ROWS_OF_HEAD = 1000
+MAX_CHARACTERS_OF_HEAD = 1 << 22
+"""Rows at the beginning of a file that stay in memory, and their characters: what is looked at again and again."""
+
 
 @dataclass(frozen=True)
 class StreamedRows:
-    """Rows that are parsed each time they are iterated over; ``last`` is the number of the last one."""
+    """Rows that are parsed each time they are iterated over; the first ones, ``head``, are parsed once.
+
+    ``last`` is the number of the last one.
+    """
 
     open: Callable[[], Iterator[Row]]
     count: int
     last: int
+    head: tuple[Row, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
-        return self.open()
+        yield from self.head
+        yield from itertools.islice(self.open(), len(self.head), None)
 
     def __len__(self) -> int:
         return self.count
@@ -26,10 +36,19 @@ class StreamedRows:
 
 def streamed(rows: Callable[[], Iterator[Row]]) -> StreamedRows:
     """Go through rows once, and return them as rows that are parsed anew each time."""
-    count = last = 0
-    for row in rows():
+    return StreamedRows(rows, *counted_rows(rows()))
+
+
+def counted_rows(rows: Iterable[Row]) -> tuple[int, int, tuple[Row, ...]]:
+    """Go through rows, and return how many there are, the number of the last one, and the first ones."""
+    count = last = characters = 0
+    head: list[Row] = []
+    for row in rows:
         count, last = count + 1, row.number
-    return StreamedRows(rows, count, last)
+        if count <= ROWS_OF_HEAD and characters < MAX_CHARACTERS_OF_HEAD:
+            characters += sum(len(str(value)) for value in row.values.values())
+            head.append(row)
+    return count, last, tuple(head)
 
 
 def held_or_streamed(path: str, rows: Callable[[], Iterator[Row]], size: int, *, at_most: int) -> TableRows:

@@ -96,7 +96,7 @@ def _guess(table: Table, found: dict[str, str]) -> None:
 
 def _may_be_labels(table: Table, column: str) -> bool:
     """Tell whether the only column beside the texts may hold labels: lists, or values of which half recur."""
-    if any(isinstance(row.values[column], list) for row in table.rows):
+    if not table.holds_text_only and any(isinstance(row.values[column], list) for row in table.rows):
         return True
     most = len(table.rows) / 2
     return 2 <= distinct_values(table, column, most) <= most
@@ -117,6 +117,7 @@ class LabelReader:
         self._first: tuple[str, object, int] | None = None
         self._row_of: dict[str, int] = {}
         self._lists: list[tuple[int, list[object]]] = []
+        self._names: dict[str, tuple[str, ...]] = {}
 
     def read(self, row: Row) -> tuple[str, ...] | None:
         """Return the labels of a row, each once; None where it has none to be learned from.
@@ -129,6 +130,8 @@ class LabelReader:
         if value is None:
             return None
         if isinstance(value, str):
+            if (known := self._names.get(value)) is not None:
+                return known
             self._row_of.setdefault(value, row.number)
         if isinstance(value, list):
             self._lists.append((row.number, cast(list[object], value)))
@@ -142,6 +145,8 @@ class LabelReader:
         names = tuple(dict.fromkeys(self._name(row, each) for each in values))
         if not self._several and len(names) != 1:
             raise self._error(row, f"holds {shown(value)}; expected one label a text, as in the data")
+        if isinstance(value, str):
+            self._names[value] = names  # so that the examples of a label share its name
         return names
 
     def refuse_vectors(self) -> None:

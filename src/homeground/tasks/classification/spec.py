@@ -62,7 +62,10 @@ class ClassificationSpec:
         columns = find_label_columns(table, recipe)
         delimiter, label = recipe.columns.label_delimiter, columns["label"]
         flags = parts if len(parts := column_parts(table, label)) > 1 else ()
-        several = bool(delimiter or flags) or any(isinstance(row.values[label], list) for row in table.rows)
+        several = bool(delimiter or flags)
+        several = several or (
+            not table.holds_text_only and any(isinstance(row.values[label], list) for row in table.rows)
+        )
         loss = recipe.training.loss
         if loss == "auto":
             loss = "binary_cross_entropy" if several else "cross_entropy"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,12 @@ from tests.data.annotations.writers import (
     write_tokens,
 )
 
+from homeground.data.annotations.columns import find_annotation_columns
+from homeground.data.corpus import read_file
+from homeground.data.sources.held import StreamedRows
+from homeground.data.tables import Row
 from homeground.errors import DataError, HomegroundError
+from homeground.recipe.recipe import make_recipe
 
 PLAIN = ("Anna Li flew to Rome.", [(0, 7, "PER"), (16, 20, "LOC")])
 EMOJI = ("😀 Bob met Zoë in Köln 🎉 and Ann", [(2, 5, "PER"), (10, 13, "PER"), (17, 21, "LOC"), (28, 31, "PER")])
@@ -542,3 +548,24 @@ def test_lists_that_a_table_of_text_holds_are_read(tmp_path: Path, write: Callab
     with (tmp_path / "b.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
     assert spans_of(read(tmp_path / "b.csv")) == [("Anna ran", [(0, 4, "PER")])] * 3
+
+
+def test_the_rows_of_a_large_file_are_gone_through_once_to_find_the_columns(tmp_path: Path) -> None:
+    path = write_rows(
+        tmp_path / "a.jsonl", [{"text": f"text {n}", "a": "x", "b": 1, "label": None} for n in range(1500)]
+    )
+    table = read_file(str(path), recipe := make_recipe({}, data=str(path)))
+    passes: list[int] = []
+
+    def rows() -> Iterator[Row]:
+        passes.append(1)
+        yield from table.rows
+
+    streamed = replace(table, rows=StreamedRows(rows, 1500, 1500))
+    with pytest.raises(DataError, match="which columns hold annotations"):
+        find_annotation_columns(streamed, recipe)
+    assert len(passes) == 1
+    write_rows(
+        path, [*[{"text": f"text {n}", "label": []} for n in range(1500)], {"text": TEXT, "label": [[0, 4, "PER"]]}]
+    )
+    assert marked(read(path))[-1] == [("Anna", "PER")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
@@ -50,7 +51,7 @@ def find_annotation_columns(table: Table, recipe: Recipe) -> dict[str, str]:
             not clear which column holds the texts of spans.
         ColumnsMissing: the table holds no annotations.
     """
-    table = with_lists(table)
+    table = with_lists(_head(table))
     with _final():
         group = find_columns(table, ("group",), {"group": recipe.columns.group})
         for find in (_columns_of_format, _task_columns, _word_columns, _span_columns, _token_columns):
@@ -77,6 +78,18 @@ def read_annotations(table: Table, columns: Mapping[str, str]) -> Annotations:
             return read_words(*sentences_of(table, columns))
         readers = {WORDS: read_words, ANNOTATIONS: read_brat, "results": read_label_studio, "spans": read_spans}
         return next(read for role, read in readers.items() if role in columns)(table, columns)
+
+
+def _head(table: Table) -> Table:
+    """Return the first rows of a table, and the first that holds something in a column where all of these are empty.
+
+    They are taken once, because the rows of a large file are parsed each time.
+    """
+    rows = iter(table.rows)
+    first = list(islice(rows, ROWS_SAMPLED))
+    empty = [name for name in table.columns if all(row.values[name] in (None, [], {}) for row in first)]
+    first += islice((row for row in rows if any(row.values[name] for name in empty)), 1) if empty else ()
+    return replace(table, rows=first)
 
 
 @contextmanager
@@ -170,12 +183,12 @@ def _hold_spans(table: Table, name: str) -> bool:
     """Tell whether of the first values of a column that hold anything most are lists of spans, or objects of them."""
     values = (value for row in table.rows if (value := row.values[name]) is not None)
     kinds = (are_marks(value) if isinstance(value, list | tuple | dict) else False for value in values)
-    known = list(islice((kind for kind in kinds if kind is not None), ROWS_SAMPLED))
+    known = [kind for kind in kinds if kind is not None]
     return 2 * sum(known) > len(known)
 
 
 def _hold_texts(table: Table, name: str) -> bool:
-    values = [value for row in islice(table.rows, ROWS_SAMPLED) if (value := row.values[name]) is not None]
+    values = [value for row in table.rows if (value := row.values[name]) is not None]
     return 2 * sum(isinstance(value, str) for value in values) > len(values)
 
 
@@ -219,7 +232,7 @@ def _token_columns(table: Table, recipe: Recipe) -> dict[str, str]:
 
 
 def _first(table: Table, name: str) -> list[str]:
-    return [str(row.values[name]) for row in islice(table.rows, ROWS_SAMPLED)]
+    return [str(row.values[name]) for row in table.rows]
 
 
 def _choose(columns: list[str], role: str, named: str | None) -> str:
@@ -234,7 +247,7 @@ def _choose(columns: list[str], role: str, named: str | None) -> str:
 
 
 def _are_lists(table: Table, name: str) -> bool:
-    values = [row.values[name] for row in islice(table.rows, ROWS_SAMPLED)]
+    values = [row.values[name] for row in table.rows]
     values = [value for value in values if value is not None]
     lists = [value for value in values if isinstance(value, list | tuple)]
     return any(lists) and 2 * len(lists) > len(values)
@@ -242,7 +255,7 @@ def _are_lists(table: Table, name: str) -> bool:
 
 def _values(table: Table, name: str) -> Iterator[object]:
     """Yield the items of the lists in the first rows of a column."""
-    for row in islice(table.rows, ROWS_SAMPLED):
+    for row in table.rows:
         if isinstance(values := row.values[name], list | tuple):
             yield from cast(Sequence[object], values)
 

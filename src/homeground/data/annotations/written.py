@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -35,16 +35,17 @@ def with_lists(table: Table) -> Table:
     """Return a table in which columns of written lists hold lists, and None where nothing is written."""
     if table.format not in FORMATS_OF_TEXT:
         return table
-    names = tuple(name for name in table.columns if _holds_lists(table, name))
+    first = list(islice(table.rows, ROWS_SAMPLED))
+    names = tuple(name for name in table.columns if _are_lists([row.values[name] for row in first]))
     return replace(table, rows=_DecodedRows(table, names)) if names else table
 
 
-def _holds_lists(table: Table, name: str) -> bool:
-    values = [value for row in islice(table.rows, ROWS_SAMPLED) if (value := row.values[name]) not in (None, "")]
-    begin = sum(isinstance(value, str) and value.lstrip()[:1] in ("[", "{") for value in values)
-    return 2 * begin > len(values) and 2 * sum(isinstance(_decoded(value), list | dict) for value in values) > len(
-        values
-    )
+def _are_lists(values: Sequence[object]) -> bool:
+    filled = [value for value in values if value not in (None, "")]
+    begin = [value for value in filled if isinstance(value, str) and value.lstrip()[:1] in ("[", "{")]
+    if 2 * len(begin) <= len(filled):
+        return False
+    return 2 * sum(isinstance(_decoded(value), list | dict) for value in begin) > len(filled)
 
 
 def _decoded(value: object) -> object:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.data.annotations.writers import (
     WRITERS,
-    label_studio_task,
     marked,
     read,
     spans_of,
@@ -27,12 +22,7 @@ from tests.data.annotations.writers import (
     write_tokens,
 )
 
-from homeground.data.annotations.columns import find_annotation_columns
-from homeground.data.corpus import read_file
-from homeground.data.sources.held import StreamedRows
-from homeground.data.tables import Row
 from homeground.errors import DataError, HomegroundError
-from homeground.recipe.recipe import make_recipe
 
 PLAIN = ("Anna Li flew to Rome.", [(0, 7, "PER"), (16, 20, "LOC")])
 EMOJI = ("😀 Bob met Zoë in Köln 🎉 and Ann", [(2, 5, "PER"), (10, 13, "PER"), (17, 21, "LOC"), (28, 31, "PER")])
@@ -210,6 +200,16 @@ def test_offsets_in_doubt_are_refused(tmp_path: Path) -> None:
         read(write_rows(tmp_path / "a.jsonl", rows))
 
 
+def test_offsets_that_nothing_tells_apart_are_characters_and_that_is_said(tmp_path: Path) -> None:
+    rows = [{"text": "😀 x Bob", "label": [[4, 7, "PER"]]}, {"text": "ran", "label": []}]
+    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
+    assert marked(annotations)[0] == [("Bob", "PER")]
+    assert annotations.notes == ()
+    rows = [{"text": "😀北北北北", "label": [[2, 3, "PER"]]}, {"text": "ran", "label": []}]
+    (note,) = read(write_rows(tmp_path / "a.jsonl", rows)).notes
+    assert "1 span stands after characters such as emoji, and nothing tells whether" in note
+
+
 # ---- Refused ---------------------------------------------------------------------------------------------------------
 
 TEXT = "Anna Li flew to Rome."
@@ -355,217 +355,3 @@ def test_a_table_with_a_word_a_row_is_read_where_it_names_sentences(tmp_path: Pa
     (tmp_path / "a.csv").write_text("\n".join(WORD_ROWS).replace("Sentence #", "number"), encoding="utf-8")
     with pytest.raises(DataError, match='nothing says where sentences end; name them in a column "sentence_id"'):
         read(tmp_path / "a.csv")
-
-
-# ---- Tools -----------------------------------------------------------------------------------------------------------
-
-
-def write_tasks(folder: Path, tasks: list[dict[str, Any]]) -> Path:
-    (folder / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
-    return folder / "tasks.json"
-
-
-def test_cancelled_tasks_and_other_results_are_counted(tmp_path: Path) -> None:
-    tasks = [label_studio_task(n, *PLAIN) for n in range(4)]
-    tasks[1]["annotations"][0]["was_cancelled"] = True
-    tasks[2]["annotations"] = []
-    tasks[3]["annotations"][0]["result"].append({"to_name": "text", "type": "choices", "value": {"choices": ["a"]}})
-    annotations = read(write_tasks(tmp_path, tasks))
-    assert annotations.set_aside == {"cancelled": [2], "not annotated": [3]}
-    assert spans_of(annotations) == [PLAIN] * 2
-    assert any("1 result is no spans of a text and not read" in note for note in annotations.notes)
-
-
-def test_of_several_annotators_the_ground_truth_is_read_else_the_first(tmp_path: Path) -> None:
-    tasks = [label_studio_task(n, *PLAIN) for n in range(3)]
-    tasks[1]["annotations"].append(label_studio_task(1, TEXT, [(0, 4, "X")])["annotations"][0])
-    tasks[2]["annotations"].append(label_studio_task(1, TEXT, [(0, 4, "X")], ground_truth=True)["annotations"][0])
-    annotations = read(write_tasks(tmp_path, tasks))
-    assert spans_of(annotations) == [PLAIN, PLAIN, (TEXT, [(0, 4, "X")])]
-    assert any("several annotators marked 2 tasks differently" in note for note in annotations.notes)
-
-
-def test_what_does_not_fit_a_task_is_named_with_its_id(tmp_path: Path) -> None:
-    tasks = [label_studio_task(n, *PLAIN) for n in range(70, 74)]
-    tasks[1]["annotations"][0]["result"][0]["value"]["labels"] = ["A", "B"]
-    with pytest.raises(DataError, match=r"row 2, task 71: holds a span with several labels"):
-        read(write_tasks(tmp_path, tasks))
-    tasks[1]["annotations"][0]["result"][0]["value"] |= {"labels": ["A"], "text": "somebody else"}
-    with pytest.raises(DataError, match=r'row 2, task 71: the span .* its own text is "somebody else"'):
-        read(write_tasks(tmp_path, tasks))
-    tasks[1] = label_studio_task(71, *PLAIN)
-    tasks[1]["annotations"][0]["result"][1]["value"]["end"] = 40
-    assert marked(read(write_tasks(tmp_path, tasks)))[1] == [("Anna Li", "PER"), ("Rome", "LOC")]
-
-
-def test_the_text_of_a_task_is_the_one_that_its_spans_name(tmp_path: Path) -> None:
-    tasks = [label_studio_task(n, *PLAIN) for n in range(2)]
-    for task in tasks:
-        task["data"] = {"title": "Rome", "body": TEXT}
-    assert spans_of(read(write_tasks(tmp_path, tasks))) == [PLAIN] * 2
-    tasks[0]["data"]["title"] = TEXT
-    with pytest.raises(DataError, match='row 1, task 0: which part of its data is the text, "title", "body"'):
-        read(write_tasks(tmp_path, tasks))
-
-
-def test_rejected_and_ignored_tasks_of_prodigy_are_counted(tmp_path: Path) -> None:
-    rows = [
-        {"text": TEXT, "_task_hash": n, "answer": answer} for n, answer in enumerate(["ignore", "reject", "accept"])
-    ]
-    rows += [{"text": TEXT, "_task_hash": 9, "spans": [{"start": 0, "end": 7, "label": "PER"}], "answer": "accept"}]
-    annotations = read(write_rows(tmp_path / "a.jsonl", rows))
-    assert annotations.set_aside == {"ignored": [1], "rejected": [2]}
-    assert marked(annotations) == [[], [("Anna Li", "PER")]]
-
-
-def test_training_data_of_spacy_and_dataturks_is_read(tmp_path: Path) -> None:
-    spacy = [[text, {"entities": [list(span) for span in spans]}] for text, spans in (PLAIN, NOTHING)]
-    (tmp_path / "spacy.json").write_text(json.dumps(spacy), encoding="utf-8")
-    assert spans_of(read(tmp_path / "spacy.json")) == [PLAIN, NOTHING]
-    points = [{"label": [label], "points": [{"start": a, "end": b - 1, "text": TEXT[a:b]}]} for a, b, label in PLAIN[1]]
-    rows = [
-        {"content": TEXT, "annotation": points, "extras": None},
-        {"content": "x", "annotation": None, "extras": None},
-    ]
-    annotations = read(write_rows(tmp_path / "dataturks.json", rows))
-    assert (spans_of(annotations), annotations.set_aside) == ([PLAIN], {"not annotated": [2]})
-
-
-def write_pair(folder: Path, text: bytes, lines: list[str]) -> Path:
-    (folder / "b").mkdir(exist_ok=True)
-    (folder / "b" / "x.txt").write_bytes(text)
-    (folder / "b" / "x.ann").write_bytes("\r\n".join(lines).encode())
-    return folder / "b"
-
-
-def test_fragments_of_brat_are_one_where_only_space_is_between(tmp_path: Path) -> None:
-    lines = ["T1\tPER 0 4;5 7\tAnna Li", "T2\tX 8 12;16 20\tflew Rome", "R1\tr Arg1:T1 Arg2:T2", "#1\tNote T1\tx", ""]
-    annotations = read(write_pair(tmp_path, TEXT.encode(), lines))
-    assert marked(annotations) == [[("Anna Li", "PER")]]
-    notes = " ".join(annotations.notes)
-    assert "1 entity has fragments with words between them and are left out (x.ann line 2)" in notes
-    assert "1 relations, 1 notes" in notes
-
-
-@pytest.mark.parametrize("shift", [0, 1])
-def test_a_byte_order_mark_of_brat_is_counted_or_not(tmp_path: Path, shift: int) -> None:
-    lines = [f"T1\tPER {shift} {7 + shift}\tAnna Li", f"T2\tLOC {16 + shift} {20 + shift}\tRome"]
-    assert spans_of(read(write_pair(tmp_path, b"\xef\xbb\xbf" + TEXT.encode(), lines))) == [PLAIN]
-
-
-@pytest.mark.parametrize("counted", [0, 1])
-def test_carriage_returns_of_brat_are_counted_or_not(tmp_path: Path, counted: int) -> None:
-    lines = [
-        "T1\tPER 0 4\tAnna",
-        f"T2\tPER {6 + counted} {9 + counted}\tBob",
-        f"T3\tPER {12 + 2 * counted} {15 + 2 * counted}\tEve",
-    ]
-    text = b"Anna,\r\nBob,\r\n Eve\r\n"
-    annotations = read(write_pair(tmp_path, text, lines))
-    assert marked(annotations) == [[("Anna", "PER"), ("Bob", "PER"), ("Eve", "PER")]]
-
-
-def test_lines_and_files_of_brat_that_are_wrong_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r'x.ann, line 2: holds "T2 PER 0 4 Anna", which is no annotation'):
-        read(write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna", "T2 PER 0 4 Anna"]))
-    with pytest.raises(DataError, match=r"x.ann: the spans .* one lies in the other"):
-        read(write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna", "T2\tPER 0 7\tAnna Li"]))
-    folder = write_pair(tmp_path, TEXT.encode(), ["T1\tPER 0 4\tAnna"])
-    assert marked(read(folder / "x.ann", format="brat")) == [[("Anna", "PER")]]
-    with pytest.raises(
-        DataError, match="annotations of BRAT without their text; give the folder of both, or add --form"
-    ):
-        read(folder / "x.ann")
-    (folder / "x.txt").unlink()
-    with pytest.raises(DataError, match=r"x.txt: no such file"):
-        read(folder)
-
-
-# ---- Several files, and tables of a Python program -------------------------------------------------------------------
-
-
-def write_both(folder: Path, name: str, second: list[str]) -> str:
-    """Write two files in columns and return what names both."""
-    good = ["-DOCSTART- O", "", "Anna\tB-PER", "ran\tO", "", "Bob\tB-PER"]
-    (folder / f"1{name}").write_text("\n".join(good), encoding="utf-8")
-    (folder / f"2{name}").write_text("\n".join(second), encoding="utf-8")
-    return str(folder / f"*{name}")
-
-
-def test_of_several_files_an_error_names_the_file_and_its_line(tmp_path: Path) -> None:
-    named = write_both(tmp_path, ".conll", ["-DOCSTART- O", "", "Eve\tB-PER", "", "Li\tO", "Ng\tI-PER"])
-    annotations = read(Path(named))
-    assert [each.text for each in annotations.texts] == ["Anna ran", "Bob", "Eve", "Li Ng"]
-    assert len({each.document for each in annotations.texts}) == 2
-    assert f'{tmp_path / "2.conll"}, line 6 ("I-PER" after "O")' in annotations.notes[-1]
-    write_both(tmp_path, ".conll", ["Eve\tB-PER", "", "Li\tX-PER"])
-    with pytest.raises(DataError, match=r'2.conll, line 3: the tag "X-PER" is of no scheme'):
-        read(Path(named))
-
-
-def test_of_several_folders_and_tables_an_error_names_the_right_one(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    write_pair(tmp_path / "a", TEXT.encode(), ["T1\tPER 0 7\tAnna Li"])
-    write_pair(tmp_path / "b", TEXT.encode(), ["T1\tPER 0 7\tAnna Li"])
-    both = Path(f"{tmp_path / 'a/b'},{tmp_path / 'b/b'}")
-    assert marked(read(both)) == [[("Anna Li", "PER")]] * 2
-    write_pair(tmp_path / "b", TEXT.encode(), ["T1\tPER 0 7\tAnna Li", "T2\tPER 0 70\tAnna Lo"])
-    with pytest.raises(DataError, match=r"b/b, x.ann: the span \[0, 70"):
-        read(both)
-    good = {"text": TEXT, "spans": [[0, 7, "PER"]]}
-    write_rows(tmp_path / "1.jsonl", [good] * 3)
-    write_rows(tmp_path / "2.jsonl", [good, {"text": TEXT, "spans": [[0, 70, "PER"]]}])
-    with pytest.raises(DataError, match=r"2.jsonl, row 2: the span \[0, 70"):
-        read(tmp_path / "[12].jsonl")
-
-
-@pytest.mark.parametrize("form", ["lists", "objects", "objects of lists"])
-def test_spans_in_a_table_of_arrow_are_read(tmp_path: Path, form: str) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    texts = [PLAIN, EMOJI]
-    rows = [json.loads(line) for line in WRITERS[form](tmp_path, texts).read_text(encoding="utf-8").splitlines()]
-    if form == "lists":  # a list in Arrow holds values of one type
-        rows = [{"tokens": ["Anna", "ran"], "ner_tags": ["B-PER", "O"]}]
-        texts = [("Anna ran", [(0, 4, "PER")])]
-    table = pytest.importorskip("pyarrow").Table.from_pylist(rows)
-    parquet.write_table(table, tmp_path / "a.parquet")
-    assert spans_of(read(tmp_path / "a.parquet")) == texts
-
-
-@pytest.mark.parametrize("write", [json.dumps, str])
-def test_lists_that_a_table_of_text_holds_are_read(tmp_path: Path, write: Callable[[object], str]) -> None:
-    rows = [
-        ["text", "label"],
-        *[[text, write([list(span) for span in spans])] for text, spans in (PLAIN, EMOJI)],
-        ["x", ""],
-    ]
-    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
-    annotations = read(tmp_path / "a.csv")
-    assert (spans_of(annotations), annotations.set_aside) == ([PLAIN, EMOJI], {"not annotated": [3]})
-    rows = [["tokens", "tags"], *[[write(["Anna", "ran"]), write(["B-PER", "O"])]] * 3]
-    with (tmp_path / "b.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
-    assert spans_of(read(tmp_path / "b.csv")) == [("Anna ran", [(0, 4, "PER")])] * 3
-
-
-def test_the_rows_of_a_large_file_are_gone_through_once_to_find_the_columns(tmp_path: Path) -> None:
-    path = write_rows(
-        tmp_path / "a.jsonl", [{"text": f"text {n}", "a": "x", "b": 1, "label": None} for n in range(1500)]
-    )
-    table = read_file(str(path), recipe := make_recipe({}, data=str(path)))
-    passes: list[int] = []
-
-    def rows() -> Iterator[Row]:
-        passes.append(1)
-        yield from table.rows
-
-    streamed = replace(table, rows=StreamedRows(rows, 1500, 1500))
-    with pytest.raises(DataError, match="which columns hold annotations"):
-        find_annotation_columns(streamed, recipe)
-    assert len(passes) == 1
-    write_rows(
-        path, [*[{"text": f"text {n}", "label": []} for n in range(1500)], {"text": TEXT, "label": [[0, 4, "PER"]]}]
-    )
-    assert marked(read(path))[-1] == [("Anna", "PER")]

@@ -135,6 +135,14 @@ def write_brat(folder: Path, texts: Texts) -> Path:
     return folder / "brat"
 
 
+def write_pair(folder: Path, text: bytes, lines: list[str]) -> Path:
+    """Write a folder of one text of BRAT with its annotations and return the path."""
+    (folder / "b").mkdir(exist_ok=True)
+    (folder / "b" / "x.txt").write_bytes(text)
+    (folder / "b" / "x.ann").write_bytes("\r\n".join(lines).encode())
+    return folder / "b"
+
+
 WRITERS: dict[str, Callable[[Path, Texts], Path]] = {
     "lists": write_lists,
     "objects": write_objects,

@@ -126,14 +126,14 @@ UTF16 = Convention("UTF-16 units")
 CONVENTIONS = [Convention(unit, inclusive) for inclusive in (False, True) for unit in UNITS]
 
 
-def recognise_convention(path: str, texts: Sequence[MarkedText], usual: Convention) -> Convention:
-    """Return how the offsets of a file are counted: as is usual, unless there is evidence of another way.
+def recognise_convention(path: str, texts: Sequence[MarkedText], usual: Convention) -> tuple[Convention, list[str]]:
+    """Return how the offsets of a file are counted: as is usual, unless there is evidence of another way; and notes.
 
     Raises:
         DataError: they seem to be counted otherwise than in characters, and it cannot be determined how.
     """
     if any(mark.surface is not None for each in texts for mark in each.marks):
-        return _by_surfaces(texts, usual)
+        return _by_surfaces(texts, usual), []
     return _by_words(path, texts, usual)
 
 
@@ -183,7 +183,7 @@ class _Fit:
         return self.spans >= FEWEST_SPANS and self.other - self.usual > LEAST_ADVANTAGE * self.spans
 
 
-def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> Convention:
+def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> tuple[Convention, list[str]]:
     fits = {convention: _Fit() for convention in CONVENTIONS if convention != usual}
     for each in texts:
         units = _other_units(each.text, usual.unit) if each.marks else ()
@@ -198,7 +198,7 @@ def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> Conv
                     fits[convention].add(usual=fitting(here), other=fitting(there))
     clear = [convention for convention, fit in fits.items() if fit.is_clear]
     if clear:
-        return max(clear, key=lambda convention: fits[convention].other - fits[convention].usual)
+        return max(clear, key=lambda convention: fits[convention].other - fits[convention].usual), []
     for convention, fit in fits.items():
         if fit.is_in_doubt:
             raise DataError.at(
@@ -207,7 +207,14 @@ def _by_words(path: str, texts: Sequence[MarkedText], usual: Convention) -> Conv
                 f"as {convention}, and {fit.usual} as {usual}; add the text of every span, "
                 '{"start": …, "end": …, "label": …, "text": …}, or correct the offsets',
             )
-    return usual
+    emoji = fits.get(UTF16, _Fit())
+    if not emoji.spans or emoji.usual != emoji.other:
+        return usual, []
+    spans = count(emoji.spans, "span stands", "spans stand")
+    note = (
+        f"{path}: {spans} after characters such as emoji, and nothing tells whether each of these counts as one or two"
+    )
+    return usual, [f"{note}; read as one"]
 
 
 def _other_units(text: str, usual: str) -> Collection[str]:

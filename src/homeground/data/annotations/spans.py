@@ -71,7 +71,7 @@ def settle(path: str, marked: Marked) -> Annotations:
     Raises:
         DataError: a span cannot be placed, or overlaps another; the message shows it as the file has it.
     """
-    convention = recognise_convention(path, marked.texts, marked.usual)
+    convention, notes = recognise_convention(path, marked.texts, marked.usual)
     repairs = Counter[str]()
     texts: list[AnnotatedText] = []
     for each in marked.texts:
@@ -83,7 +83,7 @@ def settle(path: str, marked: Marked) -> Annotations:
         except MarkProblem as problem:
             raise DataError(f"{each.place}: {problem}") from None
     details = marked.kind if convention == CHARACTERS else f"{marked.kind}; {convention}"
-    return Annotations(texts, details, marked.set_aside, (*marked.notes, *_notes(path, repairs)))
+    return Annotations(texts, details, marked.set_aside, (*marked.notes, *notes, *_notes(path, repairs)))
 
 
 def _spans(each: MarkedText, convention: Convention, repairs: Counter[str]) -> tuple[Span, ...]:

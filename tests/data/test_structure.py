@@ -200,8 +200,10 @@ def test_tags_of_tokens_in_a_table_are_told(tmp_path: Path) -> None:
 
 def test_tokens_without_a_header_are_told_whatever_the_name(tmp_path: Path) -> None:
     tokens = ["EU\tB-ORG", "rejects\tO", "German\tB-MISC", "call\tO", "", "EU\tB-ORG", "is\tO"] * 5
-    assert 'column "B-ORG" holds the tags of tokens, such as B-' in refusal(tmp_path, "data.tsv", tokens)
-    assert "add --format conll" in refusal(tmp_path, "data.tsv", tokens)
+    for name in ("data.tsv", "data.csv", "data.jsonl"):
+        assert "holds a word with its tag a line, and blank lines between sentences" in refusal(tmp_path, name, tokens)
+    without_blanks = [line for line in tokens if line]
+    assert 'column "B-ORG" holds the tags of tokens, such as B-' in refusal(tmp_path, "data.tsv", without_blanks)
 
 
 def test_bars_in_the_only_column_of_a_table_are_told(tmp_path: Path) -> None:

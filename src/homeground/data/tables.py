@@ -403,8 +403,14 @@ def _format(path: str, option: str | None) -> str:
 
 
 def _refuse_other_format(path: str, format: str) -> None:
-    """Refuse JSON that is named as a table, and a table that is named as JSON."""
-    kind = likely_format(first_lines(path, LINES_READ)) if format in (*DELIMITERS, *JSON_FORMATS) else None
+    """Refuse JSON that is named as a table, a table that is named as JSON, and words with tags under either name."""
+    if format not in (*DELIMITERS, *JSON_FORMATS):
+        return
+    lines = first_lines(path, LINES_READ)
+    if are_tagged(lines) and not all(line.strip() for line in lines):
+        problem = "holds a word with its tag a line, and blank lines between sentences"
+        raise DataError.at(path, f"is named .{format}, but {problem}: add --format conll")
+    kind = likely_format(lines)
     if kind and (kind[0] in JSON_FORMATS) != (format in JSON_FORMATS):
         raise DataError.at(path, f"is named .{format}, but {kind[1]}: add --format {kind[0]}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
 
 from homeground.data.annotations.schemes import Scheme, TagProblem, Transition, recognise, transitions
 
@@ -39,10 +40,9 @@ AS_CONLLEVAL = {"L": "E", "U": "S", "M": "I"}
 @settings(deadline=None, max_examples=200)
 @given(data=st.data())
 def test_entities_are_those_of_conlleval_as_seqeval_finds_them(name: str, data: st.DataObject) -> None:
-    labelling = pytest.importorskip("seqeval.metrics.sequence_labeling")
     tags = data.draw(st.lists(st.sampled_from(sorted(SCHEMES[name].roles)), max_size=8))
     plain = [AS_CONLLEVAL.get(tag[0], tag[0]) + tag[1:] if len(tag) > 1 else tag for tag in tags]
-    expected = [(start, end + 1, kind) for kind, start, end in labelling.get_entities(plain)]
+    expected = [(start, end + 1, kind) for kind, start, end in get_entities(plain)]
     assert SCHEMES[name].entities(tags) == expected
 
 

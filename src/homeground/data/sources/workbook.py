@@ -30,6 +30,9 @@ CONTENT_TYPES = "[Content_Types].xml"
 
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z0-9:]+)"')
 
+_ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")
+"""How a workbook writes control characters, and an underscore where the text looks like that."""
+
 Cells = Sequence[Any]
 
 
@@ -174,7 +177,7 @@ def _text(path: str, cell: Any) -> str:
     if value is None or isinstance(value, str):
         if value and cell.data_type == "e":
             raise DataError.at(path, f"cell {_place(cell)} holds the error {value}; mend its formula, or empty it")
-        return value or ""
+        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) if value else ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -83,6 +83,9 @@ FEWEST_WORDS_OF_TEXT = 4
 
 MAX_COLUMNS_LISTED = 5
 
+WORKBOOK = "xlsx"
+"""The format of a sheet, which has names in its first row as a CSV file has, and no option for one without."""
+
 FLAGS: dict[str, bool] = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 """The values of a column that says of one class whether it applies, in lower case."""
 
@@ -152,7 +155,7 @@ def refuse_other_content(table: Table, *, named: Iterable[object], has_header: b
 
     ``named`` are the columns that the user has named, which so are names.
     """
-    if table.format not in DELIMITERS:
+    if table.format not in (*DELIMITERS, WORKBOOK):
         return
     rows = [[str(row.values[name]) for name in table.columns] for row in islice(table.rows, ROWS_SAMPLED)]
     if len(table.columns) == 1 and (found := wide_delimiter([table.columns[0], *(row[0] for row in rows)])):
@@ -173,6 +176,8 @@ def refuse_other_content(table: Table, *, named: Iterable[object], has_header: b
     if has_header and not set(named) & set(table.columns):
         usual = {name for names in USUAL_NAMES.values() for name in names}
         if problem := header_problem(table.columns, rows, usual):
+            if table.format == WORKBOOK:
+                problem = f"{problem.partition('; add --no-header')[0]}; write a row of names above it"
             raise DataError.at(table.path, f"{problem}; if it holds names, name one of them, such as --text NAME")
 
 

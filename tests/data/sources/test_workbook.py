@@ -13,8 +13,10 @@ from typing import Any
 import openpyxl
 import pytest
 
+from homeground.data.corpus import read_file
 from homeground.data.tables import Table, read_table
 from homeground.errors import DataError, UsageError
+from homeground.recipe.recipe import make_recipe
 
 
 def write(path: Path, *rows: list[Any], change: Callable[[Any], object] = lambda sheet: None) -> Path:
@@ -136,3 +138,12 @@ def test_without_its_library_the_command_that_installs_it_is_told(
     assert refusal(path) == (
         "is an Excel workbook, which openpyxl reads and is not installed; install it: pip install 'homeground[excel]'"
     )
+
+
+def test_a_first_row_of_data_is_not_taken_for_names(tmp_path: Path) -> None:
+    rows = [[f"This is the text of number {number}, no name.", "ab"[number % 2]] for number in range(20)]
+    path = write(tmp_path / "a.xlsx", *rows)
+    with pytest.raises(DataError, match=r"its first line is data and no names: .*; write a row of names above it; if"):
+        read_file(str(path), make_recipe(data=path))
+    path = write(tmp_path / "b.xlsx", ["text", "label"], *rows)
+    assert len(read_file(str(path), make_recipe(data=path)).rows) == 20

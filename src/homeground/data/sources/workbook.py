@@ -151,7 +151,7 @@ def _filled_rows(path: str, sheet: Any, formulas: Any) -> Iterator[tuple[int, li
 
 def _columns(path: str, header: tuple[int, list[str]]) -> dict[int, str]:
     """Return the place of every column that has a name, and the name."""
-    columns = {place: name for place, name in enumerate(header[1]) if name.strip()}
+    columns = {place: name for place, name in enumerate(header[1]) if name}
     names = list(columns.values())
     if twins := [name for name in names if names.count(name) > 1]:
         raise DataError.at(path, f'row {header[0]} of the sheet names two columns "{twins[0]}"; rename one of them')

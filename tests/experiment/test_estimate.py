@@ -66,4 +66,5 @@ def test_of_a_sample_the_estimate_is_that_of_all_examples(pairs_csv: Path, encod
     assert (sample.record.duplicates, sample.record.files) == (whole.record.duplicates, whole.record.files)
     assert estimate(sample).examples == estimate(whole).examples
     assert estimate(sample).steps == pytest.approx(estimate(whole).steps, rel=0.05)
+    assert estimate(sample).memory_gib > 0
     assert any("estimated from a sample of 100 of the" in note for note in sample.record.notes)

@@ -31,6 +31,10 @@ MAX_SECONDS_TIMED = 10
 
 BYTES_PER_WEIGHT = 4
 
+BYTES_PER_EXAMPLE, BYTES_PER_TOKEN = 700, 14
+"""Memory of an example beside its characters, and of each of its tokens, by which the examples that a sample leaves out
+count: one million texts of 130 tokens took 2.8 KB each (benchmarks/preparing.py)."""
+
 COMPARING_SHARE = 0.02
 """Share of a run's work that baselines and bootstrap are counted as; they depend on the test, not on the model."""
 
@@ -43,8 +47,9 @@ class Estimate:
     """Steps, minutes and memory of a run.
 
     ``shares`` are those of a learning curve in per cent; ``memory_gib`` is the peak of this process so far, training
-    steps included, None where the system does not tell it (Windows). ``disk_mb`` is what model/ will take, and before/
-    where a new head is fitted; a bag of words that is not beaten comes on top.
+    steps included, with what the examples outside a sample would take, None where the system does not tell it
+    (Windows). ``disk_mb`` is what model/ will take, and before/ where a new head is fitted; a bag of words that is not
+    beaten comes on top.
     """
 
     examples: int
@@ -90,7 +95,7 @@ def estimate(setup: Setup) -> Estimate:
         seconds_per_step=step_seconds,
         minutes=(steps * step_seconds + measuring) / 60,
         disk_mb=models * count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT / 1e6,
-        memory_gib=_peak_memory_gib(),
+        memory_gib=None if (peak := _peak_memory_gib()) is None else peak + _gib_outside_sample(setup),
         folder=setup.folder,
     )
 
@@ -161,6 +166,15 @@ def _peak_memory_gib() -> float | None:
         return None
     bytes_per_unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**30
+
+
+def _gib_outside_sample(setup: Setup) -> float:
+    """Return the memory of the examples that are in no sample, 0 where all are tokenized."""
+    examples = [example for part in setup.corpus.parts for example in part.examples]
+    characters = sum(len(text) for example in examples for text in example.texts)
+    tokens = float(np.mean(setup.splits.kept.train.rows.lengths("training"))) * len(examples)
+    in_sample = characters + BYTES_PER_EXAMPLE * len(examples) + BYTES_PER_TOKEN * tokens
+    return (setup.corpus.scale - 1) * in_sample / 2**30
 
 
 def _seconds_per_step(model: Model, setup: Setup) -> float:

@@ -73,6 +73,7 @@ READ_EXACTLY = {
     "numbers as written": (b"text,label\n007,1.50\n", [("007", "1.50")]),
     "other line separators": ("text,label\na\u2028b\x0bc\x85d,1\n".encode(), [("a\u2028b\x0bc\x85d", "1")]),
     "emoji and right-to-left": ("text,label\n🏠 שלום,1\n".encode(), [("🏠 שלום", "1")]),
+    "quoted text that begins with a space and a quote": (b'text,label\n" ""no""",1\n', [(' "no"', "1")]),
     "column without a name": (b",label\n0,1\n", [("0", "1")]),
 }
 

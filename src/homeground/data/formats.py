@@ -236,12 +236,17 @@ def _length_problem(record: _Record, columns: tuple[str, ...], layout: FieldLayo
         advice = hint
     elif layout.quotes and _BACKSLASH_QUOTE.search(written):
         advice = f"; {_BACKSLASH_PROBLEM}"
-    elif layout.quotes and re.search(f'{re.escape(layout.delimiter)} +"', written):
+    elif layout.quotes and _space_before_quote(written, layout):
         advice = f"; {_SPACE_PROBLEM}"
     elif len({*map(_plain, record.fields)} & {*map(_plain, columns)}) * 2 > len(columns):
         advice = "; it looks like the header of another file: put only files with the same columns together"
     fields = "1 field" if got == 1 else f"{got} fields"
     return f"line {record.line} has {fields}, {named} {len(columns)}{advice}"
+
+
+def _space_before_quote(written: str, layout: FieldLayout) -> bool:
+    """Tell whether a field is written with a space before its quote; one whose quoted text begins so is none."""
+    return re.search(f'(^|{re.escape(layout.delimiter)}) +"', written, re.MULTILINE) is not None
 
 
 _SPACE_PROBLEM = "a space before a quote makes it a plain character; take out the spaces after the separator"
@@ -271,6 +276,7 @@ def _doubt(record: _Record, row: int, kept: list[tuple[int, str]], header: _Head
         layout.quotes
         and any(' "' in line for line in record.written)
         and any(field.startswith(' "') and field.rstrip().endswith('"') for field in fields)
+        and _space_before_quote("".join(record.written), layout)
     ):
         return f"line {record.line}: {_SPACE_PROBLEM}{_QUOTES_ADVICE}"
     if header.is_repeated(fields):

@@ -93,7 +93,7 @@ def _one(path: str, options: ReadingOptions, *, at_most: int) -> Table:
             return replace(table, notes=(), parts=())
         return folder_table(path, encoding, at_most=at_most)
     if place.is_file() and place.stat().st_size > at_most:
-        return _large_file(path, options)
+        return _large_file(path, options, keep_head=at_most >= 0)
     return read_table(path, **options)
 
 
@@ -125,9 +125,9 @@ def require_texts(path: str, recipe: Recipe, columns: Mapping[str, str]) -> None
         pass
 
 
-def _large_file(path: str, options: ReadingOptions) -> Table:
+def _large_file(path: str, options: ReadingOptions, *, keep_head: bool) -> Table:
     with open_parsed(path, options) as (opened, parsed):
-        counts = counted_rows(opened.rows)
+        counts = counted_rows(opened.rows, keep_head=keep_head)
 
     def rows() -> Iterator[Row]:
         with open_table(path, **options) as again:

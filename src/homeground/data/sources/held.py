@@ -39,13 +39,13 @@ def streamed(rows: Callable[[], Iterator[Row]]) -> StreamedRows:
     return StreamedRows(rows, *counted_rows(rows()))
 
 
-def counted_rows(rows: Iterable[Row]) -> tuple[int, int, tuple[Row, ...]]:
-    """Go through rows, and return how many there are, the number of the last one, and the first ones."""
+def counted_rows(rows: Iterable[Row], *, keep_head: bool = True) -> tuple[int, int, tuple[Row, ...]]:
+    """Go through rows, and return how many there are, the number of the last one, and the first ones if wanted."""
     count = last = characters = 0
     head: list[Row] = []
     for row in rows:
         count, last = count + 1, row.number
-        if count <= ROWS_OF_HEAD and characters < MAX_CHARACTERS_OF_HEAD:
+        if keep_head and count <= ROWS_OF_HEAD and characters < MAX_CHARACTERS_OF_HEAD:
             characters += sum(len(str(value)) for value in row.values.values())
             head.append(row)
     return count, last, tuple(head)

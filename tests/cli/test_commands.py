@@ -46,7 +46,7 @@ def test_the_help_of_adapt_is_one_screen_and_all_settings_are_one_option_away(
     short = capsys.readouterr().out
     assert short.count("\n") <= 24
     # The choices of --task are shown, and a description only up to its first semicolon.
-    assert "what to learn (similarity, classification, mlm)\n" in short
+    assert "what to learn (similarity, classification, mlm, token-\n" in short
     assert run(["adapt", "--help-all"]) == 0
     long = capsys.readouterr().out
     assert {setting.flag for setting in settings() if setting.name != "data"} <= set(re.findall(r"--[\w-]+", long))

@@ -64,10 +64,9 @@ def test_columns_that_fit_no_task_are_listed_with_what_each_task_needs(
 ) -> None:
     path = write_csv("what.csv", ["this", "that", "other"], [("a", "b", "c")])
     needs = (
-        "name what it needs: token-classification: words with a tag each, or a text with marked spans; "
-        "similarity: two texts and their score (--text-1, --text-2, --similarity), or two that "
+        "name what it needs: similarity: two texts and their score (--text-1, --text-2, --similarity), or two that "
         "belong together (--anchor, --positive); classification: texts and their labels (--text, --label); mlm: texts "
-        "(--text)"
+        "(--text); token-classification: words with a tag each, or a text with marked spans"
     )
     with pytest.raises(DataError) as caught:
         spec_of(path)

@@ -172,6 +172,9 @@ def test_runs_are_evaluated_and_compared(place: Path, run: Run) -> None:
     assert measured["primary_metric"] == "entity_f1" and measured["scores"]["entity_f1"] > 0.9
     compared = homeground.compare(run.before_folder, run, place / "other.jsonl")
     assert compared["verdict"] == "HELPED"
+    other = [(words, [tag.replace("PLACE", "CITY") for tag in tags]) for words, tags in tagged_texts(60, seed=8)]
+    strange = homeground.evaluate(run, write_tagged(place / "strange.jsonl", other))
+    assert any('does not know the types "CITY"' in note for note in strange["notes"])
     with pytest.raises(CheckpointError, match="finds no entities"):
         homeground.evaluate(place / "bert", place / "other.jsonl")
     with pytest.raises(UsageError, match="--checkpoints"):

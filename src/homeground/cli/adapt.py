@@ -50,7 +50,7 @@ def adapt(
     as_json: bool,
     **values: Any,
 ) -> int:
-    """Adapt a checkpoint to DATA (tables, texts, folders, a recipe or -) and report whether it helped."""
+    """Adapt a checkpoint to DATA (files, a recipe or -); report whether it helped."""
     files = join_files(data)
     typed = typed_settings(values, assignments)
     if typed.get("titles") not in (None, "none"):

@@ -79,7 +79,9 @@ class Tagger(ModelInUse):
 
     def figures(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return tag and probability of every word of texts, ``(words, 2)``."""
-        return np.concatenate(self._decided(texts, [cut_into_words(text) for text in texts], BATCH_SIZE))
+        return np.concatenate(
+            [np.empty((0, 2)), *self._decided(texts, [cut_into_words(text) for text in texts], BATCH_SIZE)]
+        )
 
     def _decided(
         self,

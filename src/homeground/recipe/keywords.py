@@ -131,13 +131,13 @@ class TrainingKeywords(TypedDict, total=False):
     label_smoothing: float
     """Share of each label that is distributed over all classes."""
     epochs: float
-    """Passes over the data (labels, plain text: 3; entities: 5)."""
+    """Passes over the data (labels, texts: 3, entities: 5)."""
     batch_size: int
     """Examples per step (plain text: 16)."""
     microbatch_size: int | None
     """Examples in memory at once; without dropout the result does not change."""
     learning_rate: float
-    """Peak learning rate (labels, plain text: 5e-05; entities: 1e-04)."""
+    """Peak learning rate (labels, texts: 5e-05)."""
     optimizer: Literal["adamw", "adam"]
     """Adamw: with decoupled weight decay, adam: without weight decay."""
     adam_beta1: float

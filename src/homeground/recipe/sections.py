@@ -195,14 +195,12 @@ class TrainingSettings(Section):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of each label that is distributed over all classes"
     )
-    epochs: float = Field(default=2, gt=0, description="passes over the data (labels, plain text: 3; entities: 5)")
+    epochs: float = Field(default=2, gt=0, description="passes over the data (labels, texts: 3, entities: 5)")
     batch_size: int = Field(default=32, ge=1, description="examples per step (plain text: 16)")
     microbatch_size: int | None = Field(
         default=None, ge=1, description="examples in memory at once; without dropout the result does not change"
     )
-    learning_rate: float = Field(
-        default=2e-5, ge=0, description="peak learning rate (labels, plain text: 5e-05; entities: 1e-04)"
-    )
+    learning_rate: float = Field(default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adamw: with decoupled weight decay, adam: without weight decay"
     )

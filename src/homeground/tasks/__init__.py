@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["TASKS", "choose_task", "scored_pairs_spec", "unread_settings"]
 
 TASKS: dict[str, TaskType] = {
-    "token-classification": TOKEN_CLASSIFICATION,
     "similarity": SIMILARITY,
     "classification": CLASSIFICATION,
     "mlm": MASKED_LM,
+    "token-classification": TOKEN_CLASSIFICATION,
 }
-"""In the order in which they are tried where nobody names one."""
+"""In the order in which they are tried where nobody names one, after those that go by what the columns hold."""
 
 
 def unread_settings(recipe: Recipe, task: str) -> list[str]:
@@ -62,7 +62,7 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
     if recipe.task or len(named) == 1:
         return TASKS[recipe.task or named[0]].for_table(table, recipe)
     problems: dict[str, DataError] = {}
-    for task, kind in TASKS.items():
+    for task, kind in sorted(TASKS.items(), key=lambda each: not each[1].tells_by_values):
         if recipe.columns.text and not kind.reads_texts:
             continue
         try:
@@ -76,6 +76,7 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
 
 def _no_task(table: Table, problems: Mapping[str, DataError]) -> DataError:
     """Return the error for columns that fit no task: what each needs, and what about the columns comes near to it."""
+    problems = {task: problems[task] for task in TASKS if task in problems}
     first = next(iter(problems.values()))
     if len(table.columns) == 1 or len({str(problem) for problem in problems.values()}) == 1:
         return first

@@ -291,6 +291,8 @@ class TaskType:
     needs: str = "columns of its own"
     naming_columns: tuple[str, ...] = ()
     reads_texts: bool = False
+    tells_by_values: bool = False
+    """Whether a table is taken for this task only by what its columns hold: no name leads it astray."""
 
 
 @runtime_checkable

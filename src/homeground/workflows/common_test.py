@@ -46,7 +46,9 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     circumstances = Circumstances(
         overlap=seen["second"], overlap_before=seen["first"], sides=("for the first", "for the second")
     )
-    comparison = judge(before.setup.test, before.after, [after.after], circumstances=circumstances)
+    # Both by the test of the first: what no training knew may be counted otherwise in the other run.
+    measured = before.setup.test.measure_predictions(after.after.predictions)
+    comparison = judge(before.setup.test, before.after, [measured], circumstances=circumstances)
     record = before.setup.record
     identities = [each.run.record["identity"] for each in (before, after)]
     fingerprint = hashlib.sha256(json.dumps(identities, sort_keys=True).encode()).hexdigest()

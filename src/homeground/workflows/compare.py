@@ -158,7 +158,7 @@ def evaluate(source: str | PathLike[str], data: Data, **settings: Unpack[Measure
         left_out=left_out,
         seen_in_training=len(seen),
         set_aside=file.skipped,
-        notes=(side.note,) if side.note else (),
+        notes=tuple(filter(None, (*examples.task.info.notes, side.note))),
     ).to_json()
 
 
@@ -214,7 +214,10 @@ def compare(
         seen_in_training={"first": len(seen[0]), "second": len(seen[1])},
         set_aside=file.skipped,
         test_set=TestSetRecord(hash=test_hash, verdict_number=number),
-        notes=(*_other_scales(sides)[1], *dict.fromkeys(side.note for side in sides if side.note)),
+        notes=(
+            *_other_scales(sides)[1],
+            *dict.fromkeys(note for side in sides for note in (*side.task.info.notes, side.note) if note),
+        ),
     )
     return result.model_copy(update={"sentence": prose(result)}).to_json()
 

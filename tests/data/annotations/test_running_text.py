@@ -19,6 +19,7 @@ from homeground.data.annotations.running_text import cut_into_words
         ("e\u0301te\u0301 हिन्दी", ["e\u0301te\u0301", "हिन्दी"]),
         ("東京タワー", ["東", "京", "タ", "ワ", "ー"]),
         ("ab\u00a0cd\tef\n", ["ab", "cd", "ef"]),
+        ("❤\ufe0fParis", ["❤\ufe0f", "Paris"]),
         ("", []),
         ("한국어 text", ["한국어", "text"]),
     ],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import checkpoints
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, processors
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.annotations.running_text import cut_into_words
@@ -97,6 +97,31 @@ def test_a_word_without_a_token_is_outside_and_one_that_shares_its_token_goes_on
     decisions = words.decisions(decided, outside=0, inside=np.array([0, 2, 2]))
     assert decisions[:, 0].tolist() == [1, 2, 0]
     assert decisions[0, 1] == decisions[1, 1] > 0.99 and decisions[2, 1] == 1
+
+
+def test_a_token_that_ends_one_word_and_decides_the_next_is_decided_where_it_is_shown() -> None:
+    pieces = [("[CLS]", 0.0), ("[SEP]", 0.0), ("[UNK]", -20.0), ("ha", -1.0), ("a!", -1.0), (" ", -3.0), ("!", -9.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
+    )
+    tokenizer.add_special_tokens(["[CLS]", "[SEP]"])
+    tokenizer.enable_truncation(16)
+    text = "ha" * 20 + "a! ha ha"
+    words = read([text], tokenizer)
+    batch, places = words.pad(np.arange(len(words.windows)))
+    assert batch["deciding_tokens"].sum() == len(words.in_order)
+    assert places[batch["deciding_tokens"] > 0].tolist() == words.in_order.tolist()
+    shared = words.deciding[1]
+    assert words.word[shared] == 0 and not words.begins_word[shared]
+    logits = np.zeros((len(words.in_order), 3))
+    decisions = words.decisions(decide(logits, batch["deciding_tokens"]), outside=0, inside=np.array([0, 2, 2]))
+    assert decisions.shape == (4, 2)
+
+
+def test_windows_of_a_very_long_text_take_memory_in_proportion_to_it(tokenizer: Tokenizer) -> None:
+    words = read([("pay " * 20_000).strip()], tokenizer)
+    assert (words.decider >= 0).all() and len(words.windows) > 4_000
 
 
 @settings(max_examples=60, deadline=None)

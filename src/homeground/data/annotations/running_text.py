@@ -35,4 +35,4 @@ def cut_into_words(text: str) -> Places:
 def _pattern() -> re.Pattern[str]:
     marks = "".join(letter for letter in map(chr, MARKS_WITHIN) if unicodedata.category(letter).startswith("M"))
     alone = f"[{WITHOUT_SPACES}][{marks}]*"
-    return re.compile(rf"{alone}|(?:(?![{WITHOUT_SPACES}])[\w{marks}])+|\S")
+    return re.compile(rf"{alone}|(?:(?![{WITHOUT_SPACES}])[\w{marks}])+|\S[{marks}]*")

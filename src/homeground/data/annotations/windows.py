@@ -66,6 +66,14 @@ class WordTokens:
         return tokens[np.argsort(self.decider[tokens], kind="stable")]
 
     @cached_property
+    def begins_word(self) -> Bools:
+        """Which tokens are the first of the word that they are of, ``(tokens,)``."""
+        begins = np.zeros(len(self.ids), np.bool_)
+        own = self.deciding[(self.deciding >= 0) & ~self.shares]
+        begins[own] = True
+        return begins
+
+    @cached_property
     def is_deciding(self) -> Bools:
         """Which tokens decide a word, ``(tokens,)``."""
         deciding = np.zeros(len(self.ids), np.bool_)
@@ -157,12 +165,15 @@ def read_words(texts: Sequence[str], words: Sequence[Places], tokenizer: Tokeniz
     word = np.where(is_of_word, first, -1)
     deciding = _deciding(first, last, is_of_word, len(bounds))
     windows, text, window_of = _cut(counts, room)
+    decider = np.where(word >= 0, np.append(window_of, -1)[np.append(deciding, -1)[word]], -1)
+    # A token that ends one word may decide the next: it is decided where it is shown best itself.
+    decider[deciding[deciding >= 0]] = window_of[deciding[deciding >= 0]]
     return WordTokens(
         ids=ids,
         windows=windows,
         text=text,
         word=word,
-        decider=np.where(word >= 0, np.append(window_of, -1)[np.append(deciding, -1)[word]], -1),
+        decider=decider,
         deciding=deciding,
         shares=(deciding >= 0) & (np.append(word, -1)[deciding] != np.arange(len(bounds))),
         first_word=np.concatenate([[0], np.cumsum(words_of)]),
@@ -211,9 +222,13 @@ def _cut(counts: Ints, room: int) -> tuple[Ints, Ints, Ints]:
     begin = 0
     for number, count in enumerate(counts.tolist()):
         starts = [0] if count <= room else [*range(0, count - room, max(room // 2, 1)), count - room]
-        place = np.arange(count)
-        context = np.stack([_context(place, start, min(start + room, count), count) for start in starts])
-        best.append(len(windows) + context.argmax(axis=0))
+        most, shown_in = np.full(count, -1.0), np.zeros(count, np.int64)
+        for number_of_window, start in enumerate(starts, start=len(windows)):
+            end = min(start + room, count)
+            context, inside = _context(start, end, count), slice(start, end)
+            better = context > most[inside]
+            most[inside][better], shown_in[inside][better] = context[better], number_of_window
+        best.append(shown_in)
         windows += [(begin + start, begin + min(start + room, count)) for start in starts]
         text += [number] * len(starts)
         begin += count
@@ -224,8 +239,12 @@ def _cut(counts: Ints, room: int) -> tuple[Ints, Ints, Ints]:
     return pairs[filled], owners[filled], renumbered[np.concatenate(best)]
 
 
-def _context(place: Ints, start: int, end: int, count: int) -> NDArray[np.float64]:
-    """Return how many tokens a window shows on the shorter side of each token, -1 where it does not show the token."""
-    left = np.where(start > 0, place - start, np.inf)
-    right = np.where(end < count, end - 1 - place, np.inf)
-    return np.where((place >= start) & (place < end), np.minimum(left, right), -1.0)
+def _context(start: int, end: int, count: int) -> Floats:
+    """Return how many tokens a window ``[start, end)`` shows on the shorter side of each of its tokens.
+
+    An end of the window that is an end of the text, of ``count`` tokens, cuts nothing off.
+    """
+    place = np.arange(start, end)
+    left = place - start if start > 0 else np.full(len(place), np.inf)
+    right = end - 1 - place if end < count else np.full(len(place), np.inf)
+    return np.minimum(left, right)

@@ -215,7 +215,9 @@ def _family(body: PreTrainedModel) -> Family:
     if family is not None and {family.inner, family.outer} <= names:
         return family
     linears = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
-    return Family("", "tanh", linears[-1])
+    # Some architectures list their head before their body.
+    outside = [name for name in linears if not name.startswith(f"{body.base_model_prefix}.")]
+    return Family("", "tanh", (outside or linears)[-1])
 
 
 def linear(body: nn.Module, name: str) -> nn.Linear:

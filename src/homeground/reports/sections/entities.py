@@ -63,24 +63,39 @@ def entity_texts(record: RunRecord) -> dict[str, Any] | None:
 
 
 def _sides(text: ChangedText, hues: dict[str, int]) -> list[tuple[str, list[Segment]]]:
-    gold = set(text.gold)
+    begin = _begin(text)
     return [
-        (name, _segments(text.text, marks, gold, hues))
+        (name, _segments(text, marks, begin, hues))
         for name, marks in (("In the data", text.gold), ("Before", text.before), ("After", text.after))
     ]
 
 
-def _segments(text: str, marks: Marks, gold: set[tuple[int, int, str]], hues: dict[str, int]) -> list[Segment]:
-    segments: list[Segment] = []
-    place = 0
+def _begin(text: ChangedText) -> int:
+    """Return where the part of a text begins that is shown: of a long one the part in which something changed."""
+    changed = set(text.before) ^ set(text.after)
+    if len(text.text) <= LONGEST_TEXT or not changed:
+        return 0
+    around = max(min(changed)[0] - LONGEST_TEXT // 3, 0)
+    # A space ends the word before; no entity that is shown is cut.
+    begin = text.text.find(" ", around) + 1 if around else 0
+    return begin if begin <= min(changed)[0] else around
+
+
+def _segments(text: ChangedText, marks: Marks, begin: int, hues: dict[str, int]) -> list[Segment]:
+    gold, end_shown = set(text.gold), begin + LONGEST_TEXT
+    segments: list[Segment] = [("…", "", 0, True)] if begin else []
+    place = begin
     for start, end, name in marks:
-        if end > LONGEST_TEXT:
+        if start < begin:
+            continue
+        if end > end_shown:
             break
-        segments.append((text[place:start], "", 0, True))
-        segments.append((text[start:end], shorten(name, LONGEST_TYPE), hues.get(name, 0), (start, end, name) in gold))
+        segments.append((text.text[place:start], "", 0, True))
+        hue, right = hues.get(name, 0), (start, end, name) in gold
+        segments.append((text.text[start:end], shorten(name, LONGEST_TYPE), hue, right))
         place = end
-    rest = text[place : max(LONGEST_TEXT, place)]
-    segments.append((rest + ("…" if len(text) > max(LONGEST_TEXT, place) else ""), "", 0, True))
+    rest = text.text[place : max(end_shown, place)]
+    segments.append((rest + ("…" if len(text.text) > max(end_shown, place) else ""), "", 0, True))
     return [segment for segment in segments if segment[0]]
 
 

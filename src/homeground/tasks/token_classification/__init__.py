@@ -8,6 +8,7 @@ TOKEN_CLASSIFICATION = TaskType(
     settings=frozenset({"columns.tag_column", "columns.text"}),
     needs="words with a tag each, or a text with marked spans",
     naming_columns=("tag_column",),
+    tells_by_values=True,
     reads_texts=True,
 )
 

@@ -32,6 +32,10 @@ def entity_details(
     gold = [_gold(tags, text) for text in texts]
     given = {name: [_predicted(tags, text, row) for text, row in _rows(texts, side)] for name, side in sides.items()}
     errors = {name: errors_of(gold, each) for name, each in given.items()}
+    for counts, confused in errors.values():
+        for name in (name for text in texts for name in text.unexpressed):
+            counts["missed"] += 1
+            confused[tags.types.index(name), -1, "missed"] += 1
     return {
         "classes": list(tags.types),
         "per_class": {name: _per_type(tags, side) for name, side in sides.items()},

@@ -126,8 +126,12 @@ class TokenClassificationSpec:
         known = [] if checkpoint is None else tags_of(checkpoint)
         unseen = sorted({name for each in counts.values() for name in each} - set(types))
         every = [example for examples in splits.values() for example in examples]
-        notes = (*self.notes, *_notes(every, types, unseen))
-        return self._task(known if set(known) == set(labels) else labels, unseen, every, notes)
+        notes = [*self.notes, *_notes_on_spans(every)]
+        if unseen:
+            notes.append(
+                f"training has no entity of the types {_listed(unseen)}; no model can find those of the others"
+            )
+        return self._task(known if set(known) == set(labels) else labels, unseen, every, tuple(notes))
 
     def with_saved_settings(self, settings: Mapping[str, Any]) -> TokenClassificationSpec:
         """Return the spec as it is."""
@@ -161,7 +165,9 @@ class TokenClassificationSpec:
                 f"the examples have entities of the types {_listed(sorted(given))}, the model knows "
                 f"{_listed(sorted(types))}; none of them is the same"
             )
-        return self._task(tags, sorted(set(given) - types), examples, self.notes)
+        unseen = sorted(set(given) - types)
+        unknown = [f"the model does not know the types {_listed(unseen)}, and finds none of them"] if unseen else []
+        return self._task(tags, unseen, examples, (*self.notes, *_notes_on_spans(examples), *unknown))
 
     @property
     def reads_scored_pairs(self) -> bool:
@@ -204,21 +210,20 @@ def _tags(types: Sequence[str]) -> list[str]:
     return [OUTSIDE, *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
-def _notes(examples: Sequence[Example], types: Sequence[str], unseen: Sequence[str]) -> list[str]:
+def _notes_on_spans(examples: Sequence[Example]) -> list[str]:
+    """Return a sentence on spans that begin or end inside a word, and one on those that no tags can express."""
     texts = {id(each): each for each in as_tagged(examples)}.values()
     notes: list[str] = []
     if widened := sum(each.widened for each in texts):
         notes.append(
             f"{count(widened, 'entity begins or ends', 'entities begin or end')} inside a word, and "
-            f"{'is' if widened == 1 else 'are'} learned and measured as whole words"
+            f"{'is' if widened == 1 else 'are'} taken for whole words"
         )
     if lost := sum(len(each.unexpressed) for each in texts):
         shares = "shares a word" if lost == 1 else "share a word"
         notes.append(
             f"{count(lost, 'entity', 'entities')} {shares} with the one before: not learned, and counted as missed"
         )
-    if unseen:
-        notes.append(f"training has no entity of the types {_listed(unseen)}; no model can find those of the others")
     return notes
 
 

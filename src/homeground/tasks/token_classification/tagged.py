@@ -76,12 +76,13 @@ class TaggedRows:
     """Tokenized texts with the tags of their words.
 
     Items are windows. ``gold (words,)`` are the places of the gold tags, of which those from the number of the task's
-    labels on do not occur in training. ``beyond (texts, types)`` counts the gold entities that tags cannot express;
-    ``width`` is the most words that a text of any split has.
+    labels on do not occur in training; ``inside (tags,)`` are the tags that go on with each. ``beyond (texts, types)``
+    counts the gold entities that tags cannot express; ``width`` is the most words that a text of any split has.
     """
 
     tokens: WordTokens
     gold: Ints
+    inside: Ints
     beyond: Ints
     width: int
     truncated: int = field(default=0, init=False)
@@ -89,8 +90,10 @@ class TaggedRows:
 
     @property
     def labels(self) -> Ints:
-        """The gold tags of the words that have a token of their own, window by window."""
-        return self.gold[self.tokens.word[self.tokens.in_order]]
+        """The gold tags of the tokens that decide, window by window."""
+        tokens = self.tokens.in_order
+        gold = self.gold[self.tokens.word[tokens]]
+        return np.where(self.tokens.begins_word[tokens], gold, self.inside[gold])
 
     def label_places(self, items: Ints) -> Ints:
         """Return the places in ``labels`` of the words that some windows decide, window by window."""

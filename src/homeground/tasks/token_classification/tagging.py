@@ -81,7 +81,9 @@ class TokenClassification:
         words = read_words(
             [each.texts[0] for each in texts], [each.words for each in texts], tokens.tokenizer, tokens.padding
         )
-        return TaggedRows(words, gold, beyond, max([self.width, *(len(each.words) for each in texts)]))
+        return TaggedRows(
+            words, gold, self.tags.inside, beyond, max([self.width, *(len(each.words) for each in texts)])
+        )
 
     def collate(
         self, rows: TaggedRows, items: Ints, occasion: Occasion, *, epoch: int = 0, seed: int = 0
@@ -94,14 +96,15 @@ class TokenClassification:
         """
         padded, places = rows.tokens.pad(items)
         batch: dict[str, NDArray[Any]] = {**padded}
-        deciding = padded["deciding_tokens"] > 0
         if occasion == "measuring":
-            return batch, float(deciding.sum())
+            return batch, float(padded["deciding_tokens"].sum())
         word = rows.tokens.word[places]
-        labels = np.where(deciding, rows.gold[word], self.tags.inside[rows.gold[word]])
+        labels = np.where(rows.tokens.begins_word[places], rows.gold[word], self.tags.inside[rows.gold[word]])
         learned = (places >= 0) & (labels < len(self.labels))
         batch["labels"] = np.where(learned, labels, IGNORED_LABEL)
-        batch["token_weights"] = np.where(learned, 1 / rows.tokens.tokens_of_word[word], 0.0).astype(np.float32)
+        batch["token_weights"] = np.where(learned, 1 / np.maximum(rows.tokens.tokens_of_word[word], 1), 0.0).astype(
+            np.float32
+        )
         return batch, max(float(batch["token_weights"].sum(dtype=np.float64)), 1e-12)
 
     def reduce(self, batch: Batch, outputs: Batch) -> NDArray[Any]:

@@ -124,7 +124,7 @@ def test_texts_are_labelled_from_the_command_line_and_file_to_file(
     assert [row["predicted_label"] for row in rows] == model.predict(["bank loan", "court judge"])
     assert float(rows[0]["confidence"]) == pytest.approx(model.predict_proba("bank loan").max(), abs=1e-6)
     assert float(rows[0]["probability_money"]) == pytest.approx(model.predict_proba(["bank loan"])[0, 2], abs=1e-6)
-    with pytest.raises(UsageError, match="labels and probabilities go to"):
+    with pytest.raises(UsageError, match="what this model predicts goes to"):
         predict_file(model, source, tmp_path / "out.npy")
 
 

@@ -173,7 +173,7 @@ def test_skills_of_esco_stand_by_the_relations_and_below_several(write_csv: Writ
     assert place(taxonomy, "sew by hand") == ["crafts", "textiles", "weave"]
     assert place(taxonomy, "knit") == ["crafts", "textiles"]
     assert taxonomy.common_depth(concept(taxonomy, "knit").node, 5) == 1  # also below trade
-    assert any(note.startswith("1 rows of") for note in taxonomy.notes)
+    assert any(note.startswith("1 row of") for note in taxonomy.notes)
 
 
 TREE = ["id", "label", "parent"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.reading import spec_of, write_lines
 
-from homeground.errors import DataError
+from homeground.errors import DataError, UsageError
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import unread_settings
 
@@ -138,3 +138,10 @@ def test_a_span_that_is_wrong_is_told_and_the_table_not_read_as_plain_text(tmp_p
     rows = [{"tokens": ["Anna", "ran"], "ner_tags": [1, 0], "text": "Anna ran"}] * 12
     with pytest.raises(DataError, match="holds numbers, such as 1, and the file has no names for them"):
         spec_of(write_lines(tmp_path / "b.jsonl", rows))
+
+
+def test_a_format_that_only_one_task_reads_is_refused_for_others(tmp_path: Path) -> None:
+    path = tmp_path / "words.conll"
+    path.write_text("Anna B-PER\nflew O\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"words\.conll is a file of format conll, which only --task token-classif"):
+        spec_of(path, task="mlm")

@@ -60,7 +60,11 @@ def choose_task(table: Table, recipe: Recipe) -> TaskSpec:
         raise UsageError(f"--task (recipe: task): got {recipe.task!r}; {nearest(recipe.task, list(TASKS))}")
     named = [task for task, kind in TASKS.items() if any(getattr(recipe.columns, name) for name in kind.naming_columns)]
     if recipe.task or len(named) == 1:
-        return TASKS[recipe.task or named[0]].for_table(table, recipe)
+        task = recipe.task or named[0]
+        for other, kind in TASKS.items():
+            if table.format in kind.formats and other != task:
+                raise UsageError(f"{table.path} is a file of format {table.format}, which only --task {other} reads")
+        return TASKS[task].for_table(table, recipe)
     problems: dict[str, DataError] = {}
     for task, kind in sorted(TASKS.items(), key=lambda each: not each[1].tells_by_values):
         if recipe.columns.text and not kind.reads_texts:

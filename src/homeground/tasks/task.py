@@ -293,6 +293,8 @@ class TaskType:
     reads_texts: bool = False
     tells_by_values: bool = False
     """Whether a table is taken for this task only by what its columns hold: no name leads it astray."""
+    formats: frozenset[str] = frozenset()
+    """Formats of files that only this task reads."""
 
 
 @runtime_checkable

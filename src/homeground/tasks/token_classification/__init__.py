@@ -9,6 +9,7 @@ TOKEN_CLASSIFICATION = TaskType(
     needs="words with a tag each, or a text with marked spans",
     naming_columns=("tag_column",),
     tells_by_values=True,
+    formats=frozenset({"conll", "brat"}),
     reads_texts=True,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_texts_without_any_entity_are_refused(path: Path) -> None:
     empty = [example for example in examples if set(example.tags) == {"O"}]
     with pytest.raises(DataError, match="no training example has a marked span"):
         spec.with_splits({"train": empty, "test": examples}, None)
+    with pytest.raises(DataError, match="no test example has a marked span"):
+        spec.with_splits({"train": examples, "test": [replace(examples[0], tags=(), spans=())]}, None)
+
+
+def test_names_of_types_may_have_spaces(tmp_path: Path) -> None:
+    renamed = [(words, [tag.replace("JOB", "Kind of work") for tag in tags]) for words, tags in tagged_texts(30)]
+    spec, examples = spec_of(write_tagged(tmp_path / "texts.jsonl", renamed))
+    assert "B-Kind of work" in spec.with_splits({"train": examples}, None).labels
 
 
 def test_a_model_with_tags_of_another_scheme_is_refused(path: Path, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def _word_columns(table: Table, recipe: Recipe) -> dict[str, str]:
         require_column(table, recipe.columns.tag_column)
     lists = [name for name in table.columns if _are_lists(table, name)]
     texts = [name for name in lists if _hold_words(_values(table, name))]
-    tags = [name for name in texts if _hold_tags(_values(table, name))]
+    tags = [name for name in lists if _hold_tags(_values(table, name))]
     # A word may be O too, so a column that is called as those of words are is one.
     usual = [name for name in texts if name.strip().lower() in USUAL_NAMES[WORDS]]
     likely = usual or [name for name in texts if name not in tags]

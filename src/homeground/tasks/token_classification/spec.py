@@ -110,13 +110,15 @@ class TokenClassificationSpec:
         Where these are the very tags of the checkpoint, they stay in its order, so that its head can stay.
 
         Raises:
-            DataError: the training examples have no entity, or the test none of their types.
+            DataError: the training examples or those of the test have no entity, or none of the same type.
         """
         counts = {split: types_in(examples) for split, examples in splits.items()}
         types = sorted(counts.get("train", {}))
         if not types:
             raise DataError("no training example has a marked span; take more examples, or another split")
         tested = counts.get("test", {})
+        if splits.get("test") and not tested:
+            raise DataError("no test example has a marked span, so there is nothing to find; take another test")
         if tested and not set(tested) & set(types):
             raise DataError(
                 f"the test examples have entities of the types {_listed(sorted(tested))}, the training examples of "

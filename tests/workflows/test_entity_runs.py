@@ -158,6 +158,8 @@ def test_the_report_shows_types_errors_and_texts(run: Run) -> None:
     for heading in ("Scores by type", "Kinds of errors", "Entities in test texts"):
         assert heading in html
     assert "<mark" in html and "JOB" in html
+    # No head on the mean of all tokens was fitted: words are labelled, not texts.
+    assert run.scores["head"]["frozen_embeddings"] is None and "mean of all token vectors" not in html
     card = (run.model_folder / "README.md").read_text(encoding="utf-8")
     assert "pipeline_tag: token-classification" in card and "It finds entities of 2 types: JOB, PLACE." in card
 

@@ -18,7 +18,7 @@ from homeground.cli.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
-from homeground.inference.files import RowCounts, predict_file, print_predictions, require_encoder
+from homeground.inference.files import RowCounts, predict_file, print_predictions, require_embeddings
 from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import load
 from homeground.inference.tagger import Tagger
@@ -80,7 +80,7 @@ def predict(
             _predict_rows(model, path, output_path, quiet=quiet, as_json=as_json, options=options)
     elif not isinstance(model, Encoder):
         if embeddings:
-            require_encoder(model)
+            require_embeddings(model)
         if isinstance(model, Classifier):
             _print_labels(model, texts, top=top, as_json=as_json)
         else:

@@ -20,6 +20,9 @@ from homeground.errors import UsageError
 TEXTS_AT_ONCE = 4096
 """Texts given to the tokenizer at once: what it returns for a text takes 20 times the memory of the token ids."""
 
+IGNORED_LABEL = -100
+"""The label of a token that is not to be predicted, as the Hub writes it."""
+
 HEAD_PARTS = 4
 """Of the room for a text that is too long, one part in so many is for its head, the rest for its tail (after Sun et al.
 2019, How to fine-tune BERT for text classification, who keep 128 and 382 of 510)."""

@@ -124,7 +124,7 @@ def fit_head(
         variant=variant.name,
         **best.fields(),
         variants=tuple(VariantFit(variant=each.name, **fit.fields(), curve=tuple(fit.curve)) for each, fit in fits),
-        frozen_embeddings=PenaltyFit(**(frozen or best).fields()),
+        frozen_embeddings=None if frozen is None else PenaltyFit(**frozen.fields()),
     )
     return FittedHead(variant, best.linear, frozen and frozen.linear, record)
 

@@ -156,7 +156,7 @@ def _prepare(
     require_top(top)
     filler = model if isinstance(model, MaskedLM) and not embeddings else None
     if embeddings:
-        require_encoder(model)
+        require_embeddings(model)
     learned = read_settings(model.checkpoint.folder / "homeground.json")
     table = read_once(make_recipe({}, data=source, **settings), filler, learned)
     if embeddings and len(table.text_columns) == 2:
@@ -171,7 +171,7 @@ def _prepare(
     return table, predicted_columns(model, table, top=top, embeddings=embeddings, spread=spread)
 
 
-def require_encoder(model: Encoder | Classifier | Tagger) -> None:
+def require_embeddings(model: Encoder | Classifier | Tagger) -> None:
     """Raise UsageError where embeddings are asked of a model that has none."""
     if not isinstance(model, Encoder):
         what = "finds entities" if isinstance(model, Tagger) else "predicts labels"

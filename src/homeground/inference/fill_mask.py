@@ -13,13 +13,14 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
+from homeground.data.tokenized import IGNORED_LABEL
 from homeground.engines import open_engine
 from homeground.engines.model import MaskedHead, require_trained_head
 from homeground.errors import UsageError
 from homeground.inference.encoder import Encoder, ManyTexts
 from homeground.inference.model_in_use import BATCH_SIZE
 from homeground.inference.texts import read_texts, require_top
-from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
+from homeground.tasks.mlm.blocks import Vocabulary
 
 ANYWHERE = "[MASK]"
 """The mark of a masked word for every model, whatever its own mask token is."""

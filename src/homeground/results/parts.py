@@ -149,7 +149,9 @@ class ClassifierHeadRecord(PenaltyFit):
 
     variant: str = field("the variant that was chosen")
     variants: tuple[VariantFit, ...] = field("every variant that was tried", ())
-    frozen_embeddings: PenaltyFit | None = field("the same for the baseline on frozen embeddings", None)
+    frozen_embeddings: PenaltyFit | None = field(
+        "the same for the baseline on frozen embeddings; null where words are labelled", None
+    )
 
 
 class LossPoint(Record):

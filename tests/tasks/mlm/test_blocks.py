@@ -9,7 +9,8 @@ from tests import checkpoints
 from tests.masking import TEXTS, masked_rows, write_texts
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary, cut
+from homeground.data.tokenized import IGNORED_LABEL
+from homeground.tasks.mlm.blocks import Vocabulary, cut
 
 
 def test_blocks_lose_nothing_and_no_document_shares_one(tmp_path: Path, bert: Path) -> None:

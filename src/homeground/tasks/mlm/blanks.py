@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 
 from homeground.data.documents import Source
 from homeground.data.segmentation import word_spans
+from homeground.data.tokenized import IGNORED_LABEL
 from homeground.randomness import generator
-from homeground.tasks.mlm.blocks import IGNORED_LABEL, MaskedRows, Vocabulary
+from homeground.tasks.mlm.blocks import MaskedRows, Vocabulary
 from homeground.tasks.task import Batch, MeasuredModel
 
 Ints = NDArray[np.int64]

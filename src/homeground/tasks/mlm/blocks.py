@@ -12,14 +12,11 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import unknown_ids
 from homeground.data.documents import TokenizedDocuments
-from homeground.data.tokenized import special_tokens
+from homeground.data.tokenized import IGNORED_LABEL, special_tokens
 from homeground.randomness import generator
 from homeground.tasks.task import Occasion
 
 Ints = NDArray[np.int64]
-
-IGNORED_LABEL = -100
-"""The label of a token that is not to be predicted, as the Hub writes it."""
 
 SHORT_TEXT_TOKENS = 8
 """A text of fewer tokens says little about a word that is missing in it."""

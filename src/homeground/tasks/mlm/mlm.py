@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from homeground.data.documents import Document, Source
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokenized import IGNORED_LABEL, TextTokens
 from homeground.errors import DataError
 from homeground.randomness import generator
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.blanks import compare_words, find_blanks, show_blanks
-from homeground.tasks.mlm.blocks import IGNORED_LABEL, SHORT_TEXT_TOKENS, MaskedRows, Vocabulary, cut
+from homeground.tasks.mlm.blocks import SHORT_TEXT_TOKENS, MaskedRows, Vocabulary, cut
 from homeground.tasks.mlm.masking import Masking, choose_known, corrupt
 from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, WordRows, draw_words
 from homeground.tasks.task import (

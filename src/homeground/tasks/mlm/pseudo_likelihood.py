@@ -18,9 +18,10 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.data.documents import Document
 from homeground.data.segmentation import word_spans
+from homeground.data.tokenized import IGNORED_LABEL
 from homeground.randomness import generator
 from homeground.statistics.masked import ratio
-from homeground.tasks.mlm.blocks import IGNORED_LABEL, Vocabulary
+from homeground.tasks.mlm.blocks import Vocabulary
 from homeground.tasks.task import Batch, Measurement, Metric, Occasion, TaskInfo
 
 Ints = NDArray[np.int64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from homeground.data.annotations.windows import decide, read_words
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokenized import IGNORED_LABEL, TextTokens
 from homeground.statistics import entities as formulas
 from homeground.statistics.entities import OUTSIDE, Tags
 from homeground.tasks.task import (
@@ -31,9 +31,6 @@ from homeground.tasks.token_classification.tagged import TaggedRows, as_tagged
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-IGNORED_LABEL = -100
-"""The label of a token that is not to be predicted, as the Hub writes it."""
 
 NO_WORD = -1.0
 """What fills a row of predictions behind the last word of its text."""

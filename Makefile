@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo check test bench calibration clean
+.PHONY: help install demo check test test-keras bench calibration clean
 
 help:  ## list these words
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,10 @@ check: install  ## lint, format, types, and who may import whom
 test: install  ## the tests, without network, in a few minutes on 2 cores
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+test-keras:  ## the tests of the keras engine, in an environment of their own with TensorFlow
+	$(MAKE) VENV=.venv-keras .venv-keras/.installed-keras
+	.venv-keras/bin/pytest tests/engines --numprocesses auto --maxprocesses 2 --dist loadfile
+
 bench: install  ## the benchmarks that need nothing but this repository
 	$(BIN)/python benchmarks/speed.py similarity
 
@@ -29,14 +33,15 @@ calibration: install  ## how often the verdict errs, by simulation, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --workers 2
 
 clean:  ## remove the environment and the demo's run
-	rm -rf $(VENV) runs/demo runs/demo-data
+	rm -rf $(VENV) .venv-keras runs/demo runs/demo-data
 
 # The demo needs no development tools; the environment of the tests has all that the demo needs.
 $(VENV)/.installed-demo: EXTRA := demo
 $(VENV)/.installed: EXTRA := dev
+$(VENV)/.installed-keras: EXTRA := dev-keras
 
 # The stamp is made last: an environment that was interrupted half way does not count as done.
-$(VENV)/.installed-demo $(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed-demo $(VENV)/.installed $(VENV)/.installed-keras: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \

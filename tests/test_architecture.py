@@ -56,13 +56,18 @@ CONCRETE = {
     "EncoderNetwork": "engines/torch",
     "ClassifierNetwork": "engines/torch",
     "MaskedLMNetwork": "engines/torch",
+    "KerasEncoderNetwork": "engines/keras",
+    "KerasClassifierNetwork": "engines/keras",
+    "KerasTokenClassifierNetwork": "engines/keras",
+    "KerasMaskedLMNetwork": "engines/keras",
 }
+ENGINE_FOLDERS = ("engines/torch", "engines/keras")
 # A head is named where it is built, by the task that needs it, and by the model in use that has it.
 HEADS = {
-    "encoder": ("tasks/similarity", "engines/torch", "inference/encoder.py"),
-    "token_classification": ("tasks/token_classification", "engines/torch", "inference/tagger.py"),
-    "sequence_classification": ("tasks/classification", "engines/torch", "inference/classifier.py"),
-    "masked_lm": ("tasks/mlm", "engines/torch", "inference/fill_mask.py"),
+    "encoder": ("tasks/similarity", *ENGINE_FOLDERS, "inference/encoder.py"),
+    "token_classification": ("tasks/token_classification", *ENGINE_FOLDERS, "inference/tagger.py"),
+    "sequence_classification": ("tasks/classification", *ENGINE_FOLDERS, "inference/classifier.py"),
+    "masked_lm": ("tasks/mlm", *ENGINE_FOLDERS, "inference/fill_mask.py"),
 }
 OLD_LISTENERS = {"listen", "listener", "say", "tell", "told"}
 

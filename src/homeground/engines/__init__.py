@@ -12,7 +12,7 @@ from typing import cast
 
 from homeground.engines.model import Engine
 
-ENGINES = {"torch": "homeground.engines.torch"}
+ENGINES = {"torch": "homeground.engines.torch", "keras": "homeground.engines.keras"}
 
 
 def open_engine(name: str) -> Engine:

@@ -185,6 +185,14 @@ class Engine(Protocol):
         """
         ...
 
+    def require_supported(self, checkpoint: Checkpoint) -> None:
+        """Raise CheckpointError where the settings of a checkpoint alone say that this engine cannot compute it."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the libraries that the results depend on, by their names."""
+        ...
+
     def describe_hardware(self) -> dict[str, str]:
         """Return device, threads and arithmetic, by name."""
         ...

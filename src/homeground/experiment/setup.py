@@ -27,6 +27,7 @@ from homeground.data.sources.folders import splits_of
 from homeground.data.streams import require_source
 from homeground.data.tokenized import TextTokens
 from homeground.data.units import PairUnits
+from homeground.engines import open_engine
 from homeground.errors import UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
@@ -141,8 +142,7 @@ def prepare(
         HomegroundError: what cannot be read, found or trusted, in the user's words.
     """
     recipe, spec, corpus = _read(recipe, report)
-    checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
-    require_encoder(checkpoint)
+    checkpoint = _open_checkpoint(recipe)
     stored = TrainingHashes.of_run(checkpoint.run)
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
     corpus = _without_contaminated(corpus, contamination, recipe)
@@ -198,6 +198,14 @@ def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSp
     corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
     refuse_before_start(recipe, spec.info, corpus)
     return recipe, spec, corpus
+
+
+def _open_checkpoint(recipe: Recipe) -> Checkpoint:
+    """Return the checkpoint of a recipe, which is an encoder that its engine computes, as far as its settings say."""
+    checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
+    require_encoder(checkpoint)
+    open_engine(recipe.engine).require_supported(checkpoint)
+    return checkpoint
 
 
 def _domain(

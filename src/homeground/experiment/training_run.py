@@ -32,7 +32,8 @@ from homeground.training import events, signals, train
 from homeground.training.events import Notice, OnEvent, PartBegins
 from homeground.training.loggers import MetricsLog, logged
 
-VERSIONS = ("homeground", "torch", "transformers", "tokenizers", "numpy")
+PACKAGES = ("homeground", "tokenizers", "numpy")
+"""What the results depend on besides the engine and its libraries."""
 
 HEAD_FOLDER, HEAD_RECORD = "head", "head.json"
 """The folder in which a head that no regression fits is trained, and its record there."""
@@ -211,7 +212,7 @@ def _train(
                 home=folder,
                 evaluate=None if split.validation is None else lambda model: validate(model, setup, split),
                 stop=stop,
-                fingerprint=before and _fingerprint(before),
+                fingerprint=before and _fingerprint(before, recipe.engine),
             ):
                 log(event)
                 on_event(event)
@@ -227,11 +228,12 @@ def _train(
     raise AssertionError("a training ends with Finished or Stopped")
 
 
-def _fingerprint(before: Measurement) -> dict[str, Any]:
+def _fingerprint(before: Measurement, engine: str) -> dict[str, Any]:
     """Return what every snapshot records of its surroundings: the scores before training, and the versions."""
     rounded = {name: round(value, 5) for name, value in before.scores.items()}
     digest = hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()
-    return {"before": digest, "versions": {name: version(name) for name in VERSIONS}}
+    versions = {name: version(name) for name in PACKAGES} | open_engine(engine).versions()
+    return {"before": digest, "versions": versions}
 
 
 def _train_head(setup: Setup, split: TrainingSplit, folder: Path, on_event: OnEvent) -> TrainedHead:

@@ -21,8 +21,8 @@ class RecipeKeywords(TypedDict, total=False):
     """Pretrained weights, as Hub name, folder or run."""
     revision: str | None
     """Commit, branch or tag of a checkpoint on the Hub."""
-    engine: Literal["torch"]
-    """Library that computes."""
+    engine: Literal["torch", "keras"]
+    """Library that computes; keras (on TensorFlow) needs the keras extra."""
     seed: int
     """Seed of every random choice."""
     out: str | PathLike[str] | None
@@ -263,8 +263,8 @@ class MeasureKeywords(ColumnsKeywords, ReadingKeywords, total=False):
 
     task: str | None
     """What to learn; default: it follows from the columns."""
-    engine: Literal["torch"]
-    """Library that computes."""
+    engine: Literal["torch", "keras"]
+    """Library that computes; keras (on TensorFlow) needs the keras extra."""
     seed: int
     """Seed of every random choice."""
     max_length: int | None

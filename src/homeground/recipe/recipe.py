@@ -63,7 +63,9 @@ class Recipe(Section):
     task: str | None = Field(default=None, description="what to learn; default: it follows from the columns")
     checkpoint: str = Field(default="minilm", description="pretrained weights, as Hub name, folder or run")
     revision: str | None = Field(default=None, description="commit, branch or tag of a checkpoint on the Hub")
-    engine: Literal["torch"] = Field(default="torch", description="library that computes")
+    engine: Literal["torch", "keras"] = Field(
+        default="torch", description="library that computes; keras (on TensorFlow) needs the keras extra"
+    )
     seed: int = Field(default=0, ge=0, description="seed of every random choice")
     out: str | None = Field(default=None, description="run folder; default: runs/<data name>-<task>")
     columns: ColumnSettings = ColumnSettings()

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from homeground.checkpoint import open_checkpoint
+from homeground.engines.slicing import slices
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.losses import LOSSES
-from homeground.engines.torch.microbatches import accumulate, slices
+from homeground.engines.torch.microbatches import accumulate
 from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 PAIRS = 8

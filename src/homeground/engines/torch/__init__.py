@@ -1,7 +1,7 @@
 """The PyTorch engine; the only room that imports torch and transformers."""
 
-from homeground.engines.torch.loading import open_model
+from homeground.engines.torch.loading import open_model, require_supported, versions
 from homeground.engines.torch.merging import merge
 from homeground.engines.torch.precision import describe_hardware
 
-__all__ = ["describe_hardware", "merge", "open_model"]
+__all__ = ["describe_hardware", "merge", "open_model", "require_supported", "versions"]

@@ -1,18 +1,11 @@
-"""A sequence classifier as transformers builds it, and its head: all that follows the last hidden state.
-
-The head must be fitted before a model is compared, and be saved in the layout of transformers. So it is treated as two
-linear maps with an activation between them: ``inner`` takes the vector of the first token, ``outer`` gives the logits.
-With suitable weights ``inner`` passes its vector through (nearly) unchanged, and ``outer`` is then a logistic
-regression on the vectors of the checkpoint.
-"""
+"""A sequence classifier as transformers builds it, and its head: all that follows the last hidden state."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,46 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from homeground.checkpoint import Checkpoint, classes_of
+from homeground.checkpoint import Checkpoint
+from homeground.engines.classifier_head import (
+    FAMILIES,
+    HEAD_DROPOUT_SETTINGS,
+    Family,
+    Floats,
+    head_variants,
+    label_settings,
+    pass_inner,
+)
 from homeground.engines.model import Batch, HeadVariant, Outputs
 from homeground.engines.torch.encoder import TorchHead
 from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler, pool
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The structure of an architecture's head: the names of its two linear maps and the activation between them.
-
-    ``inner`` is empty where only the outer map is fitted.
-    """
-
-    inner: str
-    activation: Literal["tanh", "relu", "gelu"]
-    outer: str
-
-
-FAMILIES = {
-    "bert": Family("bert.pooler.dense", "tanh", "classifier"),
-    "camembert": Family("classifier.dense", "tanh", "classifier.out_proj"),
-    "deberta": Family("pooler.dense", "gelu", "classifier"),
-    "deberta-v2": Family("pooler.dense", "gelu", "classifier"),
-    "distilbert": Family("pre_classifier", "relu", "classifier"),
-    "electra": Family("classifier.dense", "gelu", "classifier.out_proj"),
-    "mpnet": Family("classifier.dense", "tanh", "classifier.out_proj"),
-    "roberta": Family("classifier.dense", "tanh", "classifier.out_proj"),
-    "xlm-roberta": Family("classifier.dense", "tanh", "classifier.out_proj"),
-}
-"""By model type. Of other architectures only the last linear map is fitted, on the output of the rest of the head."""
-
-TANH_INPUT_RMS = (0.25, 1.0)
-"""Root mean square deviations from the mean that vectors are scaled to before tanh: nearly linear, and saturating."""
-
-SHIFT_MARGIN_RMS = 1.0
-"""How far above 0 the smallest training value is shifted, so that relu and gelu pass every value unchanged, in root
-mean square deviations of the vectors from their mean."""
 
 
 class ClassifierNetwork(Network):
@@ -79,17 +46,7 @@ class ClassifierNetwork(Network):
         cls, checkpoint: Checkpoint, labels: Sequence[str], loss: str | None
     ) -> tuple[dict[str, object], bool]:
         """Return labels and problem type, and whether they differ from those of the checkpoint."""
-        classes = classes_of(checkpoint)
-        names = list(labels) or classes
-        settings: dict[str, object] = {
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: index for index, name in enumerate(names)},
-        }
-        if loss:
-            multi_label = loss == "binary_cross_entropy"
-            settings["problem_type"] = "multi_label_classification" if multi_label else "single_label_classification"
-        before = checkpoint.config.get("problem_type") or "single_label_classification"
-        return settings, classes != names or before != settings.get("problem_type", before)
+        return label_settings(checkpoint, labels, loss)
 
     def forward(self, batch: Tensors) -> Tensor:
         """Return logits ``(items, classes)`` in float32 of token ids ``(items, length)``."""
@@ -136,37 +93,19 @@ class TorchClassifierHead(TorchHead):
 
     def variants(self, vectors: Floats) -> list[HeadVariant]:
         """Return the ways to set the inner map, for vectors ``(items, dimensions)`` of the training examples."""
-        inner = self._family.inner
-        if not inner:
-            return [HeadVariant("as the architecture has it", {})]
-        mean = vectors.mean(0)
-        spread = float(np.sqrt(np.mean(np.square(vectors - mean, dtype=np.float64)))) or 1.0
-        identity = np.eye(vectors.shape[1], dtype=np.float32)
-        variants: list[HeadVariant] = []
-        if f"{inner}.weight" not in self._network.new:
-            variants.append(HeadVariant("the checkpoint's own pooler", {}))
-        if self._family.activation == "tanh":
-            for rms in TANH_INPUT_RMS:
-                scale = np.float32(rms / spread)
-                name = f"first token, scaled by {scale:.3g}"
-                variants.append(HeadVariant(name, {"weight": identity * scale, "bias": -scale * mean}))
-        else:
-            shift = np.maximum(-vectors.min(0), 0) + np.float32(SHIFT_MARGIN_RMS * spread)
-            variants.append(HeadVariant("first token", {"weight": identity, "bias": shift}))
-        return variants
+        inner = f"{self._family.inner}.weight"
+        return head_variants(vectors, self._family, has_inner=inner not in self._network.new)
 
     @torch.no_grad()
     def variant_features(self, vectors: Floats, variant: HeadVariant) -> Floats:
         """Return the input of the outer map, ``(items, dimensions)``, for vectors that enter the head."""
-        device = self._body.device
-        inputs = torch.from_numpy(np.ascontiguousarray(vectors)).to(device)
         if not self._family.inner:
-            return inputs.cpu().numpy()
-        inner = linear(self._body, self._family.inner)
-        weight = torch.as_tensor(variant.inner.get("weight", inner.weight), device=device)
-        bias = torch.as_tensor(variant.inner.get("bias", inner.bias), device=device)
-        activation = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}[self._family.activation]
-        return activation(nn.functional.linear(inputs, weight, bias)).cpu().numpy()
+            return vectors
+        inner = {
+            name: value.cpu().numpy() for name, value in linear(self._body, self._family.inner).state_dict().items()
+        }
+        inner = {**inner, **variant.inner}
+        return pass_inner(vectors, inner["weight"], inner["bias"], self._family.activation)
 
     @torch.no_grad()
     def set(self, variant: HeadVariant, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
@@ -199,7 +138,7 @@ class TorchClassifierHead(TorchHead):
         return False
 
     def _remove_head_dropout(self) -> None:
-        for name in ("seq_classif_dropout", "classifier_dropout", "cls_dropout"):
+        for name in HEAD_DROPOUT_SETTINGS:
             if hasattr(self._body.config, name):
                 setattr(self._body.config, name, 0.0)
         for module in (self._body, getattr(self._body, "classifier", None), getattr(self._body, "pooler", None)):

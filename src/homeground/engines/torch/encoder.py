@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from safetensors.torch import load_file
+import torch
 from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
+from homeground.engines.sentence_modules import read_dense_weights, write_steps
 from homeground.engines.torch.model import Network, Tensors, TorchModel
-from homeground.engines.torch.pooling import save_pooler
+from homeground.engines.torch.pooling import steps_of
 
 
 class EncoderNetwork(Network):
@@ -35,14 +36,14 @@ class EncoderNetwork(Network):
     def save(self, folder: Path) -> None:
         """Write the weights as sentence-transformers and transformers read them."""
         super().save(folder)
-        save_pooler(self.pooler, folder, dimensions=int(self.body.config.hidden_size))
+        write_steps(steps_of(self.pooler), folder, dimensions=int(self.body.config.hidden_size))
 
     def restore(self, folder: Path) -> None:
         """Load the weights from what ``save`` wrote."""
         super().restore(folder)
-        for index, linear in enumerate(self.pooler.linears, start=2):
-            weights = load_file(folder / f"{index}_Dense" / "model.safetensors")
-            linear.load_state_dict({name.removeprefix("linear."): value for name, value in weights.items()})
+        saved = read_dense_weights(folder, len(self.pooler.linears))
+        for linear, weights in zip(self.pooler.linears, saved, strict=True):
+            linear.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
 
 
 class TorchHead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,8 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, logging
 
 from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Trainable
+from homeground.engines.sentence_modules import read_steps
+from homeground.engines.tensors import refuse_not_finite
 from homeground.engines.torch.classifier import ClassifierNetwork
 from homeground.engines.torch.encoder import EncoderNetwork
 from homeground.engines.torch.masked_lm import MaskedLMNetwork
@@ -66,12 +69,25 @@ def open_model(
     """
     kind = NETWORKS[head]
     settings, refit = kind.head_settings(checkpoint, labels, loss)
-    pooler = open_pooler(checkpoint, encoder.pooling if encoder else "auto")
+    pooler = open_pooler(read_steps(checkpoint, encoder.pooling if encoder else "auto"))
     body, new = _open_body(checkpoint, kind, settings, dropout=encoder.dropout if encoder else None, refit=refit)
     _refuse_unfit(checkpoint, body)
     network = kind(body, pooler, new=new)
-    _refuse_damaged(checkpoint, network)
+    weights = network.state_dict().items()
+    refuse_not_finite(
+        checkpoint,
+        ((name.removeprefix("body."), value.numpy()) for name, value in weights if value.is_floating_point()),
+    )
     return TorchModel(network, loss=loss, training=training, seed=seed, trainable=trainable)
+
+
+def require_supported(checkpoint: Checkpoint) -> None:
+    """Accept every checkpoint: which architectures transformers knows comes to light when it opens one."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of torch and transformers."""
+    return {name: version(name) for name in ("torch", "transformers")}
 
 
 def _open_body(
@@ -143,17 +159,6 @@ def _refuse_other_inputs(checkpoint: Checkpoint, kind: type[Network], config: Pr
             f'"{checkpoint.name}" has {problem} ({architecture.__name__}, model type "{config.model_type}"); name an '
             'encoder of text, e.g. "distilbert-base-uncased" or "minilm"'
         )
-
-
-def _refuse_damaged(checkpoint: Checkpoint, network: Network) -> None:
-    """Refuse weights that are no numbers: everything computed with them would be none either."""
-    for name, tensor in network.state_dict().items():
-        if tensor.is_floating_point() and not (finite := torch.isfinite(tensor)).all():
-            count = int((~finite).sum())
-            raise CheckpointError(
-                f'"{checkpoint.name}": {count} of {tensor.numel()} weights in {name.removeprefix("body.")} are NaN or '
-                "infinite; take the checkpoint from before its training failed, or download it again"
-            )
 
 
 @torch.no_grad()

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, log_softmax, normalize
 
+from homeground.data.tokenized import IGNORED_LABEL
+
 COSINE_LIMIT = 1 - 1e-5
 """Cosines are clipped to ±this before arccos, whose gradient is infinite at ±1."""
-
-IGNORED_LABEL = -100
-"""The label of a token that is not to be predicted."""
 
 INVERSE_TEMPERATURE = 20.0
 """Factor of the cosines in the ranking losses, the value in the papers of both."""

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
+from homeground.data.tokenized import IGNORED_LABEL
 from homeground.engines.model import Batch, Outputs
 from homeground.engines.torch.encoder import TorchHead
-from homeground.engines.torch.losses import IGNORED_LABEL
 from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler
 

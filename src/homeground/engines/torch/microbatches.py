@@ -6,28 +6,16 @@ The result does not depend on the slices while dropout is 0; with dropout each s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
+from homeground.engines.slicing import slices
 from homeground.engines.torch.losses import Loss
 
 Encode = Callable[[Mapping[str, Tensor]], Tensor]
 Slice = Mapping[str, Tensor]
-
-BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "labels", "token_weights", "deciding_tokens")
-"""Tensors of a batch whose last axis is the tokens."""
-
-
-def slices(batch: Slice, size: int | None) -> Iterator[Slice]:
-    """Yield slices of at most ``size`` items, each cut to its own longest text."""
-    count = len(batch["input_ids"])
-    size = size or count
-    for start in range(0, count, size):
-        part = {name: values[start : start + size] for name, values in batch.items()}
-        longest = int(part["attention_mask"].sum(-1).max())
-        yield {name: values[..., :longest] if name in BY_TOKEN else values for name, values in part.items()}
 
 
 def accumulate(

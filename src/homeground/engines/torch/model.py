@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Batch, Head, Outputs, StepResult, Trainable
+from homeground.engines.slicing import slices
+from homeground.engines.tensors import failures_as_os_errors
 from homeground.engines.torch.losses import LOSSES
-from homeground.engines.torch.microbatches import accumulate, slices
+from homeground.engines.torch.microbatches import accumulate
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
 from homeground.engines.torch.pooling import Pooler
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
@@ -180,7 +179,7 @@ class TorchModel:
         Raises:
             OSError: the disk is full or cannot be written.
         """
-        with _failures_as_os_errors():
+        with failures_as_os_errors():
             self.network.save(folder)
             if with_optimizer:
                 save_file(optimizer_tensors(self._optimizer, self._trainable), folder / "optimizer.safetensors")
@@ -219,13 +218,3 @@ class TorchModel:
 def to_device(batch: Batch, device: torch.device) -> dict[str, Tensor]:
     """Return the arrays of a batch as tensors on a device."""
     return {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in batch.items()}
-
-
-@contextlib.contextmanager
-def _failures_as_os_errors() -> Generator[None]:
-    """Turn the error of safetensors' own kind, e.g. for a full disk, into the OSError it stands for."""
-    try:
-        yield
-    except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        raise OSError(int(number[1]) if number else 0, str(error)) from error

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from homeground.checkpoint import Checkpoint
-from homeground.errors import CheckpointError, nearest
+from homeground.engines.sentence_modules import DenseLayer, EmbeddingSteps
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "torch.nn.modules.linear.Identity": nn.Identity,
-    "torch.nn.modules.activation.Tanh": nn.Tanh,
-    "torch.nn.modules.activation.ReLU": nn.ReLU,
-    "torch.nn.modules.activation.GELU": nn.GELU,
-    "torch.nn.modules.activation.Sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
 }
 
 
@@ -54,84 +49,22 @@ class Pooler(nn.Module):
         return nn.functional.normalize(embeddings, dim=-1) if self.normalize else embeddings
 
 
-def open_pooler(checkpoint: Checkpoint, mode: str) -> Pooler:
-    """Return the pooler that a checkpoint names; ``mode`` other than "auto" overrides its pooling.
-
-    Raises:
-        CheckpointError: the checkpoint pools in a way that is not supported.
-    """
-    modules = checkpoint.modules
-    if mode == "auto":
-        modes = [_pooling_mode(module.config, module.folder) for module in modules if module.kind == "Pooling"]
-        mode = modes[0] if modes else "mean"
-    dense = [_open_dense(module.config, module.folder) for module in modules if module.kind == "Dense"]
-    return Pooler(mode, dense, normalize=any(module.kind == "Normalize" for module in modules))
+def open_pooler(steps: EmbeddingSteps) -> Pooler:
+    """Return the pooler that takes the steps a checkpoint names."""
+    dense: list[tuple[nn.Linear, nn.Module]] = []
+    for layer in steps.dense:
+        linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0], bias=layer.bias is not None)
+        weights = {"weight": layer.weight} | ({} if layer.bias is None else {"bias": layer.bias})
+        linear.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        dense.append((linear, ACTIVATIONS[layer.activation]()))
+    return Pooler(steps.mode, dense, normalize=steps.normalize)
 
 
-def _pooling_mode(config: dict[str, object], folder: Path) -> str:
-    """Read a Pooling module's config, written with one flag a mode or, since sentence-transformers 5, with a name."""
-    flags = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
-    named = config.get("pooling_mode")
-    modes = [named] if named else [name for name in config if name.startswith("pooling_mode_") and config[name]]
-    modes = [flags.get(str(mode), str(mode)) for mode in modes]
-    if len(modes) != 1 or modes[0] not in ("mean", "cls", "max"):
-        raise CheckpointError(
-            f"{folder}: pools by {', '.join(modes) or 'nothing'}; choose mean, cls or max with --pooling"
-        )
-    return modes[0]
-
-
-def _open_dense(config: dict[str, object], folder: Path) -> tuple[nn.Linear, nn.Module]:
-    name = str(config.get("activation_function", "torch.nn.modules.linear.Identity"))
-    if name not in ACTIVATIONS:
-        raise CheckpointError(f'{folder}: activation "{name}" is not known; {nearest(name, ACTIVATIONS)}')
-    weights = {key.removeprefix("linear."): value for key, value in load_file(folder / "model.safetensors").items()}
-    linear = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0], bias="bias" in weights)
-    linear.load_state_dict(weights)
-    return linear.float(), ACTIVATIONS[name]()
-
-
-def save_pooler(pooler: Pooler, folder: Path, *, dimensions: int) -> None:
-    """Write modules.json, 1_Pooling/ and what follows it, as sentence-transformers reads them."""
-    kinds = ["Transformer", "Pooling"] + ["Dense"] * len(pooler.linears) + ["Normalize"] * pooler.normalize
-    modules = [
-        {
-            "idx": index,
-            "name": str(index),
-            "path": "" if kind == "Transformer" else f"{index}_{kind}",
-            "type": f"sentence_transformers.models.{kind}",
-        }
-        for index, kind in enumerate(kinds)
-    ]
-    _write(folder / "modules.json", modules)
-    _write(
-        folder / "1_Pooling" / "config.json",
-        {
-            "word_embedding_dimension": dimensions,
-            "pooling_mode_cls_token": pooler.mode == "cls",
-            "pooling_mode_mean_tokens": pooler.mode == "mean",
-            "pooling_mode_max_tokens": pooler.mode == "max",
-            "pooling_mode_mean_sqrt_len_tokens": False,
-        },
-    )
+def steps_of(pooler: Pooler) -> EmbeddingSteps:
+    """Return the steps of a pooler with its weights as they are now, to be written."""
     names = {kind: name for name, kind in ACTIVATIONS.items()}
-    for index, (linear, activation) in enumerate(zip(pooler.linears, pooler.activations, strict=True), start=2):
-        assert isinstance(linear, nn.Linear)
-        module = folder / f"{index}_Dense"
-        _write(
-            module / "config.json",
-            {
-                "in_features": linear.in_features,
-                "out_features": linear.out_features,
-                "bias": "bias" in linear.state_dict(),
-                "activation_function": names[type(activation)],
-            },
-        )
-        save_file({f"linear.{key}": value for key, value in linear.state_dict().items()}, module / "model.safetensors")
-    if pooler.normalize:
-        (folder / f"{len(kinds) - 1}_Normalize").mkdir(exist_ok=True)
-
-
-def _write(path: Path, value: object) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    dense: list[DenseLayer] = []
+    for linear, activation in zip(pooler.linears, pooler.activations, strict=True):
+        weights = {name: value.detach().cpu().numpy() for name, value in linear.state_dict().items()}
+        dense.append(DenseLayer(weights["weight"], weights.get("bias"), names[type(activation)]))
+    return EmbeddingSteps(pooler.mode, tuple(dense), normalize=pooler.normalize)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForTokenClassification
 
-from homeground.checkpoint import Checkpoint, tags_of
+from homeground.checkpoint import Checkpoint
+from homeground.data.tokenized import IGNORED_LABEL
+from homeground.engines.classifier_head import tag_settings
 from homeground.engines.torch.classifier import TorchClassifierHead, linear
-from homeground.engines.torch.losses import IGNORED_LABEL
 from homeground.engines.torch.model import Network, Tensors
 
 
@@ -25,13 +26,7 @@ class TokenClassifierNetwork(Network):
         cls, checkpoint: Checkpoint, labels: Sequence[str], loss: str | None
     ) -> tuple[dict[str, object], bool]:
         """Return the tags for config.json, and whether they differ from those of the checkpoint."""
-        before = tags_of(checkpoint)
-        names = list(labels) or before
-        settings: dict[str, object] = {
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: place for place, name in enumerate(names)},
-        }
-        return settings, names != before
+        return tag_settings(checkpoint, labels)
 
     def forward(self, batch: Tensors) -> Tensor:
         """Return the logits ``(labelled, classes)`` in float32 of the tokens whose label is not ignored."""

@@ -1,0 +1,74 @@
+"""From a safe local checkpoint to a model on Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from homeground.checkpoint import Checkpoint
+from homeground.engines.keras.architectures import read_shape
+from homeground.engines.keras.classifiers import KerasClassifierNetwork, KerasTokenClassifierNetwork
+from homeground.engines.keras.encoder import KerasEncoderNetwork
+from homeground.engines.keras.masked_lm import KerasMaskedLMNetwork
+from homeground.engines.keras.model import KerasModel
+from homeground.engines.keras.network import KerasNetwork, Parts
+from homeground.engines.keras.pooling import KerasPooler
+from homeground.engines.keras.weights import arrays_of, open_weights
+from homeground.engines.model import Trainable
+from homeground.engines.sentence_modules import read_steps
+from homeground.engines.tensors import refuse_not_finite
+
+if TYPE_CHECKING:
+    from homeground.recipe.sections import EncoderSettings, TrainingSettings
+
+KERAS_NETWORKS: dict[str, type[KerasNetwork]] = {
+    "encoder": KerasEncoderNetwork,
+    "masked_lm": KerasMaskedLMNetwork,
+    "sequence_classification": KerasClassifierNetwork,
+    "token_classification": KerasTokenClassifierNetwork,
+}
+"""By the name of the head."""
+
+
+def require_supported(checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError where the architecture, or a setting of it, is not one that this engine computes."""
+    read_shape(checkpoint)
+
+
+def open_model(
+    checkpoint: Checkpoint,
+    *,
+    head: str,
+    loss: str | None = None,
+    encoder: EncoderSettings | None = None,
+    training: TrainingSettings | None = None,
+    seed: int = 0,
+    labels: Sequence[str] = (),
+    trainable: Trainable = "all",
+) -> KerasModel:
+    """Open a checkpoint with a head; without ``training`` it can be measured but not trained.
+
+    ``head`` is one of ``KERAS_NETWORKS``; a classifier has ``labels``, or those of the checkpoint. A head for other
+    labels than the checkpoint's is new, as is one for masked words where the checkpoint lacks it; with
+    ``trainable="head"`` only the weights of such a head are trained.
+
+    Raises:
+        CheckpointError: the architecture or a setting of it is not one that this engine computes, or the weights do not
+            fit the config or are not finite.
+    """
+    kind = KERAS_NETWORKS[head]
+    shape = read_shape(checkpoint, dropout=encoder.dropout if encoder else None)
+    settings, refit = kind.head_settings(checkpoint, labels, loss)
+    names = settings.get("id2label")
+    weights = open_weights(
+        checkpoint,
+        shape.architecture,
+        shape.body_weights(),
+        kind.head_weights(shape, len(names) if isinstance(names, dict) else 0),
+        refit=refit,
+        initializer_range=shape.initializer_range,
+    )
+    pooler = KerasPooler(read_steps(checkpoint, encoder.pooling if encoder else "auto"))
+    refuse_not_finite(checkpoint, arrays_of(weights.variables | pooler.variables).items())
+    network = kind(Parts(shape, weights, pooler, {**checkpoint.config, **settings}))
+    return KerasModel(network, loss=loss, training=training, seed=seed, trainable=trainable)

@@ -84,6 +84,7 @@ def _load() -> tuple[Any, Any]:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tensorflow, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+    tensorflow.get_logger().setLevel("ERROR")  # it warns of each model that is traced, as if one was traced too often
     tensorflow.config.experimental.enable_op_determinism()
     return tensorflow, keras
 

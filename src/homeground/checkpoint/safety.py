@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
+from homeground.checkpoint.saved_model import count_saved_parameters, holds_saved_model
 from homeground.errors import CheckpointError
 
 Json = dict[str, Any]
@@ -96,7 +97,7 @@ def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
     """
     if not (folder / "config.json").is_file():
         raise CheckpointError(_no_checkpoint(folder))
-    _refuse_links(folder)
+    refuse_links(folder)
     if (folder / "adapter_config.json").exists():
         raise CheckpointError(
             f"{folder}: adapter_config.json makes this an adapter on top of another model; "
@@ -169,6 +170,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 def count_parameters(folder: Path) -> int:
     """Return the number of parameters in the weights of a checkpoint, its heads included."""
+    if holds_saved_model(folder):
+        return count_saved_parameters(folder)
     return sum(math.prod(shape) for path in weight_files(folder) for shape in _shapes(path))
 
 
@@ -179,12 +182,12 @@ def _read_json(path: Path) -> object:
         raise CheckpointError(f"{path}: cannot be read as JSON; download the file again") from error
 
 
-def _refuse_links(folder: Path) -> None:
+def refuse_links(folder: Path) -> None:
     """Refuse links out of the folder, except those of a snapshot in the Hub's cache to its own blobs."""
     home = folder.resolve()
     in_cache = home.parent.name == "snapshots" and home.parents[1].name.startswith("models--")
     allowed = [home, home.parents[1] / "blobs"] if in_cache else [home]
-    for path in (*folder.iterdir(), *folder.glob("*/*")):
+    for path in folder.rglob("*"):
         if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in allowed):
             raise CheckpointError(
                 f"{path}: a link that leaves the checkpoint's folder; replace it with the file if you trust it"

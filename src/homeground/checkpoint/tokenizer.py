@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from homeground.checkpoint.checkpoint import Checkpoint
+from homeground.checkpoint.checkpoint import Checkpoint, is_saved_model
 from homeground.checkpoint.safety import (
     BERT_SPECIAL_TOKENS,
     TOKENIZER_FILES,
@@ -20,6 +20,7 @@ from homeground.checkpoint.safety import (
     read_settings,
     read_vocabulary,
 )
+from homeground.checkpoint.saved_model import byte_tokenizer
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
     It gives the same ids as transformers' AutoTokenizer for the same folder. Raises CheckpointError where it cannot be
     read, or has token ids beyond the vocabulary of the model.
     """
+    if is_saved_model(checkpoint):
+        return byte_tokenizer(max_length)
     tokenizer = open_tokenizer(checkpoint.folder)
     highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
     size = checkpoint.config.get("vocab_size")
@@ -102,6 +105,8 @@ def mask_id(checkpoint: Checkpoint) -> int:
 
 def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
     """Copy the files of the tokenizer unchanged to a new folder, so that every library reads the same."""
+    if is_saved_model(checkpoint):
+        return  # it holds its own
     for name in TOKENIZER_FILES:
         if (checkpoint.folder / name).is_file():
             shutil.copyfile(checkpoint.folder / name, folder / name)

@@ -24,7 +24,18 @@ FEWEST_ARGUMENTS = 3
 @click.command(cls=GroupedCommand)
 @click.argument("names", metavar="FIRST SECOND [DATA]", nargs=-1)
 @click.option("--checkpoints", is_flag=True, help="compare two or more checkpoints before training")
-@sections("reading", "columns", "split", "max_length", "seed", "task", "pll", "mask_draws", "keep_contaminated")
+@sections(
+    "reading",
+    "columns",
+    "split",
+    "max_length",
+    "seed",
+    "task",
+    "pll",
+    "mask_draws",
+    "keep_contaminated",
+    "trust_saved_model",
+)
 @click.option("--gate", is_flag=True, help="exit with code 1 unless SECOND is better")
 @common
 def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: bool, as_json: bool, **values: Any) -> int:

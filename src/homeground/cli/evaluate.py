@@ -18,7 +18,7 @@ from homeground.workflows.compare import evaluate as evaluate_on
 @click.command(cls=GroupedCommand)
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.argument("data")
-@sections("reading", "columns", "keep_contaminated")
+@sections("reading", "columns", "keep_contaminated", "trust_saved_model")
 @common
 def evaluate(source: str, data: str, *, quiet: bool, as_json: bool, **values: Any) -> None:
     """Evaluate a RUN or CHECKPOINT on the examples of DATA, with an interval."""

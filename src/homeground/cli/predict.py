@@ -44,7 +44,7 @@ MAIN_OPTIONS = {
 @sections("text", "text_1", "text_2")
 @click.option("--top", metavar="K", type=click.IntRange(min=1), help="number of labels, or of tokens for a mask")
 @click.option("--embeddings", is_flag=True, help="embeddings instead of similarities or masked words")
-@sections("reading")
+@sections("reading", "trust_saved_model")
 @common
 def predict(
     source: str,
@@ -71,9 +71,10 @@ def predict(
       homeground predict RUN --input new.csv --text body --output labelled.csv
       homeground predict RUN --input texts.csv --output vectors.npy
     """
+    trusted = bool(values.pop("trust_saved_model", False))
     settings = typed_settings(values)
     texts = _read_texts(texts, input_path, output_path, settings)
-    model = load(source)
+    model = load(source, trust_saved_model=trusted)
     if input_path is not None:
         with data_file(input_path, settings) as path:
             options = {"top": top, "embeddings": embeddings, **settings}

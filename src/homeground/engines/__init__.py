@@ -10,9 +10,15 @@ from __future__ import annotations
 import importlib
 from typing import cast
 
+from homeground.checkpoint import Checkpoint, is_saved_model
 from homeground.engines.model import Engine
 
 ENGINES = {"torch": "homeground.engines.torch", "keras": "homeground.engines.keras"}
+
+
+def engine_for(checkpoint: Checkpoint, name: str) -> str:
+    """Return the engine that measures a checkpoint: the one named, but for a SavedModel, which only keras computes."""
+    return "keras" if is_saved_model(checkpoint) else name
 
 
 def open_engine(name: str) -> Engine:

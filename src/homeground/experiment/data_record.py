@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeground.checkpoint import Checkpoint, Coverage
+from homeground.checkpoint import Checkpoint, Coverage, is_saved_model
 from homeground.data.corpus import Corpus
 from homeground.data.leakage import Contamination
 from homeground.data.summary import MAX_ROWS_LISTED
@@ -69,7 +69,12 @@ def data_record(
             **corpus.record,
             "understood": task.info.description,
             "columns": dict(task.info.columns),
-            "checkpoint": {"name": checkpoint.name, "revision": checkpoint.revision, "sha256": checkpoint.sha256},
+            "checkpoint": {
+                "name": checkpoint.name,
+                "revision": checkpoint.revision,
+                "sha256": checkpoint.sha256,
+                "saved_model": is_saved_model(checkpoint),
+            },
             "max_length": max_length,
             "unknown_tokens": {split: _coverage_record(each) for split, each in coverage.items()},
             "benchmarks": [part.source for part in general_sets if part is not None and part.source],

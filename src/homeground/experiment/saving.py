@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint import open_checkpoint, write_modules, write_tokenizer
+from homeground.checkpoint import is_saved_model, open_checkpoint, write_modules, write_tokenizer
 from homeground.engines import open_engine
 from homeground.engines.model import Model, classifier_head
 from homeground.errors import HomegroundError
@@ -59,7 +59,7 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
         model.save(temporary)
         write_tokenizer(setup.checkpoint, temporary)
         saved: dict[str, Any] = {"version": 1, **info.saved_settings, "columns": dict(info.columns), **settings}
-        for name in info.model_files:
+        for name in () if is_saved_model(setup.checkpoint) else info.model_files:
             saved |= MODEL_FILES[name](temporary, setup)
         _write(temporary / "homeground.json", saved)
         (temporary / "README.md").write_text(card, encoding="utf-8")
@@ -158,7 +158,8 @@ def _check(model: Model, setup: Setup, folder: Path) -> None:
     rows = setup.test.rows
     items = np.arange(min(MAX_ITEMS_COMPARED, len(rows.lengths("measuring"))))
     batch, _ = setup.task.collate(rows, items, "measuring")
-    reloaded = open_engine(setup.recipe.engine).open_model(open_checkpoint(str(folder)), head=setup.task.info.head)
+    checkpoint = open_checkpoint(str(folder), trust_saved_model=setup.recipe.encoder.trust_saved_model)
+    reloaded = open_engine(setup.recipe.engine).open_model(checkpoint, head=setup.task.info.head)
     expected, got = model.predict(batch), reloaded.predict(batch)
     if any(not np.array_equal(expected[name], got[name]) for name in expected):
         raise HomegroundError(

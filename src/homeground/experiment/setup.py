@@ -202,7 +202,9 @@ def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSp
 
 def _open_checkpoint(recipe: Recipe) -> Checkpoint:
     """Return the checkpoint of a recipe, which is an encoder that its engine computes, as far as its settings say."""
-    checkpoint = open_checkpoint(recipe.checkpoint, revision=recipe.revision)
+    checkpoint = open_checkpoint(
+        recipe.checkpoint, revision=recipe.revision, trust_saved_model=recipe.encoder.trust_saved_model
+    )
     require_encoder(checkpoint)
     open_engine(recipe.engine).require_supported(checkpoint)
     return checkpoint

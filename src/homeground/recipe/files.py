@@ -8,6 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
+SAVED_MODEL_PREFIX = "saved_model:"
+"""How the name of a checkpoint begins that is the folder of a SavedModel."""
+
 
 class StreamsArrow(Protocol):
     """A table that gives its rows as an Arrow stream: of pandas, polars, pyarrow and others."""

@@ -18,7 +18,7 @@ class RecipeKeywords(TypedDict, total=False):
     task: str | None
     """What to learn; default: it follows from the columns."""
     checkpoint: str | PathLike[str]
-    """Pretrained weights, as Hub name, folder or run."""
+    """Hub name, folder, run or saved_model:FOLDER."""
     revision: str | None
     """Commit, branch or tag of a checkpoint on the Hub."""
     engine: Literal["torch", "keras"]
@@ -99,6 +99,8 @@ class EncoderKeywords(TypedDict, total=False):
     """Part of a longer text that is read: its head, or a quarter from its head and the rest from its tail."""
     dropout: float | None
     """Dropout in training; default: as in the checkpoint."""
+    trust_saved_model: bool
+    """Open a SavedModel, a program that TensorFlow runs; its maker must be trusted."""
     allow_unknown_tokens: bool
     """Train although the tokenizer of the checkpoint does not know most of the text."""
 
@@ -269,6 +271,8 @@ class MeasureKeywords(ColumnsKeywords, ReadingKeywords, total=False):
     """Seed of every random choice."""
     max_length: int | None
     """Maximum tokens of a text; default: the limit of the checkpoint, or 128 for blocks of plain text."""
+    trust_saved_model: bool
+    """Open a SavedModel, a program that TensorFlow runs; its maker must be trusted."""
     keep_contaminated: bool
     """Test on texts that were learned from, too; a gain is then not counted while there are any."""
     mask_draws: int

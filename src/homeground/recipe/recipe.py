@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from homeground.errors import UsageError
-from homeground.recipe.files import is_in_memory, join_files, split_files
+from homeground.recipe.files import SAVED_MODEL_PREFIX, is_in_memory, join_files, split_files
 from homeground.recipe.sections import (
     FEWEST_SEEDS,
     AnnotationSettings,
@@ -61,7 +61,7 @@ class Recipe(Section):
 
     data: str = Field(description="file to adapt to")
     task: str | None = Field(default=None, description="what to learn; default: it follows from the columns")
-    checkpoint: str = Field(default="minilm", description="pretrained weights, as Hub name, folder or run")
+    checkpoint: str = Field(default="minilm", description="Hub name, folder, run or saved_model:FOLDER")
     revision: str | None = Field(default=None, description="commit, branch or tag of a checkpoint on the Hub")
     engine: Literal["torch", "keras"] = Field(
         default="torch", description="library that computes; keras (on TensorFlow) needs the keras extra"
@@ -77,6 +77,14 @@ class Recipe(Section):
     search: SearchSettings = SearchSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     annotation: AnnotationSettings = AnnotationSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compute_saved_models_with_keras(cls, values: Any) -> Any:
+        """A SavedModel is computed by TensorFlow, so nobody needs to say so."""
+        if isinstance(values, dict) and str(values.get("checkpoint")).startswith(SAVED_MODEL_PREFIX):  # pyright: ignore[reportUnknownMemberType]
+            return {"engine": "keras", **cast(dict[str, Any], values)}
+        return values
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
@@ -145,8 +153,9 @@ class Recipe(Section):
         """
         values = self.model_dump(mode="json", exclude_none=True)
         if folder is not None:
-            if self.checkpoint != "minilm" and Path(self.checkpoint).exists():
-                values["checkpoint"] = "./" + Path(os.path.relpath(self.checkpoint, folder)).as_posix()
+            kind, place = _checkpoint_place(self.checkpoint)
+            if place != "minilm" and Path(place).exists():
+                values["checkpoint"] = f"{kind}./" + Path(os.path.relpath(place, folder)).as_posix()
             values = _with_paths(values, lambda file: _relative_to(folder, file))
         for setting in settings():
             table = values[setting.section] if setting.section else values
@@ -219,8 +228,9 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 def resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the nested settings of a file in ``folder`` with its paths relative to the working directory."""
     # A checkpoint is a path only if it begins like one; any other name may be one on the Hub.
-    if str(values.get("checkpoint")).startswith(("./", "../")):
-        values["checkpoint"] = str(folder / values["checkpoint"])
+    kind, place = _checkpoint_place(str(values.get("checkpoint")))
+    if place.startswith(("./", "../")):
+        values["checkpoint"] = kind + str(folder / place)
 
     def resolve(file: str) -> str:
         if names_benchmark(file, folder) or is_in_memory(file):
@@ -228,6 +238,12 @@ def resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         return join_files(str(folder / each) for each in split_files(file, folder))
 
     return _with_paths(values, resolve)
+
+
+def _checkpoint_place(name: str) -> tuple[str, str]:
+    """Return what stands before the place of a checkpoint, ``saved_model:`` or nothing, and the place."""
+    kind = SAVED_MODEL_PREFIX if name.startswith(SAVED_MODEL_PREFIX) else ""
+    return kind, name.removeprefix(kind)
 
 
 def _relative_to(folder: Path, file: str) -> str:

@@ -166,6 +166,9 @@ class EncoderSettings(Section):
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="dropout in training; default: as in the checkpoint"
     )
+    trust_saved_model: bool = Field(
+        default=False, description="open a SavedModel, a program that TensorFlow runs; its maker must be trusted"
+    )
     allow_unknown_tokens: bool = Field(
         default=False, description="train although the tokenizer of the checkpoint does not know most of the text"
     )

@@ -52,6 +52,7 @@ class TaskPage:
 def task_page(record: RunRecord) -> TaskPage:
     """Return the page of the record's task; where an example is two texts, it is called a pair."""
     page = TASK_PAGES.get(record.scores.task, TaskPage())
+    page = as_saved_model(page) if record.checkpoint.saved_model else page
     return replace(page, item="pair", shown=PAIRS_SHOWN) if "text_1" in record.data.columns else page
 
 
@@ -136,6 +137,38 @@ Losses and perplexities of masked words are comparable only between models with 
 "Perplexity as in tutorials" masks 80% of the selected tokens, replaces 10% and leaves 10% unchanged, so it is lower.
 
 """
+
+
+SAVED_MODEL = """This model is a SavedModel of TensorFlow, and stays one: it is a program with weights and cannot be
+turned into the layout of the Hub. Whoever loads a SavedModel runs it, so Homeground asks for `--trust-saved-model`.
+"""
+
+
+def use_saved_model() -> Snippets:
+    """Return how to use a SavedModel, which TensorFlow loads."""
+    loaded = f'import tensorflow as tf\n\nmodel = tf.saved_model.load("{PLACE}")\n'
+    return [
+        ("Command line", "console", f'$ homeground predict {PLACE} --trust-saved-model "a text" "another text"'),
+        (
+            "Python",
+            "python",
+            f'import homeground\n\nmodel = homeground.load("{PLACE}", trust_saved_model=True)\n'
+            'model.similarity("a text", "another text")\nmodel.encode(["a text", "another text"])',
+        ),
+        ("TensorFlow", "python", loaded + 'embeddings = model(["a text", "another text"])'),
+    ]
+
+
+def as_saved_model(page: TaskPage) -> TaskPage:
+    """Return the page of a task for a model that is a SavedModel."""
+    return replace(
+        page,
+        library="tensorflow",
+        tags=("saved-model", *(tag for tag in page.tags if tag != "sentence-transformers")),
+        length_note="A SavedModel splits texts itself.",
+        snippets=lambda record: use_saved_model(),
+        notes=lambda record: SAVED_MODEL + page.notes(record),
+    )
 
 
 def _encoder_notes(record: RunRecord) -> str:

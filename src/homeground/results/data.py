@@ -98,6 +98,7 @@ class CheckpointRecord(Record):
     name: str | None = field("its name or folder", None)
     revision: str | None = field("its commit on the Hub", None)
     sha256: str | None = field("hash over weights, settings and tokenizer", None)
+    saved_model: bool = field("whether it is a SavedModel of TensorFlow", False)
 
 
 class BenchmarkRecord(Record):

@@ -217,12 +217,14 @@ class Run(PathLike[str]):
             raise UsageError("to_pandas needs pandas; install it with: pip install pandas") from None
         return pandas.DataFrame.from_dict(self.metrics, orient="index")
 
-    def load(self, *, engine: str = "torch") -> homeground.Encoder | homeground.Classifier | homeground.Tagger:
+    def load(
+        self, *, engine: str = "torch", trust_saved_model: bool = False
+    ) -> homeground.Encoder | homeground.Classifier | homeground.Tagger:
         """Return the adapted model, as ``homeground.load`` does."""
         # By its public name: the rooms of the models come after this one.
         import homeground
 
-        return homeground.load(self, engine=engine)
+        return homeground.load(self, engine=engine, trust_saved_model=trust_saved_model)
 
     def __repr__(self) -> str:
         if not (self.folder / "scores.json").is_file():

@@ -198,7 +198,7 @@ def _seen(candidates: Sequence[Candidate], compared: ComparisonSet) -> dict[str,
 
 
 def _candidate(name: str, recipe: Recipe) -> Candidate:
-    checkpoint = open_checkpoint(name)
+    checkpoint = open_checkpoint(name, trust_saved_model=recipe.encoder.trust_saved_model)
     require_encoder(checkpoint)
     max_length = recipe.encoder.max_length or checkpoint.max_length
     if max_length > checkpoint.max_length:

@@ -33,7 +33,7 @@ from homeground.data.leakage import TrainingHashes
 from homeground.data.sources.in_memory import takes_tables
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
-from homeground.engines import open_engine
+from homeground.engines import engine_for, open_engine
 from homeground.engines.model import require_trained_head
 from homeground.errors import CheckpointError, DataError, HomegroundWarning, UsageError
 from homeground.evaluation.comparison import Circumstances, judge
@@ -107,7 +107,9 @@ class Side:
             words = self.task.read_baseline(self.checkpoint.folder)
             return self.examples.measure_predictions(words.predict(file.part.examples))
         info = self.examples.task.info
-        model = open_engine(file.recipe.engine).open_model(self.checkpoint, head=info.head, encoder=file.recipe.encoder)
+        model = open_engine(engine_for(self.checkpoint, file.recipe.engine)).open_model(
+            self.checkpoint, head=info.head, encoder=file.recipe.encoder
+        )
         require_trained_head(model, self.checkpoint, info.head_purpose)
         return self.examples.measure(model)
 
@@ -124,7 +126,7 @@ def evaluate(source: str | PathLike[str], data: Data, **settings: Unpack[Measure
         HomegroundError: errors.py lists what can go wrong.
     """
     source = os.fspath(source)
-    checkpoint = open_checkpoint(source)
+    checkpoint = open_checkpoint(source, trust_saved_model=settings.get("trust_saved_model", False))
     file = _read(data, settings, [checkpoint])
     (seen,) = _seen_rows(file, [checkpoint])
     clean = file.without(seen)
@@ -185,7 +187,9 @@ def compare(
                 f"{names}: only for data; without it, two runs are compared on their common test as it was"
             )
         return compare_runs(first, second)
-    checkpoints = [open_checkpoint(name) for name in (first, second)]
+    checkpoints = [
+        open_checkpoint(name, trust_saved_model=settings.get("trust_saved_model", False)) for name in (first, second)
+    ]
     file = _read(data, settings, checkpoints)
     seen = _seen_rows(file, checkpoints)
     learned, kept = seen[0] | seen[1], file.recipe.evaluation.keep_contaminated

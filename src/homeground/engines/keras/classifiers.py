@@ -23,7 +23,7 @@ from homeground.engines.keras.architectures import EncoderShape, Shapes, linear_
 from homeground.engines.keras.encoder import KerasHead
 from homeground.engines.keras.encoder_layers import ACTIVATIONS, Pass
 from homeground.engines.keras.framework import ops, tf
-from homeground.engines.keras.network import KerasNetwork, Tensors
+from homeground.engines.keras.network import Tensors, TransformerNetwork
 from homeground.engines.keras.pooling import pool
 from homeground.engines.keras.traced import Traced, to_arrays
 from homeground.engines.model import Batch, Head, HeadVariant, Outputs
@@ -38,7 +38,7 @@ def family_of(shape: EncoderShape) -> Family:
     return Family(family.inner.removeprefix(f"{prefix}."), family.activation, family.outer)
 
 
-class KerasClassifierNetwork(KerasNetwork):
+class KerasClassifierNetwork(TransformerNetwork):
     """A classifier of texts: the vector of the first token, an inner map and its activation, an outer map."""
 
     output = "logits"
@@ -72,7 +72,7 @@ class KerasClassifierNetwork(KerasNetwork):
         return KerasClassifierHead(self, family_of(self.parts.shape))
 
 
-class KerasTokenClassifierNetwork(KerasNetwork):
+class KerasTokenClassifierNetwork(TransformerNetwork):
     """A classifier of tokens; its output is the logits of those that are learned or, to predict, that decide a word."""
 
     output = "logits"
@@ -111,11 +111,11 @@ class KerasTokenClassifierNetwork(KerasNetwork):
 class KerasClassifierHead(KerasHead):
     """The head of a classifier: an inner map, which that of tokens lacks, an activation, and an outer map."""
 
-    def __init__(self, network: KerasNetwork, family: Family) -> None:
+    def __init__(self, network: TransformerNetwork, family: Family) -> None:
         super().__init__(network)
         self._family = family
         self._features = Traced(self._compute_features)
-        self.is_new = bool(network.parts.weights.new)
+        self.is_new = bool(network.new)
         """Whether the checkpoint had no head for exactly these labels, or only a part of one."""
 
     def features(self, batch: Batch) -> Outputs:
@@ -129,7 +129,7 @@ class KerasClassifierHead(KerasHead):
     def variants(self, vectors: Floats) -> list[HeadVariant]:
         """Return the ways to set the inner map, for vectors ``(items, dimensions)`` of the training examples."""
         inner = f"{self._family.inner}.weight"
-        return head_variants(vectors, self._family, has_inner=inner not in self._network.parts.weights.new)
+        return head_variants(vectors, self._family, has_inner=inner not in self._network.new)
 
     def variant_features(self, vectors: Floats, variant: HeadVariant) -> Floats:
         """Return the input of the outer map, ``(items, dimensions)``, for vectors that enter the head."""

@@ -10,7 +10,7 @@ from homeground.engines.keras.architectures import EncoderShape, Shapes
 from homeground.engines.keras.encoder_layers import Pass
 from homeground.engines.keras.framework import tf
 from homeground.engines.keras.model import KerasModel
-from homeground.engines.keras.network import KerasNetwork, Tensors
+from homeground.engines.keras.network import Tensors, TransformerNetwork
 from homeground.engines.keras.pooling import KerasPooler
 from homeground.engines.keras.weights import Arrays, Variables
 from homeground.engines.model import Head
@@ -19,7 +19,7 @@ from homeground.engines.sentence_modules import read_dense_weights, write_steps
 Tensor = Any
 
 
-class KerasEncoderNetwork(KerasNetwork):
+class KerasEncoderNetwork(TransformerNetwork):
     """A siamese encoder: every side of a pair goes through the same weights, all sides in one forward pass."""
 
     output = "embeddings"
@@ -44,7 +44,7 @@ class KerasEncoderNetwork(KerasNetwork):
     @property
     def variables(self) -> Variables:
         """The weights of body and pooler."""
-        return {**self.parts.weights.variables, **self.parts.pooler.variables}
+        return {**super().variables, **{name: each.value for name, each in self.parts.pooler.variables.items()}}
 
     def save(self, folder: Path) -> None:
         """Write the weights as sentence-transformers and transformers read them."""
@@ -58,7 +58,7 @@ class KerasEncoderNetwork(KerasNetwork):
             for name, value in layer.items():
                 self.parts.pooler.variables[f"dense.{number}.{name}"].assign(value)
 
-    def with_values(self, values: Arrays) -> KerasNetwork:
+    def with_values(self, values: Arrays) -> TransformerNetwork:
         """Return a network like this one with weights of its own, those of the pooler included."""
         steps = self.parts.pooler.steps
         dense = tuple(
@@ -74,7 +74,7 @@ class KerasHead:
 
     is_new = False
 
-    def __init__(self, network: KerasNetwork) -> None:
+    def __init__(self, network: TransformerNetwork) -> None:
         self._network = network
 
     def as_encoder(self) -> KerasModel:

@@ -6,10 +6,12 @@ that one TensorFlow is and not two over each other, that they are new enough, an
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -19,6 +21,9 @@ TENSORFLOW_NAMES = ("tensorflow", "tensorflow-cpu")
 """The packages on PyPI that hold TensorFlow; both write the same files."""
 
 OLDEST_TENSORFLOW, OLDEST_KERAS = (2, 20), (3, 12)
+STANDARD_ERROR = 2
+"""The number of its file."""
+
 INSTALL = "pip install 'homeground[keras]'"
 
 
@@ -82,11 +87,31 @@ def _numbers(found: str) -> tuple[int, ...]:
 def _load() -> tuple[Any, Any]:
     """Import TensorFlow and Keras, with their start-up messages left out and results that repeat to the bit."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    tensorflow, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent_start():
+        tensorflow, keras = importlib.import_module("tensorflow"), importlib.import_module("keras")
+        tensorflow.config.list_physical_devices()
     tensorflow.get_logger().setLevel("ERROR")  # it warns of each model that is traced, as if one was traced too often
     tensorflow.config.experimental.enable_op_determinism()
     return tensorflow, keras
+
+
+@contextlib.contextmanager
+def _silent_start() -> Generator[None]:
+    """Keep from the terminal what TensorFlow's C++ prints while it starts, whatever its log level says."""
+    try:
+        kept = os.dup(STANDARD_ERROR)
+    except OSError:  # it is closed, so nothing is printed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STANDARD_ERROR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STANDARD_ERROR)
+        os.close(nowhere)
+        os.close(kept)
 
 
 _check_installation()

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from homeground.checkpoint import Checkpoint
+from homeground.checkpoint import Checkpoint, is_saved_model
 from homeground.engines.keras.architectures import read_shape
 from homeground.engines.keras.classifiers import KerasClassifierNetwork, KerasTokenClassifierNetwork
 from homeground.engines.keras.encoder import KerasEncoderNetwork
 from homeground.engines.keras.masked_lm import KerasMaskedLMNetwork
 from homeground.engines.keras.model import KerasModel
-from homeground.engines.keras.network import KerasNetwork, Parts
+from homeground.engines.keras.network import Parts, TransformerNetwork
 from homeground.engines.keras.pooling import KerasPooler
+from homeground.engines.keras.saved_model.network import open_saved_model
+from homeground.engines.keras.saved_model.program import require_harmless
 from homeground.engines.keras.weights import arrays_of, open_weights
 from homeground.engines.model import Trainable
 from homeground.engines.sentence_modules import read_steps
@@ -21,7 +23,7 @@ from homeground.engines.tensors import refuse_not_finite
 if TYPE_CHECKING:
     from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
-KERAS_NETWORKS: dict[str, type[KerasNetwork]] = {
+KERAS_NETWORKS: dict[str, type[TransformerNetwork]] = {
     "encoder": KerasEncoderNetwork,
     "masked_lm": KerasMaskedLMNetwork,
     "sequence_classification": KerasClassifierNetwork,
@@ -32,7 +34,10 @@ KERAS_NETWORKS: dict[str, type[KerasNetwork]] = {
 
 def require_supported(checkpoint: Checkpoint) -> None:
     """Raise CheckpointError where the architecture, or a setting of it, is not one that this engine computes."""
-    read_shape(checkpoint)
+    if is_saved_model(checkpoint):
+        require_harmless(checkpoint)
+    else:
+        read_shape(checkpoint)
 
 
 def open_model(
@@ -56,6 +61,8 @@ def open_model(
         CheckpointError: the architecture or a setting of it is not one that this engine computes, or the weights do not
             fit the config or are not finite.
     """
+    if is_saved_model(checkpoint):
+        return open_saved_model(checkpoint, head=head, loss=loss, encoder=encoder, training=training, seed=seed)
     kind = KERAS_NETWORKS[head]
     shape = read_shape(checkpoint, dropout=encoder.dropout if encoder else None)
     settings, refit = kind.head_settings(checkpoint, labels, loss)

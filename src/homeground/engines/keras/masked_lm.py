@@ -12,7 +12,7 @@ from homeground.engines.keras.architectures import EncoderShape, Shapes, linear_
 from homeground.engines.keras.encoder import KerasHead
 from homeground.engines.keras.encoder_layers import Pass, masked_logits
 from homeground.engines.keras.framework import tf
-from homeground.engines.keras.network import KerasNetwork, Tensors
+from homeground.engines.keras.network import Tensors, TransformerNetwork
 from homeground.engines.keras.traced import Traced
 from homeground.engines.model import Batch, Head, Outputs
 
@@ -22,7 +22,7 @@ MAX_LOGITS_AT_ONCE = 1 << 25
 """Logits that are in memory at once while measuring, 128 MiB in float32."""
 
 
-class KerasMaskedLMNetwork(KerasNetwork):
+class KerasMaskedLMNetwork(TransformerNetwork):
     """A masked language model; its output is the logits of the masked positions."""
 
     output = "logits"
@@ -71,7 +71,7 @@ class KerasMaskedHead(KerasHead):
         super().__init__(network)
         self._masked_lm = network
         self._log_probabilities = Traced(lambda batch: tf.nn.log_softmax(network.forward(batch, Pass())))
-        self.is_new = bool(network.parts.weights.new)
+        self.is_new = bool(network.new)
 
     def fill(self, batch: Batch, count: int) -> Outputs:
         """Return the likeliest tokens of every masked position; see the protocol."""

@@ -46,16 +46,15 @@ class KerasModel:
     ) -> None:
         self.network = network
         self.head = network.make_head()
-        self.precision = choose_precision(training.precision) if training else "fp32"
+        self.precision = choose_precision(training.precision) if training and network.takes_bf16 else "fp32"
         self._loss = KERAS_LOSSES[loss] if loss else None
         self._training = training
         self._seed = seed
         self._predict = Traced(network.outputs)
         self._evaluate = Traced(lambda batch: network.forward(batch, Pass()))
         if training:
-            new = network.parts.weights.new
             trained = {
-                name: each.value for name, each in network.variables.items() if trainable == "all" or name in new
+                name: each for name, each in network.variables.items() if trainable == "all" or name in network.new
             }
             self._weights = list(trained.values())
             self._optimizer = KerasAdam(trained, training)

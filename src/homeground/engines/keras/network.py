@@ -39,30 +39,33 @@ class Parts:
 
 
 class KerasNetwork(ABC):
-    """An encoder and what is on top of it, which turn a batch into one tensor."""
+    """What turns a batch into one tensor: a transformer with a head, or the program of a SavedModel."""
 
     output: ClassVar[str]
     """The name of the tensor in what ``predict`` returns."""
 
-    transformers_class: ClassVar[str]
-    """The ending of the class of transformers that loads what is saved."""
+    new: frozenset[str] = frozenset()
+    """The names of the weights that the checkpoint did not have."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.encoder = TransformerEncoder(parts.shape, parts.weights.variables)
-        self.head_dropout = parts.shape.head_dropout
+    head_dropout: float = 0.0
+    takes_bf16: bool = True
 
-    @classmethod
-    def head_settings(
-        cls, checkpoint: Checkpoint, labels: Sequence[str], loss: str | None
-    ) -> tuple[dict[str, object], bool]:
-        """Return what the head sets in config.json, and whether it must be fitted even where its shape fits."""
-        return {}, False
-
-    @classmethod
+    @property
     @abstractmethod
-    def head_weights(cls, shape: EncoderShape, classes: int) -> Shapes:
-        """Return the shapes of the head's weights by name, for a number of classes where it has some."""
+    def variables(self) -> Variables:
+        """The TensorFlow variables of all weights that take part in the output, by name."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the weights, and config.json."""
+
+    @abstractmethod
+    def restore(self, folder: Path) -> None:
+        """Load the weights from what ``save`` wrote."""
+
+    @abstractmethod
+    def with_values(self, values: Arrays) -> KerasNetwork:
+        """Return a network like this one with weights of its own, set to ``values``."""
 
     @abstractmethod
     def forward(self, batch: Tensors, how: Pass) -> Tensor:
@@ -80,10 +83,35 @@ class KerasNetwork(ABC):
         """Yield parts of a batch that are small enough to be measured at once."""
         yield batch
 
+
+class TransformerNetwork(KerasNetwork):
+    """An encoder of BERT's kind and what is on top of it."""
+
+    transformers_class: ClassVar[str]
+    """The ending of the class of transformers that loads what is saved."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.encoder = TransformerEncoder(parts.shape, parts.weights.variables)
+        self.head_dropout = parts.shape.head_dropout
+        self.new = parts.weights.new
+
+    @classmethod
+    def head_settings(
+        cls, checkpoint: Checkpoint, labels: Sequence[str], loss: str | None
+    ) -> tuple[dict[str, object], bool]:
+        """Return what the head sets in config.json, and whether it must be fitted even where its shape fits."""
+        return {}, False
+
+    @classmethod
+    @abstractmethod
+    def head_weights(cls, shape: EncoderShape, classes: int) -> Shapes:
+        """Return the shapes of the head's weights by name, for a number of classes where it has some."""
+
     @property
     def variables(self) -> Variables:
-        """All weights that take part in the output, by name."""
-        return self.parts.weights.variables
+        """The variables of all weights that take part in the output, by name."""
+        return {name: each.value for name, each in self.parts.weights.variables.items()}
 
     def hidden(self, batch: Tensors, how: Pass) -> Tensor:
         """Return the last hidden states ``(texts, length, size)`` of a batch of single texts."""
@@ -113,7 +141,7 @@ class KerasNetwork(ABC):
         """Load the weights from what ``save`` wrote."""
         restore_weights(self.parts.weights, folder, self.parts.shape.architecture)
 
-    def with_values(self, values: Arrays) -> KerasNetwork:
+    def with_values(self, values: Arrays) -> TransformerNetwork:
         """Return a network like this one with weights of its own, set to ``values``."""
         weights = self.parts.weights
         variables = {name: variable(name, values[name]) for name in weights.variables}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, logging
 
-from homeground.checkpoint import Checkpoint
+from homeground.checkpoint import Checkpoint, is_saved_model
 from homeground.engines.model import Trainable
 from homeground.engines.sentence_modules import read_steps
 from homeground.engines.tensors import refuse_not_finite
@@ -82,7 +82,9 @@ def open_model(
 
 
 def require_supported(checkpoint: Checkpoint) -> None:
-    """Accept every checkpoint: which architectures transformers knows comes to light when it opens one."""
+    """Raise CheckpointError for a SavedModel; what transformers knows else comes to light when it opens one."""
+    if is_saved_model(checkpoint):
+        raise CheckpointError(f'"{checkpoint.name}" is a SavedModel, which TensorFlow computes; add --engine keras')
 
 
 def versions() -> dict[str, str]:

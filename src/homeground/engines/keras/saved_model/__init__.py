@@ -1,0 +1,1 @@
+"""Sentence encoders that are SavedModels: strings in, vectors out."""

@@ -68,6 +68,7 @@ MODULE_ORDER = re.compile(r"Transformer(, Pooling(, Dense)*(, Normalize)?)?")
 ACTIVATION = re.compile(r"torch\.nn\.modules\.(activation\.[A-Za-z]+|linear\.Identity)")
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 CONVERTIBLE = (".bin", ".pt", ".pth", ".ckpt")
+TENSORFLOW_WEIGHTS = "tf_model.h5"
 FOREIGN = (".h5", ".msgpack", ".onnx", ".gguf")
 
 
@@ -301,6 +302,11 @@ def _no_weights(folder: Path) -> str:
         return (
             f"{folder}: {pickled[0]} is a pickle, which can run code when it is read; "
             f'run "homeground convert {folder}" once to turn it into model.safetensors'
+        )
+    if TENSORFLOW_WEIGHTS in files:
+        return (
+            f"{folder}: {TENSORFLOW_WEIGHTS} contains weights as transformers 4 wrote them with TensorFlow; run "
+            f'"homeground convert {folder}" once to turn it into model.safetensors'
         )
     if foreign:
         return (

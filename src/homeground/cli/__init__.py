@@ -29,7 +29,7 @@ COMMANDS = {
     "pairs": "draw scored pairs from a taxonomy",
     "demo": "adapt to built-in data, in a few minutes",
     "doctor": "show versions, hardware, memory and the checkpoint cache",
-    "convert": "convert pickled weights to safetensors",
+    "convert": "convert pickled or TensorFlow weights to safetensors",
 }
 
 

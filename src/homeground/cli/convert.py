@@ -1,4 +1,4 @@
-"""``homeground convert``: older pickle weights to safetensors."""
+"""``homeground convert``: older pickled weights, or those of TensorFlow, to safetensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from homeground.engines.torch.convert import convert_weights
 @click.argument("folder", type=click.Path(path_type=Path))
 @debug
 def convert(folder: Path) -> None:
-    """Convert the .bin, .pth or .pt weights of FOLDER to model.safetensors in the same folder.
+    """Convert the .bin, .pth or .pt weights of FOLDER, or tf_model.h5, to model.safetensors in the same folder.
 
     The weights are read in a separate process that accepts only tensors.
     """

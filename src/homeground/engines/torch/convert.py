@@ -1,4 +1,4 @@
-"""``homeground convert FOLDER``: pickled weights become model.safetensors, once.
+"""``homeground convert FOLDER``: pickled weights, or those of TensorFlow, become model.safetensors, once.
 
 This is the only place where a pickle is read: by torch.load with ``weights_only``, which builds nothing but tensors
 and plain containers, and in a process of its own, so that whatever a hostile file does to it ends with it. The child
@@ -14,19 +14,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from homeground.engines import h5_weights
 from homeground.errors import CheckpointError
 from homeground.storage import sync_file, sync_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+H5_NAME = "tf_model.h5"
+"""What transformers 4 called the weights that it wrote with TensorFlow."""
+
+READ = (".bin", ".pt", ".pth", ".ckpt", H5_NAME)
 SHARD = re.compile(r"pytorch_model-\d+-of-\d+\.bin")
 OTHER_STATE = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
 """How the names of pickles begin that trainers leave beside the weights and that hold none."""
 
 
 def convert_weights(folder: Path) -> Path:
-    """Write model.safetensors beside the pickled weights of a checkpoint and return its path.
+    """Write model.safetensors beside the pickled weights of a checkpoint, or tf_model.h5, and return its path.
 
     The folders of sentence-transformers modules (``2_Dense``) are converted too. What is already safetensors is left
     alone. Raises CheckpointError where there is nothing to convert, or a file holds anything but named tensors.
@@ -37,8 +42,10 @@ def convert_weights(folder: Path) -> Path:
     folders = [folder, *sorted(folder.glob("[0-9]_*/"))]
     pickles = {place: _pickles(place) for place in folders if not _has_safetensors(place)}
     work = {place: sources for place, sources in pickles.items() if sources}
+    if not work and (folder / H5_NAME).is_file() and not _has_safetensors(folder):
+        work = {folder: [folder / H5_NAME]}
     if not work:
-        state = "has model.safetensors already" if _has_safetensors(folder) else "holds no .bin, .pt, .pth or .ckpt"
+        state = "has model.safetensors already" if _has_safetensors(folder) else f"holds no {', '.join(READ)}"
         raise CheckpointError(f"{folder}: nothing to convert, the folder {state}")
     for place, sources in work.items():
         _convert(sources, place / "model.safetensors")
@@ -66,7 +73,8 @@ def _convert(sources: list[Path], target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     # -P keeps a torch.py in the current folder from standing in for the library; the file is run by its path because
     # naming it as a module would import the whole engine, transformers included, around a hostile pickle
-    command = [sys.executable, "-P", __file__, str(temporary), *map(str, sources)]
+    script = h5_weights.__file__ if sources[0].name == H5_NAME else __file__
+    command = [sys.executable, "-P", script, str(temporary), *map(str, sources)]
     try:
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         if child.returncode != 0:

@@ -24,7 +24,7 @@ test: install  ## the tests, without network, in a few minutes on 2 cores
 
 test-keras:  ## the tests of the keras engine, in an environment of their own with TensorFlow
 	$(MAKE) VENV=.venv-keras .venv-keras/.installed-keras
-	.venv-keras/bin/pytest tests/engines --numprocesses auto --maxprocesses 2 --dist loadfile
+	.venv-keras/bin/pytest tests/engines tests/test_examples.py tests/test_keras_guide.py -k keras --numprocesses auto --maxprocesses 2 --dist loadfile
 
 bench: install  ## the benchmarks that need nothing but this repository
 	$(BIN)/python benchmarks/speed.py similarity

@@ -315,4 +315,15 @@ def test_a_signal_saves_and_the_same_command_goes_on(
 def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {"torch", "bf16", "threads", "memory", "checkpoint cache"} <= set(found)
+    assert {"torch", "bf16", "threads", "memory", "checkpoint cache", "keras engine"} <= set(found)
+
+
+def test_doctor_names_two_tensorflows_over_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homeground.engines.keras_installation.version", lambda name: "2.21.0")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: object())
+    assert run(["doctor", "--json"]) == 0
+    sentence = json.loads(capsys.readouterr().out)["keras engine"]
+    assert "tensorflow and tensorflow-cpu are both installed and overwrite each other" in sentence
+    assert "pip uninstall -y tensorflow tensorflow-cpu, then pip install 'homeground[keras]'" in sentence

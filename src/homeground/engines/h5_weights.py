@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LAST_NAMES = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias"}
 """The last part of a name in Keras, where the Hub has another."""
 
-SCOPES = 2
+LEADING_PARTS = 2
 """The parts of a name before that of the Hub: the layer that the file is grouped by, and the model."""
 
 
@@ -34,7 +34,7 @@ def hub_name(path: str) -> str:
     >>> hub_name("mlm___cls/tf_bert_for_masked_lm/mlm___cls/predictions/bias:0")
     'cls.predictions.bias'
     """
-    parts = path.removesuffix(":0").replace("_._", "/").split("/")[SCOPES:]
+    parts = path.removesuffix(":0").replace("_._", "/").split("/")[LEADING_PARTS:]
     parts = [re.sub(r"^.*___", "", part) for part in parts]
     return ".".join([*parts[:-1], LAST_NAMES.get(parts[-1], parts[-1])])
 
@@ -47,7 +47,7 @@ def read_h5(source: Path) -> dict[str, NDArray[np.float32]]:
     tensors: dict[str, NDArray[np.float32]] = {}
 
     def read(path: str, entry: Any) -> None:
-        if isinstance(entry, h5py.Dataset) and path.count("/") >= SCOPES and entry.dtype.kind == "f":
+        if isinstance(entry, h5py.Dataset) and path.count("/") >= LEADING_PARTS and entry.dtype.kind == "f":
             values = np.asarray(entry, np.float32)
             kernel = path.removesuffix(":0").endswith("/kernel")
             tensors[hub_name(path)] = np.ascontiguousarray(values.T if kernel else values)

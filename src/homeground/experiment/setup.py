@@ -111,6 +111,8 @@ class Setup:
         # Which texts to label next may be asked of a finished run.
         for name in ("unlabelled", "label_next"):
             del recipe["annotation"][name]
+        # Whom the user trusts changes no result.
+        del recipe["encoder"]["trust_saved_model"]
         for section, name in FILES[1:]:
             if isinstance(recipe[section].get(name), str):
                 recipe[section][name] = "file"

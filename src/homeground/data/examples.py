@@ -88,11 +88,13 @@ class Examples:
     """The examples of one file; ``set_aside`` maps the reason why rows are no examples to their numbers.
 
     ``problem`` is why nothing can be learned from them, though they can be measured, such as that all are of one class.
+    ``notes`` are sentences on what is odd in the file, such as tags against the rules of their scheme.
     """
 
     examples: list[Example]
     set_aside: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     problem: DataError | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

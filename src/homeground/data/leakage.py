@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -254,7 +254,7 @@ class LeftOutTexts:
             return examples
         removed = set(rows)
         kept = [example for example in examples.examples if example.row not in removed]
-        return Examples(kept, {**examples.set_aside, self.reason: rows})
+        return replace(examples, examples=kept, set_aside={**examples.set_aside, self.reason: rows})
 
     @property
     def reason(self) -> str:

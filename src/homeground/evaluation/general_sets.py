@@ -82,7 +82,7 @@ class GeneralExamples:
     """Examples from outside the domain, the task that measures them, and the file they come from.
 
     ``skipped`` are the rows of the file that are no examples, by the reason; ``source`` says where the file was
-    fetched from, and is empty for one that was given.
+    fetched from, and is empty for one that was given. ``notes`` are sentences on what is odd in it.
     """
 
     name: str
@@ -91,6 +91,7 @@ class GeneralExamples:
     skipped: Mapping[str, list[int]]
     sha256: str = ""
     source: Mapping[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
 
 
 def read_general_sets(domain: Domain) -> tuple[GeneralExamples | None, GeneralExamples | None]:
@@ -174,7 +175,7 @@ def _read(name: str, domain: Domain, *, chooses: bool = False) -> GeneralExample
         )
     path, source = (name, dict[str, str]()) if benchmark is None else _fetch(name, benchmark, chooses=chooses)
     task, read = read_general(path, domain, benchmark=benchmark)
-    return GeneralExamples(name, task, read.examples, read.set_aside, source_hash(path), source)
+    return GeneralExamples(name, task, read.examples, read.set_aside, source_hash(path), source, read.notes)
 
 
 def _fetch(name: str, benchmark: Benchmark, *, chooses: bool) -> tuple[str, dict[str, str]]:

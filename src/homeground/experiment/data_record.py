@@ -59,6 +59,7 @@ def data_record(
         *task.info.notes,
         *coverage_notes(checkpoint, task.info, coverage),
         *unread_settings(recipe, task.info.name),
+        *(general.notes if general else ()),
         *(script_notes(general, read.examples) if general else []),
         *(task.short_notes(rows) if isinstance(task, HasShortTexts) else []),
     ]

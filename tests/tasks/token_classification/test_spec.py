@@ -16,6 +16,7 @@ from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.corpus import read_file
 from homeground.data.tokenized import TextTokens
 from homeground.errors import CheckpointError, DataError, UsageError
+from homeground.experiment.setup import prepare
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks import choose_task
 from homeground.tasks.token_classification.spec import TokenClassificationSpec
@@ -97,3 +98,17 @@ def test_a_model_with_tags_of_another_scheme_is_refused(path: Path, tmp_path: Pa
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match='the model knows "X"'):
         spec.for_model(open_checkpoint(str(folder)), examples)
+
+
+def test_tags_against_the_rules_are_reported_in_every_file(path: Path, encoder: Path, tmp_path: Path) -> None:
+    def broken(name: str, seed: int) -> str:
+        texts = tagged_texts(40, seed=seed)
+        texts[3] = (texts[3][0], ["I-JOB", *texts[3][1][1:]])
+        return str(write_tagged(tmp_path / name, texts))
+
+    files = {"validation": broken("validation.jsonl", 1), "test": broken("test.jsonl", 2)}
+    recipe = make_recipe({}, data=str(path), checkpoint=str(encoder), **files, general=broken("general.jsonl", 3))
+    notes = prepare(recipe).record.notes
+    for name in ("validation.jsonl", "test.jsonl", "general.jsonl"):
+        (note,) = [each for each in notes if f"{name}: 1 tag follows another against the rules" in each]
+        assert 'row 4, word 1 ("I-JOB" at the beginning)' in note

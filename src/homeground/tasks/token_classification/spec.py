@@ -100,7 +100,7 @@ class TokenClassificationSpec:
         problem = None
         if not types_in(examples):
             problem = DataError.at(table.path, "no text has a marked span; there is nothing to learn")
-        return Examples(examples, dict(annotations.set_aside), problem)
+        return Examples(examples, dict(annotations.set_aside), problem, annotations.notes)
 
     def with_splits(
         self, splits: Mapping[str, Sequence[Example]], checkpoint: Checkpoint | None

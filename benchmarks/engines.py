@@ -47,6 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
     "wnut17": {
         "data": "wnut17/wnut17train.conll", "format": "conll", "validation": "wnut17/emerging.dev.conll",
         "test": "wnut17/emerging.test.annotated",
+        "epochs": 2,
     },
 }  # fmt: skip
 FILES = ("data", "validation", "test")

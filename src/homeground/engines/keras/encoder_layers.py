@@ -52,7 +52,11 @@ class Pass:
     random: Any = None
 
     def drop(self, values: Tensor, rate: float) -> Tensor:
-        """Return the values with a share of them set to 0 and the rest scaled up, in training only."""
+        """Return the values in float32, in training with a share of them set to 0 and the rest scaled up.
+
+        In bfloat16 a number between 0 and 1 has 8 bits, too few for a share of 0.1.
+        """
+        values = ops.cast(values, "float32")
         if self.random is None or rate == 0:
             return values
         return keras.random.dropout(values, rate, seed=self.random)
@@ -114,14 +118,10 @@ class TransformerEncoder:
         shape, weights, names = self.shape, self._weights, self.shape.architecture.layer
         context = self._attend(rows, bias, size, place, how)
         attended = how.drop(how.linear(context, weights, f"{place}.{names.attention_output}"), shape.dropout)
-        rows = normalize_layer(
-            rows + ops.cast(attended, "float32"), weights, f"{place}.{names.attention_norm}", shape.epsilon
-        )
+        rows = normalize_layer(rows + attended, weights, f"{place}.{names.attention_norm}", shape.epsilon)
         inner = self._activation(how.linear(rows, weights, f"{place}.{names.up}"))
         outer = how.drop(how.linear(inner, weights, f"{place}.{names.down}"), shape.dropout)
-        return normalize_layer(
-            rows + ops.cast(outer, "float32"), weights, f"{place}.{names.output_norm}", shape.epsilon
-        )
+        return normalize_layer(rows + outer, weights, f"{place}.{names.output_norm}", shape.epsilon)
 
     def _attend(self, rows: Tensor, bias: Tensor, size: tuple[Tensor, Tensor], place: str, how: Pass) -> Tensor:
         """Return the context ``(rows, hidden)`` that every token takes from the tokens of its text."""

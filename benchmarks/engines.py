@@ -43,6 +43,8 @@ CASES: dict[str, dict[str, Any]] = {
     "esco": {
         "data": "esco/training_pairs.csv", "text_1": "base", "text_2": "ref", "similarity": "similarity",
         **TUTORIAL_PAIRS,
+        "epochs": 10,
+        "max_length": 64,
     },
     "wnut17": {
         "data": "wnut17/wnut17train.conll", "format": "conll", "validation": "wnut17/emerging.dev.conll",

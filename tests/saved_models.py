@@ -15,7 +15,9 @@ def _tensorflow() -> Any:
     return tf
 
 
-def hashing(folder: Path, *, outputs: str = "tensor", trainable: bool = True, forbidden: str = "") -> Path:
+def hashing(
+    folder: Path, *, outputs: str = "tensor", trainable: bool = True, forbidden: str = "", own_gradient: bool = False
+) -> Path:
     """Save an encoder that averages the vectors of hashed words, then a dense layer.
 
     ``outputs`` is what a call returns: a tensor, or a dictionary; "signature" leaves only a signature to call.
@@ -36,6 +38,8 @@ def hashing(folder: Path, *, outputs: str = "tensor", trainable: bool = True, fo
                 lambda each: tf.gather(self.table, tf.strings.to_hash_bucket_fast(each, BUCKETS)), words
             )
             vectors = tf.tanh(tf.matmul(tf.reduce_mean(found, 1), self.weight))
+            if own_gradient:
+                vectors = _with_own_gradient(vectors, canary=f"{folder}.canary" if forbidden == "gradient" else "")
             if forbidden == "read":
                 vectors += tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32) * 0
             elif forbidden == "write":
@@ -44,6 +48,7 @@ def hashing(folder: Path, *, outputs: str = "tensor", trainable: bool = True, fo
             return vectors
 
     module = Hashing()
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
     signature = [tf.TensorSpec([None], tf.string)]
     if outputs == "signature":
         call = tf.function(lambda texts: {"embeddings": module.vectors(texts)}, input_signature=signature)
@@ -56,8 +61,25 @@ def hashing(folder: Path, *, outputs: str = "tensor", trainable: bool = True, fo
         def __call__(self, texts: Any) -> Any:
             return returns(self.vectors(texts))
 
-    tf.saved_model.save(Callable(), str(folder))
+    tf.saved_model.save(Callable(), str(folder), options=options)
     return folder
+
+
+def _with_own_gradient(vectors: Any, *, canary: str) -> Any:
+    """Return the vectors as they are, with a gradient that the program defines; one with a canary writes a file."""
+    tf = _tensorflow()
+
+    @tf.custom_gradient
+    def same(values: Any) -> Any:
+        def gradient(upstream: Any) -> Any:
+            if canary:
+                with tf.control_dependencies([tf.io.write_file(canary, "written")]):
+                    return tf.identity(upstream)
+            return upstream * 1.0
+
+        return tf.identity(values), gradient
+
+    return same(vectors)
 
 
 def counting(folder: Path) -> Path:

@@ -31,6 +31,7 @@ from homeground.checkpoint.safety import (
 )
 from homeground.checkpoint.saved_model import (
     MAX_TEXT_BYTES,
+    PROGRAM_FILE,
     SAVED_MODEL_SETTINGS,
     SAVED_MODEL_TYPE,
     holds_saved_model,
@@ -128,6 +129,8 @@ class Checkpoint:
     """The steps of modules.json, for sentence encoders."""
     run: Path | None = None
     """The folder of the run that this model comes from."""
+    is_saved_model: bool = False
+    """Whether it is a SavedModel of TensorFlow, which the user has said to trust."""
 
     @property
     def architectures(self) -> list[str]:
@@ -161,6 +164,10 @@ def open_checkpoint(name: str, *, revision: str | None = None, trust_saved_model
         raise CheckpointError(f"there is no folder {shown(name)}, and it cannot be a name on the Hub; {_hint(name)}")
     if name.startswith(SAVED_MODEL_PREFIX) or holds_saved_model(folder):
         return _open_saved_model(name, folder, run, trusted=trust_saved_model)
+    if read_settings(folder / "config.json").get("model_type") == SAVED_MODEL_TYPE:
+        raise CheckpointError(
+            f"{folder}: config.json says that it is a SavedModel, and {PROGRAM_FILE} is not all it holds"
+        )
     modules = refuse_unsafe(folder)
     _refuse_prompts(folder)
     refuse_without_tokenizer(folder)
@@ -178,7 +185,9 @@ def _open_saved_model(name: str, folder: Path, run: Path | None, *, trusted: boo
     hashes = {path.relative_to(folder).as_posix(): file_hash(path) for path in saved_model_files(folder)}
     _refuse_damaged(folder, hashes)
     max_length = read_settings(folder / "homeground.json").get("max_length") or MAX_TEXT_BYTES
-    return Checkpoint(name, folder, None, _fingerprint(hashes), dict(SAVED_MODEL_SETTINGS), max_length, (), run)
+    return Checkpoint(
+        name, folder, None, _fingerprint(hashes), dict(SAVED_MODEL_SETTINGS), max_length, (), run, is_saved_model=True
+    )
 
 
 def _refuse_prompts(folder: Path) -> None:
@@ -224,7 +233,7 @@ def is_bag_of_words(checkpoint: Checkpoint) -> bool:
 
 def is_saved_model(checkpoint: Checkpoint) -> bool:
     """Tell whether a checkpoint is a SavedModel of TensorFlow."""
-    return checkpoint.config.get("model_type") == SAVED_MODEL_TYPE
+    return checkpoint.is_saved_model
 
 
 def classes_of(checkpoint: Checkpoint) -> list[str]:

@@ -18,8 +18,9 @@ from homeground.results.run import Run
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.option("--titles", metavar="A,B,…|FILE", help="texts of the heat map, or a FILE with one per line")
 @click.option("--out", type=click.Path(path_type=Path), help="HTML file to write, with --titles")
+@click.option("--trust-saved-model", is_flag=True, help="open a SavedModel, whose maker must be trusted")
 @debug
-def report(source: str, *, titles: str | None, out: Path | None) -> None:
+def report(source: str, *, titles: str | None, out: Path | None, trust_saved_model: bool) -> None:
     """Write the report of a RUN again or, with --titles, a heat map of the similarities of any CHECKPOINT."""
     if titles is None:
         run = Run(Path(source))
@@ -30,7 +31,7 @@ def report(source: str, *, titles: str | None, out: Path | None) -> None:
         click.echo(write_report(run.folder))
         return
     texts = read_titles(titles)
-    loaded = load(source)
+    loaded = load(source, trust_saved_model=trust_saved_model)
     # A classifier has no similarities of its own; the heat map shows those of its encoder.
     model = loaded if isinstance(loaded, Encoder) else Encoder(loaded.checkpoint)
     path = out or Path(f"{Path(source).name}-titles.html")

@@ -59,6 +59,8 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
         model.save(temporary)
         write_tokenizer(setup.checkpoint, temporary)
         saved: dict[str, Any] = {"version": 1, **info.saved_settings, "columns": dict(info.columns), **settings}
+        if is_saved_model(setup.checkpoint):
+            saved["max_length"] = setup.max_length
         for name in () if is_saved_model(setup.checkpoint) else info.model_files:
             saved |= MODEL_FILES[name](temporary, setup)
         _write(temporary / "homeground.json", saved)

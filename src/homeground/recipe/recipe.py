@@ -157,8 +157,12 @@ class Recipe(Section):
             if place != "minilm" and Path(place).exists():
                 values["checkpoint"] = f"{kind}./" + Path(os.path.relpath(place, folder)).as_posix()
             values = _with_paths(values, lambda file: _relative_to(folder, file))
+        # Whom to trust is said by the user each time, never by a file.
+        del values["encoder"]["trust_saved_model"]
         for setting in settings():
             table = values[setting.section] if setting.section else values
+            if setting.name == "trust_saved_model":
+                continue
             if setting.name not in table and setting.field.default is not None:
                 table[setting.name] = "none"
         return tomli_w.dumps(values)
@@ -226,7 +230,14 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def resolve_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the nested settings of a file in ``folder`` with its paths relative to the working directory."""
+    """Return the nested settings of a file in ``folder`` with its paths relative to the working directory.
+
+    Raises:
+        UsageError: the file itself says whom to trust.
+    """
+    for table in (values, values.get("encoder")):
+        if isinstance(table, dict) and "trust_saved_model" in table:
+            raise UsageError("trust_saved_model cannot be set in a file, which may come from anybody; give the flag")
     # A checkpoint is a path only if it begins like one; any other name may be one on the Hub.
     kind, place = _checkpoint_place(str(values.get("checkpoint")))
     if place.startswith(("./", "../")):

@@ -42,7 +42,7 @@ from homeground.data.sources.in_memory import takes_tables
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
 from homeground.data.tokenized import TextTokens
-from homeground.engines import open_engine
+from homeground.engines import engine_for, open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
@@ -241,7 +241,7 @@ def _comparison_set(recipe: Recipe) -> ComparisonSet:
 
 def _open(candidate: Candidate, compared: ComparisonSet) -> Model:
     recipe, task = compared.recipe, compared.task
-    return open_engine(recipe.engine).open_model(
+    return open_engine(engine_for(candidate.checkpoint, recipe.engine)).open_model(
         candidate.checkpoint, head=task.info.head, encoder=recipe.encoder, labels=task.labels
     )
 

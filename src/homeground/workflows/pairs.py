@@ -11,6 +11,7 @@ from typing import Any
 from homeground.errors import UsageError
 from homeground.inference.encoder import Encoder
 from homeground.inference.loading import load
+from homeground.recipe.files import SAVED_MODEL_PREFIX
 from homeground.taxonomy import hard_negatives as hard
 from homeground.taxonomy.draws import DrawnPairs, draw_pairs
 from homeground.taxonomy.files import TaxonomyLayout
@@ -85,6 +86,8 @@ def make_pairs(
 
 
 def _open_encoder(checkpoint: str) -> Encoder:
+    if checkpoint.startswith(SAVED_MODEL_PREFIX):
+        raise UsageError(f"--checkpoint {checkpoint}: hard negatives are not found with a SavedModel")
     model = load(checkpoint)
     if not isinstance(model, Encoder):
         raise UsageError(f"--checkpoint {checkpoint} classifies texts; hard negatives need a sentence encoder")

@@ -107,6 +107,11 @@ def publish(
     if not dry_run:
         require_token()
     record = read_run(run.folder)
+    if record.checkpoint.saved_model:
+        raise UsageError(
+            f"{run.model_folder} is a SavedModel, a program for whoever loads it, and is not published; to share it "
+            "all the same, upload the folder yourself with `hf upload`"
+        )
     licensed, notes = _license(record, run.folder, license, dry_run=dry_run)
     on_event(Notice(f"checking {run.model_folder}"))
     release = make_release(run, record, Publication(repository, languages, licensed, include_examples), notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from tests import checkpoints
 from tests.classifying import lively
@@ -99,6 +100,7 @@ def open_both(folder: Path, head: str, tmp_path: Path, **options: Any) -> tuple[
     options = {"head": head, "loss": LOSSES[head], "encoder": EXACT, "training": FP32, "labels": labels, **options}
     checkpoint = open_checkpoint(str(folder))
     first = open_engine("torch").open_model(checkpoint, **options)
+    tmp_path.mkdir(exist_ok=True)
     saved = save(first, tmp_path / "start", folder)
     second = open_engine("keras").open_model(open_checkpoint(str(saved)), **options)
     return first, second
@@ -281,8 +283,6 @@ def test_ids_are_those_of_transformers(family: str, tmp_path: Path) -> None:
 
 
 def test_names_of_the_first_tensorflow_checkpoints_are_read(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
-
     folder = lively(tmp_path / "old")
     checkpoint = open_checkpoint(str(folder))
     expected = open_engine("keras").open_model(checkpoint, head="masked_lm").predict(batch_of(folder, "masked_lm"))
@@ -295,3 +295,108 @@ def test_names_of_the_first_tensorflow_checkpoints_are_read(tmp_path: Path) -> N
     save_file(old, folder / "model.safetensors", metadata={"format": "pt"})
     model = open_engine("keras").open_model(open_checkpoint(str(folder)), head="masked_lm")
     assert difference(model.predict(batch_of(folder, "masked_lm")), expected) == 0
+
+
+def change(folder: Path, weights: Callable[[dict[str, np.ndarray]], None] | None = None, **settings: object) -> None:
+    """Change the weights and the settings of a checkpoint; a setting that is None is taken out."""
+    config = json.loads((folder / "config.json").read_text()) | settings
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    if weights is not None:
+        tensors = load_file(folder / "model.safetensors")
+        weights(tensors)
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def masked_outputs(folder: Path, engine: str) -> Any:
+    model = open_engine(engine).open_model(open_checkpoint(str(folder)), head="masked_lm")
+    return model.head.is_new, model.predict(batch_of(folder, "masked_lm"))
+
+
+def both_decoders(weights: dict[str, np.ndarray]) -> None:
+    weights["cls.predictions.decoder.weight"] = weights["bert.embeddings.word_embeddings.weight"].copy()
+
+
+def another_decoder(weights: dict[str, np.ndarray]) -> None:
+    weights["cls.predictions.decoder.weight"] = weights["bert.embeddings.word_embeddings.weight"][::-1].copy()
+
+
+def only_decoder(weights: dict[str, np.ndarray]) -> None:
+    weights["cls.predictions.decoder.weight"] = weights.pop("bert.embeddings.word_embeddings.weight")
+
+
+def decoder_bias(weights: dict[str, np.ndarray]) -> None:
+    weights["cls.predictions.decoder.bias"] = weights.pop("cls.predictions.bias") + 1
+
+
+@pytest.mark.parametrize("shape", [both_decoders, another_decoder, only_decoder, decoder_bias])
+def test_shared_weights_are_read_as_transformers_reads_them(
+    shape: Callable[[dict[str, np.ndarray]], None], tmp_path: Path
+) -> None:
+    folder = lively(tmp_path / "bert")
+    change(folder, shape)
+    (is_new, ours), (theirs_is_new, theirs) = (masked_outputs(folder, engine) for engine in ("keras", "torch"))
+    assert is_new == theirs_is_new
+    assert difference(ours, theirs) < 1e-4
+
+
+def test_a_shared_decoder_follows_the_training_in_what_is_saved(tmp_path: Path) -> None:
+    folder = lively(tmp_path / "bert")
+    change(folder, both_decoders)
+    batch = batch_of(folder, "masked_lm")
+    model = open_engine("keras").open_model(
+        open_checkpoint(str(folder)), head="masked_lm", loss="masked_cross_entropy", training=FP32
+    )
+    for step in range(3):
+        model.train_step(batch, 6.0, 1e-2, step)
+    saved = save(model, tmp_path / "saved", folder)
+    assert difference(masked_outputs(saved, "torch")[1], model.predict(batch)) < 1e-4
+
+
+def test_settings_that_config_leaves_out_are_those_of_transformers(tmp_path: Path) -> None:
+    roberta = checkpoints.roberta(tmp_path / "roberta")
+    batches = {roberta: batch_of(roberta, "encoder")}
+    assert (batches[roberta]["input_ids"] == 1).any()
+    change(roberta, pad_token_id=None)
+    distilbert = checkpoints.distilbert(tmp_path / "distilbert")
+    change(distilbert, n_heads=None, num_attention_heads=4)
+    batches[distilbert] = batch_of(distilbert, "encoder")
+    for folder, batch in batches.items():
+        ours, theirs = (
+            open_engine(name).open_model(open_checkpoint(str(folder)), head="encoder").predict(batch)
+            for name in ("keras", "torch")
+        )
+        assert difference(ours, theirs) < 1e-5
+
+
+def test_types_of_a_second_text_reach_only_models_that_have_them(tmp_path: Path) -> None:
+    for kind in ("bert", "roberta"):
+        folder = KINDS[kind](tmp_path / kind)
+        first, second = open_both(folder, "sequence_classification", tmp_path / f"start-{kind}")
+        batch = batch_of(folder, "sequence_classification")
+        batch["token_type_ids"] = (np.arange(batch["input_ids"].shape[1]) > 2) * batch["attention_mask"]
+        assert difference(first.predict(batch), second.predict(batch)) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
+@pytest.mark.parametrize("head", ["sequence_classification", "token_classification"])
+def test_dropout_is_where_transformers_has_it(kind: str, head: str, tmp_path: Path) -> None:
+    folder = KINDS[kind](tmp_path / kind)
+    first, second = open_both(folder, head, tmp_path, encoder=EncoderSettings())
+    batch = batch_of(folder, head)
+    passed: list[float] = []
+    for module in first.network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.register_forward_hook(lambda each, _inputs, _outputs: passed.append(each.p))
+    first.network.train()
+    first.network({name: torch.from_numpy(values) for name, values in batch.items()})
+    in_attention = [0.1] * 2  # one a layer, inside the fused operation
+    drawn: list[float] = []
+    from homeground.engines.keras.encoder_layers import Pass
+
+    class Counting(Pass):
+        def drop(self, values: Any, rate: float) -> Any:
+            drawn.append(rate)
+            return super().drop(values, 0.0)
+
+    second.network.forward(batch, Counting())
+    assert sorted(rate for rate in drawn if rate) == sorted([*passed, *in_attention])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests import saved_models
+from tests import checkpoints, saved_models
 
 import homeground
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
@@ -170,6 +171,89 @@ def test_a_vocabulary_is_read_from_the_assets_only(tmp_path: Path) -> None:
         open_(folder)
 
 
+def test_objects_name_only_functions_that_they_describe(tmp_path: Path) -> None:
+    folder = saved_models.vocabulary(tmp_path / "model")
+
+    def forget(program: Any) -> None:
+        described = program.meta_graphs[0].object_graph_def.concrete_functions
+        del described[next(name for name in described if "initializ" in name)]
+
+    change_program(folder, forget)
+    with pytest.raises(CheckpointError, match=r"its objects name the function .*, which it does not describe"):
+        open_(folder)
+
+
+def test_registered_classes_do_not_stand_in_for_an_asset(tmp_path: Path) -> None:
+    folder = saved_models.vocabulary(tmp_path / "model")
+
+    def register(program: Any) -> None:
+        objects = program.meta_graphs[0].object_graph_def.nodes
+        next(each for each in objects if each.HasField("asset")).registered_name = "tf.TrackableConstant"
+
+    change_program(folder, register)
+    with pytest.raises(CheckpointError, match=r'an object is of the registered class "tf\.TrackableConstant"'):
+        open_(folder)
+
+
+def test_tensorflow_sees_nothing_that_was_not_checked(tmp_path: Path) -> None:
+    """A function that nobody calls, and one that would be taken in place of another, are not in what is loaded."""
+    from homeground.engines.keras.framework import tf
+    from homeground.engines.keras.saved_model.program import CheckedProgram
+
+    folder, canary = saved_models.hashing(tmp_path / "model"), tmp_path / "canary"
+
+    @tf.function(input_signature=[])
+    def debug() -> Any:
+        shape = tf.raw_ops.DebugIdentity(input=tf.constant([2, 3]), debug_urls=[canary.as_uri()])
+        return tf.reshape(tf.raw_ops.Placeholder(dtype=tf.float32), shape)
+
+    extra = debug.get_concrete_function().function_def
+    shutil.rmtree(canary, ignore_errors=True)
+
+    def add(program: Any) -> None:
+        library = program.meta_graphs[0].graph_def.library
+        for function in library.function:
+            function.attr["api_implements"].s = b"embed"
+        library.function.add().CopyFrom(extra)
+
+    change_program(folder, add)
+    assert open_(folder).predict(pairs(folder))["embeddings"].shape == (3, 2, saved_models.SIZE)
+    assert not canary.exists()
+    checkpoint = open_checkpoint(f"saved_model:{folder}", trust_saved_model=True)
+    program = CheckedProgram(checkpoint)
+    loaded = (program.folder / "saved_model.pb").read_bytes()
+    assert b"DebugIdentity" not in loaded and b"api_implements" not in loaded and b"SaveV2" not in loaded
+
+
+def test_gradients_of_its_own_are_checked_and_computed(tmp_path: Path) -> None:
+    folder = saved_models.hashing(tmp_path / "model", own_gradient=True)
+    model = to_train(folder)
+    losses = train(model, pairs(folder), range(10))
+    assert losses[-1] < losses[0]
+    evil = saved_models.hashing(tmp_path / "evil", own_gradient=True, forbidden="gradient")
+    with pytest.raises(CheckpointError, match="would run WriteFile"):
+        open_(evil)
+
+
+def test_settings_in_a_folder_do_not_make_it_trusted(tmp_path: Path, hashing: Path) -> None:
+    folder = tmp_path / "pretender"
+    shutil.copytree(hashing, folder)
+    checkpoints.bert(tmp_path / "bert")
+    for name in ("model.safetensors", "tokenizer.json"):
+        shutil.copyfile(tmp_path / "bert" / name, folder / name)
+    settings = {"model_type": "homeground_saved_model", "pad_token_id": 256, "vocab_size": 257}
+    (folder / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=r"config\.json says that it is a SavedModel"):
+        open_checkpoint(str(folder))
+
+
+def test_no_file_says_whom_to_trust(tmp_path: Path) -> None:
+    for text in ("trust_saved_model = true\n", "[encoder]\ntrust_saved_model = true\n"):
+        (tmp_path / "recipe.toml").write_text('data = "pairs.csv"\n' + text)
+        with pytest.raises(UsageError, match="trust_saved_model cannot be set in a file"):
+            homeground.adapt(tmp_path / "recipe.toml")
+
+
 def test_assets_lie_in_their_folder(tmp_path: Path) -> None:
     folder = saved_models.vocabulary(tmp_path / "model")
 
@@ -184,7 +268,7 @@ def test_assets_lie_in_their_folder(tmp_path: Path) -> None:
 def test_what_cannot_be_adapted(tmp_path: Path, hashing: Path) -> None:
     fixed = saved_models.hashing(tmp_path / "fixed", trainable=False)
     assert open_(fixed).predict(pairs(fixed))["embeddings"].shape == (3, 2, saved_models.SIZE)
-    with pytest.raises(CheckpointError, match="no trainable variable: it can be used and measured, but not adapted"):
+    with pytest.raises(CheckpointError, match=r"but not adapted: it has no trainable variable"):
         to_train(fixed)
     with pytest.raises(CheckpointError, match="does not turn a list of strings into one vector each"):
         open_(saved_models.counting(tmp_path / "numbers"))
@@ -256,6 +340,8 @@ def test_the_whole_command(tmp_path: Path, hashing: Path) -> None:
     assert "is a SavedModel of TensorFlow, and stays one" in card
     assert "sentence_transformers" not in card
     assert (run.folder / "tensorboard").is_dir()
+    with pytest.raises(CheckpointError, match="add --trust-saved-model"):
+        homeground.load(run)
     printed = command("predict", "run", "bank money", "bank loan", "--trust-saved-model")
     model = homeground.load(run, trust_saved_model=True)
     assert isinstance(model, homeground.Encoder)
@@ -263,6 +349,14 @@ def test_the_whole_command(tmp_path: Path, hashing: Path) -> None:
     command("predict", "run", "--input", "pairs.csv", "--text", "text_1", "--embeddings", "--output", "vectors.npy",
             "--trust-saved-model")  # fmt: skip
     assert np.load(tmp_path / "vectors.npy").shape == (150, saved_models.SIZE)
+    short = command(*adapt[:4], "--trust-saved-model", "--max-length", "4", "--epochs", "1", "--out", "short")
+    assert "HELPED" in short or "EVIDENCE" in short or "HURT" in short
+    cut = homeground.load(tmp_path / "short", trust_saved_model=True)
+    assert isinstance(cut, homeground.Encoder)
+    assert cut.max_length == 4
+    assert cut.similarity("bank money", "bank loan") > 0.998
+    with pytest.raises(UsageError, match="is a SavedModel, a program for whoever loads it, and is not published"):
+        homeground.publish(run, "somebody/something", dry_run=True)
     assert "add --engine keras" in command(
         "adapt", "pairs.csv", "--checkpoint", "run", "--out", "second", "--trust-saved-model", code=2
     )

@@ -7,7 +7,7 @@ how positions are counted, in whether there are token types, and in the head. Th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homeground.checkpoint import Checkpoint
@@ -34,14 +34,15 @@ class Layer:
 class MaskedHeadNames:
     """The names of a masked-LM head: a linear map, an activation, a norm, and the bias over the vocabulary.
 
-    ``decoder`` is the map to the vocabulary where it does not share the weights of the word embeddings. ``activation``
-    is empty where it is that of the encoder.
+    ``decoder`` is the map to the vocabulary where it does not share the weights of the word embeddings, and
+    ``decoder_bias`` another name of the bias. ``activation`` is empty where it is that of the encoder.
     """
 
     dense: str
     norm: str
     bias: str
     decoder: str
+    decoder_bias: str = ""
     activation: str = ""
 
 
@@ -61,6 +62,10 @@ class Architecture:
     head_dropouts: tuple[str, ...]
     has_types: bool = True
     counts_from_padding: bool = False
+    drops_attention_output: bool = True
+    padding: int = 0
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Other names of settings, as transformers reads them, each with ours."""
 
 
 _BERT_LAYER = Layer(
@@ -88,6 +93,7 @@ _BERT_HEAD = MaskedHeadNames(
     "cls.predictions.transform.LayerNorm",
     "cls.predictions.bias",
     "cls.predictions.decoder.weight",
+    "cls.predictions.decoder.bias",
 )
 _DISTILBERT_LAYER = Layer(
     "attention.q_lin",
@@ -113,7 +119,7 @@ _DISTILBERT_HEAD = MaskedHeadNames(
     "vocab_transform", "vocab_layer_norm", "vocab_projector.bias", "vocab_projector.weight"
 )
 _ROBERTA_HEAD = MaskedHeadNames(
-    "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder.weight", activation="gelu"
+    "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder.weight", "lm_head.decoder.bias", "gelu"
 )
 
 
@@ -127,6 +133,7 @@ def _roberta(classes: str) -> Architecture:
         _BERT_SETTINGS,
         ("classifier_dropout", "hidden_dropout_prob"),
         counts_from_padding=True,
+        padding=1,
     )
 
 
@@ -149,6 +156,8 @@ ARCHITECTURES = {
         _DISTILBERT_SETTINGS,
         ("seq_classif_dropout",),
         has_types=False,
+        drops_attention_output=False,
+        aliases={"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"},
     ),
     "roberta": _roberta("Roberta"),
     "xlm-roberta": _roberta("XLMRoberta"),
@@ -242,7 +251,9 @@ def read_shape(checkpoint: Checkpoint, *, dropout: float | None = None) -> Encod
             "--engine torch"
         )
     _refuse_unknown(checkpoint)
-    settings = {**DEFAULTS, **{name: value for name, value in config.items() if value is not None}}
+    known = {name: value for name, value in config.items() if value is not None}
+    aliases = {name: known[other] for other, name in architecture.aliases.items() if other in known}
+    settings = {**DEFAULTS, **aliases, **known}
     values: dict[str, Any] = {
         name: settings[where] if isinstance(where, str) else where for name, where in architecture.settings.items()
     }
@@ -257,7 +268,7 @@ def read_shape(checkpoint: Checkpoint, *, dropout: float | None = None) -> Encod
         vocabulary=int(settings.get("vocab_size", 30522)),
         positions=int(settings.get("max_position_embeddings", 512)),
         types=int(settings.get("type_vocab_size", 2)),
-        padding=int(settings.get("pad_token_id", 0)),
+        padding=int(settings.get("pad_token_id", architecture.padding)),
         initializer_range=float(settings.get("initializer_range", 0.02)),
         tied=bool(settings.get("tie_word_embeddings", True)),
     )
@@ -271,6 +282,7 @@ ONLY_VALUES: dict[str, tuple[Any, ...]] = {
     "is_decoder": (False, None),
     "add_cross_attention": (False, None),
     "chunk_size_feed_forward": (0, None),
+    "sinusoidal_pos_embds": (False, None),
 }
 """Settings with which these encoders compute something else, and the values with which they do not."""
 

@@ -117,7 +117,8 @@ class TransformerEncoder:
     def _layer(self, rows: Tensor, bias: Tensor, size: tuple[Tensor, Tensor], place: str, how: Pass) -> Tensor:
         shape, weights, names = self.shape, self._weights, self.shape.architecture.layer
         context = self._attend(rows, bias, size, place, how)
-        attended = how.drop(how.linear(context, weights, f"{place}.{names.attention_output}"), shape.dropout)
+        rate = shape.dropout if shape.architecture.drops_attention_output else 0.0
+        attended = how.drop(how.linear(context, weights, f"{place}.{names.attention_output}"), rate)
         rows = normalize_layer(rows + attended, weights, f"{place}.{names.attention_norm}", shape.epsilon)
         inner = self._activation(how.linear(rows, weights, f"{place}.{names.up}"))
         outer = how.drop(how.linear(inner, weights, f"{place}.{names.down}"), shape.dropout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeground.checkpoint import Checkpoint, is_saved_model
@@ -15,7 +16,7 @@ from homeground.engines.keras.network import Parts, TransformerNetwork
 from homeground.engines.keras.pooling import KerasPooler
 from homeground.engines.keras.saved_model.network import open_saved_model
 from homeground.engines.keras.saved_model.program import require_harmless
-from homeground.engines.keras.weights import arrays_of, open_weights
+from homeground.engines.keras.weights import arrays_of, open_weights, read_weight_file
 from homeground.engines.model import Trainable
 from homeground.engines.sentence_modules import read_steps
 from homeground.engines.tensors import refuse_not_finite
@@ -67,15 +68,19 @@ def open_model(
     shape = read_shape(checkpoint, dropout=encoder.dropout if encoder else None)
     settings, refit = kind.head_settings(checkpoint, labels, loss)
     names = settings.get("id2label")
+    file = read_weight_file(checkpoint.folder, shape.architecture)
+    shape = replace(shape, tied=file.ties(shape.architecture, tied=shape.tied))
     weights = open_weights(
         checkpoint,
+        file,
         shape.architecture,
         shape.body_weights(),
         kind.head_weights(shape, len(names) if isinstance(names, dict) else 0),
         refit=refit,
+        tied=shape.tied,
         initializer_range=shape.initializer_range,
     )
     pooler = KerasPooler(read_steps(checkpoint, encoder.pooling if encoder else "auto"))
     refuse_not_finite(checkpoint, arrays_of(weights.variables | pooler.variables).items())
-    network = kind(Parts(shape, weights, pooler, {**checkpoint.config, **settings}))
+    network = kind(Parts(shape, weights, pooler, {**checkpoint.config, **settings, "tie_word_embeddings": shape.tied}))
     return KerasModel(network, loss=loss, training=training, seed=seed, trainable=trainable)

@@ -115,7 +115,8 @@ class TransformerNetwork(KerasNetwork):
 
     def hidden(self, batch: Tensors, how: Pass) -> Tensor:
         """Return the last hidden states ``(texts, length, size)`` of a batch of single texts."""
-        return self.encoder(batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"), how)
+        types = batch.get("token_type_ids") if self.parts.shape.types > 1 else None
+        return self.encoder(batch["input_ids"], batch["attention_mask"], types, how)
 
     def remove_head_dropout(self) -> None:
         """Drop nothing in the head any more, neither here nor where the saved model is trained further."""

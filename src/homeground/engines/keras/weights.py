@@ -31,6 +31,7 @@ OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm
 """Names in files that were converted from the first TensorFlow checkpoints, as transformers reads them."""
 
 POOLER = "pooler.dense"
+WORDS = "embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class WeightFile:
 
     tensors: Arrays
     prefixed: bool
+
+    def ties(self, architecture: Architecture, *, tied: bool) -> bool:
+        """Tell whether the decoder of masked words shares the word embeddings, where config.json says ``tied``.
+
+        As in transformers they are not shared where the file holds both and they differ.
+        """
+        decoder = self.tensors.get(architecture.masked_head.decoder)
+        return tied and (decoder is None or np.array_equal(decoder, self.tensors.get(WORDS, decoder)))
 
 
 @dataclass(frozen=True)
@@ -62,16 +71,24 @@ def read_weight_file(folder: Path, architecture: Architecture) -> WeightFile:
         for old, new in OLD_NAMES.items():
             name = name.replace(old, new)
         names[name.removeprefix(prefix)] = value
+    head = architecture.masked_head
+    for name, other in ((head.bias, head.decoder_bias), (WORDS, head.decoder)):
+        # Shared weights may be in the file under either name, or under both.
+        if name not in names and other in names:
+            names[name] = names[other]
+    names.pop(head.decoder_bias, None)
     return WeightFile(names, any(name.startswith(prefix) for name in tensors))
 
 
 def open_weights(
     checkpoint: Checkpoint,
+    file: WeightFile,
     architecture: Architecture,
     body: Shapes,
     head: Shapes,
     *,
     refit: bool,
+    tied: bool,
     initializer_range: float,
 ) -> Weights:
     """Return the variables of a network; those of a head that the checkpoint lacks are drawn anew, always alike.
@@ -81,7 +98,6 @@ def open_weights(
     Raises:
         CheckpointError: a tensor of the encoder is missing, or has another shape than config.json says.
     """
-    file = read_weight_file(checkpoint.folder, architecture)
     missing = sorted(set(body) - set(file.tensors))
     if missing:
         raise CheckpointError(
@@ -103,6 +119,9 @@ def open_weights(
     untouched = {
         name: value for name, value in file.tensors.items() if name not in variables and _is_kept(name, *others)
     }
+    if tied:
+        # Written beside the embeddings that training has changed, it would be taken for a decoder of its own.
+        untouched.pop(architecture.masked_head.decoder, None)
     return Weights(variables, untouched, file.prefixed, frozenset(new))
 
 

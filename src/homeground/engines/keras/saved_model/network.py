@@ -15,7 +15,7 @@ from homeground.engines.keras.encoder_layers import Pass
 from homeground.engines.keras.framework import tf
 from homeground.engines.keras.model import KerasModel
 from homeground.engines.keras.network import KerasNetwork, Tensors
-from homeground.engines.keras.saved_model.program import require_harmless
+from homeground.engines.keras.saved_model.program import CheckedProgram
 from homeground.engines.keras.saved_model.strings_to_vectors import find_function, variables_of
 from homeground.engines.keras.weights import Arrays, Variables
 from homeground.engines.model import Head
@@ -38,9 +38,16 @@ class SavedModelNetwork(KerasNetwork):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self._loaded = _load(checkpoint)
+        self._program, self._loaded = _load(checkpoint, checkpoint.folder)
         self._embed = find_function(self._loaded, checkpoint)
-        self._variables = variables_of(self._embed)
+        self.problem = "it has no trainable variable"
+        """Why it cannot be adapted, where it has no variables."""
+        try:
+            self._variables = variables_of(self._embed)
+        except LookupError as error:  # an operation without a gradient
+            self._variables: Variables = {}
+            self.problem = f"no gradient can be computed through it ({str(error).splitlines()[0]})"
+        _refuse_other_types(checkpoint, self._variables)
         # A byte of text for every id, and nothing for the id that pads.
         self._bytes = tf.constant([bytes([value]) for value in range(BYTES_PER_VALUE)] + [b""])
         assert self._bytes.shape[0] == PADDING_ID + 1
@@ -73,7 +80,7 @@ class SavedModelNetwork(KerasNetwork):
 
     def restore(self, folder: Path) -> None:
         """Load the variables from what ``save`` wrote."""
-        saved = tf.saved_model.load(str(folder))
+        _program, saved = _load(self.checkpoint, folder)
         values = variables_of(find_function(saved, self.checkpoint))
         if list(values) != list(self._variables):
             raise CheckpointError(f"{folder}: has other variables than {self.checkpoint.name}")
@@ -125,11 +132,19 @@ def open_saved_model(
     _refuse_settings(encoder, training)
     network = SavedModelNetwork(checkpoint)
     if training and not network.variables:
-        raise CheckpointError(
-            f'"{checkpoint.name}" has no trainable variable: it can be used and measured, but not adapted'
-        )
+        raise CheckpointError(f'"{checkpoint.name}" can be used and measured, but not adapted: {network.problem}')
     refuse_not_finite(checkpoint, ((name, each.numpy()) for name, each in network.variables.items()))
     return KerasModel(network, loss=loss, training=training, seed=seed)
+
+
+def _refuse_other_types(checkpoint: Checkpoint, variables: Variables) -> None:
+    """Refuse variables in another arithmetic than the optimizer's."""
+    others = sorted({each.dtype.name for each in variables.values()} - {"float32"})
+    if others:
+        raise CheckpointError(
+            f'"{checkpoint.name}" has trainable variables of {", ".join(others)}, and only float32 is adapted here; '
+            "save it with variables of float32"
+        )
 
 
 def _refuse_settings(encoder: EncoderSettings | None, training: TrainingSettings | None) -> None:
@@ -144,11 +159,11 @@ def _refuse_settings(encoder: EncoderSettings | None, training: TrainingSettings
             raise UsageError(f"{flag} cannot be set inside a SavedModel, which computes as it was saved; leave it out")
 
 
-def _load(checkpoint: Checkpoint) -> Any:
-    """Load a SavedModel that runs harmless operations only."""
-    require_harmless(checkpoint)
+def _load(checkpoint: Checkpoint, folder: Path) -> tuple[CheckedProgram, Any]:
+    """Load what of a SavedModel is harmless; its files must last as long as it is used."""
+    program = CheckedProgram(checkpoint, folder)
     try:
-        return tf.saved_model.load(str(checkpoint.folder))
+        return program, tf.saved_model.load(str(program.folder))
     except Exception as error:  # what a damaged file raises depends on where it is damaged
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f'"{checkpoint.name}": TensorFlow could not load it ({reason})') from error

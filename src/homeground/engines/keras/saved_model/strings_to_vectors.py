@@ -87,11 +87,14 @@ def _vectors(outputs: Any) -> Tensor:
 
 
 def variables_of(embed: Embed) -> dict[str, Any]:
-    """Return the trainable variables that the vectors depend on, in the order in which they are read.
+    """Return the trainable variables that the vectors have a gradient by, in the order in which they are read.
 
     Their names are made unique by that place. A SavedModel need not say which of its variables are trained; a gradient
-    tape sees them.
+    tape sees them. Those behind a stopped gradient stay as they are.
     """
     with tf.GradientTape() as tape:
-        embed(tf.constant(list(PROBE)))
-    return {f"{place:04d}:{each.name}": each for place, each in enumerate(tape.watched_variables())}
+        total = tf.reduce_sum(embed(tf.constant(list(PROBE))))
+    watched = [each for each in tape.watched_variables() if each.dtype.is_floating]
+    gradients = tape.gradient(total, watched)
+    learned = [each for each, gradient in zip(watched, gradients, strict=True) if gradient is not None]
+    return {f"{place:04d}:{each.name}": each for place, each in enumerate(learned)}

@@ -33,7 +33,7 @@ TUTORIAL_PAIRS = {
     "max_grad_norm": None, "max_grad_norm_per_weight": 1.0, "schedule": "constant", "warmup_ratio": 0.0,
     "weight_decay": 0.0, "epochs": 30, "patience": 3, "batch_size": 32,
 }  # fmt: skip
-"""The settings of the tutorial on pairs from a job taxonomy."""
+"""The settings of the tutorial on pairs from a job taxonomy; here with fewer epochs and shorter texts."""
 
 CASES: dict[str, dict[str, Any]] = {
     "sarcasm": {
@@ -43,8 +43,8 @@ CASES: dict[str, dict[str, Any]] = {
     "esco": {
         "data": "esco/training_pairs.csv", "text_1": "base", "text_2": "ref", "similarity": "similarity",
         **TUTORIAL_PAIRS,
-        "epochs": 10,
-        "max_length": 64,
+        "epochs": 3,
+        "max_length": 32,
     },
     "wnut17": {
         "data": "wnut17/wnut17train.conll", "format": "conll", "validation": "wnut17/emerging.dev.conll",

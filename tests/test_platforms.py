@@ -34,6 +34,8 @@ def run_as_on_windows(code: str, folder: Path) -> subprocess.CompletedProcess[st
 def test_every_module_is_imported_without_what_only_unix_has(tmp_path: Path) -> None:
     names = [".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.py")]
     names = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    if importlib.util.find_spec("tensorflow") is None:
+        names = [name for name in names if not name.startswith("homeground.engines.keras.") and name[-6:] != ".keras"]
     assert len(names) > 100
     done = run_as_on_windows(f"import importlib\nfor name in {names}: importlib.import_module(name)\n", tmp_path)
     assert done.returncode == 0, done.stderr

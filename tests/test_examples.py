@@ -43,10 +43,11 @@ def test_a_recipe_is_valid_and_its_data_is_there(path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_carried_out(path: Path, encoder: Path, tmp_path: Path) -> None:
+    fast = {"epochs": 1, "bootstrap_draws": 200, "mask_draws": 1}
     if path.stem.startswith("keras"):
         pytest.importorskip("tensorflow")
+        fast["max_length"] = 32  # the tiny encoder reads no more
     data = {"data": str(collect(tmp_path / "docstrings.csv")), "cross_fit": 0} if path.stem == "mlm" else {}
-    fast = {"epochs": 1, "bootstrap_draws": 200, "mask_draws": 1}
     run = homeground.adapt(path, checkpoint=str(encoder), out=str(tmp_path / "run"), **data, **fast)
     assert run.finished
     assert run.report_path.is_file()

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: help install demo check test test-keras bench calibration clean
 
 help:  ## list these words
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.installed  ## make .venv and install Homeground with all its tests need
 

@@ -166,7 +166,7 @@ def open_checkpoint(name: str, *, revision: str | None = None, trust_saved_model
         return _open_saved_model(name, folder, run, trusted=trust_saved_model)
     if read_settings(folder / "config.json").get("model_type") == SAVED_MODEL_TYPE:
         raise CheckpointError(
-            f"{folder}: config.json says that it is a SavedModel, and {PROGRAM_FILE} is not all it holds"
+            f"{folder}: config.json says that it is a SavedModel, but it has no {PROGRAM_FILE}, or weights beside it"
         )
     modules = refuse_unsafe(folder)
     _refuse_prompts(folder)
@@ -184,7 +184,8 @@ def _open_saved_model(name: str, folder: Path, run: Path | None, *, trusted: boo
     require_saved_model(name, folder, trusted=trusted)
     hashes = {path.relative_to(folder).as_posix(): file_hash(path) for path in saved_model_files(folder)}
     _refuse_damaged(folder, hashes)
-    max_length = read_settings(folder / "homeground.json").get("max_length") or MAX_TEXT_BYTES
+    limit = read_settings(folder / "homeground.json").get("max_length")
+    max_length = limit if isinstance(limit, int) and limit > 0 else MAX_TEXT_BYTES
     return Checkpoint(
         name, folder, None, _fingerprint(hashes), dict(SAVED_MODEL_SETTINGS), max_length, (), run, is_saved_model=True
     )
@@ -231,11 +232,6 @@ def is_bag_of_words(checkpoint: Checkpoint) -> bool:
     return checkpoint.config.get("model_type") == BAG_OF_WORDS
 
 
-def is_saved_model(checkpoint: Checkpoint) -> bool:
-    """Tell whether a checkpoint is a SavedModel of TensorFlow."""
-    return checkpoint.is_saved_model
-
-
 def classes_of(checkpoint: Checkpoint) -> list[str]:
     """Return the labels of a text classifier, in the order of its logits; an empty list for any other checkpoint.
 
@@ -272,9 +268,8 @@ def fills_masks(checkpoint: Checkpoint) -> bool:
 
 def model_files(checkpoint: Checkpoint) -> list[str]:
     """Return the files that a checkpoint consists of, by their paths in its folder."""
-    if is_saved_model(checkpoint):
-        extra = [checkpoint.folder / name for name in ("config.json", "homeground.json")]
-        paths = [*saved_model_files(checkpoint.folder), *(path for path in extra if path.is_file())]
+    if checkpoint.is_saved_model:
+        paths = saved_model_files(checkpoint.folder)
     else:
         paths = _model_paths(checkpoint.folder, checkpoint.modules)
     return [path.relative_to(checkpoint.folder).as_posix() for path in paths]

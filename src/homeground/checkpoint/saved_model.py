@@ -58,9 +58,10 @@ def require_saved_model(name: str, folder: Path, *, trusted: bool) -> None:
 
 
 def saved_model_files(folder: Path) -> list[Path]:
-    """Return the files of a SavedModel that determine its outputs."""
+    """Return the files of a SavedModel that determine its outputs, and the settings that a run writes beside it."""
     inside = [path for name in ("variables", "assets") for path in sorted((folder / name).rglob("*"))]
-    return [folder / PROGRAM_FILE, *(path for path in inside if path.is_file())]
+    paths = [folder / name for name in (PROGRAM_FILE, "config.json", "homeground.json")] + inside
+    return [path for path in paths if path.is_file()]
 
 
 def count_saved_parameters(folder: Path) -> int:

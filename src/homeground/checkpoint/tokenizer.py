@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from homeground.checkpoint.checkpoint import Checkpoint, is_saved_model
+from homeground.checkpoint.checkpoint import Checkpoint
 from homeground.checkpoint.safety import (
     BERT_SPECIAL_TOKENS,
     TOKENIZER_FILES,
@@ -59,7 +59,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
     It gives the same ids as transformers' AutoTokenizer for the same folder. Raises CheckpointError where it cannot be
     read, or has token ids beyond the vocabulary of the model.
     """
-    if is_saved_model(checkpoint):
+    if checkpoint.is_saved_model:
         return byte_tokenizer(max_length)
     tokenizer = open_tokenizer(checkpoint.folder)
     highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
@@ -105,7 +105,7 @@ def mask_id(checkpoint: Checkpoint) -> int:
 
 def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
     """Copy the files of the tokenizer unchanged to a new folder, so that every library reads the same."""
-    if is_saved_model(checkpoint):
+    if checkpoint.is_saved_model:
         return  # it holds its own
     for name in TOKENIZER_FILES:
         if (checkpoint.folder / name).is_file():

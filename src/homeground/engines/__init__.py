@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import cast
 
-from homeground.checkpoint import Checkpoint, is_saved_model
+from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Engine
 
 ENGINES = {"torch": "homeground.engines.torch", "keras": "homeground.engines.keras"}
@@ -18,7 +18,7 @@ ENGINES = {"torch": "homeground.engines.torch", "keras": "homeground.engines.ker
 
 def engine_for(checkpoint: Checkpoint, name: str) -> str:
     """Return the engine that measures a checkpoint: the one named, but for a SavedModel, which only keras computes."""
-    return "keras" if is_saved_model(checkpoint) else name
+    return "keras" if checkpoint.is_saved_model else name
 
 
 def open_engine(name: str) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeground.checkpoint import Checkpoint, Coverage, is_saved_model
+from homeground.checkpoint import Checkpoint, Coverage
 from homeground.data.corpus import Corpus
 from homeground.data.leakage import Contamination
 from homeground.data.summary import MAX_ROWS_LISTED
@@ -74,7 +74,7 @@ def data_record(
                 "name": checkpoint.name,
                 "revision": checkpoint.revision,
                 "sha256": checkpoint.sha256,
-                "saved_model": is_saved_model(checkpoint),
+                "saved_model": checkpoint.is_saved_model,
             },
             "max_length": max_length,
             "unknown_tokens": {split: _coverage_record(each) for split, each in coverage.items()},

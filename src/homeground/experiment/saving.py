@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint import is_saved_model, open_checkpoint, write_modules, write_tokenizer
+from homeground.checkpoint import open_checkpoint, write_modules, write_tokenizer
 from homeground.engines import open_engine
 from homeground.engines.model import Model, classifier_head
 from homeground.errors import HomegroundError
@@ -59,10 +59,11 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
         model.save(temporary)
         write_tokenizer(setup.checkpoint, temporary)
         saved: dict[str, Any] = {"version": 1, **info.saved_settings, "columns": dict(info.columns), **settings}
-        if is_saved_model(setup.checkpoint):
+        if setup.checkpoint.is_saved_model:
             saved["max_length"] = setup.max_length
-        for name in () if is_saved_model(setup.checkpoint) else info.model_files:
-            saved |= MODEL_FILES[name](temporary, setup)
+        else:
+            for name in info.model_files:
+                saved |= MODEL_FILES[name](temporary, setup)
         _write(temporary / "homeground.json", saved)
         (temporary / "README.md").write_text(card, encoding="utf-8")
     _check(model, setup, folder)

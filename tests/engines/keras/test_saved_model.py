@@ -171,6 +171,36 @@ def test_a_vocabulary_is_read_from_the_assets_only(tmp_path: Path) -> None:
         open_(folder)
 
 
+def test_functions_that_call_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
+    folder = saved_models.vocabulary(tmp_path / "model")
+
+    def tie(program: Any) -> None:
+        for function in program.meta_graphs[0].graph_def.library.function:
+            if any(node.op.startswith("InitializeTableFromTextFile") for node in function.node_def):
+                node = function.node_def.add()
+                node.name, node.op = "again", function.signature.name
+                node.input.extend(argument.name for argument in function.signature.input_arg)
+
+    change_program(folder, tie)
+    with pytest.raises(CheckpointError, match="its functions do not fit together"):
+        open_(folder)
+
+
+def test_a_run_of_a_saved_model_is_known_by_the_hash_of_its_settings_too(tmp_path: Path, hashing: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(hashing, folder)
+    (folder / "homeground.json").write_text('{"max_length": 50}')
+    first = open_checkpoint(f"saved_model:{folder}", trust_saved_model=True)
+    (folder / "homeground.json").write_text('{"max_length": 60}')
+    second = open_checkpoint(f"saved_model:{folder}", trust_saved_model=True)
+    assert (first.max_length, second.max_length) == (50, 60)
+    assert first.sha256 != second.sha256
+    digest = {"homeground.json": {"sha256": "0" * 64}}
+    (folder / "manifest.json").write_text(json.dumps({"files": digest}))
+    with pytest.raises(CheckpointError, match=r"homeground\.json is not as it was written"):
+        open_checkpoint(f"saved_model:{folder}", trust_saved_model=True)
+
+
 def test_objects_name_only_functions_that_they_describe(tmp_path: Path) -> None:
     folder = saved_models.vocabulary(tmp_path / "model")
 

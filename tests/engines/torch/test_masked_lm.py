@@ -100,7 +100,7 @@ def test_many_masks_are_answered_in_parts(folder: Path, monkeypatch: pytest.Monk
     batch = batch_of(np.random.default_rng(2))
     own = open_model(open_checkpoint(str(folder)), head="masked_lm")
     whole = own.predict(batch)
-    monkeypatch.setattr("homeground.engines.torch.masked_lm.MAX_LOGITS_AT_ONCE", 1)
+    monkeypatch.setattr("homeground.engines.slicing.MAX_LOGITS_AT_ONCE", 1)
     parts = own.predict(batch)
     for name, values in whole.items():
         assert parts[name] == pytest.approx(values, abs=1e-6)

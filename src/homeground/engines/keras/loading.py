@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from homeground.checkpoint import Checkpoint, is_saved_model
+from homeground.checkpoint import Checkpoint
 from homeground.engines.keras.architectures import read_shape
 from homeground.engines.keras.classifiers import KerasClassifierNetwork, KerasTokenClassifierNetwork
 from homeground.engines.keras.encoder import KerasEncoderNetwork
@@ -35,7 +35,7 @@ KERAS_NETWORKS: dict[str, type[TransformerNetwork]] = {
 
 def require_supported(checkpoint: Checkpoint) -> None:
     """Raise CheckpointError where the architecture, or a setting of it, is not one that this engine computes."""
-    if is_saved_model(checkpoint):
+    if checkpoint.is_saved_model:
         require_harmless(checkpoint)
     else:
         read_shape(checkpoint)
@@ -62,7 +62,7 @@ def open_model(
         CheckpointError: the architecture or a setting of it is not one that this engine computes, or the weights do not
             fit the config or are not finite.
     """
-    if is_saved_model(checkpoint):
+    if checkpoint.is_saved_model:
         return open_saved_model(checkpoint, head=head, loss=loss, encoder=encoder, training=training, seed=seed)
     kind = KERAS_NETWORKS[head]
     shape = read_shape(checkpoint, dropout=encoder.dropout if encoder else None)
@@ -70,16 +70,8 @@ def open_model(
     names = settings.get("id2label")
     file = read_weight_file(checkpoint.folder, shape.architecture)
     shape = replace(shape, tied=file.ties(shape.architecture, tied=shape.tied))
-    weights = open_weights(
-        checkpoint,
-        file,
-        shape.architecture,
-        shape.body_weights(),
-        kind.head_weights(shape, len(names) if isinstance(names, dict) else 0),
-        refit=refit,
-        tied=shape.tied,
-        initializer_range=shape.initializer_range,
-    )
+    head_weights = kind.head_weights(shape, len(names) if isinstance(names, dict) else 0)
+    weights = open_weights(checkpoint, file, shape, head_weights, refit=refit)
     pooler = KerasPooler(read_steps(checkpoint, encoder.pooling if encoder else "auto"))
     refuse_not_finite(checkpoint, arrays_of(weights.variables | pooler.variables).items())
     network = kind(Parts(shape, weights, pooler, {**checkpoint.config, **settings, "tie_word_embeddings": shape.tied}))

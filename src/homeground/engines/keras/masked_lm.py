@@ -15,11 +15,9 @@ from homeground.engines.keras.framework import tf
 from homeground.engines.keras.network import Tensors, TransformerNetwork
 from homeground.engines.keras.traced import Traced
 from homeground.engines.model import Batch, Head, Outputs
+from homeground.engines.slicing import by_masked_tokens
 
 Tensor = Any
-
-MAX_LOGITS_AT_ONCE = 1 << 25
-"""Logits that are in memory at once while measuring, 128 MiB in float32."""
 
 
 class KerasMaskedLMNetwork(TransformerNetwork):
@@ -50,14 +48,8 @@ class KerasMaskedLMNetwork(TransformerNetwork):
         return {"log_probabilities": -losses, "first": first}
 
     def divide(self, batch: Batch) -> Iterator[Batch]:
-        """Yield parts of a batch, each of as many items as keep their logits within ``MAX_LOGITS_AT_ONCE``."""
-        limit = max(1, MAX_LOGITS_AT_ONCE // self.parts.shape.vocabulary)
-        masked = (batch["labels"] != IGNORED_LABEL).sum(1).cumsum(0).tolist()
-        start = before = 0
-        for item in range(1, len(masked) + 1):
-            if item == len(masked) or masked[item] - before > limit:
-                yield {name: values[start:item] for name, values in batch.items()}
-                start, before = item, masked[item - 1]
+        """Yield parts whose logits are in memory at once."""
+        yield from by_masked_tokens(batch, self.parts.shape.vocabulary)
 
     def make_head(self) -> Head:
         """Return the head over the whole vocabulary."""

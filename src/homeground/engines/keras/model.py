@@ -70,8 +70,10 @@ class KerasModel:
         assert training is not None
         assert loss is not None
         parts = list(slices(batch, training.microbatch_size))
-        whole = loss.decomposes or len(parts) == 1
-        value, gradients = (self._add_up if whole else self._through_cache)(parts, batch, denominator, step)
+        if loss.decomposes or len(parts) == 1:
+            value, gradients = self._add_up(parts, denominator, step)
+        else:
+            value, gradients = self._through_cache(parts, batch, denominator, step)
         norm = self._optimizer.apply(gradients, learning_rate, value)
         total = float(value)
         return StepResult(total, norm, finite=math.isfinite(total) and math.isfinite(norm))
@@ -123,7 +125,7 @@ class KerasModel:
         halves = [drawn >> shift & (2**HALF_OF_A_KEY_BITS - 1) for shift in (0, HALF_OF_A_KEY_BITS)]
         self._random.state.assign(np.array(halves, np.uint32))
 
-    def _add_up(self, parts: list[Batch], _: Batch, denominator: float, step: int) -> tuple[Tensor, list[Tensor]]:
+    def _add_up(self, parts: list[Batch], denominator: float, step: int) -> tuple[Tensor, list[Tensor]]:
         """Return loss and gradients as sums over slices."""
         total, gradients = None, None
         for number, part in enumerate(parts):

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from homeground.checkpoint import Checkpoint
 from homeground.checkpoint.safety import weight_files
-from homeground.engines.keras.architectures import Architecture, Shapes
+from homeground.engines.keras.architectures import Architecture, EncoderShape, MaskedHeadNames, Shapes
 from homeground.engines.keras.framework import keras
 from homeground.engines.tensors import read_tensors
 from homeground.errors import CheckpointError
@@ -81,15 +81,7 @@ def read_weight_file(folder: Path, architecture: Architecture) -> WeightFile:
 
 
 def open_weights(
-    checkpoint: Checkpoint,
-    file: WeightFile,
-    architecture: Architecture,
-    body: Shapes,
-    head: Shapes,
-    *,
-    refit: bool,
-    tied: bool,
-    initializer_range: float,
+    checkpoint: Checkpoint, file: WeightFile, shape: EncoderShape, head: Shapes, *, refit: bool
 ) -> Weights:
     """Return the variables of a network; those of a head that the checkpoint lacks are drawn anew, always alike.
 
@@ -98,6 +90,7 @@ def open_weights(
     Raises:
         CheckpointError: a tensor of the encoder is missing, or has another shape than config.json says.
     """
+    body, names = shape.body_weights(), shape.architecture.masked_head
     missing = sorted(set(body) - set(file.tensors))
     if missing:
         raise CheckpointError(
@@ -106,28 +99,23 @@ def open_weights(
     new = {name for name in head if (refit and not name.startswith(POOLER)) or name not in file.tensors}
     random = np.random.default_rng(0)
     variables: Variables = {}
-    for name, shape in (body | head).items():
+    for name, size in (body | head).items():
         value = None if name in new else file.tensors[name]
-        if value is not None and value.shape != shape:
-            raise CheckpointError(
-                f"{checkpoint.name}: {name} has the shape {value.shape}, and config.json says {shape}"
-            )
+        if value is not None and value.shape != size:
+            raise CheckpointError(f"{checkpoint.name}: {name} has the shape {value.shape}, and config.json says {size}")
         if value is None:
-            value = _initial(name, shape, random, initializer_range)
+            value = _initial(name, size, random, shape.initializer_range)
         variables[name] = variable(name, value)
-    others = (architecture.masked_head, POOLER)
-    untouched = {
-        name: value for name, value in file.tensors.items() if name not in variables and _is_kept(name, *others)
-    }
-    if tied:
+    untouched = {name: value for name, value in file.tensors.items() if name not in variables and _is_kept(name, names)}
+    if shape.tied:
         # Written beside the embeddings that training has changed, it would be taken for a decoder of its own.
-        untouched.pop(architecture.masked_head.decoder, None)
+        untouched.pop(names.decoder, None)
     return Weights(variables, untouched, file.prefixed, frozenset(new))
 
 
-def _is_kept(name: str, head: Any, pooler: str) -> bool:
+def _is_kept(name: str, head: MaskedHeadNames) -> bool:
     """Tell whether a tensor that the network does not use is saved with it: of the pooler or the masked-LM head."""
-    return name.startswith((head.dense, head.norm, pooler)) or name in (head.bias, head.decoder)
+    return name.startswith((head.dense, head.norm, POOLER)) or name in (head.bias, head.decoder)
 
 
 def _initial(name: str, shape: tuple[int, ...], random: np.random.Generator, deviation: float) -> NDArray[np.float32]:

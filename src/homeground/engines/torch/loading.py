@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, logging
 
-from homeground.checkpoint import Checkpoint, is_saved_model
+from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Trainable
 from homeground.engines.sentence_modules import read_steps
 from homeground.engines.tensors import refuse_not_finite
@@ -83,7 +83,7 @@ def open_model(
 
 def require_supported(checkpoint: Checkpoint) -> None:
     """Raise CheckpointError for a SavedModel; what transformers knows else comes to light when it opens one."""
-    if is_saved_model(checkpoint):
+    if checkpoint.is_saved_model:
         raise CheckpointError(f'"{checkpoint.name}" is a SavedModel, which TensorFlow computes; add --engine keras')
 
 

@@ -18,12 +18,10 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from homeground.data.tokenized import IGNORED_LABEL
 from homeground.engines.model import Batch, Outputs
+from homeground.engines.slicing import by_masked_tokens
 from homeground.engines.torch.encoder import TorchHead
 from homeground.engines.torch.model import Network, Tensors
 from homeground.engines.torch.pooling import Pooler
-
-MAX_LOGITS_AT_ONCE = 1 << 25
-"""Logits that are in memory at once while measuring, 128 MiB in float32."""
 
 RELATIVE_TOLERANCE = 1e-4
 """How much the logits of both ways may differ, relative to the largest; they agree to rounding or not at all."""
@@ -72,14 +70,8 @@ class MaskedLMNetwork(Network):
         return outputs
 
     def parts(self, batch: Tensors) -> Iterator[Tensors]:
-        """Yield parts of a batch, each of as many items as keep their logits within ``MAX_LOGITS_AT_ONCE``."""
-        limit = max(1, MAX_LOGITS_AT_ONCE // int(self.body.config.vocab_size))
-        masked = (batch["labels"] != IGNORED_LABEL).sum(1).cumsum(0).tolist()
-        start = before = 0
-        for item in range(1, len(masked) + 1):
-            if item == len(masked) or masked[item] - before > limit:
-                yield {name: values[start:item] for name, values in batch.items()}
-                start, before = item, masked[item - 1]
+        """Yield parts whose logits are in memory at once."""
+        yield from by_masked_tokens(batch, int(self.body.config.vocab_size))
 
     @torch.no_grad()
     def _agrees(self) -> bool:

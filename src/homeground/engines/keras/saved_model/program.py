@@ -62,7 +62,10 @@ def require_harmless(checkpoint: Checkpoint) -> None:
 def _checked(checkpoint: Checkpoint, source: Path) -> Program:
     """Return the program in a folder after all checks; imports tensorflow-text where its operations need that."""
     program = _read(checkpoint, source)
-    forbidden = sorted({node.op for name, node in program.nodes() if not program.allows(name, node)})
+    try:
+        forbidden = sorted({node.op for name, node in program.nodes() if not program.allows(name, node)})
+    except (IndexError, RecursionError):  # inputs that are not there, functions that call each other in a circle
+        raise CheckpointError(f"{source}/{PROGRAM_FILE}: its functions do not fit together") from None
     if forbidden:
         listed = ", ".join(forbidden[:MAX_NAMES_LISTED]) + (", …" if len(forbidden) > MAX_NAMES_LISTED else "")
         raise CheckpointError(
@@ -169,10 +172,9 @@ class Program:
         the saved objects bind an asset to it. A name that the graph itself computes is not.
         """
         arguments = [argument.name for argument in self._functions[function].signature.input_arg]
-        name = source.split(":")[0]
-        if name not in arguments:
+        if source not in arguments:  # an output of an operation is written with a colon
             return False
-        place = arguments.index(name)
+        place = arguments.index(source)
         for caller, node in self.nodes():
             if function in _callees(node) and not self._is_asset(caller, node.input[place]):
                 return False

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from homeground.results.audit import InspectionRecord
 from homeground.results.chain import ChainRecord
 from homeground.results.data import DataRecord
 from homeground.results.parts import MetricValues, Record
@@ -24,7 +25,8 @@ from homeground.results.scores import CheckpointComparison, Comparison, Evaluati
 
 DOCUMENT = Path(__file__).with_name("scores.md")
 FILES: tuple[type[Record], ...] = (
-    Judgement, Scores, Comparison, EvaluationRecord, CheckpointComparison, DataRecord, ChainRecord, PublicationRecord
+    Judgement, Scores, Comparison, EvaluationRecord, CheckpointComparison, DataRecord, ChainRecord, PublicationRecord,
+    InspectionRecord
 )  # fmt: skip
 ROOTS = {model.__name__: model for model in FILES}
 KINDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", type(None): "null"}

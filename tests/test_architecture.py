@@ -27,6 +27,7 @@ ROWS = [
     ["tasks", "engines"],
     ["training", "evaluation"],
     ["results"],
+    ["audit"],
     ["inference"],
     ["experiment"],
     ["reports"],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from homeground.workflows.chain import adapt_chain
     from homeground.workflows.checkpoint_comparison import compare_checkpoints
     from homeground.workflows.compare import compare, evaluate
+    from homeground.workflows.inspect import inspect
     from homeground.workflows.pairs import make_pairs
     from homeground.workflows.publish import publish
 
@@ -45,6 +46,7 @@ __all__ = [
     "compare",
     "compare_checkpoints",
     "evaluate",
+    "inspect",
     "load",
     "make_pairs",
     "predict_file",
@@ -64,6 +66,7 @@ _HOMES = {
     "compare": "homeground.workflows.compare",
     "compare_checkpoints": "homeground.workflows.checkpoint_comparison",
     "evaluate": "homeground.workflows.compare",
+    "inspect": "homeground.workflows.inspect",
     "load": "homeground.inference.loading",
     "make_pairs": "homeground.workflows.pairs",
     "predict_file": "homeground.inference.files",

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 from homeground.cli import COMMANDS, run
-from homeground.cli.hints import USUAL_COMMANDS
+from homeground.cli.terminal.hints import USUAL_COMMANDS
 from homeground.recipe.recipe import settings
 from homeground.recipe.usual_names import USUAL_NAMES
 

@@ -12,9 +12,10 @@ import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
 
 import homeground
-from homeground.cli import progress, run
-from homeground.cli.progress import Progress
-from homeground.cli.screen import show
+from homeground.cli import run
+from homeground.cli.terminal import progress
+from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import show
 from homeground.data.tables import read_table, rows_reported
 from homeground.reports.layout import laid_out
 from homeground.training.events import Event, Notice, Progressed, Step
@@ -67,7 +68,7 @@ def test_a_pipe_gets_the_lines_as_they_are(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_the_bar_is_one_line_that_fits_and_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal("stderr", monkeypatch)
-    monkeypatch.setattr("homeground.cli.progress.SECONDS_BETWEEN_DRAWINGS", 0.0)
+    monkeypatch.setattr("homeground.cli.terminal.progress.SECONDS_BETWEEN_DRAWINGS", 0.0)
     with Progress() as progress:
         for done in (10, 50, 90):
             progress(Progressed(done, 100, done, "fold 2 of 5, 数据的训练"))
@@ -81,7 +82,7 @@ def test_the_bar_is_one_line_that_fits_and_makes_room_for_others(monkeypatch: py
 
 def test_a_terminal_without_the_characters_of_the_bar_gets_others(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = terminal("stderr", monkeypatch, "ascii")
-    monkeypatch.setattr("homeground.cli.progress.SECONDS_BETWEEN_DRAWINGS", 0.0)
+    monkeypatch.setattr("homeground.cli.terminal.progress.SECONDS_BETWEEN_DRAWINGS", 0.0)
     progress = Progress()
     progress(Progressed(0, 100, 0, "training"))
     progress(Progressed(50, 100, 50, "training"))
@@ -118,7 +119,7 @@ def test_progress_covers_the_whole_run_and_only_grows(
 def test_the_time_of_a_command_is_told_at_its_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("homeground.cli.progress.SHORTEST_RUN", 0.0)
+    monkeypatch.setattr("homeground.cli.terminal.progress.SHORTEST_RUN", 0.0)
     with Progress():
         pass
     assert capsys.readouterr().err == "done in 0 s\n"

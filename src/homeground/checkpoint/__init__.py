@@ -4,6 +4,7 @@ No framework is imported: tokenizers come from the tokenizers library, and nothi
 has passed the safety scan.
 """
 
+from homeground.checkpoint.catalog import CatalogEntry, catalog, find_entry, propose, select
 from homeground.checkpoint.checkpoint import (
     BAG_OF_WORDS,
     Checkpoint,
@@ -24,11 +25,14 @@ from homeground.checkpoint.tokenizer import load_tokenizer, mask_id, padding_id,
 __all__ = [
     "BAG_OF_WORDS",
     "SAVED_MODEL_SETTINGS",
+    "CatalogEntry",
     "Checkpoint",
     "Coverage",
+    "catalog",
     "classes_of",
     "count_parameters",
     "fills_masks",
+    "find_entry",
     "is_bag_of_words",
     "load_tokenizer",
     "mask_id",
@@ -36,8 +40,10 @@ __all__ = [
     "model_files",
     "open_checkpoint",
     "padding_id",
+    "propose",
     "read_settings",
     "require_encoder",
+    "select",
     "tags_of",
     "unknown_ids",
     "write_modules",

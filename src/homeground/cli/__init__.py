@@ -14,11 +14,13 @@ from typing import Any
 
 import click
 
-from homeground.cli.hints import unknown_command, usage_message
+from homeground.cli.terminal.hints import unknown_command, usage_message
 from homeground.errors import HomegroundError, HomegroundWarning, UsageError
 from homeground.wording import printable
 
 COMMANDS = {
+    "inspect": "look at your data before anything is trained",
+    "checkpoints": "list checkpoints by language, task and domain",
     "adapt": "adapt a checkpoint to your data and report whether it helped",
     "evaluate": "evaluate a run or a checkpoint on a file of examples",
     "compare": "compare two runs or checkpoints on a file or their common test",
@@ -124,7 +126,7 @@ def _fail(text: str, code: int, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
     # The layout is imported here because --help must answer at once.
-    from homeground.cli.screen import message
+    from homeground.cli.terminal.screen import message
     from homeground.reports.layout import laid_out, width_of
 
     # Whoever reads errors from a pipe finds each on one line, whatever COLUMNS says.

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, read_titles, recipe_options, typed_settings
-from homeground.cli.progress import Progress
-from homeground.cli.screen import message, show_result
-from homeground.cli.standard_input import data_file
+from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import message, show_result
+from homeground.cli.terminal.standard_input import data_file
 from homeground.data.tables import rows_reported
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
 from homeground.experiment.setup import prepare

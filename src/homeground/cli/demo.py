@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from homeground.cli.options import common
-from homeground.cli.progress import Progress
-from homeground.cli.screen import show_result
+from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import show_result
 from homeground.reports.terminal import verdict_lines
 from homeground.results.scores import Scores
 from homeground.workflows.demo import run_demo

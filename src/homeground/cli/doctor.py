@@ -7,7 +7,7 @@ import json
 import click
 
 from homeground.cli.options import as_json, debug
-from homeground.cli.screen import show
+from homeground.cli.terminal.screen import show
 from homeground.workflows.doctor import examine
 
 

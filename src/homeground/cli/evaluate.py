@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
-from homeground.cli.progress import Progress
-from homeground.cli.screen import show_result
-from homeground.cli.standard_input import data_file
+from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import show_result
+from homeground.cli.terminal.standard_input import data_file
 from homeground.reports.terminal import skipped_lines
 from homeground.wording import aligned, count
 from homeground.workflows.compare import evaluate as evaluate_on

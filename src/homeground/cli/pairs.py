@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from homeground.cli.options import GroupedCommand, common
-from homeground.cli.progress import Progress
-from homeground.cli.screen import show
+from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import show
 from homeground.data.columns import CONCEPT_NAMES
 from homeground.errors import UsageError
 from homeground.taxonomy.draws import COUNTS, SCORES

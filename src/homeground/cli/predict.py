@@ -13,8 +13,8 @@ import click
 import numpy as np
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
-from homeground.cli.progress import Counting
-from homeground.cli.standard_input import STANDARD_INPUT, data_file
+from homeground.cli.terminal.progress import Counting
+from homeground.cli.terminal.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from homeground.cli.options import common
-from homeground.cli.progress import Progress
+from homeground.cli.terminal.progress import Progress
 from homeground.wording import aligned
 from homeground.workflows.publish import publish as publish_run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from homeground.cli.options import as_json, debug
-from homeground.cli.screen import show
+from homeground.cli.terminal.screen import show
 from homeground.errors import UsageError
 from homeground.reports.layout import table, width_of
 from homeground.results.listing import RunSummary, summarize_runs

@@ -13,6 +13,7 @@ from homeground.data.units import MIN_UNITS
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.general_sets import Domain, GeneralExamples, script_notes
 from homeground.experiment.splits import TrainingSplits
+from homeground.results.audit import AuditRecord
 from homeground.results.data import DataRecord, SharedRecord
 from homeground.tasks import unread_settings
 from homeground.tasks.task import HasShortTexts, TaskInfo
@@ -47,8 +48,9 @@ def data_record(
     general_sets: GeneralPair,
     contamination: Contamination,
     coverage: Mapping[str, Coverage],
+    audited: AuditRecord | None,
 ) -> DataRecord:
-    """Return data.json: what was read, skipped, doubled and split, and what was learned from before."""
+    """Return data.json: what was read, skipped, doubled and split, what was learned from before, and the audit."""
     recipe, checkpoint, task, general, kept = read.recipe, read.checkpoint, read.task, general_sets[0], splits.kept
     # Cross-fitted, the test is all examples; else the splits are counted one by one.
     validation = None if kept.validation is None else kept.validation.rows
@@ -90,6 +92,7 @@ def data_record(
             "seen_in_training": len(contamination.rows),
             "seen_in_training_rows": contamination.rows[:MAX_ROWS_LISTED],
             "texts_seen_in_training": contamination.texts,
+            "audit": audited,
         }
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from homeground.audit import AuditedData, audit, audited_parts
 from homeground.checkpoint import (
     Checkpoint,
     Coverage,
@@ -20,15 +21,14 @@ from homeground.checkpoint import (
     padding_id,
     require_encoder,
 )
-from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, with_splits_of_folder
+from homeground.data.corpus import Corpus, Part, link
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
 from homeground.data.sources.folders import splits_of
-from homeground.data.streams import require_source
 from homeground.data.tokenized import TextTokens
 from homeground.data.units import PairUnits
 from homeground.engines import open_engine
-from homeground.errors import UsageError
+from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
 from homeground.evaluation.left_out import FEWEST_LEFT
@@ -41,9 +41,10 @@ from homeground.experiment.refusals import (
 )
 from homeground.experiment.splits import Tokenize, TrainingSplits
 from homeground.recipe.files import is_in_memory, split_files
-from homeground.recipe.recipe import FILES, Recipe, names_benchmark
+from homeground.recipe.recipe import FILES, Recipe
+from homeground.results.audit import AuditRecord
 from homeground.results.data import DataRecord
-from homeground.tasks import choose_task
+from homeground.tasks.reading import ReadTable, read_table
 from homeground.tasks.task import Task, TaskInfo, TaskSpec, TokenizedExamples
 
 
@@ -111,8 +112,8 @@ class Setup:
         # Which texts to label next may be asked of a finished run.
         for name in ("unlabelled", "label_next"):
             del recipe["annotation"][name]
-        # Whom the user trusts changes no result.
-        del recipe["encoder"]["trust_saved_model"]
+        # Whom the user trusts changes no result, nor does what is looked at before.
+        del recipe["encoder"]["trust_saved_model"], recipe["inspection"]
         for section, name in FILES[1:]:
             if isinstance(recipe[section].get(name), str):
                 recipe[section][name] = "file"
@@ -143,7 +144,8 @@ def prepare(
     Raises:
         HomegroundError: what cannot be read, found or trusted, in the user's words.
     """
-    recipe, spec, corpus = _read(recipe, report)
+    read, corpus = _read(recipe, report)
+    recipe, spec = read.recipe, read.spec
     checkpoint = _open_checkpoint(recipe)
     stored = TrainingHashes.of_run(checkpoint.run)
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
@@ -153,17 +155,15 @@ def prepare(
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
     domain, coverage = _domain(recipe, spec, corpus, checkpoint, tokenizer)
     task = domain.task
-
-    def tokenize(task: Task, examples: Sequence[Example]) -> Any:
-        return task.tokenize(examples, tokens)
-
+    tokenize = _tokenizing(tokens)
     decides, chooses, training_hashes, general_contamination = _general_examples(domain, corpus, stored)
     coverage |= _coverage(recipe, {} if decides is None else {"general": decides}, tokenizer)
+    audited = _audited(read, corpus, checkpoint, tokenizer, max_length) if recipe.inspection.audit else None
     if tokenize_at_most is not None:
         corpus, domain = _sampled(corpus, domain, tokenize_at_most)
     test = _evaluation_set("test", task, tokenize(task, corpus.test.examples), corpus.test.units, recipe)
     splits = TrainingSplits(recipe, corpus, task, tokenize)
-    record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, coverage)
+    record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, coverage, audited)
     setup = Setup(
         recipe=recipe,
         checkpoint=checkpoint,
@@ -188,18 +188,44 @@ def prepare(
     return setup
 
 
-def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[Recipe, TaskSpec, Corpus]:
-    """Read the files of a recipe; the recipe that is returned has the defaults of the task."""
-    recipe, notes = with_splits_of_folder(recipe)
-    _refuse_missing_files(recipe)
-    table = read_file(recipe.data, recipe)
-    table = replace(table, notes=(*notes, *table.notes))
-    spec = choose_task(table, recipe)
-    recipe = recipe.for_task(spec.info.name, spec.info.defaults)
-    report(f"{recipe.data}: {spec.info.description}")
-    corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
-    refuse_before_start(recipe, spec.info, corpus)
-    return recipe, spec, corpus
+def _tokenizing(tokens: TextTokens) -> Tokenize:
+    """Return the function by which a task tokenizes examples."""
+    return lambda task, examples: task.tokenize(examples, tokens)
+
+
+def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[ReadTable, Corpus]:
+    """Read the files of a recipe."""
+    read = read_table(recipe)
+    report(f"{read.recipe.data}: {read.spec.info.description}")
+    corpus = read.corpus()
+    refuse_before_start(read.recipe, read.spec.info, corpus)
+    return read, corpus
+
+
+def _audited(
+    read: ReadTable, corpus: Corpus, checkpoint: Checkpoint, tokenizer: Tokenizer, max_length: int
+) -> AuditRecord:
+    """Return what is found in the data, or refuse to go on with --strict."""
+    info = read.spec.info
+    found = audit(
+        AuditedData(
+            parts=audited_parts(corpus),
+            table=read.table,
+            task=info.name,
+            columns=info.columns,
+            test_units=corpus.test.units.independent,
+            own_files=frozenset(corpus.hashes) - {"train"},
+            tokenizer=tokenizer,
+            max_length=max_length,
+            checkpoint=checkpoint.name,
+        )
+    )
+    if read.recipe.inspection.strict and found.fatal:
+        raise DataError.at(
+            read.recipe.data,
+            f"--strict: {'; '.join(each.sentence for each in found.fatal)}; homeground inspect shows them with advice",
+        )
+    return found
 
 
 def _open_checkpoint(recipe: Recipe) -> Checkpoint:
@@ -314,14 +340,6 @@ def longest_input(recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint) -> int
     if longest > checkpoint.max_length:
         raise UsageError(f"--max-length {longest}: {checkpoint.name} reads at most {checkpoint.max_length} tokens")
     return longest
-
-
-def _refuse_missing_files(recipe: Recipe) -> None:
-    split, evaluation = recipe.split, recipe.evaluation
-    files = (split.validation, split.test, split.leave_out, evaluation.general, evaluation.keep_general)
-    for path in (*files, recipe.annotation.unlabelled):
-        if isinstance(path, str) and not names_benchmark(path):
-            require_source(path)
 
 
 def _refuse_own_checkpoint(setup: Setup) -> None:

@@ -237,6 +237,13 @@ class AnnotationKeywords(TypedDict, total=False):
     """Number of texts in next_to_label.csv."""
 
 
+class InspectionKeywords(TypedDict, total=False):
+    audit: bool
+    """Look for duplicates, shortcuts and doubtful labels first."""
+    strict: bool
+    """Stop before training where the audit finds a problem or warns."""
+
+
 class SettingKeywords(
     RecipeKeywords,
     ColumnsKeywords,
@@ -248,6 +255,7 @@ class SettingKeywords(
     SearchKeywords,
     EvaluationKeywords,
     AnnotationKeywords,
+    InspectionKeywords,
     total=False,
 ):
     """The settings of a run but its data."""

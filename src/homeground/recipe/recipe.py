@@ -27,6 +27,7 @@ from homeground.recipe.sections import (
     ColumnSettings,
     EncoderSettings,
     EvaluationSettings,
+    InspectionSettings,
     MaskingSettings,
     ReadingSettings,
     SearchSettings,
@@ -77,6 +78,7 @@ class Recipe(Section):
     search: SearchSettings = SearchSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     annotation: AnnotationSettings = AnnotationSettings()
+    inspection: InspectionSettings = InspectionSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +123,8 @@ class Recipe(Section):
             )
         if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
             raise ValueError("--titles: a heat map compares at least two texts, e.g. a,b,c")
+        if self.inspection.strict and not self.inspection.audit:
+            raise ValueError("--strict stops at what the audit finds, and --no-audit leaves it out; choose one")
         if not self.reading.header and self.reading.columns is None:
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self

@@ -353,3 +353,10 @@ class AnnotationSettings(Section):
         default=None, description="texts without labels; next_to_label.csv lists those to label next"
     )
     label_next: int = Field(default=200, ge=1, description="number of texts in next_to_label.csv")
+
+
+class InspectionSettings(Section):
+    """The look at the data before anything is trained."""
+
+    audit: bool = Field(default=True, description="look for duplicates, shortcuts and doubtful labels first")
+    strict: bool = Field(default=False, description="stop before training where the audit finds a problem or warns")

@@ -25,6 +25,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from homeground import wording
 from homeground.reports.sections import (
     appendix,
+    audit,
     classes,
     entities,
     matrices,
@@ -59,6 +60,7 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     training.learning_curve,
     pairs.distributions,
     pairs.examples,
+    audit.audit,
     appendix.data,
     appendix.settings,
     appendix.reading,
@@ -94,15 +96,15 @@ MOST_BYTES_TO_DOWNLOAD = 2_000_000
 
 def render(record: RunRecord) -> str:
     """Return the report of a run as HTML."""
-    environment, page = _environment(), task_page(record)
+    templates, page = environment(), task_page(record)
     rendered: list[str] = []
     for section in SECTIONS:
         if (values := section(record)) is not None:
-            template = environment.get_template(f"{section.__module__.rpartition('.')[2]}.html")
+            template = templates.get_template(f"{section.__module__.rpartition('.')[2]}.html")
             rendered.append(getattr(template.module, section.__name__)(values, record, page))
     # A chain's own verdict comes first, before that of its last step.
     first = 1 if record.chain is None else 2
-    return environment.get_template("report.html").render(
+    return templates.get_template("report.html").render(
         record=record,
         masthead=verdict.masthead(record),
         first=rendered[:first],
@@ -152,13 +154,14 @@ def write_heat_map_report(
         DiskError: the page could not be written.
     """
     context = matrices.heat_map([printable(title) for title in titles], similarities)
-    template = _environment().get_template("checkpoint.html")
+    template = environment().get_template("checkpoint.html")
     write_text(path, template.render(checkpoint=printable(checkpoint_name), heat_map=context))
     return path
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return the templates with their filters."""
+    made = Environment(
         loader=PackageLoader("homeground.reports"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -166,5 +169,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {write.__name__: write for write in FILTERS}
-    environment.filters.update(filters)
-    return environment
+    made.filters.update(filters)
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homeground.results.audit import AuditRecord
 from homeground.results.parts import Record, RowsSetAside, field
 
 
@@ -159,3 +160,5 @@ class DataRecord(Record):
     def contaminated(self) -> int:
         """How many of the test examples that were measured were learned from."""
         return 0 if self.left_out_count else self.seen_in_training
+
+    audit: AuditRecord | None = field("what was found in the data before training; null with `--no-audit`", None)

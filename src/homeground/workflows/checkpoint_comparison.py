@@ -35,7 +35,7 @@ from homeground.checkpoint import (
     read_settings,
     require_encoder,
 )
-from homeground.data.corpus import Corpus, Part, link, read_corpus, read_file, with_splits_of_folder
+from homeground.data.corpus import Corpus, Part, link
 from homeground.data.examples import Example
 from homeground.data.leakage import TrainingHashes
 from homeground.data.sources.in_memory import takes_tables
@@ -58,7 +58,7 @@ from homeground.statistics.bootstrap import Interval
 from homeground.statistics.glossary import greater_is_better
 from homeground.statistics.holm import level_of_best
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT
-from homeground.tasks import choose_task
+from homeground.tasks.reading import read_table
 from homeground.tasks.task import Classifies, Measurement, Task, TaskSpec, TokenizedExamples
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.progress import reported
@@ -209,16 +209,14 @@ def _candidate(name: str, recipe: Recipe) -> Candidate:
 
 
 def _comparison_set(recipe: Recipe) -> ComparisonSet:
-    recipe, _ = with_splits_of_folder(recipe)
-    table = read_file(recipe.data, recipe)
-    spec = choose_task(table, recipe)
+    read = read_table(recipe)
+    recipe, table, spec = read.recipe, read.table, read.spec
     if spec.info.frozen_method not in ("embeddings", "regression"):
         raise UsageError(
             f"{recipe.data} holds {spec.info.description}; --checkpoints compares what checkpoints make of labels or "
             f"pairs; leave it out to compare two checkpoints that have a trained head for {spec.info.head_purpose}"
         )
-    recipe = recipe.for_task(spec.info.name, spec.info.defaults)
-    corpus = read_corpus(table, recipe, spec.read, columns=spec.info.columns)
+    corpus = read.corpus()
     examples = corpus.train.examples + corpus.validation.examples
     if spec.info.frozen_method == "embeddings":
         part = Part(examples, link(examples))

@@ -235,6 +235,31 @@ def fit_bag_of_words(
     return BagOfWords(tuple(labels), several, strength, kinds[kind], weight, bias)
 
 
+def word_vectors(texts: Sequence[str], classes: int) -> Vectors | None:
+    """Return TF-IDF vectors of words and pairs of words, ``(texts, features)``; None where the texts have no words.
+
+    In scripts without spaces they are of runs of characters. As many features count as ``classes`` leave room for.
+    """
+    cut = _cut(texts)
+    limit = max(1, min(MAX_FEATURES, MAX_WEIGHTS // classes))
+    features = Features.of(cut, "any characters" if unspaced(cut) else "words", limit)
+    return None if features is None else features.vectors(cut).tocsr()
+
+
+def held_out_probabilities(vectors: Vectors, truth: Ints, folds: Ints) -> Floats:
+    """Return the probability of every class for every text by a regression that learned from the other folds.
+
+    ``vectors`` are ``(texts, features)``; ``truth`` is 0 and 1, one 1 a text, ``(texts, classes)``, as is the result;
+    ``folds (texts,)`` numbers the folds from 0. C is ``USUAL_STRENGTH``: nothing is chosen.
+    """
+    probabilities = np.zeros(truth.shape)
+    for fold in range(int(folds.max()) + 1):
+        inside, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        weight, bias = _fit(vectors[rest], truth[rest], USUAL_STRENGTH, several=False)
+        probabilities[inside] = _probabilities(vectors[inside], weight, bias, several=False)
+    return probabilities
+
+
 def unspaced(texts: Sequence[str]) -> bool:
     """Tell whether texts are mostly of a script that writes no spaces between words.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from homeground.cli.screen import can_show, message
+from homeground.cli.terminal.screen import can_show, message
 from homeground.reports.layout import UNKNOWN_WIDTH, laid_out, width_of
 from homeground.training import events
 from homeground.training.events import Event, Notice

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.audit.audited import AuditedExamples
-from homeground.checkpoint import unknown_ids
+from homeground.checkpoint import unknown_ids, without_cleaning
 from homeground.data.segmentation import word_spans, word_starts
 from homeground.results.audit import BrokenWord, LanguageShare, LengthsRecord, WordPieces
 
@@ -138,10 +138,11 @@ def token_lengths(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> tup
 
     Texts are not cut for it, and the tokenizer is left as it was.
     """
+    tokenizer, texts = without_cleaning(tokenizer, texts)
     truncation = tokenizer.truncation
     tokenizer.no_truncation()
     try:
-        encodings = tokenizer.encode_batch(list(texts))
+        encodings = tokenizer.encode_batch(texts)
     finally:
         if truncation:
             tokenizer.enable_truncation(int(truncation["max_length"]))

@@ -20,7 +20,14 @@ from homeground.checkpoint.checkpoint import (
 from homeground.checkpoint.coverage import Coverage, measure_coverage, unknown_ids
 from homeground.checkpoint.safety import count_parameters, read_settings
 from homeground.checkpoint.saved_model import SAVED_MODEL_SETTINGS
-from homeground.checkpoint.tokenizer import load_tokenizer, mask_id, padding_id, write_tokenizer
+from homeground.checkpoint.tokenizer import (
+    cleaner_of,
+    load_tokenizer,
+    mask_id,
+    padding_id,
+    without_cleaning,
+    write_tokenizer,
+)
 
 __all__ = [
     "BAG_OF_WORDS",
@@ -30,6 +37,7 @@ __all__ = [
     "Coverage",
     "catalog",
     "classes_of",
+    "cleaner_of",
     "count_parameters",
     "fills_masks",
     "find_entry",
@@ -46,6 +54,7 @@ __all__ = [
     "select",
     "tags_of",
     "unknown_ids",
+    "without_cleaning",
     "write_modules",
     "write_tokenizer",
 ]

@@ -19,6 +19,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from homeground.checkpoint.tokenizer import without_cleaning
 from homeground.data.documents import with_texts
 from homeground.data.examples import Example
 from homeground.data.segmentation import EAST_ASIAN
@@ -124,6 +125,7 @@ def measure_coverage(examples: Sequence[Example], tokenizer: Tokenizer, *, seed:
     sample = [examples[place] for place in drawn.tolist()]
     # The file of documents is read no further than to the last of them.
     texts = [text[:CHARACTERS_READ] for _, parts in islice(with_texts(sample), len(sample)) for text in parts]
+    tokenizer, texts = without_cleaning(tokenizer, texts)
     truncation = tokenizer.truncation
     tokenizer.no_truncation()
     try:

@@ -21,10 +21,11 @@ from homeground.checkpoint.safety import (
     read_vocabulary,
 )
 from homeground.checkpoint.saved_model import byte_tokenizer
+from homeground.data.cleaning import Cleaner
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer, normalizers
+    from tokenizers import Encoding, Tokenizer, normalizers
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:
@@ -53,12 +54,71 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def load_tokenizer(checkpoint: Checkpoint, *, max_length: int) -> Tokenizer:
+class CleaningTokenizer:
+    """A tokenizer that cleans texts first; else it is the one it is made of.
+
+    Offsets are those in the cleaned text.
+    """
+
+    def __init__(self, plain: Tokenizer, cleaner: Cleaner) -> None:
+        self.plain, self.cleaner = plain, cleaner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plain, name)
+
+    def encode(self, text: str, *arguments: Any, **options: Any) -> Encoding:
+        """Return the tokens of a text."""
+        return self.plain.encode(self.cleaner.clean(text), *arguments, **options)
+
+    def encode_batch(self, texts: list[Any], **options: Any) -> list[Encoding]:
+        """Return the tokens of texts, or of pairs of texts."""
+        return self.plain.encode_batch(self._cleaned(texts), **options)
+
+    def encode_batch_fast(self, texts: list[Any], **options: Any) -> list[Encoding]:
+        """Return the tokens of texts, or of pairs of texts, without their offsets."""
+        return self.plain.encode_batch_fast(self._cleaned(texts), **options)
+
+    def _cleaned(self, texts: list[Any]) -> list[Any]:
+        clean = self.cleaner.clean
+        return [clean(each) if isinstance(each, str) else tuple(map(clean, each)) for each in texts]
+
+
+def without_cleaning(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tokenizer, list[str]]:
+    """Return a tokenizer that changes no text, and texts as it gets them, for what compares both."""
+    cleaner: Cleaner | None = getattr(tokenizer, "cleaner", None)
+    if cleaner is None:
+        return tokenizer, list(texts)
+    plain: Tokenizer = getattr(tokenizer, "plain")  # noqa: B009 - the type says that it is a plain one
+    return plain, [cleaner.clean(text) for text in texts]
+
+
+def cleaner_of(checkpoint: Checkpoint) -> Cleaner:
+    """Return the cleaner that a model was saved with; one without steps for any other checkpoint.
+
+    Raises:
+        CheckpointError: it was saved by a newer version, or has steps that are not known.
+    """
+    path = checkpoint.folder / "homeground.json"
+    settings = read_settings(path).get("cleaning")
+    return Cleaner() if settings is None else Cleaner.from_settings(settings, where=str(path))
+
+
+def load_tokenizer(checkpoint: Checkpoint, *, max_length: int, cleaner: Cleaner | None = None) -> Tokenizer:
     """Return the tokenizer, which cuts texts to ``max_length`` tokens (special tokens included) and never pads.
 
-    It gives the same ids as transformers' AutoTokenizer for the same folder. Raises CheckpointError where it cannot be
-    read, or has token ids beyond the vocabulary of the model.
+    It gives the same ids as transformers' AutoTokenizer for the same folder. Texts are cleaned first by the
+    ``cleaner``, by default the one that the model was saved with. Raises CheckpointError where it cannot be read, or
+    has token ids beyond the vocabulary of the model.
     """
+    tokenizer = _limited(checkpoint, max_length)
+    cleaner = cleaner_of(checkpoint) if cleaner is None else cleaner
+    if not cleaner:
+        return tokenizer
+    cleaner.require()
+    return cast("Tokenizer", CleaningTokenizer(tokenizer, cleaner))
+
+
+def _limited(checkpoint: Checkpoint, max_length: int) -> Tokenizer:
     if checkpoint.is_saved_model:
         return byte_tokenizer(max_length)
     tokenizer = open_tokenizer(checkpoint.folder)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from homeground.checkpoint import Checkpoint, Coverage
+from homeground.data.cleaning import WORD_STEPS, Cleaner
 from homeground.data.corpus import Corpus
+from homeground.data.documents import with_texts
 from homeground.data.leakage import Contamination
+from homeground.data.segmentation import ScriptCount, unsegmented
 from homeground.data.summary import MAX_ROWS_LISTED
 from homeground.data.units import MIN_UNITS
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.general_sets import Domain, GeneralExamples, script_notes
 from homeground.experiment.splits import TrainingSplits
 from homeground.results.audit import AuditRecord
-from homeground.results.data import DataRecord, SharedRecord
+from homeground.results.data import CleaningRecord, DataRecord, SharedRecord
 from homeground.tasks import unread_settings
 from homeground.tasks.task import HasShortTexts, TaskInfo
 from homeground.wording import count
@@ -36,6 +40,18 @@ PLACES = {
 }
 """Where test examples were learned from, in words."""
 
+MAX_EMPTIED_LISTED = 100
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What was found by looking at the texts before anything is trained."""
+
+    coverage: Mapping[str, Coverage]
+    audit: AuditRecord | None
+    cleaning: CleaningRecord | None
+
+
 GeneralPair = tuple[GeneralExamples | None, GeneralExamples | None]
 
 
@@ -47,8 +63,7 @@ def data_record(
     splits: TrainingSplits,
     general_sets: GeneralPair,
     contamination: Contamination,
-    coverage: Mapping[str, Coverage],
-    audited: AuditRecord | None,
+    looked_at: LookedAt,
 ) -> DataRecord:
     """Return data.json: what was read, skipped, doubled and split, what was learned from before, and the audit."""
     recipe, checkpoint, task, general, kept = read.recipe, read.checkpoint, read.task, general_sets[0], splits.kept
@@ -59,7 +74,8 @@ def data_record(
     notes = [
         *corpus.summary.notes,
         *task.info.notes,
-        *coverage_notes(checkpoint, task.info, coverage),
+        *coverage_notes(checkpoint, task.info, looked_at.coverage),
+        *_cleaning_notes(looked_at.cleaning),
         *unread_settings(recipe, task.info.name),
         *(general.notes if general else ()),
         *(script_notes(general, read.examples) if general else []),
@@ -79,7 +95,7 @@ def data_record(
                 "saved_model": checkpoint.is_saved_model,
             },
             "max_length": max_length,
-            "unknown_tokens": {split: _coverage_record(each) for split, each in coverage.items()},
+            "unknown_tokens": {split: _coverage_record(each) for split, each in looked_at.coverage.items()},
             "benchmarks": [part.source for part in general_sets if part is not None and part.source],
             "notes": notes,
             "set_aside": [*corpus.record["set_aside"], *skipped],
@@ -92,9 +108,56 @@ def data_record(
             "seen_in_training": len(contamination.rows),
             "seen_in_training_rows": contamination.rows[:MAX_ROWS_LISTED],
             "texts_seen_in_training": contamination.texts,
-            "audit": audited,
+            "audit": looked_at.audit,
+            "cleaning": looked_at.cleaning,
         }
     )
+
+
+def cleaning_record(cleaner: Cleaner, corpus: Corpus, *, only_train: bool) -> CleaningRecord | None:
+    """Return how many texts a cleaner changes, and the rows of which it leaves nothing; None for one without steps.
+
+    Raises:
+        UsageError: it looks for words of a language that is written without spaces, and what finds them is missing.
+    """
+    if not cleaner:
+        return None
+    parts = [corpus.train] if only_train else [corpus.train, corpus.validation, corpus.as_read.test]
+    parts = [corpus.as_read.test] if corpus.folds is not None and not only_train else parts
+    texts = changed = 0
+    scripts = ScriptCount()
+    emptied: list[int] = []
+    for part in parts:
+        for example, own in with_texts(part.examples):
+            for text in own:
+                cleaned = cleaner.clean(text)
+                texts, changed = texts + 1, changed + (cleaned != text)
+                scripts.add(text)
+                if not cleaned.strip():
+                    emptied.append(example.row)
+    if WORD_STEPS & set(cleaner.steps):
+        unsegmented([scripts])
+    return CleaningRecord(
+        steps=cleaner.steps,
+        language=cleaner.language,
+        texts=texts,
+        changed=changed,
+        emptied=len(emptied),
+        emptied_rows=tuple(emptied[:MAX_EMPTIED_LISTED]),
+        only_train=only_train,
+    )
+
+
+def _cleaning_notes(record: CleaningRecord | None) -> list[str]:
+    if record is None:
+        return []
+    which = "training texts; what is measured stays as it is" if record.only_train else "texts"
+    notes = [f"cleaning ({', '.join(record.steps)}) changes {record.changed:,} of {record.texts:,} {which}"]
+    if record.emptied:
+        rows = _rows(record.emptied_rows, record.emptied)
+        what = "are not learned from" if record.only_train else "are kept, as texts without a word"
+        notes.append(f"cleaning leaves nothing of {count(record.emptied, 'text')} ({rows}), which {what}")
+    return notes
 
 
 def coverage_notes(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homeground.checkpoint import Checkpoint, Coverage
+from homeground.checkpoint import Checkpoint, Coverage, cleaner_of
 from homeground.checkpoint.coverage import REFUSED_SHARE
+from homeground.data.cleaning import CLEANING, Cleaner, expand_steps
 from homeground.data.corpus import Corpus
 from homeground.data.streams import require_texts
 from homeground.errors import DataError, UsageError, nearest
@@ -94,6 +95,25 @@ def _refuse_annotation(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
                 "labels; leave it out"
             )
         require_texts(asked.unlabelled, recipe, info.columns)
+
+
+def cleaner_for(recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint) -> Cleaner:
+    """Return the cleaner that a recipe names, or that the checkpoint was saved with.
+
+    Raises:
+        UsageError: a step is unknown, its library is missing, or it would move marked spans.
+    """
+    cleaning = recipe.cleaning
+    steps = expand_steps(cleaning.clean)
+    cleaner = Cleaner(steps, cleaning.clean_language) if cleaning.clean else cleaner_of(checkpoint)
+    if info.cleaning == "in place" and cleaner.moving:
+        allowed = ", ".join(name for name, step in CLEANING.items() if step.keeps_places)
+        raise UsageError(
+            f"--clean {cleaner.moving[0]} moves characters, and the entities of these texts are marked by their "
+            f"places; allowed are {allowed}"
+        )
+    cleaner.require()
+    return cleaner
 
 
 def refuse_new_head(recipe: Recipe, spec: TaskSpec, checkpoint: Checkpoint) -> None:

@@ -59,6 +59,8 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
         model.save(temporary)
         write_tokenizer(setup.checkpoint, temporary)
         saved: dict[str, Any] = {"version": 1, **info.saved_settings, "columns": dict(info.columns), **settings}
+        if setup.cleaner and info.cleaning != "training":
+            saved["cleaning"] = setup.cleaner.settings()
         if setup.checkpoint.is_saved_model:
             saved["max_length"] = setup.max_length
         else:

@@ -21,6 +21,7 @@ from homeground.checkpoint import (
     padding_id,
     require_encoder,
 )
+from homeground.data.cleaning import CleanedDocuments, Cleaner
 from homeground.data.corpus import Corpus, Part, link
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
@@ -33,8 +34,9 @@ from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
 from homeground.evaluation.left_out import FEWEST_LEFT
 from homeground.evaluation.merging import MERGE_DRAWS
-from homeground.experiment.data_record import data_notes, data_record
+from homeground.experiment.data_record import LookedAt, cleaning_record, data_notes, data_record
 from homeground.experiment.refusals import (
+    cleaner_for,
     refuse_before_start,
     refuse_new_head,
     refuse_unknown_tokens,
@@ -64,6 +66,7 @@ class Setup:
     task: Task
     corpus: Corpus
     tokens: TextTokens
+    cleaner: Cleaner
     max_length: int
     test: EvaluationSet
     test_as_read: EvaluationSet | None
@@ -112,8 +115,8 @@ class Setup:
         # Which texts to label next may be asked of a finished run.
         for name in ("unlabelled", "label_next"):
             del recipe["annotation"][name]
-        # Whom the user trusts changes no result, nor does what is looked at before.
-        del recipe["encoder"]["trust_saved_model"], recipe["inspection"]
+        # Whom the user trusts changes no result, nor does what is looked at before, or trained beside.
+        del recipe["encoder"]["trust_saved_model"], recipe["inspection"], recipe["cleaning"]["ablate_cleaning"]
         for section, name in FILES[1:]:
             if isinstance(recipe[section].get(name), str):
                 recipe[section][name] = "file"
@@ -147,29 +150,32 @@ def prepare(
     read, corpus = _read(recipe, report)
     recipe, spec = read.recipe, read.spec
     checkpoint = _open_checkpoint(recipe)
+    cleaner = cleaner_for(recipe, spec.info, checkpoint)
     stored = TrainingHashes.of_run(checkpoint.run)
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
     corpus = _without_contaminated(corpus, contamination, recipe)
     max_length = longest_input(recipe, spec.info, checkpoint)
-    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    cleaned = CleanedDocuments(cleaner) if spec.info.cleaning == "training" else None
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length, cleaner=Cleaner() if cleaned else cleaner)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
     domain, coverage = _domain(recipe, spec, corpus, checkpoint, tokenizer)
-    task = domain.task
-    tokenize = _tokenizing(tokens)
+    task, tokenize = domain.task, _tokenizing(tokens)
     decides, chooses, training_hashes, general_contamination = _general_examples(domain, corpus, stored)
     coverage |= _coverage(recipe, {} if decides is None else {"general": decides}, tokenizer)
     audited = _audited(read, corpus, checkpoint, tokenizer, max_length) if recipe.inspection.audit else None
     if tokenize_at_most is not None:
         corpus, domain = _sampled(corpus, domain, tokenize_at_most)
     test = _evaluation_set("test", task, tokenize(task, corpus.test.examples), corpus.test.units, recipe)
-    splits = TrainingSplits(recipe, corpus, task, tokenize)
-    record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, coverage, audited)
+    splits = TrainingSplits(recipe, corpus, task, tokenize, cleaned)
+    looked_at = LookedAt(coverage, audited, cleaning_record(cleaner, corpus, only_train=cleaned is not None))
+    record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, looked_at)
     setup = Setup(
         recipe=recipe,
         checkpoint=checkpoint,
         task=task,
         corpus=corpus,
         tokens=tokens,
+        cleaner=cleaner,
         max_length=max_length,
         test=test,
         test_as_read=_test_as_read(corpus, task, tokenize, recipe),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from homeground.data.cleaning import CleanedDocuments
 from homeground.data.corpus import Corpus, Part, link
 from homeground.data.examples import Example
 from homeground.data.shares import Share, nested_shares
@@ -35,8 +36,11 @@ class TrainingSplit:
 class TrainingSplits:
     """The splits of a recipe's trainings, each made when it is first needed and then kept."""
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, task: Task, tokenize: Tokenize) -> None:
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, task: Task, tokenize: Tokenize, cleaned: CleanedDocuments | None = None
+    ) -> None:
         self._recipe, self._corpus, self._task, self._tokenize = recipe, corpus, task, tokenize
+        self._cleaned = cleaned
         self._folds: dict[int, TrainingSplit] = {}
         self._shares: dict[int, TrainingSplit] = {}
 
@@ -65,7 +69,8 @@ class TrainingSplits:
         return self._shares[share.per_cent]
 
     def _split(self, train: Part, validation: Part) -> TrainingSplit:
-        rows = TokenizedExamples(train.examples, self._tokenize(self._task, train.examples))
+        learned = train.examples if self._cleaned is None else self._cleaned(train.examples)
+        rows = TokenizedExamples(learned, self._tokenize(self._task, learned))
         count = min(len(train), len(validation))
         if not count:
             return TrainingSplit(rows, None, None)

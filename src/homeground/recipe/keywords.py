@@ -73,6 +73,15 @@ class ReadingKeywords(TypedDict, total=False):
     """Sheet of an Excel workbook that has several."""
 
 
+class CleaningKeywords(TypedDict, total=False):
+    clean: Sequence[str] | str
+    """Steps of cleaning in their order, or light, heavy or none; default: what the checkpoint has."""
+    clean_language: str | None
+    """Language of the stop words, such as en or zh."""
+    ablate_cleaning: bool
+    """Also train without cleaning, and report the paired difference."""
+
+
 class SplitKeywords(TypedDict, total=False):
     split: Literal["random", "ordered"]
     """Random by groups or units, or by the order of the rows."""
@@ -248,6 +257,7 @@ class SettingKeywords(
     RecipeKeywords,
     ColumnsKeywords,
     ReadingKeywords,
+    CleaningKeywords,
     SplitKeywords,
     EncoderKeywords,
     MaskingKeywords,

@@ -24,6 +24,7 @@ from homeground.recipe.files import SAVED_MODEL_PREFIX, is_in_memory, join_files
 from homeground.recipe.sections import (
     FEWEST_SEEDS,
     AnnotationSettings,
+    CleaningSettings,
     ColumnSettings,
     EncoderSettings,
     EvaluationSettings,
@@ -71,6 +72,7 @@ class Recipe(Section):
     out: str | None = Field(default=None, description="run folder; default: runs/<data name>-<task>")
     columns: ColumnSettings = ColumnSettings()
     reading: ReadingSettings = ReadingSettings()
+    cleaning: CleaningSettings = CleaningSettings()
     split: SplitSettings = SplitSettings()
     encoder: EncoderSettings = EncoderSettings()
     masking: MaskingSettings = MaskingSettings()
@@ -123,6 +125,8 @@ class Recipe(Section):
             )
         if self.evaluation.titles is not None and len(self.evaluation.titles) < 2:
             raise ValueError("--titles: a heat map compares at least two texts, e.g. a,b,c")
+        if self.cleaning.ablate_cleaning and not self.cleaning.clean:
+            raise ValueError("--ablate-cleaning trains with and without cleaning; name the steps with --clean")
         if self.inspection.strict and not self.inspection.audit:
             raise ValueError("--strict stops at what the audit finds, and --no-audit leaves it out; choose one")
         if not self.reading.header and self.reading.columns is None:

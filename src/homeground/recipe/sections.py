@@ -355,6 +355,19 @@ class AnnotationSettings(Section):
     label_next: int = Field(default=200, ge=1, description="number of texts in next_to_label.csv")
 
 
+class CleaningSettings(Section):
+    """How texts are changed before the model reads them, in training and whenever it is used."""
+
+    clean: Names = Field(
+        default=(),
+        description="steps of cleaning in their order, or light, heavy or none; default: what the checkpoint has",
+    )
+    clean_language: str | None = Field(default=None, description="language of the stop words, such as en or zh")
+    ablate_cleaning: bool = Field(
+        default=False, description="also train without cleaning, and report the paired difference"
+    )
+
+
 class InspectionSettings(Section):
     """The look at the data before anything is trained."""
 

@@ -44,6 +44,7 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     verdict.verdict,
     scores.scores,
     scores.seeds,
+    scores.cleaning,
     scores.general,
     scores.merging,
     matrices.heat_maps,

@@ -102,6 +102,18 @@ class CheckpointRecord(Record):
     saved_model: bool = field("whether it is a SavedModel of TensorFlow", False)
 
 
+class CleaningRecord(Record):
+    """What cleaning does to the texts."""
+
+    steps: tuple[str, ...] = field("the steps in their order")
+    language: str | None = field("the language of the stop words", None)
+    texts: int = field("number of texts that were cleaned", 0)
+    changed: int = field("number of texts that cleaning changes", 0)
+    emptied: int = field("number of texts of which it leaves nothing", 0)
+    emptied_rows: tuple[int, ...] = field("the first 100 row numbers of them", ())
+    only_train: bool = field("whether only what is learned from is cleaned, as in masked language modelling", False)
+
+
 class BenchmarkRecord(Record):
     """A general set that was fetched from the Hub."""
 
@@ -161,4 +173,5 @@ class DataRecord(Record):
         """How many of the test examples that were measured were learned from."""
         return 0 if self.left_out_count else self.seen_in_training
 
+    cleaning: CleaningRecord | None = field("what cleaning does to the texts; null without cleaning", None)
     audit: AuditRecord | None = field("what was found in the data before training; null with `--no-audit`", None)

@@ -15,8 +15,8 @@ from homeground.errors import DataError
 from homeground.results.chain import ChainRecord
 from homeground.results.data import CheckpointRecord, DataRecord
 from homeground.results.parts import Record
-from homeground.results.run import BASELINE, BEFORE
-from homeground.results.scores import SCORES_VERSION, Scores
+from homeground.results.run import BASELINE, BEFORE, CLEANING_FILE
+from homeground.results.scores import SCORES_VERSION, Comparison, Scores
 
 Model = TypeVar("Model", bound=Record)
 
@@ -34,6 +34,7 @@ class RunRecord:
     scores: Scores
     data: DataRecord = field(default_factory=DataRecord)
     chain: ChainRecord | None = None
+    cleaning: Comparison | None = None
     run: Mapping[str, Any] = field(default_factory=dict[str, Any])
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metrics: tuple[Mapping[str, Any], ...] = ()
@@ -75,6 +76,9 @@ def read_run(folder: Path) -> RunRecord:
         data=_validated(DataRecord, _read_json(folder / "data.json"), folder / "data.json"),
         chain=_validated(ChainRecord, chain, folder / "chain.json")
         if (chain := _read_json(folder / "chain.json"))
+        else None,
+        cleaning=_validated(Comparison, cleaning, folder / CLEANING_FILE)
+        if (cleaning := _read_json(folder / CLEANING_FILE))
         else None,
         run=_read_json(folder / "run.json"),
         recipe=_read_toml(folder / "recipe.toml"),

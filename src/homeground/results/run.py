@@ -21,6 +21,7 @@ runs/<name>/
     baseline/        the bag of words that the adapted model is not shown to beat, as JSON and safetensors
     report.html
     publish.json     where the model was published, and what lies there
+    uncleaned/       with --ablate-cleaning the same run without cleaning; cleaning.json compares both
     next_to_label.csv   the texts worth labelling, of those given with --unlabelled
 """
 
@@ -50,6 +51,9 @@ RUN_VERSION = 1
 
 LONGEST_VALUE_IN_NAME = 20
 """Characters up to which the value of a setting is part of a suggested folder name."""
+
+UNCLEANED, CLEANING_FILE = "uncleaned", "cleaning.json"
+"""In the folder of a run with --ablate-cleaning: the same run without cleaning, and the comparison of both."""
 
 BEFORE, BASELINE = "before", "baseline"
 """The folders of the alternatives to the adapted model."""

@@ -83,7 +83,7 @@ def _open(name: str) -> TestedRun:
     if not run.finished:
         state = "is not a finished run" if run.folder.exists() else "there is no such run"
         raise UsageError(f"{name}: {state}; name two finished runs, or the DATA that both are to be compared on")
-    setup = prepare(make_recipe(read_recipe(run.folder / "recipe.toml"), out=name))
+    setup = prepare(make_recipe(read_recipe(run.folder / "recipe.toml"), out=name, audit=False, strict=False))
     recorded: dict[str, str] = run.record["identity"]["data"]
     for part, sha256 in setup.hashes.items():
         if recorded.get(part) != sha256:

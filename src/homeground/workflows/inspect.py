@@ -14,6 +14,7 @@ from homeground.data.sources.in_memory import takes_tables
 from homeground.data.summary import MAX_ROWS_LISTED, SkippedRows
 from homeground.errors import DataError
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
+from homeground.experiment.refusals import cleaner_for
 from homeground.experiment.setup import longest_input, prepare
 from homeground.recipe.files import Data
 from homeground.recipe.keywords import SettingKeywords
@@ -114,7 +115,8 @@ def _with_tokenizer(data: AuditedData, read: ReadTable) -> AuditedData:
     )
     require_encoder(checkpoint)
     max_length = longest_input(recipe, read.spec.info, checkpoint)
-    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    cleaner = cleaner_for(recipe, read.spec.info, checkpoint)
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length, cleaner=cleaner)
     return replace(data, tokenizer=tokenizer, max_length=max_length, checkpoint=checkpoint.name)
 
 

@@ -46,6 +46,25 @@ def chain(record: RunRecord) -> dict[str, Any] | None:
     }
 
 
+def cleaning(record: RunRecord) -> dict[str, Any] | None:
+    """Return what cleaning was worth, or None where nothing was trained without it."""
+    compared = record.cleaning
+    if compared is None or record.data.cleaning is None:
+        return None
+    words = metric(compared.primary_metric)
+    difference = compared.difference
+    return {
+        "metric": words,
+        "look": look(compared.verdict),
+        "verdict": compared.verdict,
+        "sentence": compared.sentence.removeprefix(f"{compared.verdict}: "),
+        "without": compared.before.get(words.name),
+        "with": compared.after.get(words.name),
+        "difference": difference,
+        "cleaning": record.data.cleaning,
+    }
+
+
 def scores(record: RunRecord) -> dict[str, Any]:
     """Return the table of scores, the primary metric first, beside the baselines."""
     values = record.scores

@@ -119,6 +119,7 @@ class MaskedLMSpec:
             model_files=("checkpoint_modules",),
             cuts_blocks=True,
             usual_length=BLOCK_TOKENS,
+            cleaning="training",
             verdict_scope="at predicting masked words",
             use=USE,
         )

@@ -74,6 +74,7 @@ class TokenClassificationSpec:
             head="token_classification",
             head_purpose="entities",
             frozen_method="word regression",
+            cleaning="in place",
             loss=LOSS,
             example="test text",
             primary_metric=self.primary_metric,

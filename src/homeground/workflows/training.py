@@ -1,0 +1,84 @@
+"""A prepared run is carried out, from where an earlier call stopped."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from homeground.data.corpus import splits_lines
+from homeground.data.tokenized import counted
+from homeground.errors import HomegroundWarning
+from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
+from homeground.experiment.data_record import data_warnings
+from homeground.experiment.estimate import workload
+from homeground.experiment.label_next import label_next
+from homeground.experiment.outcome import carry_out
+from homeground.experiment.saving import save_alternatives, save_model
+from homeground.experiment.scoring import example_lines, make_scores
+from homeground.experiment.setup import Setup
+from homeground.reports.model_card import model_card
+from homeground.reports.report import write_report
+from homeground.results.record import read_run
+from homeground.results.run import Run, open_run
+from homeground.storage import now, write_array, write_json, write_json_lines, write_text
+from homeground.training.events import Event, OnEvent, PartBegins, Started
+
+
+def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Run:
+    """Carry out what was prepared, from where an earlier call stopped, and return the finished run."""
+    with open_run(setup.folder, setup.identity, fresh=fresh) as run:
+        if not run.finished:
+            _begin(run, setup)
+            _carry_out(run, setup, _noting_warnings(run, on_event))
+        label_next(run, setup, on_event)
+        return run
+
+
+def _begin(run: Run, setup: Setup) -> None:
+    """Write what is known before the first step."""
+    write_text(run.folder / "recipe.toml", setup.recipe.to_toml(run.folder))
+    write_json(run.folder / "data.json", setup.record.to_json())
+    write_json_lines(run.folder / "splits.jsonl", splits_lines(setup.corpus))
+    run.write_record(warnings=data_warnings(setup.record))
+
+
+def _noting_warnings(run: Run, on_event: OnEvent) -> OnEvent:
+    """Return a listener that passes events on, and writes what they warn of into the run."""
+
+    def note(event: Event) -> None:
+        if isinstance(event, Started) and event.warnings:
+            run.write_record(warnings=[*dict.fromkeys([*run.warnings, *event.warnings])])
+            for text in event.warnings:
+                warnings.warn(text, HomegroundWarning, stacklevel=2)
+        on_event(event)
+
+    return note
+
+
+def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
+    """Measure, train, measure, compare, save, report."""
+    work = workload(setup, on_event)
+    with counted(work.measured):
+        work(PartBegins("before"))
+        outcome = carry_out(run, setup, work)
+        work(PartBegins("comparing"))
+        scores = make_scores(run, setup, outcome)
+        write_json(run.folder / "scores.json", scores.to_json())
+    predictions = np.stack([outcome.before.predictions, outcome.after.predictions])
+    write_array(run.folder / PREDICTIONS, predictions)
+    if (left_out := outcome.left_out) is not None:
+        both = np.stack([left_out.before.predictions, left_out.after.predictions])
+        write_array(run.folder / AS_READ, both)
+    write_json_lines(run.folder / "examples.jsonl", example_lines(setup, outcome))
+    setup.training_hashes.write(run.folder)
+
+    calibration = outcome.kept.calibration
+    settings = calibration.settings() if calibration else {}
+    card = model_card(read_run(run.folder))
+    save_model(outcome.kept.model, setup, run.model_folder, card=card, settings=settings)
+    save_alternatives(run, setup, outcome.baseline, scores, on_event)
+    run.write_record(finished=now())
+    write_report(run.folder)
+    run.write_record(state="finished")
+    run.remove_checkpoints()

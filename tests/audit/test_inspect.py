@@ -103,7 +103,7 @@ def test_test_texts_in_the_training_file_are_a_problem(tmp_path: Path):
     assert found.audit.near_duplicates.test_in_training >= 20
     assert "leak" in kinds(found, "problem")
     assert "near-duplicates" in kinds(found, "warning")
-    assert found.audit.advice[0].startswith("Fix first: 40 of 170 test texts")
+    assert found.audit.advice[0].startswith("Look at this first: 40 of 170 test texts")
 
 
 def test_groups_whose_texts_are_alike_are_found_harder_when_new(tmp_path: Path):
@@ -222,3 +222,116 @@ def test_strict_stops_adapt_before_anything_is_written(tmp_path: Path, encoder: 
     assert not (tmp_path / "run").exists()
     with pytest.raises(homeground.HomegroundError, match="choose one"):
         homeground.adapt(str(train), strict=True, audit=False, **settings)
+
+
+def test_swapped_pairs_and_other_orders_of_words_are_no_conflicts(tmp_path: Path):
+    texts = [text for text, _ in sentences(200)]
+    rows = [(one, two, "yes") for one, two in zip(texts[:100], texts[100:], strict=True)]
+    rows += [(two, one, "no") for one, two, _ in rows]
+    found = inspected(write(tmp_path / "swapped.csv", ["text_1", "text_2", "label"], rows))
+    assert (found.audit.conflicting_rows, found.audit.repeated) == (0, 0)
+    rows = [*sentences(200), ("the dog bites the man", "good"), ("the man bites the dog", "bad")]
+    assert inspected(write(tmp_path / "order.csv", ["text", "label"], rows)).audit.conflicting_rows == 0
+
+
+def test_labels_that_are_rare_and_easy_are_not_called_hopeless(tmp_path: Path):
+    rows = [(f"{text} {'jackpot' if number % 50 == 0 else ''}", "spam" if number % 50 == 0 else "ham")
+            for number, (text, _) in enumerate(sentences(1000))]  # fmt: skip
+    found = inspected(write(tmp_path / "rare.csv", ["text", "label"], rows))
+    assert not any("hardly anything" in line for line in found.audit.advice)
+    assert any("macro_f1" in line for line in found.audit.advice)
+
+
+def test_labels_by_chance_raise_no_suspects_and_no_warnings(tmp_path: Path):
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        rows = [
+            (text, "ab"[int(random.integers(2))], f"2024-{1 + number % 12}-{1 + number % 28} 9:0{number % 10}",
+             f"user {random.integers(30)}")
+            for number, (text, _) in enumerate(sentences(300, seed=seed))
+        ]  # fmt: skip
+        found = inspected(write(tmp_path / f"chance{seed}.csv", ["text", "label", "when", "user"], rows))
+        assert found.audit.suspects == ()
+        assert kinds(found, "warning", "problem") == set()
+        assert any("hardly anything" in line for line in found.audit.advice)
+
+
+def test_a_column_that_names_the_label_is_a_shortcut_and_no_group(tmp_path: Path):
+    names = {"good": "pleased", "bad": "cross"}
+    rows = [(text, label, names[label], f"{label}-{number}", f"data/{label}/{number}_7.txt")
+            for number, (text, label) in enumerate(sentences(400))]  # fmt: skip
+    found = inspected(write(tmp_path / "named.csv", ["text", "label", "length", "id", "path"], rows))
+    probes = {each.name: each.shortcut for each in found.audit.probes if each.column}
+    assert probes == {"length": True, "id": True, "path": True}
+    sentence = next(each.sentence for each in found.audit.findings if each.kind == "shortcut")
+    assert sentence.startswith('column "')
+    assert not any("--group" in each.advice for each in found.audit.findings)
+
+
+def test_times_that_tell_the_label_are_a_shortcut(tmp_path: Path):
+    rows = [(text, label, f"{'3' if label == 'good' else '9'}/{1 + number % 28}/2024 {number % 24}:{number % 60:02d}")
+            for number, (text, label) in enumerate(sentences(400))]  # fmt: skip
+    found = inspected(write(tmp_path / "times.csv", ["text", "label", "posted"], rows))
+    assert next(each for each in found.audit.probes if each.name == "posted").shortcut
+
+
+def test_what_is_not_checked_is_said(tmp_path: Path):
+    few = inspected(write(tmp_path / "few.csv", ["text", "label"], sentences(40)))
+    assert "fewer than 50" in few.audit.not_checked
+    assert any("were not looked for" in each.sentence for each in few.audit.findings)
+    lines = [{"text": text, "label": [label, "any"]} for text, label in sentences(100)]
+    several = tmp_path / "several.jsonl"
+    several.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert "several labels" in inspected(several).audit.not_checked
+
+
+def test_a_few_different_texts_with_another_column_are_audited(tmp_path: Path):
+    rows = [(text, label, number) for text, label in sentences(4) for number in range(30)]
+    train = write(tmp_path / "train.csv", ["text", "label", "other"], rows)
+    test = write(tmp_path / "test.csv", ["text", "label", "other"], [(*row, 1) for row in sentences(200, seed=5)])
+    assert inspected(train, test=str(test)).audit.texts == 320
+
+
+def test_refused_data_is_advised_about_what_was_refused(tmp_path: Path):
+    path = write(tmp_path / "one.csv", ["text", "label"], [(text, "only") for text, _ in sentences(100)])
+    found = inspected(path)
+    assert found.audit.findings[0].kind == "refused"
+    assert "only" in found.audit.advice[0]
+    assert not any("collect more" in line for line in found.audit.advice)
+
+
+def test_an_ordered_split_is_not_advised_again(tmp_path: Path):
+    rows = [
+        (
+            text if number < 480 else text.replace("ly ", "lio "),
+            label,
+            f"2024-{1 + number // 50:02d}-{1 + number % 28:02d}",
+        )
+        for number, (text, label) in enumerate(sentences(600))
+    ]
+    path = write(tmp_path / "dates.csv", ["text", "label", "posted"], rows)
+    assert any("--split ordered" in each.advice for each in inspected(path).audit.findings)
+    assert not any("--split ordered" in each.advice for each in inspected(path, split="ordered").audit.findings)
+
+
+def test_checkpoints_for_texts_of_two_languages_know_both(tmp_path: Path):
+    german = "Die Lieferung kam wieder viel zu spät und niemand ging ans Telefon"
+    rows = [
+        (f"{german if number % 2 else text} {number}", label) for number, (text, label) in enumerate(sentences(200))
+    ]
+    found = inspected(write(tmp_path / "mixed.csv", ["text", "label"], rows))
+    assert {each.name for each in found.audit.languages} == {"en", "de"}
+    assert all({"en", "de"} <= set(each.languages) or "multilingual" in each.languages for each in found.proposals)
+
+
+def test_texts_of_no_language_have_no_proposals(tmp_path: Path):
+    rows = [
+        (f"https://shop.example/item/{number}?id={number * 7919 % 1000}", "ab"[number % 2]) for number in range(120)
+    ]
+    assert inspected(write(tmp_path / "urls.csv", ["text", "label"], rows)).task == "classification"
+
+
+def test_strict_in_python_raises(tmp_path: Path):
+    path = write(tmp_path / "same.csv", ["text", "label"], [("one text", "ab"[number % 2]) for number in range(200)])
+    with pytest.raises(DataError, match="--strict"):
+        homeground.inspect(str(path), strict=True, quiet=True)

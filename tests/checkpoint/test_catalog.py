@@ -60,7 +60,7 @@ def test_the_page_is_made_from_the_table():
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("language", ["en", "zh", "it", "de", "fr", "es", "ja", "pl"])
 def test_three_are_proposed_for_every_language_and_task(language: str, task: str):
-    proposed = propose(language, task)
+    proposed = propose([language], task)
     assert len({each.name for each in proposed}) == 3
     assert all(each.knows(language) and each.suits(task) and each.domain == "general" for each in proposed)
     if any(not each.is_multilingual for each in select(language=language, task=task, domain="general")):
@@ -68,12 +68,13 @@ def test_three_are_proposed_for_every_language_and_task(language: str, task: str
 
 
 def test_long_texts_get_checkpoints_that_read_them():
-    assert all(each.max_length >= 2000 for each in propose("en", "classification", max_tokens=2000))
+    assert all(each.max_length >= 2000 for each in propose(["en"], "classification", max_tokens=2000))
 
 
 def test_unknown_languages_and_domains_are_refused_with_what_there_is():
-    with pytest.raises(UsageError, match=r"two letters such as"):
+    with pytest.raises(UsageError, match=r"code of two letters"):
         select(language="english")
+    assert select(language="EN") == select(language="en")
     with pytest.raises(UsageError, match="biomedical"):
         select(domain="biomedicine")
 

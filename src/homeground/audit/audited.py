@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -60,10 +60,10 @@ class AuditedExamples:
 
     @cached_property
     def first_of_text(self) -> Ints:
-        """The places of the first example of every text that differs from all before it, in order."""
-        seen: dict[int, int] = {}
+        """The places of the first example of every text that differs (``text_identity``) from all before it."""
+        seen: dict[int | tuple[int, ...], int] = {}
         for place, example in enumerate(self.examples):
-            seen.setdefault(example.digest, place)
+            seen.setdefault(text_identity(example), place)
         return np.fromiter(seen.values(), np.int64, len(seen))
 
     def sample(self, count: int, *, purpose: str) -> Ints:
@@ -83,6 +83,29 @@ class AuditedExamples:
     def shown(self, place: int) -> str:
         """Return the beginning of a text."""
         return shown(self.texts[place])
+
+
+def text_identity(example: Example) -> int | tuple[int, ...]:
+    """Return what examples with the same text, or with the same texts in the same order, have in common.
+
+    Case and punctuation do not count; the order of words does.
+    """
+    digests = example.ordered_digests
+    return digests[0] if len(digests) == 1 else digests
+
+
+def portions(texts: Sequence[str], characters: int) -> Iterator[list[str]]:
+    """Yield texts in portions of about so many characters."""
+    waiting: list[str] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= characters:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
 
 
 def shown(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from homeground.audit.audited import AuditedExamples, shown
+from homeground.audit.audited import AuditedExamples, shown, text_identity
 from homeground.audit.near_duplicates import NearDuplicates, near_duplicates
 from homeground.data.examples import Example
 from homeground.data.leakage import rows_learned
@@ -78,16 +78,22 @@ def test_in_training(parts: Mapping[str, Sequence[Example]]) -> int:
 
 def conflicts(audited: AuditedExamples) -> tuple[tuple[ConflictRecord, ...], int]:
     """Return texts that occur with different labels or scores, the most frequent first, and the number of all rows."""
-    places: dict[int, list[int]] = defaultdict(list)
+    first: dict[int | tuple[int, ...], int] = {}
+    repeated: dict[int, list[int]] = defaultdict(list)
     for place, example in enumerate(audited.examples):
-        if example.labels is not None or example.score is not None:
-            places[example.learned_digest].append(place)
-    groups = [each for each in places.values() if len({audited.label(place) for place in each}) > 1]
+        if example.labels is None and example.score is None:
+            continue
+        earlier = first.setdefault(text_identity(example), place)
+        if earlier != place:
+            repeated[earlier].append(place)
+    groups = [[earlier, *later] for earlier, later in repeated.items()]
+    groups = [each for each in groups if len({audited.label(place) for place in each}) > 1]
     groups.sort(key=len, reverse=True)
     records = tuple(
         ConflictRecord(
             text=shown(audited.texts[each[0]]),
             rows=tuple(audited.examples[place].row for place in each[:MAX_CONFLICTS_SHOWN]),
+            splits=tuple(audited.splits[place] for place in each[:MAX_CONFLICTS_SHOWN]),
             labels=tuple(audited.label(place) or "" for place in each[:MAX_CONFLICTS_SHOWN]),
         )
         for each in groups[:MAX_CONFLICTS_SHOWN]

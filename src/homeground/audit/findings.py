@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from homeground.audit.audited import AuditedExamples
 from homeground.checkpoint import CatalogEntry
 from homeground.data.units import MIN_UNITS
 from homeground.results.audit import (
@@ -49,64 +49,91 @@ DISAGREEING_SHARE = 0.1
 """Share of the test texts on which two models are taken to differ where none has been trained yet."""
 
 LITTLE_ROOM = 0.97
-LITTLE_TO_SEE = 0.02
+LITTLE_TO_SEE = 0.05
+"""Share of the errors of the most frequent label that a model avoids, below which the words say nothing."""
+
+UNEVEN_MAJORITY = 0.9
+LEAST_SHARE_SHOWN = 0.001
 STILL_RISING = 0.005
 ORDER: dict[Severity, int] = {"problem": 0, "warning": 1, "note": 2}
 MAX_LISTED = 3
 
 
-def findings(
-    record: AuditRecord, audited: AuditedExamples, *, task: str, entry: CatalogEntry | None
-) -> tuple[FindingRecord, ...]:
-    """Return what the user should know of a record whose findings are not written yet."""
-    tests = sum(split == "test" for split in audited.splits)
+@dataclass(frozen=True)
+class FindingContext:
+    """What findings depend on beside what was counted.
+
+    ``tests`` counts the test texts, ``test_units`` the independent ones that a verdict would rest on. ``split`` is how
+    the examples were split, ``group`` the column by which they were, ``own_files`` the splits from files of their own.
+    ``entry`` is the checkpoint, where it is a known one.
+    """
+
+    tests: int
+    test_units: int
+    task: str
+    pairs: bool = False
+    split: str = "random"
+    group: str | None = None
+    own_files: frozenset[str] = frozenset()
+    entry: CatalogEntry | None = None
+
+
+def findings(record: AuditRecord, context: FindingContext) -> tuple[FindingRecord, ...]:
+    """Return what the user should know of a record whose findings are not written yet, the gravest first."""
     every = [
-        *_repeated(record, audited),
-        *_leak(record, tests),
+        *_leak(record, context),
+        *_repeated(record, context),
+        *_probes(record.probes),
         *_conflicts(record),
-        *_near_duplicates(record, tests),
-        *_languages(record.languages, entry),
-        *(each for lengths in record.lengths for each in _lengths(lengths)),
+        *_near_duplicates(record, context),
+        *_languages(record.languages, context.entry),
+        *(each for lengths in record.lengths for each in _lengths(lengths, context)),
         *_words(record),
         *_classes(record.classes),
-        *_probes(record.probes),
-        *_groups(record.groups),
+        *_groups(record.groups, context),
         *_suspects(record),
+        *_not_checked(record),
     ]
     return tuple(sorted(every, key=lambda each: ORDER[each.severity]))
 
 
-def _repeated(record: AuditRecord, audited: AuditedExamples) -> Iterator[FindingRecord]:
-    repeated, distinct = record.repeated, len(audited) - record.repeated
+def _repeated(record: AuditRecord, context: FindingContext) -> Iterator[FindingRecord]:
+    repeated, distinct = record.repeated, record.texts - record.repeated
     if not repeated:
         return
     if distinct < MIN_UNITS:
         yield FindingRecord(
             kind="duplicates",
             severity="problem",
-            sentence=f"only {count(distinct, 'different text')} in {len(audited):,} examples",
+            sentence=f"only {count(distinct, 'different text')} in {record.texts:,} examples",
             advice=f"at least {MIN_UNITS} different texts are needed for the test alone; collect more",
         )
         return
-    share = repeated / len(audited)
+    share = repeated / record.texts
+    many = share > MANY_REPEATED
+    together = context.split in ("random", "cross-fitted") and not context.own_files
+    kept = "equal texts go to the same split and count once" if together else ""
+    remove = "remove the copies to learn from each text once"
     yield FindingRecord(
         kind="duplicates",
-        severity="warning" if share > MANY_REPEATED else "note",
-        sentence=f"{repeated:,} of {len(audited):,} examples ({percent(share, 1)}) repeat the text of an earlier "
-        "one, up "
-        "to case, punctuation and word order",
-        advice="nothing to do: equal texts always go to the same split and count once" if share <= MANY_REPEATED
-        else "equal texts go to the same split and count once; remove the copies to learn from each text once",
-    )  # fmt: skip
+        severity="warning" if many else "note",
+        sentence=f"{repeated:,} of {record.texts:,} examples ({_share(share)}) repeat the text of an earlier one, up "
+        "to "
+        "case and punctuation",
+        advice="; ".join(part for part in (kept, remove if many else "") if part),
+    )
 
 
-def _leak(record: AuditRecord, tests: int) -> Iterator[FindingRecord]:
+def _leak(record: AuditRecord, context: FindingContext) -> Iterator[FindingRecord]:
     if leaked := record.test_in_training:
         yield FindingRecord(
             kind="leak",
             severity="problem",
-            sentence=f"{leaked:,} of {tests:,} test texts are in the training or validation data too, word for word",
-            advice="they are left out of the verdict by homeground adapt; scores that others published count them in",
+            sentence=f"{leaked:,} of {context.tests:,} test texts are in the training or validation data too, "
+            "word "
+            "for word",
+            advice="they are left out of the verdict by homeground adapt, and scores that others published count them "
+            "in; other test texts would make up for them",
         )
 
 
@@ -125,17 +152,17 @@ def _conflicts(record: AuditRecord) -> Iterator[FindingRecord]:
         )
 
 
-def _near_duplicates(record: AuditRecord, tests: int) -> Iterator[FindingRecord]:
+def _near_duplicates(record: AuditRecord, context: FindingContext) -> Iterator[FindingRecord]:
     near = record.near_duplicates
     if near is None or not near.texts:
         return
     if near.test_in_training:
         yield FindingRecord(
             kind="near-duplicates",
-            severity="warning" if near.test_in_training >= NEAR_TEST_SHARE * tests else "note",
-            sentence=f"{near.test_in_training:,} of {tests:,} test texts are almost equal to a text that is learned "
-            "from, "
-            "with a word or two changed",
+            severity="warning" if near.test_in_training >= NEAR_TEST_SHARE * context.tests else "note",
+            sentence=f"{near.test_in_training:,} of {context.tests:,} test texts are almost equal to a text "
+            "that is "
+            "learned from (similarity 0.7 or more)",
             advice="a score on them flatters every model: --group COLUMN keeps texts of one source in one split, or "
             "give "
             "--test other texts",
@@ -151,8 +178,7 @@ def _near_duplicates(record: AuditRecord, tests: int) -> Iterator[FindingRecord]
         kind="near-duplicates",
         severity="note",
         sentence=f"{count(near.texts, 'text has', 'texts have')} a near-duplicate, {near.almost_equal:,} of them an "
-        "almost "
-        f"equal one; they form {count(near.clusters, 'cluster')}"
+        f"almost equal one; they form {count(near.clusters, 'cluster')}"
         + (f"; {near.not_compared:,} more pairs look alike and were not compared" if near.not_compared else ""),
     )
 
@@ -180,18 +206,20 @@ def _languages(languages: Sequence[LanguageShare], entry: CatalogEntry | None) -
         )
 
 
-def _lengths(lengths: LengthsRecord) -> Iterator[FindingRecord]:
+def _lengths(lengths: LengthsRecord, context: FindingContext) -> Iterator[FindingRecord]:
     if lengths.limit is None or not lengths.beyond_limit:
         return
     share = lengths.beyond_limit / lengths.texts
+    many = lengths.lost_share >= LOST_SHARE
+    advice = "a larger --max-length reads more where the checkpoint allows it"
+    if context.task == "classification" and not context.pairs:
+        advice += "; or --truncation head_and_tail keeps the end as well"
     yield FindingRecord(
         kind="length",
-        severity="warning" if lengths.lost_share >= LOST_SHARE else "note",
-        sentence=f"{percent(share, 1)} of the texts are longer than the {lengths.limit} tokens that are read, and lose "
-        f"{percent(lengths.lost_share, 1)} of all tokens",
-        advice="a larger --max-length reads more where the checkpoint allows it; or --truncation head_and_tail"
-        if lengths.lost_share >= LOST_SHARE
-        else "",
+        severity="warning" if many else "note",
+        sentence=f"{_share(share)} of the texts are longer than the {lengths.limit} tokens that are read, and "
+        f"{_share(lengths.lost_share)} of all tokens are beyond it",
+        advice=advice if many else "",
     )
 
 
@@ -236,23 +264,29 @@ def _classes(classes: Sequence[ClassSize]) -> Iterator[FindingRecord]:
 
 
 def _probes(probes: Sequence[ProbeRecord]) -> Iterator[FindingRecord]:
-    for probe in probes:
+    # Another column first: it may be the label itself.
+    for probe in sorted(probes, key=lambda probe: (not probe.column, -probe.share)):
         if not probe.shortcut:
             continue
         evidence = f" ({'; '.join(probe.evidence[:MAX_LISTED])})" if probe.evidence else ""
-        measured = (
-            f"the {probe.name} alone predict the scores with a correlation of {number(probe.score, 2)}"
-            if not probe.chance
-            else f"{_named(probe.name)} alone predicts the label in {percent(probe.score)} of the cases; the most "
-            "frequent "
-            f"label is right in {percent(probe.chance)}"
+        if probe.chance:
+            measured = (
+                f"{_named(probe)} alone predicts the label in {percent(probe.score)} of the cases; the most frequent "
+                "label "
+                f"is right in {percent(probe.chance)}"
+            )
+        else:
+            subject = f"{probe.name} predict" if probe.name == "lengths" else f"{probe.name} predicts"
+            measured = f"{subject} the scores with a correlation of {number(probe.score, 2)}"
+        unseen = "the model does not read it; but the texts may follow from it" if probe.column else ""
+        judge = (
+            "ask whether new texts will have it too: if not, a model that learns it fails on them, unseen by the test"
         )
         yield FindingRecord(
             kind="shortcut",
             severity="warning",
             sentence=f"{measured}{evidence}",
-            advice="ask whether new texts will have it too: if not, a model that learns it fails on them, and the test "
-            "does not show it",
+            advice="; ".join(part for part in (unseen, judge) if part),
         )
 
 
@@ -264,29 +298,47 @@ FORMS = {
 }
 
 
-def _named(name: str) -> str:
-    return FORMS.get(name, name if " alone" not in name else name.removesuffix(" alone")) if (
-        name in FORMS or " alone" in name or name.startswith("host in ")
-    ) else f'column "{name}"'  # fmt: skip
+def _named(probe: ProbeRecord) -> str:
+    if probe.column:
+        return probe.name if probe.name.startswith("host in ") else f'column "{probe.name}"'
+    return FORMS.get(probe.name, probe.name.removesuffix(" alone"))
 
 
-def _groups(groups: Sequence[GroupRecord]) -> Iterator[FindingRecord]:
+def _groups(groups: Sequence[GroupRecord], context: FindingContext) -> Iterator[FindingRecord]:
     for group in groups:
-        if group.random - group.accuracy < HARDER_BY:
+        if group.random - group.accuracy < HARDER_BY or not group.clear:
             continue
-        scores = f"{percent(group.accuracy)} instead of {percent(group.random)}"
+        scores = f"{percent(group.accuracy)} instead of {percent(group.random)} of the cases"
+        severity: Severity = "warning"
         if group.kind == "time":
-            sentence = (
-                f'on the latest fifth of the rows by "{group.column}" a cheap model is right in {scores} of the cases'
-            )
+            sentence = f'on the latest fifth of the rows by "{group.column}" a simple model is right in {scores}'
             advice = f'if the model is for texts to come, sort the rows by "{group.column}" and add --split ordered'
+            if context.split == "ordered" or "test" in context.own_files:
+                severity, advice = "note", ""
         elif group.column == "near-duplicates":
-            sentence = f"on texts without a near-duplicate among those learned from, a cheap model is right in {scores}"
-            advice = "the test holds edited copies of what is learned from; take them out, or test on other texts"
+            sentence = (
+                f"on texts without an almost equal one among those learned from, a simple model is right in {scores}"
+            )
+            advice = (
+                "almost equal texts on both sides of a split flatter a score; take them out, or test on other texts"
+            )
+            if "test" in context.own_files:
+                severity, advice = "note", ""
         else:
-            sentence = f'on new values of "{group.column}" a cheap model is right in {scores} of the cases'
+            sentence = f'on new values of "{group.column}" a simple model is right in {scores}'
             advice = f'if the model is for new ones, add --group "{group.column}", which keeps each in one split'
-        yield FindingRecord(kind="split", severity="warning", sentence=sentence, advice=advice)
+            if context.group is not None or "test" in context.own_files:
+                severity, advice = "note", ""
+        yield FindingRecord(kind="split", severity=severity, sentence=sentence, advice=advice)
+
+
+def _not_checked(record: AuditRecord) -> Iterator[FindingRecord]:
+    if record.not_checked:
+        yield FindingRecord(
+            kind="labels",
+            severity="note",
+            sentence=f"doubtful labels and shortcuts were not looked for: {record.not_checked}",
+        )
 
 
 def _suspects(record: AuditRecord) -> Iterator[FindingRecord]:
@@ -318,23 +370,25 @@ def detectable(test_units: int) -> float | None:
     return round(smallest_detectable(math.sqrt(DISAGREEING_SHARE / test_units), test_units), 4)
 
 
-def advice(record: AuditRecord, *, test_units: int) -> tuple[str, ...]:
+def advice(record: AuditRecord, context: FindingContext) -> tuple[str, ...]:
     """Return what to do with the data: what to fix first, whether adapting may pay, and what the test could show."""
     lines: list[str] = []
     grave = [each for each in record.findings if each.severity != "note"]
     if grave:
-        lines.append(f"Fix first: {grave[0].sentence}. {grave[0].advice[:1].upper()}{grave[0].advice[1:]}.")
+        lines.append(f"Look at this first: {grave[0].sentence}.")
     lines += _prospects(record.cheap_model)
-    if test_units < MIN_UNITS:
+    units = context.test_units
+    if units < MIN_UNITS:
         lines.append(
-            f"The test would have {count(test_units, 'independent text')}, and at least {MIN_UNITS} are needed for a "
-            "verdict: collect more examples."
+            f"The test would have {count(units, 'independent text')} that nothing learned from, and at least "
+            f"{MIN_UNITS} "
+            "are needed for a verdict: collect more examples."
         )
     elif record.detectable is not None:
         lines.append(
-            f"With {test_units:,} independent test texts, a true difference of {number(record.detectable)} in "
-            "accuracy is "
-            f"found in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."
+            f"With {units:,} independent test texts, a true difference of {number(record.detectable)} in accuracy is "
+            "found "
+            f"in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."
         )
     return tuple(lines)
 
@@ -343,27 +397,37 @@ def _prospects(cheap: CheapModelRecord | None) -> Iterator[str]:
     if cheap is None:
         return
     accuracy = number(cheap.accuracy)
-    if cheap.accuracy - cheap.majority < LITTLE_TO_SEE:
+    share = (cheap.accuracy - cheap.majority) / max(1 - cheap.majority, 1e-9)
+    model = f"{'A linear model' if cheap.method == 'logistic regression' else 'Naive Bayes'} on words"
+    right = f"{model} is right in {accuracy} of the cases (cross-validated on {cheap.examples:,} examples)"
+    if share < LITTLE_TO_SEE and cheap.majority >= UNEVEN_MAJORITY:
         yield (
-            "The words of the texts say hardly anything of the labels: a linear model on words is right in "
-            f"{accuracy} of "
-            f"the cases, the most frequent label in {number(cheap.majority)}. Look at the labels before you train."
+            f"The most frequent label alone is right in {number(cheap.majority)} of the cases, so accuracy says little "
+            "here: decide by --primary-metric macro_f1."
+        )
+        return
+    if share < LITTLE_TO_SEE:
+        yield (
+            f"The words of the texts say hardly anything of the labels: {right[0].lower()}{right[1:]}, the most "
+            "frequent "
+            f"label in {number(cheap.majority)}. Look at the labels before you train."
         )
         return
     if cheap.accuracy >= LITTLE_ROOM:
         yield (
-            f"A linear model on words is right in {accuracy} of the cases already, so adapting can hardly gain more "
-            "than "
-            f"{number(1 - cheap.accuracy)}; it may be all you need."
+            f"{right}, the most frequent label in {number(cheap.majority)}. Adapting can hardly gain more than "
+            f"{number(1 - cheap.accuracy)} in accuracy; this model may be all you need."
         )
-    else:
-        yield (
-            f"A linear model on words is right in {accuracy} of the cases; adapting pays where it does better than "
-            "that."
-        )
-    if cheap.gain_of_twice >= STILL_RISING:
+        return
+    yield f"{right}; adapting pays where it does better than that."
+    if cheap.gain_of_twice >= STILL_RISING and cheap.gain_is_clear:
         yield (
             f"Twice as many examples bring a simple model {number(cheap.gain_of_twice)} more accuracy, so more "
             "labelled "
             "texts would still help."
         )
+
+
+def _share(share: float) -> str:
+    """Return a share in per cent, and never 0.0% of something that is there."""
+    return "less than 0.1%" if 0 < share < LEAST_SHARE_SHOWN else percent(share, 1)

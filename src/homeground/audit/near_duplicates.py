@@ -52,7 +52,7 @@ MIN_ESTIMATE = 0.25
 """Share of the bytes of two signatures that must agree: of a pair of similarity 0.4 it is below this in one of 3,000
 cases (a standard deviation is 0.044)."""
 
-PAIRS_AT_ONCE = 20_000
+PAIRS_AT_ONCE, CHARACTERS_COMPARED_AT_ONCE = 20_000, 4_000_000
 MAX_CANDIDATES = 500_000
 """Candidates that are verified: a million rows of one template take no longer than a million different ones."""
 
@@ -87,10 +87,14 @@ def near_duplicates(texts: list[str]) -> NearDuplicates:
     >>> near_duplicates(["how do I top up my card?", "how do I top up a card?", "where is it"]).pairs.tolist()
     [[0, 1]]
     """
-    length = RUN_CHARACTERS_UNSPACED if unspaced_share(texts[:TEXTS_LOOKED_AT]) > UNSPACED_SHARE else RUN_CHARACTERS
+    length = (
+        RUN_CHARACTERS_UNSPACED
+        if unspaced_share(texts[:: max(len(texts) // TEXTS_LOOKED_AT, 1)]) > UNSPACED_SHARE
+        else RUN_CHARACTERS
+    )
     keys, signatures = _signatures(texts, length)
     pairs, left_out = _candidates(keys, signatures)
-    similarity = np.concatenate([np.zeros(0), *(_similarity(texts, some, length) for some in _batches(pairs))])
+    similarity = np.concatenate([np.zeros(0), *(_similarity(texts, some, length) for some in _batches(pairs, texts))])
     order = np.argsort(-similarity, kind="stable")
     order = order[similarity[order] >= MIN_SIMILARITY]
     pairs, similarity = pairs[order], similarity[order]
@@ -193,9 +197,16 @@ def _agreement(first: Ints, second: Ints, signatures: NDArray[np.uint8]) -> NDAr
     return np.concatenate([np.zeros(0), *parts])
 
 
-def _batches(pairs: Ints) -> Iterator[Ints]:
-    for start in range(0, len(pairs), PAIRS_AT_ONCE):
-        yield pairs[start : start + PAIRS_AT_ONCE]
+def _batches(pairs: Ints, texts: list[str]) -> Iterator[Ints]:
+    """Yield the pairs in batches of a bounded number, and a bounded number of characters."""
+    start, characters = 0, 0
+    for number, (one, two) in enumerate(pairs.tolist()):
+        characters += sum(min(len(texts[place]), MAX_CHARACTERS_OF_A_TEXT) for place in (one, two))
+        if characters >= CHARACTERS_COMPARED_AT_ONCE or number + 1 - start >= PAIRS_AT_ONCE:
+            yield pairs[start : number + 1]
+            start, characters = number + 1, 0
+    if start < len(pairs):
+        yield pairs[start:]
 
 
 def _similarity(texts: list[str], pairs: Ints, length: int) -> NDArray[np.float64]:

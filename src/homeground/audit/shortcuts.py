@@ -20,8 +20,10 @@ from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeClassifier
 
 from homeground.audit.audited import AuditedExamples
+from homeground.audit.dates import parse_times
 from homeground.audit.labels import LabelledSample, naive_bayes
 from homeground.data.splitting import cross_fit_folds
+from homeground.data.units import numbered
 from homeground.results.audit import ProbeRecord
 from homeground.tasks.classification.bag_of_words import WORD, unspaced, word_vectors
 
@@ -41,16 +43,23 @@ SMALLEST_LEAF = 20
 MAX_DEPTH = 6
 WORDS_LOOKED_AT = 2000
 MAX_EVIDENCE = 5
-MIN_URLS = 0.8
-"""Share of the values of a column that are URLs from which their hosts are looked at."""
+MIN_OF_KIND = 0.8
+"""Share of the values of a column that are URLs, numbers or dates, from which it is read as such."""
 
-MIN_RECURRING = 0.5
+MAX_DISTINCT = 0.5
 """Share of its rows that the different values of a column may come to, so that it can be learned by heart."""
+
+MAX_WORDS_OF_ID = 3
+"""Mean words of the values of a column up to which they are ids or paths; more are a text of its own."""
+
+MAX_CHARACTERS_OF_FORM = 5_000
+"""Characters of a text by which its punctuation is counted."""
 
 MAX_SCORED_PAIRS = 20_000
 FIRST_CHARACTERS_UNSPACED = 2
 
 _URL = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//[^\s/]+\S*|(?:www\.)[^\s/]+\S*")
+_PARTS = re.compile(r"[\W_]+|(?<=\d)(?=\D)|(?<=\D)(?=\d)")
 _MARKS = "!?.,:;'\"()-…%#@&/*！？。，：；“”（）、"
 
 
@@ -78,17 +87,23 @@ def column_probes(sample: LabelledSample, columns: Mapping[str, Sequence[object]
 
 
 def _probe(
-    name: str, sample: LabelledSample, probabilities: Floats | None, evidence: Sequence[str] = ()
+    name: str,
+    sample: LabelledSample,
+    probabilities: Floats | None,
+    evidence: Sequence[str] = (),
+    *,
+    column: bool = False,
 ) -> ProbeRecord | None:
     if probabilities is None:
         return None
     accuracy, chance = sample.accuracy(probabilities), sample.majority
-    share = (accuracy - chance) / max(1 - chance, 1e-9)
+    share = sample.skill(accuracy)
     return ProbeRecord(
         name=name,
         score=round(accuracy, 4),
         chance=round(chance, 4),
         share=round(share, 4),
+        column=column,
         shortcut=share >= MIN_SHARE,
         evidence=tuple(evidence),
     )
@@ -115,7 +130,7 @@ def _sizes(texts: Sequence[str]) -> Floats:
 def _marks(texts: Sequence[str]) -> Floats:
     """Return how often marks, digits and capitals occur in every 100 characters, and whether the last one is a mark."""
     rows: list[list[float]] = []
-    for text in texts:
+    for text in (each[:MAX_CHARACTERS_OF_FORM] for each in texts):
         counts, scale = Counter(text), 100 / max(len(text), 1)
         row = [counts[mark] * scale for mark in _MARKS]
         row += [sum(map(kind, text)) * scale for kind in (str.isdigit, str.isupper)]
@@ -130,13 +145,7 @@ def _first_words(sample: LabelledSample) -> Floats | None:
     else:
         words = [text.casefold().split(maxsplit=2)[:2] for text in sample.texts]
         firsts = [[" ".join(each[:1]), " ".join(each)] for each in words]
-    analyzer: Any = list[str]  # the texts are in parts already
-    counting = CountVectorizer(analyzer=analyzer, binary=True, min_df=2)
-    try:
-        features: Any = counting.fit_transform(firsts)
-    except ValueError:  # no first word occurs twice
-        return None
-    return _bayes(sample, features.tocsr())
+    return _bayes(sample, _counted(firsts))
 
 
 def _bayes(sample: LabelledSample, features: Any) -> Floats | None:
@@ -176,20 +185,35 @@ def _telling(features: Any, names: Sequence[str], sample: LabelledSample) -> lis
 
 
 def _column(name: str, values: Sequence[object], sample: LabelledSample) -> ProbeRecord | None:
-    """Return how well one column predicts the labels; None where its values do not recur and are no numbers."""
+    """Return how well one column predicts the labels, by its values, or by what is in them; None for free text."""
     texts = ["" if value is None else str(value).strip() for value in values]
     filled = [text for text in texts if text]
     if not filled or len(set(texts)) < 2:
         return None
-    if sum(bool(_URL.fullmatch(text)) for text in filled) >= MIN_URLS * len(filled):
+    if sum(bool(_URL.fullmatch(text)) for text in filled) >= MIN_OF_KIND * len(filled):
         return _values(f"host in {name}", [host(text) for text in texts], sample)
-    if len(set(texts)) <= MIN_RECURRING * len(texts):
+    if len(set(texts)) <= MAX_DISTINCT * len(texts):
         return _values(name, texts, sample)
-    numbers = [_number(text) for text in texts]
-    if sum(number is not None for number in numbers) >= MIN_URLS * len(numbers):
-        column = np.array([[np.nan if number is None else number] for number in numbers])
-        return _probe(name, sample, _tree(sample, column))
-    return None
+    numbers = np.array([np.nan if (number := _number(text)) is None else number for text in texts])
+    for column in (numbers, parse_times(texts)):
+        if (~np.isnan(column)).mean() >= MIN_OF_KIND:
+            return _probe(name, sample, _tree(sample, column[:, None]), column=True)
+    if float(np.mean([len(text.split()) for text in filled])) > MAX_WORDS_OF_ID:
+        return None
+    # Such as pos-17 or reviews/pos/17_7.txt: the parts of an id or a path recur though it does not.
+    parts = [[part for part in _PARTS.split(text.casefold()) if part and not part.isdecimal()] for text in texts]
+    return _probe(name, sample, _bayes(sample, _counted(parts)), column=True)
+
+
+def _counted(parts: Sequence[Sequence[str]]) -> Any:
+    """Return which parts each text has, ``(texts, parts)``; None where none occurs twice."""
+    analyzer: Any = list[str]  # the texts are in parts already
+    counting = CountVectorizer(analyzer=analyzer, binary=True, min_df=2)
+    try:
+        features: Any = counting.fit_transform(parts)
+    except ValueError:
+        return None
+    return features.tocsr()
 
 
 def host(url: str) -> str:
@@ -235,7 +259,7 @@ def _values(name: str, values: Sequence[str], sample: LabelledSample) -> ProbeRe
         f"{sample.labels[int(together[place].argmax())]}"
         for place in order.tolist()
     ]
-    return _probe(name, sample, probabilities, evidence)
+    return _probe(name, sample, probabilities, evidence, column=True)
 
 
 def score_probes(audited: AuditedExamples) -> tuple[ProbeRecord, ...]:
@@ -247,8 +271,11 @@ def score_probes(audited: AuditedExamples) -> tuple[ProbeRecord, ...]:
     scores = np.array([audited.examples[place].score for place in places], np.float64)
     if len(places) < 10 * PROBE_FOLDS or scores.std() == 0:
         return ()
-    folds = cross_fit_folds(np.arange(len(places)), PROBE_FOLDS, seed=0)
     pairs = [audited.examples[place].texts for place in places]
+    digests = np.array([audited.examples[place].digests for place in places], np.uint64)
+    folds = _folds(numbered(audited.examples[place].digest for place in places))
+    if folds is None:
+        return ()
     lengths = np.array([[len(one), len(two), abs(len(one) - len(two))] for one, two in pairs], np.float64)
     probes = [_correlation("lengths", lengths / (1 + lengths.max(0)), scores, folds)]
     for side in (0, 1):
@@ -258,8 +285,14 @@ def score_probes(audited: AuditedExamples) -> tuple[ProbeRecord, ...]:
             features: Any = counting.fit_transform(texts)
         except ValueError:
             continue
-        probes.append(_correlation(f"text_{side + 1} alone", features.tocsr(), scores, folds))
+        # A text must not be in two folds, or its score is remembered.
+        if (own := _folds(numbered(digests[:, side].tolist()))) is not None:
+            probes.append(_correlation(f"text_{side + 1} alone", features.tocsr(), scores, own))
     return tuple(probes)
+
+
+def _folds(units: Ints) -> Ints | None:
+    return cross_fit_folds(units, PROBE_FOLDS, seed=0) if len(np.unique(units)) >= PROBE_FOLDS else None
 
 
 def _correlation(name: str, features: Any, scores: Floats, folds: Ints) -> ProbeRecord:

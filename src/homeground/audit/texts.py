@@ -10,13 +10,15 @@ import regex
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from homeground.audit.audited import AuditedExamples
+from homeground.audit.audited import AuditedExamples, portions
 from homeground.checkpoint import unknown_ids, without_cleaning
 from homeground.data.segmentation import word_spans, word_starts
 from homeground.results.audit import BrokenWord, LanguageShare, LengthsRecord, WordPieces
 
 TEXTS_TOKENIZED = 10_000
 """Texts from which lengths in tokens and the pieces of words are counted."""
+
+CHARACTERS_AT_ONCE = 2_000_000
 
 TEXTS_IDENTIFIED = 2_000
 """Texts whose language is identified."""
@@ -41,6 +43,12 @@ SCRIPT_NAMES = (
 )  # fmt: skip
 _SCRIPTS = {name: regex.compile(rf"\p{{{name}}}") for name in SCRIPT_NAMES}
 _LETTER = regex.compile(r"\p{L}")
+
+VARIETIES = {
+    "zxx": "short",  # no language, such as a URL
+    "arz": "ar", "ary": "ar", "nb": "no", "nn": "no", "vec": "it", "pcm": "en",
+}  # fmt: skip
+"""What py3langid tells apart and checkpoints do not."""
 
 LANGUAGE_OF_SCRIPT = {"Hangul": "ko", "Thai": "th", "Hebrew": "he", "Greek": "el", "Georgian": "ka", "Armenian": "hy"}
 """Scripts that practically one language writes; for others the letters or a model decide."""
@@ -77,10 +85,8 @@ def _lengths(unit: str, lengths: NDArray[np.int64], limit: int | None) -> Length
 def scripts(texts: Sequence[str]) -> tuple[LanguageShare, ...]:
     """Return the scripts of all letters of all texts, counted exactly, the most frequent first."""
     counts: Counter[str] = Counter()
-    for start in range(0, len(texts), TEXTS_TOKENIZED):
-        codes = np.frombuffer(
-            "".join(texts[start : start + TEXTS_TOKENIZED]).encode("utf-32-le", "surrogatepass"), np.uint32
-        )
+    for some in portions(texts, CHARACTERS_AT_ONCE):
+        codes = np.frombuffer("".join(some).encode("utf-32-le", "surrogatepass"), np.uint32)
         for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
             character = chr(int(code))
             if _LETTER.match(character):
@@ -130,7 +136,8 @@ def language(text: str) -> str:
         return "short"
     import py3langid
 
-    return str(py3langid.classify(text)[0])
+    code = str(py3langid.classify(text)[0])
+    return VARIETIES.get(code, code)
 
 
 def token_lengths(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> tuple[LengthsRecord, WordPieces]:
@@ -141,23 +148,24 @@ def token_lengths(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> tup
     tokenizer, texts = without_cleaning(tokenizer, texts)
     truncation = tokenizer.truncation
     tokenizer.no_truncation()
-    try:
-        encodings = tokenizer.encode_batch(texts)
-    finally:
-        if truncation:
-            tokenizer.enable_truncation(int(truncation["max_length"]))
-    lengths = np.array([len(each.ids) for each in encodings], np.int64)
     unknown = frozenset(unknown_ids(tokenizer).tolist())
+    lengths: list[int] = []
     pieces: dict[str, tuple[str, ...]] = {}
     counts: Counter[str] = Counter()
     lost: set[str] = set()
-    for text, encoding in zip(texts, encodings, strict=True):
-        for word, tokens, is_lost in _words(text, encoding.ids, encoding.tokens, encoding.offsets, unknown):
-            counts[word] += 1
-            pieces.setdefault(word, tokens)
-            if is_lost:
-                lost.add(word)
-    return _lengths("tokens", lengths, limit), _broken_words(len(texts), counts, pieces, lost)
+    try:
+        for some in portions(texts, CHARACTERS_AT_ONCE):
+            for text, encoding in zip(some, tokenizer.encode_batch(some), strict=True):
+                lengths.append(len(encoding.ids))
+                for word, tokens, is_lost in _words(text, encoding.ids, encoding.tokens, encoding.offsets, unknown):
+                    counts[word] += 1
+                    pieces.setdefault(word, tokens)
+                    if is_lost:
+                        lost.add(word)
+    finally:
+        if truncation:
+            tokenizer.enable_truncation(int(truncation["max_length"]))
+    return _lengths("tokens", np.array(lengths, np.int64), limit), _broken_words(len(texts), counts, pieces, lost)
 
 
 def _words(

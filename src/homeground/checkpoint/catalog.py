@@ -5,6 +5,7 @@ The facts are in catalog.toml, each entry with its source; tests/checkpoint/test
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,38 +104,37 @@ def select(*, language: str | None = None, task: str | None = None, domain: str 
     """Return the entries for a language (ISO 639-1), a task and a domain, those of one language first, then by size.
 
     Raises:
-        UsageError: no entry has the language or the domain; the message lists those there are.
+        UsageError: the language is no code of two letters, or no entry has the domain.
     """
-    languages = sorted({code for each in catalog() for code in each.languages})
     domains = sorted({each.domain for each in catalog()})
-    if language is not None and language not in languages and len(language) != len("en"):
-        raise UsageError(
-            f"--language: got {language!r}, expected a code of two letters such as {', '.join(languages[:8])}"
-        )
+    if language is not None and not re.fullmatch(r"[a-zA-Z]{2}", language):
+        raise UsageError(f"--language: got {language!r}, expected a code of two letters, such as en, zh or it")
     if domain is not None and domain not in domains:
         raise UsageError(f"--domain: got {domain!r}; {nearest(domain, domains)}")
+    return _fitting([] if language is None else [language.lower()], task, domain)
+
+
+def _fitting(languages: Sequence[str], task: str | None, domain: str | None) -> list[CatalogEntry]:
     chosen = [
         each
         for each in catalog()
-        if (language is None or each.knows(language))
+        if all(map(each.knows, languages))
         and (task is None or each.suits(task))
         and (domain is None or each.domain == domain)
     ]
     return sorted(chosen, key=lambda each: (each.is_multilingual, each.millions))
 
 
-def propose(language: str, task: str, *, max_tokens: float = 0.0) -> list[CatalogEntry]:
+def propose(languages: Sequence[str], task: str, *, max_tokens: float = 0.0) -> list[CatalogEntry]:
     """Return up to three checkpoints to compare: a small one, a usual one, and one of many languages or long texts.
 
-    Only those of general domain, up to ``LARGEST_PROPOSED_MILLIONS``, and weights in safetensors are proposed where
-    there are any; ``max_tokens`` is how long most texts are.
+    All of them know all the languages. Only those of general domain, up to ``LARGEST_PROPOSED_MILLIONS``, and weights
+    in safetensors are proposed where there are any; ``max_tokens`` is how long most texts are.
     """
     fitting = [
         each
-        for each in select(language=language, task=task)
-        if each.domain == "general"
-        and each.millions <= LARGEST_PROPOSED_MILLIONS
-        and each.family not in UNTRIED_FAMILIES
+        for each in _fitting(languages, task, "general")
+        if each.millions <= LARGEST_PROPOSED_MILLIONS and each.family not in UNTRIED_FAMILIES
     ]
     own = [each for each in fitting if not each.is_multilingual]
     many = [each for each in fitting if each.is_multilingual]

@@ -52,4 +52,9 @@ def _lines(entry: CatalogEntry) -> list[str]:
 def _end(entries: list[CatalogEntry], quiet: bool) -> list[str]:
     if not entries:
         return ["no checkpoint of this list fits; homeground checkpoints lists all"]
-    return [] if quiet else [f"{count(len(entries), 'checkpoint')}; their facts and sources: docs/checkpoints.md"]
+    if quiet:
+        return []
+    own = (
+        [] if any(not each.is_multilingual for each in entries) else ["none of these was made for this language alone"]
+    )
+    return [*own, f"{count(len(entries), 'checkpoint')}; their facts and sources: docs/checkpoints.md"]

@@ -12,6 +12,7 @@ from homeground.data.streams import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.experiment.data_record import coverage_notes
 from homeground.recipe.recipe import Recipe
+from homeground.results.audit import AuditRecord
 from homeground.tasks import TASKS
 from homeground.tasks.task import FindsHead, TaskInfo, TaskSpec
 
@@ -95,6 +96,13 @@ def _refuse_annotation(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
                 "labels; leave it out"
             )
         require_texts(asked.unlabelled, recipe, info.columns)
+
+
+def refuse_findings(recipe: Recipe, audit: AuditRecord) -> None:
+    """Refuse to go on with --strict where an audit found a problem or warns."""
+    if recipe.inspection.strict and audit.fatal:
+        found = "; ".join(each.sentence for each in audit.fatal)
+        raise DataError.at(recipe.data, f"--strict: {found}; homeground inspect shows them with advice")
 
 
 def cleaner_for(recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint) -> Cleaner:

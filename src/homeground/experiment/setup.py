@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from homeground.audit import AuditedData, audit, audited_parts
+from homeground.audit import AuditedData, audit
 from homeground.checkpoint import (
     Checkpoint,
     Coverage,
@@ -29,7 +29,7 @@ from homeground.data.sources.folders import splits_of
 from homeground.data.tokenized import TextTokens
 from homeground.data.units import PairUnits
 from homeground.engines import open_engine
-from homeground.errors import DataError, UsageError
+from homeground.errors import UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
 from homeground.evaluation.left_out import FEWEST_LEFT
@@ -38,6 +38,7 @@ from homeground.experiment.data_record import LookedAt, cleaning_record, data_no
 from homeground.experiment.refusals import (
     cleaner_for,
     refuse_before_start,
+    refuse_findings,
     refuse_new_head,
     refuse_unknown_tokens,
 )
@@ -155,8 +156,7 @@ def prepare(
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
     corpus = _without_contaminated(corpus, contamination, recipe)
     max_length = longest_input(recipe, spec.info, checkpoint)
-    cleaned = CleanedDocuments(cleaner) if spec.info.cleaning == "training" else None
-    tokenizer = load_tokenizer(checkpoint, max_length=max_length, cleaner=Cleaner() if cleaned else cleaner)
+    tokenizer, cleaned = _tokenizer(checkpoint, cleaner, spec.info, max_length)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
     domain, coverage = _domain(recipe, spec, corpus, checkpoint, tokenizer)
     task, tokenize = domain.task, _tokenizing(tokens)
@@ -194,6 +194,15 @@ def prepare(
     return setup
 
 
+def _tokenizer(
+    checkpoint: Checkpoint, cleaner: Cleaner, info: TaskInfo, max_length: int
+) -> tuple[Tokenizer, CleanedDocuments | None]:
+    """Return the tokenizer, which cleans texts, and what cleans those that are learned from where only they are."""
+    if info.cleaning == "training":
+        return load_tokenizer(checkpoint, max_length=max_length, cleaner=Cleaner()), CleanedDocuments(cleaner)
+    return load_tokenizer(checkpoint, max_length=max_length, cleaner=cleaner), None
+
+
 def _tokenizing(tokens: TextTokens) -> Tokenize:
     """Return the function by which a task tokenizes examples."""
     return lambda task, examples: task.tokenize(examples, tokens)
@@ -212,25 +221,9 @@ def _audited(
     read: ReadTable, corpus: Corpus, checkpoint: Checkpoint, tokenizer: Tokenizer, max_length: int
 ) -> AuditRecord:
     """Return what is found in the data, or refuse to go on with --strict."""
-    info = read.spec.info
-    found = audit(
-        AuditedData(
-            parts=audited_parts(corpus),
-            table=read.table,
-            task=info.name,
-            columns=info.columns,
-            test_units=corpus.test.units.independent,
-            own_files=frozenset(corpus.hashes) - {"train"},
-            tokenizer=tokenizer,
-            max_length=max_length,
-            checkpoint=checkpoint.name,
-        )
-    )
-    if read.recipe.inspection.strict and found.fatal:
-        raise DataError.at(
-            read.recipe.data,
-            f"--strict: {'; '.join(each.sentence for each in found.fatal)}; homeground inspect shows them with advice",
-        )
+    data = replace(AuditedData.of(read, corpus), tokenizer=tokenizer, max_length=max_length, checkpoint=checkpoint.name)
+    found = audit(data)
+    refuse_findings(read.recipe, found)
     return found
 
 

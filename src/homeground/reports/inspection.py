@@ -7,7 +7,7 @@ from pathlib import Path
 from homeground.reports.report import environment
 from homeground.reports.sections.audit import audit_values
 from homeground.results.audit import InspectionRecord
-from homeground.results.record import printable
+from homeground.results.record import printable, printable_values
 from homeground.storage import write_text
 from homeground.wording import count, duration, number, row_numbers
 
@@ -21,6 +21,7 @@ def write_inspection(inspection: InspectionRecord, path: Path) -> None:
         DiskError: it could not be written.
     """
     template = environment().get_template("inspection.html")
+    inspection = InspectionRecord.model_validate(printable_values(inspection.to_json()))
     name = printable(Path(inspection.data).name or inspection.data)
     write_text(path, template.render(name=name, inspection=inspection, section=audit_values(inspection.audit)))
 
@@ -28,7 +29,7 @@ def write_inspection(inspection: InspectionRecord, path: Path) -> None:
 def inspection_lines(inspection: InspectionRecord) -> list[str]:
     """Return what was found as lines: the findings, what to do, and which checkpoints to compare."""
     audit = inspection.audit
-    sizes = ", ".join(f"{size:,} {split}" for split, size in inspection.splits.items())
+    sizes = ", ".join(f"{size:,} {split}".removesuffix(" data") for split, size in inspection.splits.items())
     units = f"; {count(inspection.test_units, 'independent test unit')}" if inspection.test_units else ""
     lines = [f"{sizes} examples{units}"]
     lines += [

@@ -36,7 +36,7 @@ class LengthsRecord(Record):
 class LanguageShare(Record):
     """A language or a script with its share."""
 
-    name: str = field("ISO 639-1 code of a language, `short` for texts too short to tell, or the name of a script")
+    name: str = field("code of a language (ISO 639), `short` for texts too short to tell, or the name of a script")
     share: float = field("share of the texts that are looked at (languages) or of all letters (scripts)")
 
 
@@ -87,7 +87,8 @@ class ConflictRecord(Record):
     """One text with different labels or scores."""
 
     text: str = field("the text, cut to 300 characters")
-    rows: tuple[int, ...] = field("the row numbers")
+    rows: tuple[int, ...] = field("the row numbers, in the files of their splits")
+    splits: tuple[str, ...] = field("the split of each of these rows", ())
     labels: tuple[str, ...] = field("the label or score of each of these rows")
 
 
@@ -105,6 +106,7 @@ class ProbeRecord(Record):
     score: float = field("accuracy of the labels, or correlation with the scores")
     chance: float = field("accuracy of the most frequent label; 0 for a correlation")
     share: float = field("share of the errors of the most frequent label that it avoids; for scores the correlation")
+    column: bool = field("whether it is a column of the file", False)
     shortcut: bool = field("whether it predicts so well that a model may learn it instead of the content")
     evidence: tuple[str, ...] = field("words or values that give the label away, with their numbers", ())
 
@@ -127,16 +129,19 @@ class GroupRecord(Record):
     kind: Literal["group", "time"] = field("`group`: whole groups held out; `time`: the latest fifth held out")
     groups: int = field("number of groups; for time the number of different values")
     accuracy: float = field("accuracy on new groups, or on the latest rows")
-    random: float = field("accuracy where rows are held out at random")
+    random: float = field("accuracy on the same rows where rows are held out at random")
+    clear: bool = field("whether the difference is more than two standard errors above 0", False)
 
 
 class CheapModelRecord(Record):
     """A linear model on words, cross-validated: what adapting has to beat."""
 
+    method: str = field("`logistic regression`, or `naive Bayes` where there are many classes")
     examples: int = field("number of examples, all or a sample")
     accuracy: float = field("accuracy, each example predicted from the other folds")
     majority: float = field("accuracy of the most frequent label")
     gain_of_twice: float = field("accuracy that a naive Bayes classifier gains from twice as many examples")
+    gain_is_clear: bool = field("whether that is more than two standard errors above 0", False)
 
 
 class AuditRecord(Record):
@@ -158,6 +163,7 @@ class AuditRecord(Record):
     cheap_model: CheapModelRecord | None = field("a linear model on words; null where there are no classes", None)
     probes: tuple[ProbeRecord, ...] = field("what predicts the label or score though it should not suffice", ())
     suspects: tuple[SuspectRecord, ...] = field("examples whose label may be wrong, the likeliest first", ())
+    not_checked: str = field("why labels and shortcuts were not checked; empty where they were, or there are none", "")
     groups: tuple[GroupRecord, ...] = field("columns that put rows into groups or in order", ())
     detectable: float | None = field(
         "smallest difference in the deciding metric that the test could show with 80% power, if the models differ on a "

@@ -123,14 +123,14 @@ def printable(text: str) -> str:
     return text.translate(_VISIBLE)
 
 
-def _printable_values(value: Any) -> Any:
+def printable_values(value: Any) -> Any:
     """Return a JSON value with all its text, keys included, made printable."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list):
-        return [_printable_values(item) for item in cast(list[Any], value)]
+        return [printable_values(item) for item in cast(list[Any], value)]
     if isinstance(value, dict):
-        return {printable(key): _printable_values(item) for key, item in cast(dict[str, Any], value).items()}
+        return {printable(key): printable_values(item) for key, item in cast(dict[str, Any], value).items()}
     return value
 
 
@@ -150,7 +150,7 @@ def _parse(path: Path, text: str, *, line: int | None = None) -> dict[str, Any]:
         raise DataError(f"{place}: is not JSON ({error}); the file was changed or cut short.") from error
     if not isinstance(value, dict):
         raise DataError(f"{place}: holds a {type(value).__name__}; expected a JSON object.")
-    return cast(dict[str, Any], _printable_values(value))
+    return cast(dict[str, Any], printable_values(value))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -170,4 +170,4 @@ def _read_toml(path: Path) -> dict[str, Any]:
         value = tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path}: is not TOML ({error}); the file was changed or cut short.") from error
-    return cast(dict[str, Any], _printable_values(value))
+    return cast(dict[str, Any], printable_values(value))

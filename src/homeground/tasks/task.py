@@ -117,8 +117,7 @@ class TaskInfo:
     usual_length: int | None = None
     """Tokens of a text where nothing else is asked for; None for as many as the checkpoint reads."""
     cleaning: Literal["texts", "in place", "training"] = "texts"
-    """What may be cleaned: the texts, in training and in use; only by steps that keep every character in its place,
-    because spans are marked; or what is learned from, while what is measured stays as it is."""
+    """Whether all texts are cleaned, only by steps that move no character, or only those that are learned from."""
     verdict_scope: str = ""
     use: Use | None = None
     instead: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from homeground.audit import AuditedData, audit, audited_parts
+from homeground.audit import AuditedData, audit
+from homeground.audit.findings import SECOND_LANGUAGE
 from homeground.checkpoint import load_tokenizer, open_checkpoint, propose, require_encoder
-from homeground.data.examples import Example
 from homeground.data.sources.in_memory import takes_tables
 from homeground.data.summary import MAX_ROWS_LISTED, SkippedRows
+from homeground.data.units import MIN_UNITS
 from homeground.errors import DataError
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
-from homeground.experiment.refusals import cleaner_for
+from homeground.experiment.refusals import cleaner_for, refuse_findings
 from homeground.experiment.setup import longest_input, prepare
 from homeground.recipe.files import Data
 from homeground.recipe.keywords import SettingKeywords
@@ -54,7 +54,7 @@ def inspect(
         listener(Notice(f"{recipe.data}: {read.spec.info.description}"))
         splits = _splits(read)
         listener(Notice(f"{splits.examples:,} examples are audited"))
-        record = audit(_with_tokenizer(splits.audited(read), read) if checkpoint is not None else splits.audited(read))
+        record = audit(splits.audited if checkpoint is None else _with_tokenizer(splits.audited, read))
         minutes = None
         if checkpoint is not None and splits.refusal is None:
             listener(Notice("a few training steps are timed"))
@@ -63,6 +63,7 @@ def inspect(
                 minutes = estimate(prepare(unaudited, tokenize_at_most=EXAMPLES_TOKENIZED)).minutes
             except DataError as refusal:
                 splits = replace(splits, refusal=refusal)
+        refuse_findings(recipe, record)
         inspection = _inspection(read, splits, record, None if checkpoint is None else recipe.checkpoint, minutes)
         if page is not None:
             write_inspection(inspection, Path(page))
@@ -71,41 +72,33 @@ def inspect(
 
 @dataclass(frozen=True)
 class _Splits:
-    """The examples by split; ``refusal`` is why ``adapt`` would not split them, and then all are "data"."""
+    """What is audited, by split; ``refusal`` is why ``adapt`` would not split the examples, and then all are "data"."""
 
-    parts: Mapping[str, Sequence[Example]]
+    audited: AuditedData
     set_aside: tuple[SkippedRows, ...] = ()
     notes: tuple[str, ...] = ()
-    test_units: int = 0
-    own_files: frozenset[str] = frozenset()
     refusal: DataError | None = None
 
     @property
     def examples(self) -> int:
-        """How many there are."""
-        return sum(map(len, self.parts.values()))
-
-    def audited(self, read: ReadTable) -> AuditedData:
-        """Return what is audited, without a tokenizer."""
-        info = read.spec.info
-        return AuditedData(self.parts, read.table, info.name, info.columns, self.test_units, self.own_files)
+        """How many examples there are."""
+        return sum(map(len, self.audited.parts.values()))
 
 
 def _splits(read: ReadTable) -> _Splits:
     try:
         corpus = read.corpus()
     except DataError as refusal:
-        examples = read.spec.read(read.table)
+        examples, info = read.spec.read(read.table), read.spec.info
+        if not examples.examples:
+            raise
         skipped = tuple(
             SkippedRows(read.table.path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]))
             for reason, rows in examples.set_aside.items()
         )
-        if not examples.examples:
-            raise
-        return _Splits({"data": examples.examples}, skipped, examples.notes, refusal=refusal)
-    own_files = frozenset(corpus.hashes) - {"train"}
-    notes = corpus.summary.notes
-    return _Splits(audited_parts(corpus), corpus.summary.set_aside, notes, corpus.test.units.independent, own_files)
+        audited = AuditedData({"data": examples.examples}, read.table, info.name, info.columns, MIN_UNITS)
+        return _Splits(audited, skipped, examples.notes, refusal)
+    return _Splits(AuditedData.of(read, corpus), corpus.summary.set_aside, corpus.summary.notes)
 
 
 def _with_tokenizer(data: AuditedData, read: ReadTable) -> AuditedData:
@@ -128,14 +121,16 @@ def _inspection(
         refused = FindingRecord(
             kind="refused", severity="problem", sentence=f"homeground adapt refuses this data: {splits.refusal}"
         )
-        record = record.model_copy(update={"findings": (refused, *record.findings)})
+        first = f"Look at this first: {refused.sentence}."
+        others = [each for each in record.advice if not each.startswith("Look at this first")]
+        record = record.model_copy(update={"findings": (refused, *record.findings), "advice": (first, *others)})
     return InspectionRecord(
         data=read.recipe.data,
         task=info.name,
         understood=info.description,
         columns=dict(info.columns),
-        splits={name: len(part) for name, part in splits.parts.items()},
-        test_units=splits.test_units,
+        splits={name: len(part) for name, part in splits.audited.parts.items()},
+        test_units=0 if splits.refusal is not None else splits.audited.test_units,
         set_aside=tuple(RowsSetAside.model_validate(asdict(each)) for each in splits.set_aside),
         notes=splits.notes,
         checkpoint=checkpoint,
@@ -146,14 +141,15 @@ def _inspection(
 
 
 def _proposals(record: AuditRecord, task: str) -> tuple[ProposalRecord, ...]:
-    """Return three checkpoints for the most frequent language, or for many where the texts are of several."""
-    known = [each for each in record.languages if each.name != "short"]
-    if not known:
+    """Return three checkpoints for the language of the texts, or for all where they are of several."""
+    spoken = [each for each in record.languages if each.name != "short"]
+    if not spoken:
         return ()
+    languages = [each.name for each in spoken if each.share >= SECOND_LANGUAGE] or [spoken[0].name]
     longest = max((each.p95 for each in record.lengths if each.unit == "tokens"), default=0.0)
     return tuple(
         ProposalRecord(
             name=each.name, millions=each.millions, languages=each.languages, why=each.good_for, weights=each.weights
         )
-        for each in propose(known[0].name, task, max_tokens=longest)
+        for each in propose(languages, task, max_tokens=longest)
     )

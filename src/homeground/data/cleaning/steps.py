@@ -33,8 +33,11 @@ INLINE_TAGS = "a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|su
 _HIDDEN = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
 _INLINE = re.compile(rf"</?(?:{INLINE_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9:-]*(?:\s[^<>]*)?/?>|<![a-zA-Z][^<>]*>")
-_URL = re.compile(r"(?i)\b(?:https?|ftp)://[^\s<>\"'，。；、）】》]+|\bwww\.[^\s<>\"'，。；、）】》]+")
+_URL = re.compile(
+    r"(?i)(?<![a-z0-9])(?:https?|ftp)://[^\s<>\"'，。；、）】》]+|(?<![a-z0-9])www\.[^\s<>\"'，。；、）】》]+"
+)
 _PUNCTUATION = regex.compile(r"(?V1)(?<=\p{L})['’](?=\p{L})(*SKIP)(*FAIL)|[\p{P}\p{S}]+")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _UNSPACED_LETTER = regex.compile(rf"(?V1)[{UNSPACED}]")
 
 
@@ -122,7 +125,7 @@ def _to_simplified(_: str | None) -> Step:
     converter: Any = importlib.import_module("opencc").OpenCC("t2s")
 
     def convert(text: str) -> str:
-        if text.isascii():
+        if text.isascii() or _HALF_CHARACTER.search(text):  # the library takes whole characters only
             return text
         whole: str = converter.convert(text)
         # A phrase of another length would move what follows; then each character is converted by itself.

@@ -27,7 +27,10 @@ from typing import Any
 import numpy as np
 
 import homeground
+from homeground.audit.audited import AuditedExamples
+from homeground.audit.labels import LabelledSample, cheap_model, labelled_sample
 from homeground.audit.near_duplicates import near_duplicates
+from homeground.data.examples import Example
 
 MILLION = 1_000_000
 WORDS_OF_A_ROW = (4, 16)
@@ -112,10 +115,15 @@ def labels(data: Path) -> None:
     for place in flipped:
         text, label = rows[place]
         rows[place] = text, str(random.choice([name for name in names if name != label]))
-    found = homeground.inspect([{"text": text, "label": label} for text, label in rows], quiet=True)
-    suspects = [each["row"] - 1 for each in found["audit"]["suspects"]]
-    print(f"questions, {count} labels replaced: {np.mean([row in flipped for row in suspects]):.3f} of the first "
-          f"{len(suspects)} suspects are among them")  # fmt: skip
+    examples = [Example(number, (text,), labels=(label,)) for number, (text, label) in enumerate(rows)]
+    sample = labelled_sample(AuditedExamples.of({"data": examples}))
+    assert isinstance(sample, LabelledSample)
+    _, probabilities = cheap_model(sample)
+    own = probabilities[np.arange(len(sample.texts)), sample.classes]
+    order = sample.places[np.argsort(own, kind="stable")].tolist()
+    for first in (100, count):
+        share = np.mean([place in flipped for place in order[:first]])
+        print(f"questions, {count} labels replaced: {share:.3f} of the first {first} suspects are among them")
 
 
 def million(_: Path) -> None:

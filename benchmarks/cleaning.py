@@ -2,8 +2,8 @@
 
     python benchmarks/cleaning.py DATA [--only headlines reviews questions] [--rows 4000] [--out runs/cleaning]
 
-DATA holds the data sets as published: sarcasm-headlines/, waimai-zh/ and banking77/. A finished run is only compared. The
-Chinese reviews start from a small BERT on characters with random weights; nothing is said of a pretrained one.
+DATA holds the data sets as published: sarcasm-headlines/, waimai-zh/ and banking77/. A finished run is only compared.
+The Chinese reviews start from a small BERT on characters with random weights; nothing is said of a pretrained one.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ def test_the_cleaner_is_saved_and_applied_whenever_the_model_is_used(cleaned_run
     model = cleaned_run.load()
     one, other = model.predict_proba(["<i>THE BAKER GLADLY SELLS</i> www.a.example/b", "the baker gladly sells "])
     assert np.array_equal(one, other)
+    assert "cleaned texts (strip_html, remove_urls, lowercase)" in (cleaned_run.model_folder / "README.md").read_text()
     checkpoint = open_checkpoint(str(cleaned_run.folder))
     plain = AutoTokenizer.from_pretrained(cleaned_run.model_folder)
     ours = load_tokenizer(checkpoint, max_length=checkpoint.max_length).encode("<b>THE BAKER</b>")

@@ -345,10 +345,11 @@ def _suspects(record: AuditRecord) -> Iterator[FindingRecord]:
     if not record.suspects:
         return
     first = record.suspects[0]
+    where = f"row {first.row}" if first.split == "data" else f"{first.split} row {first.row}"
     yield FindingRecord(
         kind="labels",
         severity="note",
-        sentence=f'labels to look at first, ranked by how unlikely a cheap model finds them: row {first.row} '
+        sentence=f'labels to look at first, ranked by how unlikely a simple model finds them: {where} '
         f'"{_short(first.text)}" is "{first.label}", and the model says "{first.suggested}"',
         advice="the list is in order, not a count of errors: stop where the labels begin to be right",
     )  # fmt: skip

@@ -144,10 +144,23 @@ def _body(record: RunRecord, published: Publication | None) -> str:
         meaning=as_markdown(f"The verdict is about {primary.label}. {primary.meaning}"),
         general=_general(scores.general),
         trained=_training(record) + _calibration(scores),
-        use=_use(page.snippets(record), page.notes(record), published.repository if published else PLACE),
+        use=_use(
+            page.snippets(record), page.notes(record) + _cleaning(record), published.repository if published else PLACE
+        ),
         coverage=_coverage(scores),
         data=_data(record) if published else "",
         examples=_examples(record) if published and published.examples else "",
+    )
+
+
+def _cleaning(record: RunRecord) -> str:
+    """Say that the model was given cleaned texts, which other libraries do not make."""
+    cleaning = record.data.cleaning
+    if cleaning is None or cleaning.only_train:
+        return ""
+    return (
+        f" The model learned from cleaned texts ({', '.join(cleaning.steps)}): Homeground cleans what it is given, "
+        "transformers and sentence-transformers do not."
     )
 
 

@@ -130,7 +130,13 @@ def million(_: Path) -> None:
     """Print time and memory of a million short rows."""
     random = np.random.default_rng(0)
     words = np.array(
-        [f"{one}{two}{three}" for one in "bdfgklmnprst" for two in "aeiou" for three in ("rto", "nd", "mpi", "s")]
+        [
+            f"{one}{two}{three}{four}"
+            for one in "bdfgklmnprst"
+            for two in "aeiou"
+            for three in ("bl", "ch", "dr", "f", "gn", "ll", "mp", "nt", "rk", "st", "tt", "v")
+            for four in ("ade", "er", "ing", "ity", "o", "ous", "tion", "y")
+        ]
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "million.csv"

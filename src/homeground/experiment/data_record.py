@@ -42,6 +42,9 @@ PLACES = {
 
 MAX_EMPTIED_LISTED = 100
 
+SAID_ELSEWHERE = frozenset({"leak", "duplicates", "length"})
+"""Kinds of findings of the audit that the record of the data has a sentence of its own for."""
+
 
 @dataclass(frozen=True)
 class LookedAt:
@@ -239,7 +242,13 @@ def data_warnings(record: DataRecord) -> list[str]:
     if record.truncated.texts:
         texts = count(record.truncated.texts, "text is", "texts are")
         notes.append(f"{texts} cut to {record.truncated.max_length} tokens")
-    return [*notes, *_contamination_notes(record), *record.notes]
+    return [*notes, *_contamination_notes(record), *record.notes, *_audit_notes(record.audit)]
+
+
+def _audit_notes(audit: AuditRecord | None) -> list[str]:
+    """Return the problems and warnings of the audit that nothing else speaks of, each with its advice."""
+    findings = () if audit is None else (each for each in audit.fatal if each.kind not in SAID_ELSEWHERE)
+    return [f"{each.sentence}; {each.advice}" if each.advice else each.sentence for each in findings]
 
 
 def _contamination_notes(record: DataRecord) -> list[str]:

@@ -19,7 +19,8 @@ Ints = NDArray[np.int64]
 MAX_DOCUMENTS = 50_000
 """Documents that are audited, those of every split in proportion; examples of other kinds are all in memory anyway."""
 
-MAX_CHARACTERS_OF_A_DOCUMENT = 20_000
+MAX_CHARACTERS_OF_A_DOCUMENT, MAX_CHARACTERS_OF_DOCUMENTS = 20_000, 50_000_000
+"""Characters of a document that are audited, fewer where there are many: a corpus may be larger than memory."""
 
 MAX_CHARACTERS_SHOWN = 300
 
@@ -39,6 +40,7 @@ class AuditedExamples:
     def of(cls, parts: Mapping[str, Sequence[Example]]) -> AuditedExamples:
         """Return the examples of every split, of many documents a sample that is drawn evenly from the file."""
         total = sum(map(len, parts.values()))
+        limit = min(MAX_CHARACTERS_OF_A_DOCUMENT, MAX_CHARACTERS_OF_DOCUMENTS // max(min(total, MAX_DOCUMENTS), 1))
         examples: list[Example] = []
         splits: list[str] = []
         texts: list[str] = []
@@ -52,7 +54,7 @@ class AuditedExamples:
                 examples.append(example)
                 splits.append(split)
                 text = own[0] if len(own) == 1 else "\n".join(own)
-                texts.append(text[:MAX_CHARACTERS_OF_A_DOCUMENT] if is_document else text)
+                texts.append(text[:limit] if is_document else text)
         return cls(examples, splits, texts)
 
     def __len__(self) -> int:

@@ -50,6 +50,8 @@ def inspection_lines(inspection: InspectionRecord) -> list[str]:
     if inspection.proposals:
         lines += ["", "Checkpoints to compare (homeground compare --checkpoints A B DATA):"]
         lines += [f"  {each.name}, {number(each.millions, 0)} M: {each.why}" for each in inspection.proposals]
+    else:
+        lines.append("No checkpoint is proposed: the texts are too short to tell their language.")
     return lines
 
 

@@ -88,7 +88,8 @@ def pairs_csv(write_csv: Callable[..., Path]) -> Path:
     return write_csv("pairs.csv", PAIR_HEADER, topic_pairs(500))
 
 
-FAST = {"epochs": 2, "learning_rate": 2e-3, "batch_size": 32, "bootstrap_draws": 400}
+# The audit has tests of its own, and takes longer than a tiny training.
+FAST: dict[str, Any] = {"epochs": 2, "learning_rate": 2e-3, "batch_size": 32, "bootstrap_draws": 400, "audit": False}
 """Settings under which the tiny encoder learns the topics in seconds."""
 
 

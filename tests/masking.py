@@ -17,6 +17,7 @@ from tests.conftest import TOPICS
 from tests.reading import open_task, write_lines
 
 FAST: dict[str, Any] = {
+    "audit": False,
     "epochs": 4,
     "learning_rate": 5e-3,
     "cross_fit": 0,

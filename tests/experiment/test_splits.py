@@ -135,20 +135,12 @@ def test_a_set_is_tokenized_once_however_many_trainings_read_it(
         return measure_coverage(examples, tokenizer.tokenizer, seed=seed)
 
     monkeypatch.setattr("homeground.experiment.setup.load_tokenizer", load)
-    # What a tokenizer does not know is counted on a sample before anything is tokenized, and so is what is audited.
+    # What a tokenizer does not know is counted on a sample before anything is tokenized; nothing is audited.
     monkeypatch.setattr("homeground.experiment.setup.measure_coverage", coverage)
     domain, general = topic_pairs(40), topic_pairs(24, seed=9)
     files = {"keep_general": str(write_csv("general.csv", PAIR_HEADER, general)), "out": str(tmp_path / "run")}
     data = write_csv("pairs.csv", PAIR_HEADER, domain)
-    settings = {
-        **FAST,
-        "epochs": 1,
-        "bootstrap_draws": 200,
-        "checkpoint": str(encoder),
-        "cross_fit": 2,
-        "seeds": 5,
-        "audit": False,
-    }
+    settings = {**FAST, "epochs": 1, "bootstrap_draws": 200, "checkpoint": str(encoder), "cross_fit": 2, "seeds": 5}
     run = homeground.adapt(data, titles="bank,court", **settings, **files)
     # Eleven trainings, each merged back by eleven weights on the half of the general set that chooses.
     assert len(list(run.folder.rglob("metrics.jsonl"))) == 11

@@ -29,7 +29,9 @@ from homeground.training import events
 from homeground.workflows.compare import compare, evaluate
 
 HEADER = ["text", "label"]
-FAST: dict[str, Any] = {"epochs": 4, "learning_rate": 2e-3, "bootstrap_draws": 400, "precision": "fp32"}
+FAST: dict[str, Any] = {
+    "epochs": 4, "learning_rate": 2e-3, "bootstrap_draws": 400, "precision": "fp32", "audit": False,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

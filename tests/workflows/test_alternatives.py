@@ -25,7 +25,7 @@ from homeground.tasks.classification.bag_of_words import BagOfWords
 from homeground.training.events import Notice
 from homeground.workflows.compare import compare, evaluate
 
-FAST: dict[str, Any] = {"epochs": 1, "bootstrap_draws": 400, "precision": "fp32"}
+FAST: dict[str, Any] = {"epochs": 1, "bootstrap_draws": 400, "precision": "fp32", "audit": False}
 UNTRAINED = {**FAST, "learning_rate": 1e-9}
 
 

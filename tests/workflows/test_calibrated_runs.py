@@ -25,7 +25,9 @@ from homeground.statistics.calibration import fit_temperature
 from homeground.workflows.compare import compare, evaluate
 
 HEADER = ["text", "label"]
-FAST: dict[str, Any] = {"epochs": 3, "learning_rate": 2e-3, "bootstrap_draws": 200, "precision": "fp32", "cross_fit": 0}
+FAST: dict[str, Any] = {
+    "epochs": 3, "learning_rate": 2e-3, "bootstrap_draws": 200, "precision": "fp32", "cross_fit": 0, "audit": False,
+}  # fmt: skip
 Runs = Callable[..., Run]
 
 

@@ -21,6 +21,7 @@ from homeground.results.run import Run
 from homeground.storage import read_json
 
 FAST: dict[str, Any] = {
+    "audit": False,
     "epochs": 6, "learning_rate": 3e-3, "batch_size": 16, "bootstrap_draws": 400, "cross_fit": 0
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,10 @@ from homeground.storage import read_json
 from homeground.training import events
 from homeground.workflows.compare import compare, evaluate
 
-FAST = {"epochs": 2, "learning_rate": 3e-3, "max_length": 24, "batch_size": 8, "bootstrap_draws": 400, "cross_fit": 0}
+FAST: dict[str, Any] = {
+    "epochs": 2, "learning_rate": 3e-3, "max_length": 24, "batch_size": 8, "bootstrap_draws": 400, "cross_fit": 0,
+    "audit": False,
+}  # fmt: skip
 SENTENCES = (
     "the bank will pay the {} loan by the river",
     "a good {} teacher in the old school by the road",

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ class LabelledSample:
         """Return the share of the errors of the most frequent label that a model of this accuracy avoids."""
         return (accuracy - self.majority) / max(1 - self.majority, 1e-9)
 
+    @cached_property
+    def right_at_random(self) -> NDArray[np.bool_]:
+        """Which examples naive Bayes on words predicts rightly with rows held out at random, ``(examples,)``."""
+        return bayes_right(self, self.folds)
+
     def only(self, numbers: Ints) -> LabelledSample | None:
         """Return some of the examples; None where they are too few."""
         units = numbered(self.units[numbers].tolist())
@@ -166,9 +172,8 @@ def naive_bayes(features: Any, classes: Ints, folds: Ints, count: int) -> Floats
     return probabilities
 
 
-def bayes_right(sample: LabelledSample, folds: Ints | None = None) -> NDArray[np.bool_]:
-    """Tell which examples naive Bayes on words predicts rightly, with folds of its own if given, ``(examples,)``."""
-    folds = sample.folds if folds is None else folds
+def bayes_right(sample: LabelledSample, folds: Ints) -> NDArray[np.bool_]:
+    """Tell which examples naive Bayes on words predicts rightly from the other folds, ``(examples,)``."""
     return sample.right(naive_bayes(sample.vectors, sample.classes, folds, len(sample.labels)))
 
 
@@ -186,7 +191,7 @@ def cheap_model(sample: LabelledSample) -> tuple[CheapModelRecord, Floats]:
         half = np.flatnonzero(side_of == side)
         folds, classes = cross_fit_folds(sample.units[half], AUDIT_FOLDS, seed=1), sample.classes[half]
         right[half] = naive_bayes(sample.vectors[half], classes, folds, len(sample.labels)).argmax(1) == classes
-    gain, is_clear = _difference(bayes_right(sample), right, sample.units)
+    gain, is_clear = _difference(sample.right_at_random, right, sample.units)
     record = CheapModelRecord(
         method="logistic regression" if is_regression else "naive Bayes",
         examples=len(sample.texts),
@@ -249,7 +254,7 @@ def new_groups(sample: LabelledSample, groups: Sequence[object], *, column: str)
         return None
     if count <= VALUES_OF_A_LABEL * len(sample.labels) and _purity(units, sample) >= MAX_PURITY:
         return None
-    at_random, grouped = bayes_right(sample), bayes_right(sample, cross_fit_folds(units, AUDIT_FOLDS, seed=0))
+    at_random, grouped = sample.right_at_random, bayes_right(sample, cross_fit_folds(units, AUDIT_FOLDS, seed=0))
     _, is_clear = _difference(at_random, grouped, units)
     return GroupRecord(
         column=column,
@@ -284,7 +289,7 @@ def later_rows(sample: LabelledSample, values: Sequence[object], *, column: str)
     latest = order[round(len(order) * (1 - LATEST_SHARE)) :]
     folds = np.ones(len(times), np.int64)
     folds[latest] = 0
-    later, at_random = bayes_right(sample, folds)[latest], bayes_right(sample)[latest]
+    later, at_random = bayes_right(sample, folds)[latest], sample.right_at_random[latest]
     _, is_clear = _difference(at_random, later, sample.units[latest])
     return GroupRecord(
         column=column,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import regex
@@ -94,6 +95,7 @@ def scripts(texts: Sequence[str]) -> tuple[LanguageShare, ...]:
     return _shares(counts)
 
 
+@cache
 def _script(character: str) -> str:
     return next((name for name, pattern in _SCRIPTS.items() if pattern.match(character)), "other")
 

@@ -324,11 +324,33 @@ def test_checkpoints_for_texts_of_two_languages_know_both(tmp_path: Path):
     assert all({"en", "de"} <= set(each.languages) or "multilingual" in each.languages for each in found.proposals)
 
 
-def test_texts_of_no_language_have_no_proposals(tmp_path: Path):
-    rows = [
-        (f"https://shop.example/item/{number}?id={number * 7919 % 1000}", "ab"[number % 2]) for number in range(120)
-    ]
-    assert inspected(write(tmp_path / "urls.csv", ["text", "label"], rows)).task == "classification"
+def test_texts_of_no_language_have_no_proposals(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = [(f"https://shop.example/item/{number}?id={number * 7919 % 997}", "ab"[number % 2]) for number in range(99)]
+    path = write(tmp_path / "urls.csv", ["text", "label"], rows)
+    found = inspected(path)
+    assert [each.name for each in found.audit.languages] == ["short"]
+    assert found.proposals == ()
+    assert command(["inspect", str(path), "--quiet"]) == 0
+    assert "No checkpoint is proposed" in capsys.readouterr().out
+
+
+def test_a_run_keeps_what_inspect_finds(tmp_path: Path, encoder: Path):
+    rows = sentences(600)
+    train = write(tmp_path / "train.csv", ["text", "label"], rows[:500])
+    test = write(tmp_path / "test.csv", ["text", "label"], [*rows[500:], *rows[:40]])
+    settings: Any = {"test": str(test), "checkpoint": str(encoder), "quiet": True}
+    run = homeground.adapt(str(train), epochs=1, bootstrap_draws=200, out=str(tmp_path / "run"), **settings)
+    kept = json.loads((run.folder / "data.json").read_text())["audit"]
+    assert kept == homeground.inspect(str(train), **settings)["audit"]
+    # The 40 that are left out of the verdict are left out of what the test could show, once.
+    assert any("With 100 independent test texts" in line for line in kept["advice"])
+
+
+def test_what_is_looked_at_in_part_only_is_said(tmp_path: Path):
+    names = [f"column {number}" for number in range(35)]
+    rows = [(*row, *range(35)) for row in sentences(150)]
+    found = inspected(write(tmp_path / "wide.csv", ["text", "label", *names], rows))
+    assert any("of 35 other columns the first 30" in each.sentence for each in found.audit.findings)
 
 
 def test_strict_in_python_raises(tmp_path: Path):

@@ -18,7 +18,6 @@ from homeground.audit.audited import AuditedExamples, text_identity
 from homeground.audit.labels import LabelledSample
 from homeground.audit.near_duplicates import NearDuplicates
 from homeground.checkpoint import find_entry
-from homeground.checkpoint.catalog import SENTENCE_TASKS
 from homeground.data.columns import unread_columns
 from homeground.data.corpus import Corpus
 from homeground.data.examples import Example
@@ -32,9 +31,11 @@ from homeground.results.audit import (
     SuspectRecord,
     WordPieces,
 )
+from homeground.tasks import TASKS
 from homeground.tasks.reading import ReadTable
+from homeground.tasks.task import TaskInfo
 
-__all__ = ["AuditedData", "audit", "audited_parts"]
+__all__ = ["AuditedData", "audit"]
 
 ROWS_OF_COLUMNS = 200_000
 """Rows of the file whose other columns are looked at; more would be read anew for it."""
@@ -49,17 +50,15 @@ MAX_COLUMNS = 30
 class AuditedData:
     """What is audited: the examples of every split, the table of the data, and what is known of task and checkpoint.
 
-    ``split`` is how they were split, as in data.json. ``own_files`` are splits that come from files of their own, not
-    from ``table``. ``columns`` maps roles to columns; ``by_accuracy`` says that accuracy decides. ``tokenizer`` and
+    ``test_units`` counts the independent test units, before any are left out. ``split`` is how the examples were split,
+    as in data.json. ``own_files`` are splits that come from files of their own, not from ``table``. ``tokenizer`` and
     ``checkpoint`` are None where none is named yet.
     """
 
     parts: Mapping[str, Sequence[Example]]
     table: Table
-    task: str
-    columns: Mapping[str, str]
+    info: TaskInfo
     test_units: int
-    by_accuracy: bool = False
     split: str = "random"
     own_files: frozenset[str] = frozenset()
     tokenizer: Tokenizer | None = None
@@ -69,14 +68,11 @@ class AuditedData:
     @classmethod
     def of(cls, read: ReadTable, corpus: Corpus) -> AuditedData:
         """Return what is audited of a corpus, without a tokenizer."""
-        info = read.spec.info
         return cls(
-            parts=audited_parts(corpus),
+            parts=_parts(corpus),
             table=read.table,
-            task=info.name,
-            columns=info.columns,
-            test_units=corpus.test.units.independent,
-            by_accuracy=info.primary_metric == "accuracy",
+            info=read.spec.info,
+            test_units=corpus.as_read.test.units.independent,
             split=corpus.summary.split.kind,
             own_files=frozenset(corpus.hashes) - {"train"},
         )
@@ -93,7 +89,7 @@ class _LabelFindings:
     not_checked: str = ""
 
 
-def audited_parts(corpus: Corpus) -> dict[str, Sequence[Example]]:
+def _parts(corpus: Corpus) -> dict[str, Sequence[Example]]:
     """Return the examples of a corpus by split, those that are left out of the verdict included.
 
     Where all examples are tested in turn they are one part, "data".
@@ -133,37 +129,50 @@ def audit(data: AuditedData) -> AuditRecord:
         suspects=labelled.suspects,
         groups=labelled.groups,
         not_checked=labelled.not_checked,
-        detectable=findings.detectable(left) if data.by_accuracy else None,
+        detectable=findings.detectable(left) if data.info.primary_metric == "accuracy" else None,
     )
     entry = None if data.checkpoint is None else find_entry(data.checkpoint)
     context = findings.FindingContext(
         tests=sum(split == "test" for split in audited.splits),
         test_units=left,
-        task=data.task,
-        pairs=bool(audited.examples) and len(audited.examples[0].texts) > 1,
+        keeps_ends="encoder.truncation" in TASKS[data.info.name].settings and "text" in data.info.columns,
         split=data.split,
-        group=data.columns.get("group"),
+        group=data.info.columns.get("group"),
         own_files=data.own_files,
+        samples=_samples(data, audited, labelled.cheap),
         entry=entry,
     )
     record = record.model_copy(update={"findings": findings.findings(record, context)})
     return record.model_copy(update={"advice": findings.advice(record, context)})
 
 
+def _samples(data: AuditedData, audited: AuditedExamples, cheap: CheapModelRecord | None) -> tuple[str, ...]:
+    """Return a sentence on everything that was looked at in part only."""
+    total = sum(map(len, data.parts.values()))
+    columns = len(_other_columns(data))
+    sentences = {
+        f"{len(audited):,} of {total:,} documents were looked at": len(audited) < total,
+        f"of {columns} other columns the first {MAX_COLUMNS} were looked at": cheap and columns > MAX_COLUMNS,
+        f"labels and shortcuts were looked for in {cheap.examples if cheap else 0:,} of {total:,} examples": cheap
+        and cheap.examples < total,
+    }
+    return tuple(sentence for sentence, is_so in sentences.items() if is_so)
+
+
 def _lengths(data: AuditedData, audited: AuditedExamples) -> tuple[tuple[LengthsRecord, ...], WordPieces | None]:
-    characters = texts.character_lengths(_read_alone(data.task, audited, range(len(audited))))
+    characters = texts.character_lengths(_read_alone(data.info, audited, range(len(audited))))
     if data.tokenizer is None:
         return (characters,), None
     places = audited.sample(texts.TEXTS_TOKENIZED, purpose="tokens").tolist()
-    tokens, words = texts.token_lengths(_read_alone(data.task, audited, places), data.tokenizer, data.max_length)
-    if data.task == "mlm":  # plain text is cut into blocks, of which none is lost
+    tokens, words = texts.token_lengths(_read_alone(data.info, audited, places), data.tokenizer, data.max_length)
+    if data.info.cuts_blocks:  # of plain text none is lost
         tokens = tokens.model_copy(update={"limit": None, "beyond_limit": 0, "lost_share": 0.0})
     return (characters, tokens), words
 
 
-def _read_alone(task: str, audited: AuditedExamples, places: Iterable[int]) -> list[str]:
-    """Return the texts that a model reads one by one: of scored pairs each of both, else the text of an example."""
-    if task not in SENTENCE_TASKS:
+def _read_alone(info: TaskInfo, audited: AuditedExamples, places: Iterable[int]) -> list[str]:
+    """Return the texts that a model reads one by one: where embeddings are compared each, else that of an example."""
+    if info.frozen_method != "embeddings":
         return [audited.texts[place] for place in places]
     return [text for place in places for text in audited.examples[place].texts]
 
@@ -178,8 +187,7 @@ def _label_findings(data: AuditedData, audited: AuditedExamples, near: NearDupli
     groups = [labels.new_groups(sample, _clusters(audited, sample, near), column="near-duplicates")]
     if in_table is not None:
         probes += shortcuts.column_probes(in_table, columns)
-        named = [data.columns["group"]] if "group" in data.columns else []
-        for name in labels.group_columns(columns, taken=named):
+        for name in labels.group_columns(columns, taken=[data.info.columns.get("group", "")]):
             groups.append(labels.new_groups(in_table, columns[name], column=name))
         groups += [labels.later_rows(in_table, values, column=name) for name, values in columns.items()]
     return _LabelFindings(
@@ -200,13 +208,17 @@ def _clusters(audited: AuditedExamples, sample: LabelledSample, near: NearDuplic
     return [cluster[text_identity(audited.examples[place])] for place in sample.places.tolist()]
 
 
+def _other_columns(data: AuditedData) -> list[str]:
+    """Return the columns that no model reads, that of the groups included."""
+    columns = data.info.columns
+    return [*unread_columns(data.table, columns), *([columns["group"]] if "group" in columns else [])]
+
+
 def _columns(
     data: AuditedData, audited: AuditedExamples, sample: LabelledSample
 ) -> tuple[LabelledSample | None, dict[str, list[object]]]:
     """Return the examples of the sample that are rows of the table, and their values in columns that are no input."""
-    names = unread_columns(data.table, data.columns)
-    names += [data.columns["group"]] if "group" in data.columns else []
-    names = names[:MAX_COLUMNS]
+    names = _other_columns(data)[:MAX_COLUMNS]
     rows = {
         audited.examples[place].row: number
         for number, place in enumerate(sample.places.tolist())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from homeground.data.documents import Document, with_texts
 from homeground.data.examples import Example
 from homeground.randomness import generator
+from homeground.wording import shorten
 
 Ints = NDArray[np.int64]
 
@@ -84,7 +85,7 @@ class AuditedExamples:
 
     def shown(self, place: int) -> str:
         """Return the beginning of a text."""
-        return shown(self.texts[place])
+        return shorten(self.texts[place], MAX_CHARACTERS_SHOWN)
 
 
 def text_identity(example: Example) -> int | tuple[int, ...]:
@@ -108,8 +109,3 @@ def portions(texts: Sequence[str], characters: int) -> Iterator[list[str]]:
             waiting, size = [], 0
     if waiting:
         yield waiting
-
-
-def shown(text: str) -> str:
-    """Return a text as findings show it: its beginning where it is long."""
-    return text if len(text) <= MAX_CHARACTERS_SHOWN else text[: MAX_CHARACTERS_SHOWN - 1] + "…"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from homeground.audit.audited import AuditedExamples, shown, text_identity
+from homeground.audit.audited import AuditedExamples, text_identity
 from homeground.audit.near_duplicates import NearDuplicates, near_duplicates
 from homeground.data.examples import Example
 from homeground.data.leakage import rows_learned
@@ -91,7 +91,7 @@ def conflicts(audited: AuditedExamples) -> tuple[tuple[ConflictRecord, ...], int
     groups.sort(key=len, reverse=True)
     records = tuple(
         ConflictRecord(
-            text=shown(audited.texts[each[0]]),
+            text=audited.shown(each[0]),
             rows=tuple(audited.examples[place].row for place in each[:MAX_CONFLICTS_SHOWN]),
             splits=tuple(audited.splits[place] for place in each[:MAX_CONFLICTS_SHOWN]),
             labels=tuple(audited.label(place) or "" for place in each[:MAX_CONFLICTS_SHOWN]),

@@ -20,7 +20,7 @@ from homeground.results.audit import (
     Severity,
 )
 from homeground.statistics.power import smallest_detectable
-from homeground.wording import count, number, percent
+from homeground.wording import count, number, percent, shorten
 
 CONFLICTING_SHARE = 0.01
 """Share of the rows with different labels for the same text from which it is a warning."""
@@ -57,6 +57,7 @@ LEAST_SHARE_SHOWN = 0.001
 STILL_RISING = 0.005
 ORDER: dict[Severity, int] = {"problem": 0, "warning": 1, "note": 2}
 MAX_LISTED = 3
+MAX_CHARACTERS_QUOTED = 60
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,17 @@ class FindingContext:
 
     ``tests`` counts the test texts, ``test_units`` the independent ones that a verdict would rest on. ``split`` is how
     the examples were split, ``group`` the column by which they were, ``own_files`` the splits from files of their own.
-    ``entry`` is the checkpoint, where it is a known one.
+    ``keeps_ends`` says that --truncation can keep the end of a text as well, ``samples`` what was looked at in part
+    only. ``entry`` is the checkpoint, where it is a known one.
     """
 
     tests: int
     test_units: int
-    task: str
-    pairs: bool = False
+    keeps_ends: bool = False
     split: str = "random"
     group: str | None = None
     own_files: frozenset[str] = frozenset()
+    samples: tuple[str, ...] = ()
     entry: CatalogEntry | None = None
 
 
@@ -93,6 +95,7 @@ def findings(record: AuditRecord, context: FindingContext) -> tuple[FindingRecor
         *_groups(record.groups, context),
         *_suspects(record),
         *_not_checked(record),
+        *(FindingRecord(kind="sample", severity="note", sentence=each) for each in context.samples),
     ]
     return tuple(sorted(every, key=lambda each: ORDER[each.severity]))
 
@@ -118,8 +121,7 @@ def _repeated(record: AuditRecord, context: FindingContext) -> Iterator[FindingR
         kind="duplicates",
         severity="warning" if many else "note",
         sentence=f"{repeated:,} of {record.texts:,} examples ({_share(share)}) repeat the text of an earlier one, up "
-        "to "
-        "case and punctuation",
+        "to case and punctuation",
         advice="; ".join(part for part in (kept, remove if many else "") if part),
     )
 
@@ -130,8 +132,7 @@ def _leak(record: AuditRecord, context: FindingContext) -> Iterator[FindingRecor
             kind="leak",
             severity="problem",
             sentence=f"{leaked:,} of {context.tests:,} test texts are in the training or validation data too, "
-            "word "
-            "for word",
+            "word for word",
             advice="they are left out of the verdict by homeground adapt, and scores that others published count them "
             "in; other test texts would make up for them",
         )
@@ -141,13 +142,13 @@ def _conflicts(record: AuditRecord) -> Iterator[FindingRecord]:
     rows = record.conflicting_rows
     if rows:
         first = record.conflicts[0]
-        labels = " and ".join(f'"{label}"' for label in dict.fromkeys(first.labels))
+        labels = " and ".join(f'"{label}"' for label in [*dict.fromkeys(first.labels)][:MAX_LISTED])
         yield FindingRecord(
             kind="conflicts",
             severity="warning" if rows >= CONFLICTING_SHARE * record.texts else "note",
             sentence=f"{count(rows, 'row has', 'rows have')} a text that occurs with different labels or scores, "
             "such as "
-            f'"{_short(first.text)}" with {labels}',
+            f'"{shorten(first.text, MAX_CHARACTERS_QUOTED)}" with {labels}',
             advice="decide on one for each text; no model can get both right",
         )
 
@@ -161,11 +162,9 @@ def _near_duplicates(record: AuditRecord, context: FindingContext) -> Iterator[F
             kind="near-duplicates",
             severity="warning" if near.test_in_training >= NEAR_TEST_SHARE * context.tests else "note",
             sentence=f"{near.test_in_training:,} of {context.tests:,} test texts are almost equal to a text "
-            "that is "
-            "learned from (similarity 0.7 or more)",
+            "that is learned from (similarity 0.7 or more)",
             advice="a score on them flatters every model: --group COLUMN keeps texts of one source in one split, or "
-            "give "
-            "--test other texts",
+            "give --test other texts",
         )
     if near.other_label:
         yield FindingRecord(
@@ -212,7 +211,7 @@ def _lengths(lengths: LengthsRecord, context: FindingContext) -> Iterator[Findin
     share = lengths.beyond_limit / lengths.texts
     many = lengths.lost_share >= LOST_SHARE
     advice = "a larger --max-length reads more where the checkpoint allows it"
-    if context.task == "classification" and not context.pairs:
+    if context.keeps_ends:
         advice += "; or --truncation head_and_tail keeps the end as well"
     yield FindingRecord(
         kind="length",
@@ -234,8 +233,7 @@ def _words(record: AuditRecord) -> Iterator[FindingRecord]:
         sentence=f"the tokenizer breaks {percent(words.broken_share)} of the words into 3 tokens or more"
         + (f", such as {listed}" if listed else ""),
         advice="a checkpoint of the domain or the language may read them whole; homeground adapt --task mlm on plain "
-        "text "
-        "of the domain teaches their meaning",
+        "text of the domain teaches their meaning",
     )
 
 
@@ -272,8 +270,7 @@ def _probes(probes: Sequence[ProbeRecord]) -> Iterator[FindingRecord]:
         if probe.chance:
             measured = (
                 f"{_named(probe)} alone predicts the label in {percent(probe.score)} of the cases; the most frequent "
-                "label "
-                f"is right in {percent(probe.chance)}"
+                f"label is right in {percent(probe.chance)}"
             )
         else:
             subject = f"{probe.name} predict" if probe.name == "lengths" else f"{probe.name} predicts"
@@ -350,13 +347,9 @@ def _suspects(record: AuditRecord) -> Iterator[FindingRecord]:
         kind="labels",
         severity="note",
         sentence=f'labels to look at first, ranked by how unlikely a simple model finds them: {where} '
-        f'"{_short(first.text)}" is "{first.label}", and the model says "{first.suggested}"',
+        f'"{shorten(first.text, MAX_CHARACTERS_QUOTED)}" is "{first.label}", and the model says "{first.suggested}"',
         advice="the list is in order, not a count of errors: stop where the labels begin to be right",
     )  # fmt: skip
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def detectable(test_units: int) -> float | None:
@@ -388,8 +381,7 @@ def advice(record: AuditRecord, context: FindingContext) -> tuple[str, ...]:
     elif record.detectable is not None:
         lines.append(
             f"With {units:,} independent test texts, a true difference of {number(record.detectable)} in accuracy is "
-            "found "
-            f"in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."
+            f"found in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."
         )
     return tuple(lines)
 
@@ -410,8 +402,7 @@ def _prospects(cheap: CheapModelRecord | None) -> Iterator[str]:
     if share < LITTLE_TO_SEE:
         yield (
             f"The words of the texts say hardly anything of the labels: {right[0].lower()}{right[1:]}, the most "
-            "frequent "
-            f"label in {number(cheap.majority)}. Look at the labels before you train."
+            f"frequent label in {number(cheap.majority)}. Look at the labels before you train."
         )
         return
     if cheap.accuracy >= LITTLE_ROOM:
@@ -424,8 +415,7 @@ def _prospects(cheap: CheapModelRecord | None) -> Iterator[str]:
     if cheap.gain_of_twice >= STILL_RISING and cheap.gain_is_clear:
         yield (
             f"Twice as many examples bring a simple model {number(cheap.gain_of_twice)} more accuracy, so more "
-            "labelled "
-            "texts would still help."
+            "labelled texts would still help."
         )
 
 

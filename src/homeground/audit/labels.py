@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,15 +254,26 @@ def new_groups(sample: LabelledSample, groups: Sequence[object], *, column: str)
         return None
     if count <= VALUES_OF_A_LABEL * len(sample.labels) and _purity(units, sample) >= MAX_PURITY:
         return None
-    at_random, grouped = sample.right_at_random, bayes_right(sample, cross_fit_folds(units, AUDIT_FOLDS, seed=0))
-    _, is_clear = _difference(at_random, grouped, units)
+    grouped = bayes_right(sample, cross_fit_folds(units, AUDIT_FOLDS, seed=0))
+    return _compared(column, "group", count, grouped, sample.right_at_random, units)
+
+
+def _compared(
+    column: str,
+    kind: Literal["group", "time"],
+    groups: int,
+    new: NDArray[np.bool_],
+    at_random: NDArray[np.bool_],
+    units: Ints,
+) -> GroupRecord:
+    """Return how many of the same rows are right where they are of new groups, and where they are drawn at random."""
     return GroupRecord(
         column=column,
-        kind="group",
-        groups=count,
-        accuracy=round(float(grouped.mean()), 4),
+        kind=kind,
+        groups=groups,
+        accuracy=round(float(new.mean()), 4),
         random=round(float(at_random.mean()), 4),
-        clear=is_clear,
+        clear=_difference(at_random, new, units)[1],
     )
 
 
@@ -289,16 +300,8 @@ def later_rows(sample: LabelledSample, values: Sequence[object], *, column: str)
     latest = order[round(len(order) * (1 - LATEST_SHARE)) :]
     folds = np.ones(len(times), np.int64)
     folds[latest] = 0
-    later, at_random = bayes_right(sample, folds)[latest], sample.right_at_random[latest]
-    _, is_clear = _difference(at_random, later, sample.units[latest])
-    return GroupRecord(
-        column=column,
-        kind="time",
-        groups=distinct,
-        accuracy=round(float(later.mean()), 4),
-        random=round(float(at_random.mean()), 4),
-        clear=is_clear,
-    )
+    later = bayes_right(sample, folds)[latest]
+    return _compared(column, "time", distinct, later, sample.right_at_random[latest], sample.units[latest])
 
 
 def group_columns(columns: Mapping[str, Sequence[object]], *, taken: Iterable[str]) -> list[str]:

@@ -20,7 +20,7 @@ from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - its 
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from homeground.data.segmentation import unspaced_share
+from homeground.tasks.classification.bag_of_words import TEXTS_LOOKED_AT, unspaced
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -31,8 +31,6 @@ MIN_SIMILARITY = 0.4
 
 RUN_CHARACTERS = 4
 RUN_CHARACTERS_UNSPACED = 2
-UNSPACED_SHARE = 0.3
-TEXTS_LOOKED_AT = 1000
 
 MAX_CHARACTERS_OF_A_TEXT = 20_000
 CHARACTERS_AT_ONCE = 2_000_000
@@ -87,11 +85,7 @@ def near_duplicates(texts: list[str]) -> NearDuplicates:
     >>> near_duplicates(["how do I top up my card?", "how do I top up a card?", "where is it"]).pairs.tolist()
     [[0, 1]]
     """
-    length = (
-        RUN_CHARACTERS_UNSPACED
-        if unspaced_share(texts[:: max(len(texts) // TEXTS_LOOKED_AT, 1)]) > UNSPACED_SHARE
-        else RUN_CHARACTERS
-    )
+    length = RUN_CHARACTERS_UNSPACED if unspaced(texts[:: max(len(texts) // TEXTS_LOOKED_AT, 1)]) else RUN_CHARACTERS
     keys, signatures = _signatures(texts, length)
     pairs, left_out = _candidates(keys, signatures)
     similarity = np.concatenate([np.zeros(0), *(_similarity(texts, some, length) for some in _batches(pairs, texts))])

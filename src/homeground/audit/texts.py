@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from homeground.audit.audited import AuditedExamples, portions
 from homeground.checkpoint import unknown_ids, without_cleaning
+from homeground.data.cleaning import Cleaner
 from homeground.data.segmentation import word_spans, word_starts
 from homeground.results.audit import BrokenWord, LanguageShare, LengthsRecord, WordPieces
 
@@ -112,7 +113,8 @@ def languages(texts: Sequence[str]) -> tuple[LanguageShare, ...]:
     Chinese, Japanese, Korean and others follow from their letters; what shares a script with others is identified by
     py3langid. Texts of fewer than ``FEWEST_LETTERS`` letters of such scripts are "short".
     """
-    return _shares(Counter(language(text[:CHARACTERS_IDENTIFIED]) for text in texts))
+    without_urls = Cleaner(("remove_urls",))
+    return _shares(Counter(language(without_urls.clean(text[:CHARACTERS_IDENTIFIED])) for text in texts))
 
 
 def language(text: str) -> str:

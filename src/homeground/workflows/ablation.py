@@ -10,7 +10,7 @@ from homeground.results.run import CLEANING_FILE, UNCLEANED, Run
 from homeground.storage import write_json
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.common_test import compare_runs
-from homeground.workflows.training import resume_or_run
+from homeground.workflows.resume_or_run import resume_or_run
 
 
 def ablate_cleaning(run: Run, recipe: Recipe, on_event: OnEvent) -> None:

@@ -18,7 +18,7 @@ from homeground.results.run import Run
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.ablation import ablate_cleaning
 from homeground.workflows.progress import reported
-from homeground.workflows.training import resume_or_run
+from homeground.workflows.resume_or_run import resume_or_run
 
 
 @takes_tables

@@ -53,7 +53,7 @@ from homeground.storage import aside, locked, read_array, write_json, write_json
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.progress import reported
-from homeground.workflows.training import resume_or_run
+from homeground.workflows.resume_or_run import resume_or_run
 
 RECORD = "chain.json"
 """What the steps were worth; in the chain's folder, and in that of "adapted" for its report."""

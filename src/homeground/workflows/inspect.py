@@ -89,14 +89,14 @@ def _splits(read: ReadTable) -> _Splits:
     try:
         corpus = read.corpus()
     except DataError as refusal:
-        examples, info = read.spec.read(read.table), read.spec.info
+        examples = read.spec.read(read.table)
         if not examples.examples:
             raise
         skipped = tuple(
             SkippedRows(read.table.path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]))
             for reason, rows in examples.set_aside.items()
         )
-        audited = AuditedData({"data": examples.examples}, read.table, info.name, info.columns, MIN_UNITS)
+        audited = AuditedData({"data": examples.examples}, read.table, read.spec.info, MIN_UNITS)
         return _Splits(audited, skipped, examples.notes, refusal)
     return _Splits(AuditedData.of(read, corpus), corpus.summary.set_aside, corpus.summary.notes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -85,7 +85,3 @@ class Cleaner:
         for function in self._functions:
             text = function(text)
         return text
-
-    def emptied(self, texts: Sequence[tuple[int, str]]) -> list[int]:
-        """Return the rows of those texts of which cleaning leaves nothing."""
-        return [row for row, text in texts if text.strip() and not self.clean(text).strip()]

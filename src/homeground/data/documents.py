@@ -188,26 +188,30 @@ def _in_memory(source: Source, tokenizer: Tokenizer) -> TokenizedDocuments:
 def _cached(source: Source, tokenizer: Tokenizer, key: str) -> TokenizedDocuments:
     """Return the tokens from the user's cache, where they are written first if they are not there."""
     folder = cache_folder() / "tokens" / key[:32]
-    with _locked(folder):
+    with locked_cache(folder):
         if not (folder / "manifest.json").is_file():
-            _remove_old(folder.parent)
             with new_folder(folder) as temporary:
                 _write(temporary, source, tokenizer)
-        os.utime(folder)
     ids = np.memmap(folder / "ids.bin", np.int32, "r")
     marks = np.memmap(folder / "word_starts.bin", np.bool_, "r")
     return _assembled(ids, marks, read_array(folder / "counts.npy"))
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    """Wait while another process writes the same tokens, so that they are not computed twice."""
+def locked_cache(folder: Path) -> Generator[None]:
+    """Wait while another process writes the same folder of the cache, so that nothing is computed twice.
+
+    Folders beside it that were not used for ``UNUSED_DAYS`` are removed.
+    """
     with written_to(folder, "set HOMEGROUND_CACHE to a folder that can be written"):
         lock = FileLock(folder.parent.with_name("locks") / folder.name)
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
+        if not folder.is_dir():
+            _remove_old(folder.parent)
         yield
+        os.utime(folder)
     finally:
         lock.release()
 

@@ -44,6 +44,13 @@ class EvaluationSet:
     units: PairUnits
     batch_size: int
     resampling: Resampling
+    other_tokens: EvaluationSet | None = None
+    """The same examples as the tokenizer of the model before cuts them; None where both models have one tokenizer."""
+
+    @property
+    def for_before(self) -> EvaluationSet:
+        """The set on which the model before is measured."""
+        return self.other_tokens or self
 
     def __len__(self) -> int:
         return len(self.units.units)

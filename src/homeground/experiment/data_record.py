@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from homeground.checkpoint import Checkpoint, Coverage
+from homeground.checkpoint.vocabulary import FEWEST_DOCUMENTS, ExtendedTokenizer
 from homeground.data.cleaning import WORD_STEPS, Cleaner
 from homeground.data.corpus import Corpus
 from homeground.data.documents import with_texts
@@ -18,10 +21,10 @@ from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.general_sets import Domain, GeneralExamples, script_notes
 from homeground.experiment.splits import TrainingSplits
 from homeground.results.audit import AuditRecord
-from homeground.results.data import CleaningRecord, DataRecord, SharedRecord
+from homeground.results.data import CleaningRecord, DataRecord, NewWord, SharedRecord, VocabularyRecord
 from homeground.tasks import unread_settings
 from homeground.tasks.task import HasShortTexts, TaskInfo
-from homeground.wording import count
+from homeground.wording import count, percent
 
 DOMAIN_SPLITS = ("train", "validation", "test")
 
@@ -40,7 +43,7 @@ PLACES = {
 }
 """Where test examples were learned from, in words."""
 
-MAX_EMPTIED_LISTED = 100
+MAX_EMPTIED_LISTED = MAX_WORDS_LISTED = 100
 
 SAID_ELSEWHERE = frozenset({"leak", "duplicates", "length"})
 """Kinds of findings of the audit that the record of the data has a sentence of its own for."""
@@ -53,6 +56,7 @@ class LookedAt:
     coverage: Mapping[str, Coverage]
     audit: AuditRecord | None
     cleaning: CleaningRecord | None
+    vocabulary: VocabularyRecord | None = None
 
 
 GeneralPair = tuple[GeneralExamples | None, GeneralExamples | None]
@@ -113,8 +117,41 @@ def data_record(
             "texts_seen_in_training": contamination.texts,
             "audit": looked_at.audit,
             "cleaning": looked_at.cleaning,
+            "vocabulary": looked_at.vocabulary,
         }
     )
+
+
+def vocabulary_record(
+    extended: ExtendedTokenizer, before: Tokenizer, *, asked: int, words: int, tokens: int
+) -> VocabularyRecord:
+    """Return what new tokens are worth in the training texts, which have so many ``words`` and ``tokens`` before."""
+    listed = list(extended.words.items())
+    return VocabularyRecord(
+        asked=asked,
+        tokens=len(extended.tokens),
+        words=len(listed),
+        word_share=round(sum(each.count for _, each in listed) / max(words, 1), 4),
+        saved_share=round(sum(each.saved for _, each in listed) / max(tokens, 1), 4),
+        listed=tuple(
+            NewWord(word=word, pieces=tuple(before.id_to_token(piece) or "" for piece in each.pieces), count=each.count)
+            for word, each in listed[:MAX_WORDS_LISTED]
+        ),
+    )
+
+
+def _vocabulary_notes(vocabulary: VocabularyRecord | None) -> list[str]:
+    """Return a sentence on the new tokens, and one where there are fewer than asked for."""
+    if vocabulary is None:
+        return []
+    fewer = vocabulary.tokens < vocabulary.asked
+    first = ", ".join(each.word for each in vocabulary.listed[:3])
+    return [
+        f"{count(vocabulary.tokens, 'token was', 'tokens were')} added for {count(vocabulary.words, 'word')} such as "
+        f"{first}, {percent(vocabulary.word_share)} of the words of the training texts, which saves "
+        f"{percent(vocabulary.saved_share)} of their tokens"
+        + (f"; no other broken word of letters is in {FEWEST_DOCUMENTS} texts or more" if fewer else "")
+    ]
 
 
 def cleaning_record(cleaner: Cleaner, corpus: Corpus, *, only_train: bool) -> CleaningRecord | None:
@@ -200,7 +237,7 @@ def _skipped(general: GeneralExamples | None) -> list[dict[str, Any]]:
 
 def data_notes(record: DataRecord) -> list[str]:
     """Return how the data was split, and what the user should know of it before the start, a sentence each."""
-    return [_split_in_words(record), *data_warnings(record)]
+    return [_split_in_words(record), *_vocabulary_notes(record.vocabulary), *data_warnings(record)]
 
 
 def _split_in_words(record: DataRecord) -> str:

@@ -14,6 +14,7 @@ from homeground.experiment.plan import PlannedTraining, Trial, plan
 from homeground.experiment.search import best_settings, search_settings
 from homeground.experiment.seeds import train_further_seeds
 from homeground.experiment.setup import Setup
+from homeground.experiment.splits import words_decide
 from homeground.experiment.training_run import BaselineModel, Trained, open_baseline_model, train_one
 from homeground.results.parts import SearchRecord
 from homeground.results.run import Run
@@ -75,7 +76,7 @@ def carry_out(run: Run, setup: Setup, on_event: OnEvent) -> Outcome:
     on_event(Notice(f"measuring before, on {len(setup.test)} test examples"))
     keeps_general = baseline.head is None or baseline.head.keeps_general
     further = [setup.general if keeps_general else None, word_set(setup)]
-    further_before = [None if each is None else each.measure(baseline.model) for each in further]
+    further_before = [None if each is None else each.for_before.measure(baseline.model) for each in further]
 
     folds = [training for training in planned if training.kind == "fold" and training.number == 1]
     crossed = cross_fit(run, setup, folds, baseline.measurement, on_event) if folds else None
@@ -140,7 +141,7 @@ def _left_out(
 def word_set(setup: Setup) -> EvaluationSet | None:
     """Return the words of the test documents that a run asks for, None where it does not ask."""
     count, task = setup.recipe.evaluation.pll, setup.task
-    if not count or not isinstance(task, MeasuresWords):
+    if not count or not isinstance(task, MeasuresWords) or words_decide(setup.recipe):
         return None
     words, rows = task.word_rows(setup.corpus.test.examples, count, setup.tokens, max_length=setup.max_length)
     return setup.test.with_words(words, rows)

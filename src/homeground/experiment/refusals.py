@@ -11,6 +11,7 @@ from homeground.data.corpus import Corpus
 from homeground.data.streams import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.experiment.data_record import coverage_notes
+from homeground.experiment.splits import words_decide
 from homeground.recipe.recipe import Recipe
 from homeground.results.audit import AuditRecord
 from homeground.tasks import TASKS
@@ -41,6 +42,8 @@ def refuse_before_start(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
         )
     if recipe.evaluation.target_precision is not None:
         _refuse_abstaining(recipe, info, corpus)
+    if words_decide(recipe) and not recipe.evaluation.pll:
+        raise UsageError("--pll 0 asks for no word, and whole words decide here; leave it out, or give a number")
     if recipe.evaluation.pll:
         _refuse_words(recipe, info, corpus)
 
@@ -48,12 +51,14 @@ def refuse_before_start(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
 def _refuse_words(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse to fill in words where a model fills in none, or where the model that is kept learned from all texts."""
     flag = f"--pll {recipe.evaluation.pll}"
+    if recipe.masking.extend_vocabulary:
+        flag = f"--extend-vocabulary {recipe.masking.extend_vocabulary}"
     if "evaluation.pll" not in TASKS[info.name].settings:
         raise UsageError(f"{flag} fills in words of plain texts; this task is {info.name}")
     if corpus.folds is not None:
         raise UsageError(
-            f"{flag} asks the model that is kept, and these {len(corpus.test)} texts are cross-fitted: it learned from "
-            "them; add --cross-fit 0 for a test split of its own"
+            f"{flag} asks words of the model that is kept, and these {len(corpus.test)} texts are cross-fitted: it "
+            "learned from them; add --cross-fit 0 for a test split of its own"
         )
 
 
@@ -125,8 +130,19 @@ def cleaner_for(recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint) -> Clean
 
 
 def refuse_new_head(recipe: Recipe, spec: TaskSpec, checkpoint: Checkpoint) -> None:
-    """Refuse to keep what a head fitted to the domain's own text makes of general text: it says nothing."""
-    if recipe.evaluation.keep_general and isinstance(spec, FindsHead) and not spec.finds_head(checkpoint):
+    """Refuse what needs a trained head where the checkpoint has none.
+
+    What a head fitted to the domain's own text makes of general text says nothing, so that there is nothing to keep;
+    and the rows of new tokens begin as those of their pieces in a head that is trained.
+    """
+    if not isinstance(spec, FindsHead) or spec.finds_head(checkpoint):
+        return
+    if recipe.masking.extend_vocabulary:
+        raise UsageError(
+            f'--extend-vocabulary: "{checkpoint.name}" has no trained head for {spec.info.head_purpose}, which new '
+            "tokens start from; adapt it to texts without it first, and that run to the domain"
+        )
+    if recipe.evaluation.keep_general:
         raise UsageError(
             f'--keep-general: "{checkpoint.name}" has no trained head for {spec.info.head_purpose}, so there is '
             "nothing to keep; adapt it to general text first, and that run to the domain"

@@ -162,7 +162,7 @@ MODEL_FILES: dict[str, Callable[[Path, Setup], dict[str, Any]]] = {
 def _check(model: Model, setup: Setup, folder: Path) -> None:
     rows = setup.test.rows
     items = np.arange(min(MAX_ITEMS_COMPARED, len(rows.lengths("measuring"))))
-    batch, _ = setup.task.collate(rows, items, "measuring")
+    batch, _ = setup.test.task.collate(rows, items, "measuring")
     checkpoint = open_checkpoint(str(folder), trust_saved_model=setup.recipe.encoder.trust_saved_model)
     reloaded = open_engine(setup.recipe.engine).open_model(checkpoint, head=setup.task.info.head)
     expected, got = model.predict(batch), reloaded.predict(batch)

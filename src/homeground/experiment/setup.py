@@ -21,20 +21,22 @@ from homeground.checkpoint import (
     padding_id,
     require_encoder,
 )
+from homeground.checkpoint.vocabulary import FEWEST_DOCUMENTS, broken_pieces, count_words, extend_tokenizer
 from homeground.data.cleaning import CleanedDocuments, Cleaner
 from homeground.data.corpus import Corpus, Part, link
+from homeground.data.documents import Document
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
 from homeground.data.sources.folders import splits_of
 from homeground.data.tokenized import TextTokens
-from homeground.data.units import PairUnits
 from homeground.engines import open_engine
-from homeground.errors import UsageError
-from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
+from homeground.engines.extended_checkpoint import extend_checkpoint
+from homeground.errors import DataError, UsageError
+from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
 from homeground.evaluation.left_out import FEWEST_LEFT
 from homeground.evaluation.merging import MERGE_DRAWS
-from homeground.experiment.data_record import LookedAt, cleaning_record, data_notes, data_record
+from homeground.experiment.data_record import LookedAt, cleaning_record, data_notes, data_record, vocabulary_record
 from homeground.experiment.refusals import (
     cleaner_for,
     refuse_before_start,
@@ -42,11 +44,11 @@ from homeground.experiment.refusals import (
     refuse_new_head,
     refuse_unknown_tokens,
 )
-from homeground.experiment.splits import Tokenize, TrainingSplits
+from homeground.experiment.splits import EvaluationSets, TrainingSplits
 from homeground.recipe.files import is_in_memory, split_files
 from homeground.recipe.recipe import FILES, Recipe
 from homeground.results.audit import AuditRecord
-from homeground.results.data import DataRecord
+from homeground.results.data import DataRecord, VocabularyRecord
 from homeground.tasks.reading import ReadTable, read_table
 from homeground.tasks.task import Task, TaskInfo, TaskSpec, TokenizedExamples
 
@@ -54,6 +56,8 @@ from homeground.tasks.task import Task, TaskInfo, TaskSpec, TokenizedExamples
 @dataclass(frozen=True)
 class Setup:
     """Everything that the trainings of a recipe need; nothing of it changes afterwards.
+
+    Trainings start from ``checkpoint``, which is the ``original`` unless its vocabulary was extended.
 
     ``test`` are the test examples, all examples where folds are cross-fitted, without those that were learned from
     unless the recipe keeps them; ``test_as_read`` are all of them where any are left out, to describe what these would
@@ -64,11 +68,11 @@ class Setup:
 
     recipe: Recipe
     checkpoint: Checkpoint
+    original: Checkpoint
     task: Task
     corpus: Corpus
-    tokens: TextTokens
+    sets: EvaluationSets
     cleaner: Cleaner
-    max_length: int
     test: EvaluationSet
     test_as_read: EvaluationSet | None
     splits: TrainingSplits
@@ -79,6 +83,16 @@ class Setup:
     general_contamination: GeneralContamination
     hashes: dict[str, str]
     record: DataRecord
+
+    @property
+    def tokens(self) -> TextTokens:
+        """What cuts texts into the tokens of the adapted model."""
+        return self.sets.tokens
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens of a text, special tokens included."""
+        return self.sets.max_length
 
     @property
     def folder(self) -> Path:
@@ -118,6 +132,7 @@ class Setup:
             del recipe["annotation"][name]
         # Whom the user trusts changes no result, nor does what is looked at before, or trained beside.
         del recipe["encoder"]["trust_saved_model"], recipe["inspection"], recipe["cleaning"]["ablate_cleaning"]
+        del recipe["masking"]["ablate_vocabulary"]
         for section, name in FILES[1:]:
             if isinstance(recipe[section].get(name), str):
                 recipe[section][name] = "file"
@@ -150,62 +165,98 @@ def prepare(
     """
     read, corpus = _read(recipe, report)
     recipe, spec = read.recipe, read.spec
-    checkpoint = _open_checkpoint(recipe)
-    cleaner = cleaner_for(recipe, spec.info, checkpoint)
-    stored = TrainingHashes.of_run(checkpoint.run)
+    original = _open_checkpoint(recipe, spec)
+    cleaner = cleaner_for(recipe, spec.info, original)
+    stored = TrainingHashes.of_run(original.run)
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
     corpus = _without_contaminated(corpus, contamination, recipe)
-    max_length = longest_input(recipe, spec.info, checkpoint)
-    tokenizer, cleaned = _tokenizer(checkpoint, cleaner, spec.info, max_length)
-    tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
+    cleaned = CleanedDocuments(cleaner) if spec.info.cleaning == "training" else None
+    checkpoint, vocabulary = _extended(recipe, corpus, original, cleaned)
+    sets = _evaluation_sets(recipe, spec.info, checkpoint, original, cleaner)
+    tokenizer = sets.tokens.tokenizer
     domain, coverage = _domain(recipe, spec, corpus, checkpoint, tokenizer)
-    task, tokenize = domain.task, _tokenizing(tokens)
     decides, chooses, training_hashes, general_contamination = _general_examples(domain, corpus, stored)
     coverage |= _coverage(recipe, {} if decides is None else {"general": decides}, tokenizer)
-    audited = _audited(read, corpus, checkpoint, tokenizer, max_length) if recipe.inspection.audit else None
+    audited = _audited(read, corpus, checkpoint, sets) if recipe.inspection.audit else None
     if tokenize_at_most is not None:
         corpus, domain = _sampled(corpus, domain, tokenize_at_most)
-    test = _evaluation_set("test", task, tokenize(task, corpus.test.examples), corpus.test.units, recipe)
-    splits = TrainingSplits(recipe, corpus, task, tokenize, cleaned)
-    looked_at = LookedAt(coverage, audited, cleaning_record(cleaner, corpus, only_train=cleaned is not None))
-    record = data_record(domain, corpus, max_length, test, splits, (decides, chooses), contamination, looked_at)
+    test = sets.tested("test", domain.task, corpus.test.examples, corpus.test.units)
+    splits = TrainingSplits(recipe, corpus, domain.task, sets.tokenize, cleaned)
+    looked_at = LookedAt(
+        coverage, audited, cleaning_record(cleaner, corpus, only_train=cleaned is not None), vocabulary
+    )
+    record = data_record(domain, corpus, sets.max_length, test, splits, (decides, chooses), contamination, looked_at)
     setup = Setup(
         recipe=recipe,
         checkpoint=checkpoint,
-        task=task,
+        original=original,
+        task=domain.task,
         corpus=corpus,
-        tokens=tokens,
+        sets=sets,
         cleaner=cleaner,
-        max_length=max_length,
         test=test,
-        test_as_read=_test_as_read(corpus, task, tokenize, recipe),
+        test_as_read=_test_as_read(corpus, domain.task, sets),
         splits=splits,
-        general=_general_set(decides, tokenize, recipe, recipe.evaluation.bootstrap_draws),
-        keep_general=_general_set(chooses, tokenize, recipe, MERGE_DRAWS),
+        general=_general_set(decides, sets),
+        keep_general=_general_set(chooses, sets, MERGE_DRAWS),
         training_hashes=training_hashes,
         contamination=contamination,
         general_contamination=general_contamination,
         hashes=_hashes(recipe, corpus, decides, chooses, earlier),
         record=record,
     )
+    return _checked(setup, report)
+
+
+def _checked(setup: Setup, report: Callable[[str], None]) -> Setup:
+    """Return a setup that does not write into its own checkpoint; what is known of its data is reported."""
     _refuse_own_checkpoint(setup)
-    for line in data_notes(record):
+    for line in data_notes(setup.record):
         report(line)
     return setup
 
 
-def _tokenizer(
-    checkpoint: Checkpoint, cleaner: Cleaner, info: TaskInfo, max_length: int
-) -> tuple[Tokenizer, CleanedDocuments | None]:
-    """Return the tokenizer, which cleans texts, and what cleans those that are learned from where only they are."""
-    if info.cleaning == "training":
-        return load_tokenizer(checkpoint, max_length=max_length, cleaner=Cleaner()), CleanedDocuments(cleaner)
-    return load_tokenizer(checkpoint, max_length=max_length, cleaner=cleaner), None
+def _evaluation_sets(
+    recipe: Recipe, info: TaskInfo, checkpoint: Checkpoint, original: Checkpoint, cleaner: Cleaner
+) -> EvaluationSets:
+    """Return what makes the evaluation sets; texts are cleaned before they are cut, unless only training texts are."""
+    max_length = longest_input(recipe, info, checkpoint)
+    cleans = Cleaner() if info.cleaning == "training" else cleaner
+
+    def tokens(checkpoint: Checkpoint) -> TextTokens:
+        tokenizer = load_tokenizer(checkpoint, max_length=max_length, cleaner=cleans)
+        return TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
+
+    before = None if checkpoint is original else tokens(original)
+    return EvaluationSets(recipe, tokens(checkpoint), max_length, before)
 
 
-def _tokenizing(tokens: TextTokens) -> Tokenize:
-    """Return the function by which a task tokenizes examples."""
-    return lambda task, examples: task.tokenize(examples, tokens)
+def _extended(
+    recipe: Recipe, corpus: Corpus, checkpoint: Checkpoint, cleaned: CleanedDocuments | None
+) -> tuple[Checkpoint, VocabularyRecord | None]:
+    """Return the checkpoint with tokens for words of the training texts, where the recipe asks for them.
+
+    Raises:
+        DataError: its tokenizer breaks no word that occurs in enough of the texts.
+    """
+    count = recipe.masking.extend_vocabulary
+    if not count or cleaned is None:
+        return checkpoint, None
+    tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length, cleaner=Cleaner())
+    documents = cleaned(corpus.train.examples)
+    source = next(example.source for example in documents if isinstance(example, Document) and example.source)
+    texts = source.tokenized(tokenizer)
+    places = texts.places([example.row for example in documents])
+    extended = extend_tokenizer(tokenizer, broken_pieces(texts, places), count)
+    if not extended.tokens:
+        raise DataError(
+            f"--extend-vocabulary {count}: the tokenizer of {checkpoint.name} breaks no word of letters that occurs in "
+            f"{FEWEST_DOCUMENTS} training texts or more, or reads each letter by itself, as that of Chinese; leave it "
+            "out"
+        )
+    words, total = count_words(texts, places)
+    record = vocabulary_record(extended, tokenizer, asked=count, words=words, tokens=total)
+    return extend_checkpoint(checkpoint, extended), record
 
 
 def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[ReadTable, Corpus]:
@@ -217,23 +268,24 @@ def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[ReadTable, Cor
     return read, corpus
 
 
-def _audited(
-    read: ReadTable, corpus: Corpus, checkpoint: Checkpoint, tokenizer: Tokenizer, max_length: int
-) -> AuditRecord:
+def _audited(read: ReadTable, corpus: Corpus, checkpoint: Checkpoint, sets: EvaluationSets) -> AuditRecord:
     """Return what is found in the data, or refuse to go on with --strict."""
-    data = replace(AuditedData.of(read, corpus), tokenizer=tokenizer, max_length=max_length, checkpoint=checkpoint.name)
+    own = AuditedData.of(read, corpus)
+    tokenizer = sets.tokens.tokenizer
+    data = replace(own, tokenizer=tokenizer, max_length=sets.max_length, checkpoint=checkpoint.name)
     found = audit(data)
     refuse_findings(read.recipe, found)
     return found
 
 
-def _open_checkpoint(recipe: Recipe) -> Checkpoint:
+def _open_checkpoint(recipe: Recipe, spec: TaskSpec) -> Checkpoint:
     """Return the checkpoint of a recipe, which is an encoder that its engine computes, as far as its settings say."""
     checkpoint = open_checkpoint(
         recipe.checkpoint, revision=recipe.revision, trust_saved_model=recipe.encoder.trust_saved_model
     )
     require_encoder(checkpoint)
     open_engine(recipe.engine).require_supported(checkpoint)
+    refuse_new_head(recipe, spec, checkpoint)
     return checkpoint
 
 
@@ -245,7 +297,6 @@ def _domain(
     coverage = _coverage(recipe, parts, tokenizer)
     refuse_unknown_tokens(recipe, spec.info, checkpoint, coverage)
     task = _task(spec, parts, corpus.test, checkpoint)
-    refuse_new_head(recipe, spec, checkpoint)
     examples = [example for part in parts.values() for example in part.examples]
     return Domain(recipe, spec, task, checkpoint, examples), coverage
 
@@ -288,21 +339,12 @@ def _task(spec: TaskSpec, parts: Mapping[str, Part], test: Part, checkpoint: Che
     return task if len(test) == len(parts["test"]) else task.for_examples(test.examples)
 
 
-def _evaluation_set(
-    name: str, task: Task, rows: Any, units: PairUnits, recipe: Recipe, draws: int | None = None
-) -> EvaluationSet:
-    evaluation = recipe.evaluation
-    resampling = Resampling(recipe.seed, draws or evaluation.bootstrap_draws)
-    return EvaluationSet(name, task, rows, units, evaluation.evaluation_batch_size, resampling)
-
-
 def _general_set(
-    general: GeneralExamples | None, tokenize: Tokenize, recipe: Recipe, draws: int
+    general: GeneralExamples | None, sets: EvaluationSets, draws: int | None = None
 ) -> EvaluationSet | None:
     if general is None:
         return None
-    rows = tokenize(general.task, general.examples)
-    return _evaluation_set(general.name, general.task, rows, link(general.examples), recipe, draws)
+    return sets.tested(general.name, general.task, general.examples, link(general.examples), draws)
 
 
 def where_in_words(corpus: Corpus, contamination: Contamination) -> str:
@@ -347,13 +389,12 @@ def _refuse_own_checkpoint(setup: Setup) -> None:
         raise UsageError(f"--out {folder} is the run that is the checkpoint; name another folder for the new run")
 
 
-def _test_as_read(corpus: Corpus, task: Task, tokenize: Tokenize, recipe: Recipe) -> EvaluationSet | None:
+def _test_as_read(corpus: Corpus, task: Task, sets: EvaluationSets) -> EvaluationSet | None:
     """Return all test examples where some are left out of the verdict."""
     read = corpus.as_read.test
     if len(read) == len(corpus.test):
         return None
-    task = task.for_examples(read.examples)
-    return _evaluation_set("test", task, tokenize(task, read.examples), read.units, recipe)
+    return sets.tested("test", task.for_examples(read.examples), read.examples, read.units)
 
 
 def _without_learned(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +11,64 @@ from homeground.data.cleaning import CleanedDocuments
 from homeground.data.corpus import Corpus, Part, link
 from homeground.data.examples import Example
 from homeground.data.shares import Share, nested_shares
+from homeground.data.tokenized import TextTokens
+from homeground.data.units import PairUnits
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.merging import MERGE_DRAWS
 from homeground.randomness import generator
 from homeground.recipe.recipe import Recipe
-from homeground.tasks.task import Task, TokenizedExamples
+from homeground.tasks.task import Measurable, MeasuresWords, Task, TokenizedExamples
 
 Tokenize = Callable[[Task, Sequence[Example]], Any]
+
+
+def words_decide(recipe: Recipe) -> bool:
+    """Tell whether the verdict is on whole words, which models of different tokenizers may be compared by."""
+    return recipe.evaluation.primary_metric == "word_loss"
+
+
+@dataclass(frozen=True)
+class EvaluationSets:
+    """Makes the sets that models are measured on.
+
+    ``tokens`` are those of the adapted model, ``original`` those of the checkpoint where its vocabulary was extended.
+    """
+
+    recipe: Recipe
+    tokens: TextTokens
+    max_length: int
+    original: TextTokens | None = None
+
+    def tokenize(self, task: Task, examples: Sequence[Example]) -> Any:
+        """Return the rows of examples."""
+        return task.tokenize(examples, self.tokens)
+
+    def tested(
+        self, name: str, task: Task, examples: Sequence[Example], units: PairUnits, draws: int | None = None
+    ) -> EvaluationSet:
+        """Return a set that both models are measured on: the examples, or words of them where words decide.
+
+        Raises:
+            DataError: the tokenizers know none of the words that were drawn.
+        """
+        if not (words_decide(self.recipe) and isinstance(task, MeasuresWords)):
+            return self._set(name, task, self.tokenize(task, examples), units, draws)
+        words, rows = self._words(task, examples, self.tokens)
+        if self.original is None:
+            return self._set(name, words, rows, units, draws)
+        _, others = self._words(task, examples, self.original)
+        # A word that one of them does not know is asked of neither.
+        known = rows.known & others.known
+        before = self._set(name, words, others.only(known), units, draws)
+        return replace(self._set(name, words, rows.only(known), units, draws), other_tokens=before)
+
+    def _words(self, task: MeasuresWords, examples: Sequence[Example], tokens: TextTokens) -> tuple[Measurable, Any]:
+        return task.word_rows(examples, self.recipe.evaluation.pll, tokens, max_length=self.max_length)
+
+    def _set(self, name: str, task: Measurable, rows: Any, units: PairUnits, draws: int | None) -> EvaluationSet:
+        evaluation = self.recipe.evaluation
+        resampling = Resampling(self.recipe.seed, draws or evaluation.bootstrap_draws)
+        return EvaluationSet(name, task, rows, units, evaluation.evaluation_batch_size, resampling)
 
 
 @dataclass(frozen=True)

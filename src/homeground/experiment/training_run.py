@@ -85,7 +85,7 @@ class Trained:
     def measure(self, examples: EvaluationSet) -> tuple[Measurement, Measurement]:
         """Return what the models before and after score on other examples than the test."""
         before = self.before
-        first = measure_calibrated(before.model, examples, before.calibration)
+        first = measure_calibrated(before.model, examples.for_before, before.calibration)
         return first.measurement, measure_calibrated(self.model, examples, self.calibration).measurement
 
     @property
@@ -138,7 +138,7 @@ def open_baseline_model(
     calibration = _calibrate(setup, base, split, on_event, before=True)
     if calibration is None and head is None and measured is not None:
         return BaselineModel(base, None, TestedModel(measured))
-    return BaselineModel(base, head, measure_calibrated(base, setup.test, calibration), calibration)
+    return BaselineModel(base, head, measure_calibrated(base, setup.test.for_before, calibration), calibration)
 
 
 def _new_head(setup: Setup, base: Model, split: TrainingSplit, folder: Path, on_event: OnEvent) -> NewHead:
@@ -152,10 +152,10 @@ def _new_head(setup: Setup, base: Model, split: TrainingSplit, folder: Path, on_
 
 
 def open_model(setup: Setup, *, to_train: Recipe | None = None, trainable: Trainable = "all") -> Model:
-    """Open the checkpoint of a setup, to be trained by a recipe or, without one, to be measured only."""
+    """Open the checkpoint of a setup, to be trained by a recipe or, without one, as it was, to be measured only."""
     recipe, info = to_train or setup.recipe, setup.task.info
     return open_engine(recipe.engine).open_model(
-        setup.checkpoint,
+        setup.checkpoint if to_train else setup.original,
         head=info.head,
         loss=info.loss,
         encoder=recipe.encoder,

@@ -121,6 +121,12 @@ class MaskingKeywords(TypedDict, total=False):
     """Mask all tokens of a word together; Chinese words need the segmentation extra."""
     line_by_line: bool
     """One block per text, cut at its end, instead of several blocks for a long text."""
+    extend_vocabulary: int
+    """Number of tokens to add for words of the training texts that the tokenizer breaks into pieces; whole words decide
+    then.
+    """
+    ablate_vocabulary: bool
+    """Also train without the new tokens, and report the paired difference."""
 
 
 class TrainingKeywords(TypedDict, total=False):

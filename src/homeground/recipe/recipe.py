@@ -127,6 +127,15 @@ class Recipe(Section):
             raise ValueError("--titles: a heat map compares at least two texts, e.g. a,b,c")
         if self.cleaning.ablate_cleaning and not self.cleaning.clean:
             raise ValueError("--ablate-cleaning trains with and without cleaning; name the steps with --clean")
+        if self.masking.ablate_vocabulary and not self.masking.extend_vocabulary:
+            raise ValueError(
+                "--ablate-vocabulary trains with and without new tokens; give their number with --extend-vocabulary"
+            )
+        if self.masking.extend_vocabulary and self.evaluation.keep_general:
+            raise ValueError(
+                "--keep-general merges weights of both models, and those of --extend-vocabulary have other shapes; "
+                "choose one, or add --general to measure what is lost"
+            )
         if self.inspection.strict and not self.inspection.audit:
             raise ValueError("--strict stops at what the audit finds, and --no-audit leaves it out; choose one")
         if not self.reading.header and self.reading.columns is None:

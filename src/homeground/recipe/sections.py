@@ -258,6 +258,15 @@ class MaskingSettings(Section):
     line_by_line: bool = Field(
         default=False, description="one block per text, cut at its end, instead of several blocks for a long text"
     )
+    extend_vocabulary: int = Field(
+        default=0,
+        ge=0,
+        description="number of tokens to add for words of the training texts that the tokenizer breaks into pieces; "
+        "whole words decide then",
+    )
+    ablate_vocabulary: bool = Field(
+        default=False, description="also train without the new tokens, and report the paired difference"
+    )
 
 
 class SearchSettings(Section):

@@ -45,6 +45,7 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
     scores.scores,
     scores.seeds,
     scores.cleaning,
+    scores.vocabulary,
     scores.general,
     scores.merging,
     matrices.heat_maps,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from homeground.reports.layout import table, width_of
 from homeground.results.advice import advice
-from homeground.results.run import Run
+from homeground.results.run import CLEANING_FILE, VOCABULARY_FILE, Run
 from homeground.results.summary import Remark, headline, judgement_lines, summary_lines
 from homeground.statistics.glossary import metric
+from homeground.storage import read_json
 from homeground.wording import aligned, count, in_terminal, percent
 
 if TYPE_CHECKING:  # pydantic is slow to import, and most commands print something else
@@ -49,8 +50,21 @@ def verdict_lines(scores: Scores, run: Run) -> list[str]:
     if scores.seeds:
         lines += ["", *seed_lines(scores.seeds, scores.primary_metric)]
     lines += ["", headline(scores), advice(scores), ""]
-    lines += _labelled([*summary_lines(scores), *_paths(run)])
+    lines += _labelled([*summary_lines(scores), *_ablations(run), *_paths(run)])
     return lines
+
+
+def _ablations(run: Run) -> list[Remark]:
+    """Return what parts of the recipe were worth that it was also trained without."""
+    from homeground.results.scores import Comparison
+
+    remarks: list[Remark] = []
+    for topic, file in (("cleaning", CLEANING_FILE), ("tokens", VOCABULARY_FILE)):
+        if (run.folder / file).is_file():
+            compared = Comparison.model_validate(read_json(run.folder / file))
+            compared = compared.model_copy(update={"sides": ("without", "with")})
+            remarks.append(Remark(topic, f"{compared.verdict}: {judgement_lines(compared)[0].text}"))
+    return remarks
 
 
 def _paths(run: Run) -> list[Remark]:

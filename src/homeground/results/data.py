@@ -114,6 +114,25 @@ class CleaningRecord(Record):
     only_train: bool = field("whether only what is learned from is cleaned, as in masked language modelling", False)
 
 
+class NewWord(Record):
+    """A word that is one token of an extended vocabulary."""
+
+    word: str = field("the word")
+    pieces: tuple[str, ...] = field("its tokens before")
+    count: int = field("how often the training texts hold it")
+
+
+class VocabularyRecord(Record):
+    """What was added to the vocabulary of the checkpoint."""
+
+    asked: int = field("tokens that the recipe asks for")
+    tokens: int = field("tokens that were added")
+    words: int = field("words that are one token with them")
+    word_share: float = field("their share of the words of the training texts")
+    saved_share: float = field("share of the tokens of the training texts that they save")
+    listed: tuple[NewWord, ...] = field("the first 100 of them, those that save most tokens first")
+
+
 class BenchmarkRecord(Record):
     """A general set that was fetched from the Hub."""
 
@@ -174,4 +193,5 @@ class DataRecord(Record):
         return 0 if self.left_out_count else self.seen_in_training
 
     cleaning: CleaningRecord | None = field("what cleaning does to the texts; null without cleaning", None)
+    vocabulary: VocabularyRecord | None = field("the new tokens of `--extend-vocabulary`; null without", None)
     audit: AuditRecord | None = field("what was found in the data before training; null with `--no-audit`", None)

@@ -15,7 +15,7 @@ from homeground.errors import DataError
 from homeground.results.chain import ChainRecord
 from homeground.results.data import CheckpointRecord, DataRecord
 from homeground.results.parts import Record
-from homeground.results.run import BASELINE, BEFORE, CLEANING_FILE
+from homeground.results.run import BASELINE, BEFORE, CLEANING_FILE, VOCABULARY_FILE
 from homeground.results.scores import SCORES_VERSION, Comparison, Scores
 
 Model = TypeVar("Model", bound=Record)
@@ -35,6 +35,7 @@ class RunRecord:
     data: DataRecord = field(default_factory=DataRecord)
     chain: ChainRecord | None = None
     cleaning: Comparison | None = None
+    vocabulary: Comparison | None = None
     run: Mapping[str, Any] = field(default_factory=dict[str, Any])
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metrics: tuple[Mapping[str, Any], ...] = ()
@@ -74,18 +75,20 @@ def read_run(folder: Path) -> RunRecord:
         name=printable(folder.resolve().name),
         scores=_validated(Scores, scores, folder / "scores.json"),
         data=_validated(DataRecord, _read_json(folder / "data.json"), folder / "data.json"),
-        chain=_validated(ChainRecord, chain, folder / "chain.json")
-        if (chain := _read_json(folder / "chain.json"))
-        else None,
-        cleaning=_validated(Comparison, cleaning, folder / CLEANING_FILE)
-        if (cleaning := _read_json(folder / CLEANING_FILE))
-        else None,
+        chain=_optional(ChainRecord, folder / "chain.json"),
+        cleaning=_optional(Comparison, folder / CLEANING_FILE),
+        vocabulary=_optional(Comparison, folder / VOCABULARY_FILE),
         run=_read_json(folder / "run.json"),
         recipe=_read_toml(folder / "recipe.toml"),
         metrics=_read_lines(folder / "metrics.jsonl"),
         examples=tuple(line for line in _read_lines(folder / "examples.jsonl") if not line.get("left_out")),
         alternatives=tuple(name for name in (BEFORE, BASELINE) if (folder / name).is_dir()),
     )
+
+
+def _optional(model: type[Model], path: Path) -> Model | None:
+    values = _read_json(path)
+    return _validated(model, values, path) if values else None
 
 
 def _validated(model: type[Model], values: Mapping[str, Any], path: Path) -> Model:

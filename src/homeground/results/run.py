@@ -22,6 +22,7 @@ runs/<name>/
     report.html
     publish.json     where the model was published, and what lies there
     uncleaned/       with --ablate-cleaning the same run without cleaning; cleaning.json compares both
+    unextended/      with --ablate-vocabulary the same run without new tokens; vocabulary.json compares both
     next_to_label.csv   the texts worth labelling, of those given with --unlabelled
 """
 
@@ -54,6 +55,9 @@ LONGEST_VALUE_IN_NAME = 20
 
 UNCLEANED, CLEANING_FILE = "uncleaned", "cleaning.json"
 """In the folder of a run with --ablate-cleaning: the same run without cleaning, and the comparison of both."""
+
+UNEXTENDED, VOCABULARY_FILE = "unextended", "vocabulary.json"
+"""The same with --ablate-vocabulary: the run without new tokens, and the comparison."""
 
 BEFORE, BASELINE = "before", "baseline"
 """The folders of the alternatives to the adapted model."""

@@ -16,7 +16,7 @@ from homeground.recipe.keywords import AdaptKeywords
 from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.results.run import Run
 from homeground.training.events import Notice, OnEvent
-from homeground.workflows.ablation import ablate_cleaning
+from homeground.workflows.ablation import ablate
 from homeground.workflows.progress import reported
 from homeground.workflows.resume_or_run import resume_or_run
 
@@ -52,8 +52,7 @@ def adapt(
         for text in data_warnings(setup.record):
             warnings.warn(text, HomegroundWarning, stacklevel=3)  # of the caller of what takes tables
         run = resume_or_run(setup, listener, fresh=fresh)
-        if recipe.cleaning.ablate_cleaning:
-            ablate_cleaning(run, setup.recipe, listener)
+        ablate(run, setup.recipe, listener)
         return run
 
 

@@ -9,9 +9,12 @@ from homeground.reports.charts import Trade, trade_off_chart
 from homeground.reports.sections.verdict import look, seeds_share, without_word
 from homeground.results.parts import IntervalRecord, MergePoint, MergePointSide, MergingRecord
 from homeground.results.record import RunRecord
-from homeground.results.scores import Scores
+from homeground.results.scores import Comparison, Scores
 from homeground.statistics.glossary import Metric, metric
 from homeground.wording import interval, number, percent, signed
+
+MAX_WORDS_LISTED = 30
+"""New tokens that are shown; data.json lists more."""
 
 CHAIN_STAGES = {
     "before": "The checkpoint, unchanged",
@@ -48,20 +51,30 @@ def chain(record: RunRecord) -> dict[str, Any] | None:
 
 def cleaning(record: RunRecord) -> dict[str, Any] | None:
     """Return what cleaning was worth, or None where nothing was trained without it."""
-    compared = record.cleaning
-    if compared is None or record.data.cleaning is None:
+    if record.cleaning is None or record.data.cleaning is None:
         return None
+    return {**_with_and_without(record.cleaning), "cleaning": record.data.cleaning}
+
+
+def vocabulary(record: RunRecord) -> dict[str, Any] | None:
+    """Return the new tokens and, where the recipe was trained without them too, what they were worth; else None."""
+    added = record.data.vocabulary
+    if added is None:
+        return None
+    compared = record.vocabulary and _with_and_without(record.vocabulary)
+    return {"added": added, "listed": added.listed[:MAX_WORDS_LISTED], "compared": compared}
+
+
+def _with_and_without(compared: Comparison) -> dict[str, Any]:
+    """Return the values of a comparison of two runs of one recipe, without and with a part of it."""
     words = metric(compared.primary_metric)
-    difference = compared.difference
     return {
         "metric": words,
         "look": look(compared.verdict),
         "verdict": compared.verdict,
-        "sentence": compared.sentence.removeprefix(f"{compared.verdict}: "),
         "without": compared.before.get(words.name),
         "with": compared.after.get(words.name),
-        "difference": difference,
-        "cleaning": record.data.cleaning,
+        "difference": compared.difference,
     }
 
 

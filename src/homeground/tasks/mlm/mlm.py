@@ -18,7 +18,7 @@ from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.blanks import compare_words, find_blanks, show_blanks
 from homeground.tasks.mlm.blocks import SHORT_TEXT_TOKENS, MaskedRows, Vocabulary, cut
 from homeground.tasks.mlm.masking import Masking, choose_known, corrupt
-from homeground.tasks.mlm.pseudo_likelihood import PseudoLikelihood, WordRows, draw_words
+from homeground.tasks.mlm.pseudo_likelihood import WORD_COLUMNS, PseudoLikelihood, WordRows, draw_words, word_line
 from homeground.tasks.task import (
     Batch,
     MeasuredModel,
@@ -147,20 +147,35 @@ class MaskedLanguageModelling:
         return Measurement(predictions, statistics, defined_scores(self.metrics, statistics))
 
     def example_line(self, example: Example, before: Floats, after: Floats) -> dict[str, Any]:
-        """Return how many tokens of a document were masked, over all draws, and the mean loss of either side."""
+        """Return how many tokens of a document were masked, over all draws, and the mean loss of either side.
+
+        Of words, where they decide, how many of the document were asked for and their mean loss.
+        """
+        if len(before) == WORD_COLUMNS:
+            return word_line(before, after)
         masked = max(float(before[formulas.MASKED_COLUMN]), 1.0)
         sides = {"before": before, "after": after}
         means = {name: round(float(side[formulas.LOSS_COLUMN]) / masked, 6) for name, side in sides.items()}
         return {"masked": int(before[formulas.MASKED_COLUMN]), **means}
 
     def baselines(self, train: TokenizedExamples, test: TokenizedExamples) -> dict[str, Floats]:
-        """Return what the frequencies of the training tokens predict for the masked tokens of the test documents."""
+        """Return what the frequencies of the training tokens predict for the masked tokens of the test documents.
+
+        Nothing for words: their tokens are asked for one after the other.
+        """
+        if isinstance(test.rows, WordRows):
+            return {}
         return {"token frequencies": self._frequencies(train.rows, test.rows)}
 
     def report_details(
         self, test: TokenizedExamples, titles: Sequence[str] | None, before: MeasuredModel, after: MeasuredModel
     ) -> dict[str, Any]:
-        """Return sentences with a blank as either model fills it, and the words whose prediction changed most."""
+        """Return sentences with a blank as either model fills it, and the words whose prediction changed most.
+
+        Nothing where words decide: the models may have different tokens.
+        """
+        if isinstance(test.rows, WordRows):
+            return {}
         rows: MaskedRows = test.rows
         numbers = [example.row for example in test.examples]
         blanks = find_blanks(sources_of(test.examples)[0], numbers, rows, seed=self.seed)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,11 @@ class WordRows:
         return 0
 
     @property
+    def short(self) -> int:
+        """Short documents are not counted: a word is what is asked for."""
+        return 0
+
+    @property
     def items(self) -> Ints:
         """Word and piece of every item, ``(items, 2)``; words not wholly known have none."""
         counts = np.where(self.known, self.pieces[:, 1] - self.pieces[:, 0], 0)
@@ -124,6 +130,18 @@ class WordRows:
     def lengths(self, occasion: Occasion) -> Ints:
         """Tokens of every item."""
         return np.array([len(own) for own in self.ids], np.int64)[self.items[:, 0]]
+
+
+WORD_COLUMNS = 2
+"""Columns of what is summed for a document: its words that were asked for, and their loss."""
+
+
+def word_line(before: Floats, after: Floats) -> dict[str, Any]:
+    """Return how many words of a document were asked for, and their mean loss before and after; None without any."""
+    sides = {"before": before, "after": after}
+    return {"words": int(before[0])} | {
+        name: round(float(side[1] / side[0]), 6) if side[0] else None for name, side in sides.items()
+    }
 
 
 def word_loss(sums: Floats) -> Floats:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 LOSS = "masked_cross_entropy"
 
+WORDS_METRIC = "word_loss"
+"""The metric of whole words, filled in piece by piece: see pseudo_likelihood."""
+
+WORDS_ASKED = 5000
+"""Words of the test texts that are asked for where words decide and nothing else is said."""
+
 BLOCK_TOKENS = 128
 """Tokens of a block where nothing else is asked for; what attention takes grows with the square of it."""
 
@@ -78,7 +84,15 @@ class MaskedLMSpec:
         columns = text_columns(table, recipe.columns.text, recipe.columns.group)
         if recipe.training.loss not in ("auto", LOSS):
             raise UsageError(f"--loss {recipe.training.loss} is not for plain texts; leave it out")
-        metric = primary_metric(recipe.evaluation.primary_metric, "masked_loss", formulas.METRICS, on="plain texts")
+        extends = recipe.masking.extend_vocabulary > 0
+        measured = [*formulas.METRICS, WORDS_METRIC]
+        default = WORDS_METRIC if extends else "masked_loss"
+        metric = primary_metric(recipe.evaluation.primary_metric, default, measured, on="plain texts")
+        if extends and metric != WORDS_METRIC:
+            raise UsageError(
+                f"--primary-metric {metric} is of tokens, and --extend-vocabulary changes them: both models would be "
+                f"asked for other tokens; leave it out, so that whole words decide ({WORDS_METRIC})"
+            )
         return cls(
             columns,
             metric,
@@ -89,6 +103,11 @@ class MaskedLMSpec:
             rows=len(table.rows),
             notes=_notes(table, columns, recipe),
         )
+
+    @property
+    def words_decide(self) -> bool:
+        """Whether the verdict is on whole words, which any two tokenizers may be compared by."""
+        return self.primary_metric == WORDS_METRIC
 
     @property
     def info(self) -> TaskInfo:
@@ -104,7 +123,8 @@ class MaskedLMSpec:
             head_purpose="masked words",
             loss=LOSS,
             example="test document",
-            primary_metric=self.primary_metric,
+            # Both models of a validation split have one tokenizer, so that tokens choose there.
+            primary_metric="masked_loss" if self.words_decide else self.primary_metric,
             metric_names=tuple(formulas.METRICS),
             columns=self.columns,
             description=f'plain texts, "{self.columns["text"]}", whose words are masked and learned{kept}',
@@ -114,6 +134,7 @@ class MaskedLMSpec:
             defaults={
                 "training": {"epochs": 3, "learning_rate": 5e-5, "batch_size": 16},
                 "split": {"validation": fraction, "test": fraction},
+                "evaluation": {"primary_metric": WORDS_METRIC, "pll": WORDS_ASKED} if self.words_decide else {},
             },
             saved_settings={"task": "mlm"},
             model_files=("checkpoint_modules",),

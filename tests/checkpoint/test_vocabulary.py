@@ -1,0 +1,158 @@
+"""Words as new tokens: which are chosen, and that the tokenizers library and transformers read them alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests import checkpoints
+from tests.masking import write_texts
+from tests.reading import read
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer
+
+from homeground.checkpoint import open_checkpoint
+from homeground.checkpoint.tokenizer import open_tokenizer
+from homeground.checkpoint.vocabulary import BrokenPieces, broken_pieces, count_words, extend_tokenizer
+from homeground.engines.extended_checkpoint import extend_checkpoint
+from homeground.errors import CheckpointError
+
+TEXTS = [
+    "the goblin pays the bank",
+    "a goblin and a quokka in town",
+    "goblin, goblin and quokka!",
+    "the quokkas of the town 2020",
+    "the quokka is a goblin",
+    "a quokka goblin zebra",
+    "quokka's goblin",
+    "a good quokka",
+]
+
+
+def broken(folder: Path, place: Path, texts: list[str] = TEXTS) -> tuple[Tokenizer, list[BrokenPieces]]:
+    examples = read(write_texts(place / "texts.jsonl", texts)).examples
+    tokenizer = open_tokenizer(folder)
+    tokens = examples[0].source.tokenized(tokenizer)  # type: ignore[attr-defined]
+    return tokenizer, broken_pieces(tokens, tokens.places([each.row for each in examples]))
+
+
+def test_broken_words_are_counted_by_what_they_would_save(tmp_path: Path):
+    tokenizer, found = broken(checkpoints.bert(tmp_path / "bert"), tmp_path)
+    names = {tokenizer.decode(list(each.pieces)): each for each in found}
+    # By hand: goblin is in 6 texts, 7 times, a letter a token; quokka in 5 texts, beside quokkas and quokka's.
+    assert list(names) == ["goblin", "quokka"]
+    assert (names["goblin"].count, names["goblin"].documents, names["goblin"].saved) == (7, 6, 7 * 5)
+    assert (names["quokka"].count, names["quokka"].documents) == (5, 5)
+
+
+def test_words_and_tokens_are_counted_in_the_chosen_documents_only(tmp_path: Path):
+    examples = read(write_texts(tmp_path / "texts.jsonl", TEXTS)).examples
+    tokens = examples[0].source.tokenized(open_tokenizer(checkpoints.bert(tmp_path / "bert")))  # type: ignore[attr-defined]
+    words, pieces = count_words(tokens, tokens.places([examples[0].row]))
+    assert (words, pieces) == (5, int(tokens.starts[1]))
+    assert count_words(tokens, np.zeros(0, np.int64)) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_transformers_reads_the_new_tokens_as_we_do(kind: str, tmp_path: Path):
+    build: Callable[[Path], Path] = getattr(checkpoints, kind)
+    folder = build(tmp_path / kind)
+    tokenizer, found = broken(folder, tmp_path)
+    extended = extend_tokenizer(tokenizer, found, 20)
+    assert set(extended.words) == {"goblin", "quokka"}
+    checkpoint = extend_checkpoint(open_checkpoint(str(folder)), extended)
+    theirs = AutoTokenizer.from_pretrained(checkpoint.folder)
+    for text in [*TEXTS, "Goblins in the quokka town, goblin's"]:
+        ours = open_tokenizer(checkpoint.folder).encode(text)
+        assert ours.ids == theirs(text)["input_ids"]
+    assert len(open_tokenizer(checkpoint.folder).encode(" goblin", add_special_tokens=False).ids) == 1
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_texts_without_new_words_are_read_as_before(kind: str, tmp_path: Path):
+    build: Callable[[Path], Path] = getattr(checkpoints, kind)
+    tokenizer, found = broken(build(tmp_path / kind), tmp_path)
+    extended = extend_tokenizer(tokenizer, found, 20).tokenizer
+    for text in ["the bank pays money", "zebra zoo 2020!", "法律 in the town", "quo vadis"]:
+        assert extended.encode(text).ids == tokenizer.encode(text).ids
+
+
+def test_a_tokenizer_of_bytes_takes_as_many_entries_as_merges(tmp_path: Path):
+    tokenizer, found = broken(checkpoints.roberta(tmp_path / "roberta"), tmp_path)
+    pieces = {tokenizer.decode(list(each.pieces)).strip(): len(each.pieces) for each in found}
+    needed = pieces["goblin"] - 1
+    one = extend_tokenizer(tokenizer, found, needed)
+    assert list(one.words) == ["goblin"]
+    assert len(one.tokens) == needed
+    assert len(one.tokens[-1].pieces) == pieces["goblin"]
+    # Too few entries for a word add nothing, rather than half of it.
+    assert extend_tokenizer(tokenizer, found[:1], needed - 1).tokens == ()
+
+
+def test_unigram_reads_a_new_word_whole():
+    pieces: list[tuple[str, float]] = [("<unk>", 0.0), ("▁a", -2.0), ("▁", -3.0), *((c, -5.0) for c in "goblinabcxyz")]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    from tokenizers import decoders
+
+    tokenizer.decoder = decoders.Metaspace()
+    ids = tuple(tokenizer.encode("goblin").ids)
+    extended = extend_tokenizer(tokenizer, [BrokenPieces(ids, 9, 9)], 5)
+    assert extended.tokenizer.encode("a goblin").tokens == ["▁a", "▁goblin"]
+    assert extended.tokenizer.encode("a gob").tokens == tokenizer.encode("a gob").tokens
+
+
+def test_words_of_letters_only_and_no_chinese_are_joined(tmp_path: Path):
+    texts = [f"法律科学 2020 b2b goblin {number}" for number in range(6)]
+    tokenizer, found = broken(checkpoints.bert(tmp_path / "bert"), tmp_path, texts)
+    assert list(extend_tokenizer(tokenizer, found, 20).words) == ["goblin"]
+
+
+def test_a_tokenizer_that_takes_no_words_is_refused():
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    with pytest.raises(CheckpointError, match="kind WordLevel"):
+        extend_tokenizer(tokenizer, [], 5)
+
+
+def test_rows_of_new_tokens_are_the_means_of_their_pieces_as_transformers_would_resize(tmp_path: Path):
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    folder = checkpoints.bert(tmp_path / "bert")
+    tokenizer, found = broken(folder, tmp_path)
+    extended = extend_tokenizer(tokenizer, found, 20)
+    checkpoint = extend_checkpoint(open_checkpoint(str(folder)), extended)
+    ours: Any = AutoModelForMaskedLM.from_pretrained(checkpoint.folder).eval()
+    theirs: Any = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    theirs.resize_token_embeddings(checkpoint.config["vocab_size"], mean_resizing=False)
+    with torch.no_grad():
+        rows, bias = theirs.get_input_embeddings().weight, theirs.cls.predictions.bias
+        for token in extended.tokens:
+            rows[token.id] = rows[list(token.pieces)].mean(0)
+            bias[token.id] = bias[list(token.pieces)].mean(0)
+        batch = AutoTokenizer.from_pretrained(checkpoint.folder)(TEXTS, padding=True, return_tensors="pt")
+        assert torch.allclose(ours(**batch).logits, theirs(**batch).logits, atol=1e-6)
+
+
+def test_an_extended_checkpoint_is_written_once_and_keeps_its_name(tmp_path: Path):
+    folder = checkpoints.bert(tmp_path / "bert")
+    tokenizer, found = broken(folder, tmp_path)
+    extended, original = extend_tokenizer(tokenizer, found, 20), open_checkpoint(str(folder))
+    first, second = (extend_checkpoint(original, extended) for _ in range(2))
+    assert first == second
+    assert first.name == str(folder)
+    assert first.sha256 != original.sha256
+    assert json.loads((first.folder / "config.json").read_text())["vocab_size"] == len(checkpoints.VOCABULARY) + 2
+
+
+def test_a_model_whose_sizes_cannot_be_told_apart_is_refused(tmp_path: Path):
+    folder = checkpoints.bert(tmp_path / "bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": config["vocab_size"]}))
+    tokenizer, found = broken(folder, tmp_path)
+    with pytest.raises(CheckpointError, match="the vocabulary and intermediate_size are both"):
+        extend_checkpoint(open_checkpoint(str(folder)), extend_tokenizer(tokenizer, found, 20))

@@ -23,18 +23,33 @@ messages are part of the product: tests read them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
+_translations: list[Callable[[str], str]] = []
 
-class HomegroundError(Exception):
+
+def show_with(translate: Callable[[str], str]) -> None:
+    """Let errors and warnings be shown in the language of people; the messages themselves are English."""
+    _translations[:] = [translate]
+
+
+class _Shown(Exception):
+    """An error or a warning whose text is shown in the language in use."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return _translations[0](text) if _translations else text
+
+
+class HomegroundError(_Shown):
     """The base class of every exception that Homeground raises on purpose."""
 
     exit_code = 70
 
 
-class HomegroundWarning(UserWarning):
+class HomegroundWarning(_Shown, UserWarning):
     """What a user should know of the data or the results, though it is no error."""
 
 

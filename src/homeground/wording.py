@@ -72,6 +72,15 @@ def interval(ends: Ends | None, decimals: int = 3, write: Callable[[float, int],
     return f"{write(ends.low, decimals)} to {write(ends.high, decimals)}"
 
 
+def sentence(text: str) -> str:
+    """Return a phrase as a sentence, with a capital and a full stop.
+
+    >>> sentence("two texts are alike")
+    'Two texts are alike.'
+    """
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def in_terminal(value: float | None, *, sign: bool = False, decimals: int | None = None) -> str:
     """Return a number for a terminal: ASCII, three decimals or one from 100 on, empty where it is missing.
 

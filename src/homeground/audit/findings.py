@@ -226,12 +226,12 @@ def _words(record: AuditRecord) -> Iterator[FindingRecord]:
     words = record.words
     if words is None or words.broken_share < BROKEN_SHARE:
         return
-    listed = ", ".join(f"{each.word} ({' '.join(each.pieces)})" for each in words.broken[:MAX_LISTED])
+    examples = ", ".join(f"{each.word} ({' '.join(each.pieces)})" for each in words.broken[:MAX_LISTED])
+    listed = f", such as {examples}" if examples else ""
     yield FindingRecord(
         kind="vocabulary",
         severity="note",
-        sentence=f"the tokenizer breaks {percent(words.broken_share)} of the words into 3 tokens or more"
-        + (f", such as {listed}" if listed else ""),
+        sentence=f"the tokenizer breaks {percent(words.broken_share)} of the words into 3 tokens or more{listed}",
         advice="a checkpoint of the domain or the language may read them whole; homeground adapt --task mlm on plain "
         "text of the domain teaches their meaning",
     )

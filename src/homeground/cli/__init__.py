@@ -16,6 +16,7 @@ import click
 
 from homeground.cli.terminal.hints import unknown_command, usage_message
 from homeground.errors import HomegroundError, HomegroundWarning, UsageError
+from homeground.languages import LANGUAGES, translate, use_language
 from homeground.wording import printable
 
 COMMANDS = {
@@ -77,7 +78,8 @@ def _with_help(option: click.Option | None) -> click.Option | None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="homeground", help="show the version")
-def homeground() -> None:
+@click.option("--language", type=click.Choice(LANGUAGES), help="language of messages and reports, before any COMMAND")
+def homeground(language: str | None) -> None:
     """Adapt a pretrained language model to your domain and prove whether it helped.
 
     \b
@@ -87,6 +89,8 @@ def homeground() -> None:
 
     homeground COMMAND --help explains one command.
     """
+    if language is not None:
+        use_language(language)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -120,6 +124,8 @@ def run(arguments: list[str]) -> int:
             f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report this error"
         )
         return _fail(message, HomegroundError.exit_code, arguments)
+    finally:
+        use_language(None)
 
 
 def _fail(text: str, code: int, arguments: list[str]) -> int:
@@ -131,5 +137,5 @@ def _fail(text: str, code: int, arguments: list[str]) -> int:
 
     # Whoever reads errors from a pipe finds each on one line, whatever COLUMNS says.
     width = width_of(sys.stderr) if sys.stderr.isatty() else None
-    message("\n".join(laid_out([f"homeground: {printable(text)}"], width)))
+    message("\n".join(laid_out([f"homeground: {translate(printable(text))}"], width)))
     return code

@@ -9,7 +9,7 @@ import click
 
 from homeground.cli.options import GroupedCommand, common, read_titles, recipe_options, typed_settings
 from homeground.cli.terminal.progress import Progress
-from homeground.cli.terminal.screen import message, show_result
+from homeground.cli.terminal.screen import remark, show_result
 from homeground.cli.terminal.standard_input import data_file
 from homeground.data.tables import rows_reported
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
@@ -98,5 +98,5 @@ def _chain(
 def _gate(failures: list[str]) -> int:
     """Return the exit code of the gate, and say why it is closed."""
     if failures:
-        message(f"gate: {'; '.join(failures)}")
+        remark(f"gate: {'; '.join(failures)}")
     return 1 if failures else 0

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from homeground.checkpoint import CatalogEntry, select
-from homeground.cli.options import GroupedCommand, common
+from homeground.cli.options import GroupedCommand, as_json, debug, quiet
 from homeground.cli.terminal.screen import show_result
 from homeground.tasks import TASKS
 from homeground.wording import count, number
@@ -19,7 +19,9 @@ MAX_LANGUAGES_SHOWN = 3
 @click.option("--language", metavar="CODE", help="code of two letters, such as en or zh")
 @click.option("--task", type=click.Choice(list(TASKS)), help="what is to be learned")
 @click.option("--domain", metavar="NAME", help="such as general, biomedical or legal")
-@common
+@as_json
+@quiet
+@debug
 def checkpoints(language: str | None, task: str | None, domain: str | None, *, quiet: bool, as_json: bool) -> None:
     """List checkpoints on the Hub: size, languages, length, licence, and what each is good for.
 

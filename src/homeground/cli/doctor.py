@@ -6,13 +6,14 @@ import json
 
 import click
 
-from homeground.cli.options import as_json, debug
+from homeground.cli.options import as_json, debug, language
 from homeground.cli.terminal.screen import show
 from homeground.workflows.doctor import examine
 
 
 @click.command()
 @as_json
+@language
 @debug
 def doctor(*, as_json: bool) -> None:
     """Show versions, hardware, memory and the cache of checkpoints."""

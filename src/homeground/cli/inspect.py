@@ -8,7 +8,7 @@ import click
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.cli.terminal.progress import Progress
-from homeground.cli.terminal.screen import message, show_result
+from homeground.cli.terminal.screen import remark, show_result
 from homeground.cli.terminal.standard_input import data_file
 from homeground.data.tables import rows_reported
 from homeground.recipe.files import join_files
@@ -52,6 +52,6 @@ def inspect(
     show_result(result, [*inspection_lines(inspection), *written], as_json=as_json)
     grave = inspection.audit.fatal
     if strict and grave:
-        message(f"strict: {len(grave)} of the findings are problems or warnings")
+        remark(f"strict: {len(grave)} of the findings are problems or warnings")
         return 1
     return 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from homeground.cli.options import GroupedCommand, common, sections, typed_settings
 from homeground.cli.terminal.progress import Counting
+from homeground.cli.terminal.screen import remark
 from homeground.cli.terminal.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
 from homeground.inference.classifier import Classifier
@@ -99,7 +100,7 @@ def predict(
     if model.truncated and not quiet:
         read = ", around each mask" if isinstance(model, MaskedLM) and model.windows else ""
         cut = count(model.truncated, "text was", "texts were")
-        click.echo(f"{cut} cut to {model.checkpoint.max_length} tokens{read}", err=True)
+        remark(f"{cut} cut to {model.checkpoint.max_length} tokens{read}")
 
 
 def _read_texts(
@@ -141,7 +142,7 @@ def _piped_texts() -> tuple[str, ...]:
     if not texts:
         raise UsageError("standard input holds no text; expected one a line")
     if empty := len(lines) - len(texts):
-        click.echo(f"{count(empty, 'empty line')} skipped", err=True)
+        remark(f"{count(empty, 'empty line')} skipped")
     return texts
 
 
@@ -170,10 +171,10 @@ def _report_rows(done: RowCounts, written: str, *, quiet: bool) -> None:
     if quiet:
         return
     if written:
-        click.echo(written, err=True)
+        remark(written)
     if done.empty:
         empty = "row has" if done.empty == 1 else "rows have"
-        click.echo(f"{done.empty:,} {empty} an empty text and so no prediction", err=True)
+        remark(f"{done.empty:,} {empty} an empty text and so no prediction")
 
 
 def _print_tokens(model: MaskedLM, texts: tuple[str, ...], *, top: int, as_json: bool) -> None:

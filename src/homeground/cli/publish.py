@@ -12,6 +12,7 @@ import click
 
 from homeground.cli.options import common
 from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import remark
 from homeground.wording import aligned
 from homeground.workflows.publish import publish as publish_run
 
@@ -43,9 +44,9 @@ def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **opti
         click.echo(f"{done['card']}\n{repository} would be {visibility}:")
         click.echo("\n".join(_listing(done["files"])))
     for name in done["left_out"]:
-        click.echo(f"left out: {name}", err=True)
+        remark(f"left out: {name}")
     for note in done["notes"]:
-        click.echo(note, err=True)
+        remark(note)
     if not done["dry_run"]:
         _print_changes(done)
 
@@ -58,7 +59,7 @@ def _listing(files: dict[str, dict[str, Any]]) -> list[str]:
 def _print_changes(done: dict[str, Any]) -> None:
     """Print what changed, and the address of the repository."""
     for name in done["removed"]:
-        click.echo(f"removed: {name}, of an earlier model", err=True)
+        remark(f"removed: {name}, of an earlier model")
     if not (done["changed"] or done["removed"]):
         click.echo("nothing has changed since the last publication")
     click.echo(f"{done['url']} at commit {done['commit']}{', private' if done['private'] else ''}")

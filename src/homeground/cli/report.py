@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from homeground.cli.options import debug, read_titles
+from homeground.cli.options import debug, language, read_titles
 from homeground.errors import UsageError
 from homeground.inference.encoder import Encoder
 from homeground.inference.loading import load
@@ -19,6 +19,7 @@ from homeground.results.run import Run
 @click.option("--titles", metavar="A,B,…|FILE", help="texts of the heat map, or a FILE with one per line")
 @click.option("--out", type=click.Path(path_type=Path), help="HTML file to write, with --titles")
 @click.option("--trust-saved-model", is_flag=True, help="open a SavedModel, whose maker must be trusted")
+@language
 @debug
 def report(source: str, *, titles: str | None, out: Path | None, trust_saved_model: bool) -> None:
     """Write the report of a RUN again or, with --titles, a heat map of the similarities of any CHECKPOINT."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from homeground.cli.options import as_json, debug
+from homeground.cli.options import as_json, debug, language
 from homeground.cli.terminal.screen import show
 from homeground.errors import UsageError
 from homeground.reports.layout import table, width_of
@@ -22,6 +22,7 @@ LONGEST_NAME = 36
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @as_json
+@language
 @debug
 def runs(folder: Path, *, as_json: bool) -> None:
     """List the runs below FOLDER [runs]: verdict, scores, date, task, data and checkpoint, the oldest first."""

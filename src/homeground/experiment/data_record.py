@@ -144,13 +144,14 @@ def _vocabulary_notes(vocabulary: VocabularyRecord | None) -> list[str]:
     """Return a sentence on the new tokens, and one where there are fewer than asked for."""
     if vocabulary is None:
         return []
-    fewer = vocabulary.tokens < vocabulary.asked
+    fewer = ""
+    if vocabulary.tokens < vocabulary.asked:
+        fewer = f"; no other broken word of letters is in {FEWEST_DOCUMENTS} texts or more"
     first = ", ".join(each.word for each in vocabulary.listed[:3])
     return [
         f"{count(vocabulary.tokens, 'token was', 'tokens were')} added for {count(vocabulary.words, 'word')} such as "
         f"{first}, {percent(vocabulary.word_share)} of the words of the training texts, which saves "
-        f"{percent(vocabulary.saved_share)} of their tokens"
-        + (f"; no other broken word of letters is in {FEWEST_DOCUMENTS} texts or more" if fewer else "")
+        f"{percent(vocabulary.saved_share)} of their tokens{fewer}"
     ]
 
 

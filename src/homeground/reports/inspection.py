@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from homeground.languages import translate
 from homeground.reports.report import environment
 from homeground.reports.sections.audit import audit_values
 from homeground.results.audit import InspectionRecord
 from homeground.results.record import printable, printable_values
 from homeground.storage import write_text
-from homeground.wording import count, duration, number, row_numbers
+from homeground.wording import count, display_width, duration, number, row_numbers
 
 MAX_PIECES_SHOWN = 5
+
+WIDTH_OF_SEVERITY = 7
+"""Columns of the word before a finding."""
 
 
 def write_inspection(inspection: InspectionRecord, path: Path) -> None:
@@ -39,8 +43,10 @@ def inspection_lines(inspection: InspectionRecord) -> list[str]:
     ]
     lines += [*inspection.notes, ""]
     for finding in audit.findings:
-        lines.append(f"{finding.severity.upper():<7}  {finding.sentence}")
-        lines += [f"         -> {finding.advice}"] if finding.advice else []
+        severity = translate(finding.severity.upper())
+        indent = " " * (WIDTH_OF_SEVERITY + 2)
+        lines.append(f"{severity}{indent[display_width(severity) :]}{translate(finding.sentence)}")
+        lines += [f"{indent}-> {translate(finding.advice)}"] if finding.advice else []
     if not audit.findings:
         lines.append("nothing was found that would mislead a model or its test")
     lines += ["", *audit.advice]
@@ -49,7 +55,9 @@ def inspection_lines(inspection: InspectionRecord) -> list[str]:
     lines += _lengths(inspection)
     if inspection.proposals:
         lines += ["", "Checkpoints to compare (homeground compare --checkpoints A B DATA):"]
-        lines += [f"  {each.name}, {number(each.millions, 0)} M: {each.why}" for each in inspection.proposals]
+        lines += [
+            f"  {each.name}, {number(each.millions, 0)} M: {translate(each.why)}" for each in inspection.proposals
+        ]
     else:
         lines.append("No checkpoint is proposed: the texts are too short to tell their language.")
     return lines

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TextIO
 
+from homeground.languages import translate
 from homeground.wording import aligned, display_width, wrapped
 
 UNKNOWN_WIDTH = 80
@@ -47,6 +48,7 @@ def laid_out(lines: Sequence[str], width: int | None) -> list[str]:
 
 def table(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """Return a table as lines, in blocks of columns one below the other where the width is too small for all."""
+    rows = [[translate(cell) for cell in row] for row in rows]
     columns = len(rows[0])
     blocks = {count: aligned([row[:count] for row in rows]) for count in range(2, columns + 1)}
     if width is None:

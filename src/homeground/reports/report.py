@@ -21,8 +21,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup
 
 from homeground import wording
+from homeground.languages import current_catalogue, language, translate
+from homeground.languages.pages import Verbatim, translated_template
 from homeground.reports.sections import (
     appendix,
     audit,
@@ -72,7 +76,7 @@ SECTIONS: tuple[Callable[[RunRecord], dict[str, Any] | None], ...] = (
 
 FILTERS = (
     wording.number, wording.signed, wording.interval, wording.count, wording.setting, wording.percent,
-    wording.probability, wording.duration, wording.size, wording.shorten, wording.row_numbers,
+    wording.probability, wording.duration, wording.size, wording.shorten, wording.row_numbers, wording.sentence,
 )  # fmt: skip
 """The filters with which templates write numbers."""
 
@@ -88,6 +92,9 @@ def write_report(folder: Path) -> Path:
     write_text(path, render(read_run(folder)))
     return path
 
+
+HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
+"""The language of a page, by that of its messages."""
 
 HEADING = re.compile(r'<h2 id="([^"]+)">(.+?)</h2>')
 """A heading of a section, which the contents list."""
@@ -169,7 +176,27 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=[TranslatedTemplates],
+        finalize=_shown,
     )
     filters: dict[str, Any] = {write.__name__: write for write in FILTERS}
-    made.filters.update(filters)
+    made.filters.update(filters, verbatim=Verbatim)
+    shared: dict[str, Any] = {"language": HTML_LANGUAGES[language()]}
+    made.globals.update(shared)
     return made
+
+
+class TranslatedTemplates(Extension):
+    """Templates in the language in use: translated as they are loaded, and the texts that are put into them."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Return the source of a template with its messages translated."""
+        known = current_catalogue()
+        return source if known is None else translated_template(source, known.messages.get)
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as it is put into a page: a message translated, a name or a finished part as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup | Verbatim):
+        return value
+    return translate(value)

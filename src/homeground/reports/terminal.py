@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homeground.languages import translate
 from homeground.reports.layout import table, width_of
 from homeground.results.advice import advice
 from homeground.results.run import CLEANING_FILE, VOCABULARY_FILE, Run
 from homeground.results.summary import Remark, headline, judgement_lines, summary_lines
 from homeground.statistics.glossary import metric
 from homeground.storage import read_json
-from homeground.wording import aligned, count, in_terminal, percent
+from homeground.wording import aligned, count, display_width, in_terminal, percent
 
 if TYPE_CHECKING:  # pydantic is slow to import, and most commands print something else
     from homeground.results.chain import ChainRecord
@@ -82,8 +83,12 @@ def _paths(run: Run) -> list[Remark]:
 
 def _labelled(lines: Sequence[Remark]) -> list[str]:
     """Return lines with their topics in a column of their own."""
-    indent = max(len(line.topic) for line in lines) + 2
-    return [f"{line.topic:<{indent}}{line.text}" for line in lines]
+    topics = [translate(line.topic) for line in lines]
+    indent = max(map(display_width, topics)) + 2
+    return [
+        f"{topic}{' ' * (indent - display_width(topic))}{translate(line.text)}"
+        for topic, line in zip(topics, lines, strict=True)
+    ]
 
 
 def score_lines(scores: Judgement, general: GeneralRecord | None = None) -> list[str]:

@@ -30,14 +30,14 @@ def advice(scores: Scores) -> str:
 
 def _collect_more(scores: Scores) -> str:
     items = _items(scores)
-    wanted = f" The test needs at least {count(scores.units_needed)} independent ones." if scores.units_needed else ""
+    needed = f"The test needs at least {count(scores.units_needed)} independent ones." if scores.units_needed else ""
     if scores.left_out:
-        return f"Do not decide on this test: give --test {items} that no model has learned from.{wanted}"
+        return f"Do not decide on this test: give --test {items} that no model has learned from. {needed}".rstrip()
     if scores.units_needed and (noun := UNIT_NOUNS.get(scores.unit)) and scores.test_units < scores.test_examples:
         missing = count(max(scores.units_needed - scores.test_units, 1), f"more independent {noun}")
         return f"Do not decide on this test: collect {items} from at least {missing}."
     share = "" if scores.cross_fit else ", or put a larger share of them into the test (--test 0.3)"
-    return f"Do not decide on this test: collect more {items}{share}.{wanted}"
+    return f"Do not decide on this test: collect more {items}{share}. {needed}".rstrip()
 
 
 def _simple_method(scores: Scores) -> str:

@@ -69,15 +69,14 @@ def _result(scores: Judgement) -> str:
     before = scores.before.get(words.name)
     after = seeds.mean if seeds else scores.after.get(words.name)
     digits = digits_of(scores.difference)
-    mean = over = ""
-    if seeds:
-        spread = decimal(seeds.standard_deviation, digits)
-        over = f" over {scores.example}s and trainings"
-        mean = f" (mean of {len(seeds.trainings)} trainings, standard deviation {spread})"
     first, second = scores.sides
+    over = f" over {scores.example}s and trainings" if seeds else ""
     change = change_in_words(scores.difference, digits, greater_is_better=words.greater_is_better, over=over)
+    if not seeds:
+        return f"{words.in_sentences} {decimal(before, digits)} {first} and {decimal(after, digits)} {second}, {change}"
     return (
-        f"{words.in_sentences} {decimal(before, digits)} {first} and {decimal(after, digits)} {second}{mean}, {change}"
+        f"{words.in_sentences} {decimal(before, digits)} {first} and {decimal(after, digits)} {second} (mean of "
+        f"{len(seeds.trainings)} trainings, standard deviation {decimal(seeds.standard_deviation, digits)}), {change}"
     )
 
 
@@ -94,8 +93,10 @@ def change_in_words(
     value = f"a difference of {decimal(difference.value, digits, sign=True)}"
     if difference.low is None or difference.high is None:
         return f"{value} (no interval{sign})"
-    low, high = (decimal(end, digits, sign=True) for end in (difference.low, difference.high))
-    return f"{value} ({percent(difference.level)} interval{over} {low} to {high}{sign})"
+    return (
+        f"{value} ({percent(difference.level)} interval{over} {decimal(difference.low, digits, sign=True)} to "
+        f"{decimal(difference.high, digits, sign=True)}{sign})"
+    )
 
 
 def _test(scores: Judgement) -> str:
@@ -130,8 +131,8 @@ def _baseline(scores: Judgement, baseline: BaselineDifference) -> str:
     named = f"{baseline.name} ({decimal(score, digits)})"
     if baseline.low is None or baseline.high is None:
         return f"the best simple method is {named}"
-    by = f"{decimal(baseline.value, digits, sign=True)} ({percent(baseline.level)} interval "
-    by += f"{decimal(baseline.low, digits, sign=True)} to {decimal(baseline.high, digits, sign=True)})"
+    ends = f"{decimal(baseline.low, digits, sign=True)} to {decimal(baseline.high, digits, sign=True)}"
+    by = f"{decimal(baseline.value, digits, sign=True)} ({percent(baseline.level)} interval {ends})"
     return {
         "BEATS": f"the adapted model beats the best baseline, {named}, by {by}",
         "BELOW": f"the adapted model is below the best baseline, {named}, by {by}",

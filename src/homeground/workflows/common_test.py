@@ -106,7 +106,9 @@ def _refuse_unlike(first: TestedRun, second: TestedRun) -> None:
         ("folds", (one.record.split.folds or "none", other.record.split.folds or "none")),
     ):
         if values[0] != values[1]:
-            raise UsageError(f"no common test: {what} {values[0]} in {names[0]}, {values[1]} in {names[1]}; {remedy}")
+            raise UsageError(
+                f"no common test: the {what} is {values[0]} in {names[0]} and {values[1]} in {names[1]}; {remedy}"
+            )
     rows = [[example.row for example in each.corpus.test.examples] for each in (one, other)]
     if one.record.test_hash != other.record.test_hash or rows[0] != rows[1]:
         raise UsageError(f"no common test: {names[0]} and {names[1]} were tested on other examples; {remedy}")

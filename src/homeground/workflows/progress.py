@@ -8,6 +8,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
+from homeground.languages import translate
 from homeground.training import events
 from homeground.training.events import Event, Notice, OnEvent, ignore
 from homeground.wording import printable, shorten
@@ -82,7 +83,7 @@ class ProgressBar:
 
     def _show(self, text: str, *, seldom: bool = False) -> None:
         bar = self._bar or self._open()
-        bar.set_description_str(shorten(printable(text), MAX_CHARACTERS), refresh=False)
+        bar.set_description_str(shorten(printable(translate(text)), MAX_CHARACTERS), refresh=False)
         if not seldom or time.monotonic() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
             self._drawn = time.monotonic()
             bar.refresh()

@@ -71,5 +71,6 @@ def _unknown_option(error: click.NoSuchOption, ctx: click.Context, arguments: Se
         plain = typed.strip("-").replace("-", "_").lower()
         ours = next(iter(difflib.get_close_matches(plain, flags, n=1)), None)
     more = "--help-all" if "help_all" in flags else "--help"
-    guess = f"did you mean {flags[ours]}? " if ours else ""
-    return f"no option {typed}; {guess}{ctx.command_path} {more} lists all"
+    if ours:
+        return f"no option {typed}; did you mean {flags[ours]}? {ctx.command_path} {more} lists all"
+    return f"no option {typed}; {ctx.command_path} {more} lists all"

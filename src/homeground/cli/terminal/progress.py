@@ -6,6 +6,7 @@ import sys
 import time
 
 from homeground.cli.terminal.screen import can_show, message
+from homeground.languages import translate
 from homeground.reports.layout import UNKNOWN_WIDTH, laid_out, width_of
 from homeground.training import events
 from homeground.training.events import Event, Notice
@@ -80,7 +81,7 @@ class Progress:
         if self._quiet:
             return
         self.clear()
-        message("\n".join(laid_out([printable(text)], width_of(sys.stderr))))
+        message("\n".join(laid_out([translate(printable(text))], width_of(sys.stderr))))
 
     def reading(self, path: str, rows: int) -> None:
         """Show how many rows of a file were read so far."""
@@ -88,7 +89,7 @@ class Progress:
         if self._quiet or now - self._printed < (SECONDS_BETWEEN_DRAWINGS if self._terminal else PLAIN_SECONDS):
             return
         self._printed = now
-        text = printable(f"reading {path}: {rows:,} rows")
+        text = translate(printable(f"reading {path}: {rows:,} rows"))
         if not self._terminal:
             message(text)
             return
@@ -102,7 +103,8 @@ class Progress:
         self._printed = now
         done = self._progress
         share = 0.0 if done is None or not done.total else done.done / done.total
-        text = f"{share:.0%} {'' if done is None else done.text}{self._step}{self._left(now)}"
+        doing = "" if done is None else translate(done.text)
+        text = f"{share:.0%} {doing}{translate(self._step)}{translate(self._left(now))}"
         if not self._terminal:
             message(text)
             return

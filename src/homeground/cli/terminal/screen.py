@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 
+from homeground.languages import translate
 from homeground.reports.layout import laid_out, width_of
 from homeground.wording import printable
 
@@ -31,8 +32,14 @@ _VERDICT = re.compile(rf"^(\W*(?:[\w ]{{0,40}}(?:: | ))?)\b({'|'.join(VERDICTS)}
 
 def show(lines: Sequence[str]) -> None:
     """Print lines of a result on stdout."""
-    pieces = laid_out([printable(line) for line in lines], width_of(sys.stdout))
+    pieces = laid_out([_translated(printable(line)) for line in lines], width_of(sys.stdout))
     click.echo("\n".join(map(styled, pieces) if has_colour(sys.stdout) else pieces))
+
+
+def _translated(line: str) -> str:
+    """Return a line in the language in use, the indent before it kept."""
+    text = line.lstrip()
+    return line[: len(line) - len(text)] + translate(text)
 
 
 def show_result(record: object, lines: Sequence[str], *, as_json: bool) -> None:
@@ -47,6 +54,11 @@ def message(text: str, *, newline: bool = True) -> None:
     """Print on stderr; that a terminal was closed meanwhile is no reason for a run to fail."""
     with contextlib.suppress(OSError):
         click.echo(text, err=True, nl=newline)
+
+
+def remark(text: str) -> None:
+    """Print a message on stderr, in the language in use."""
+    message(translate(text))
 
 
 def styled(line: str) -> str:

@@ -16,6 +16,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -77,6 +78,9 @@ WORDS: tuple[str, ...] = (
         "trial {0:n} of {1:n}: {2}",
     ),
     *("are {0:n} independent {1}", "is {0:n} independent {1}", "the {0}"),
+    *("problem", "warning", "note", "class", "label", "labels", "classes", "saved", "first", "first seed", "entity"),
+    *("before, {0}: {1:n}", "after, {0}: {1:n}", "{0} of {1} left out: {2}", "{0:n} of {1:n} were left out: {2}"),
+    *("{0} or {1}", "validation", "train", "test", "fold", "folds", "page", "result", "baseline", "model", "report"),
     *("first text", "better", "worse", "fixed", "broken", "not installed", "positive is better", "training", "true"),
     *("greater than {0:n}", "greater than or equal to {0:n}", "less than {0:n}", "less than or equal to {0:n}"),
     *("tf-idf cosine", "frozen embeddings", "majority class", "token frequencies", "linear tagger", "usual tags"),
@@ -96,7 +100,8 @@ def messages() -> list[str]:
     """Return every message of the source, each once, in the order of the files."""
     found: dict[str, None] = dict.fromkeys((*WORDS, *(entry.good_for for entry in catalog())))
     for metric in METRICS.values():
-        found |= dict.fromkeys((metric.label, metric.label.lower(), metric.in_sentences, metric.meaning))
+        names = (metric.label, metric.label.lower(), metric.in_sentences, f"{metric.label.lower()} {{0:n}}")
+        found |= dict.fromkeys((*names, metric.meaning))
     for path in sorted(SOURCE.rglob("*.py")):
         if not path.relative_to(SOURCE).as_posix().startswith(LEFT_OUT):
             found |= dict.fromkeys(_of_module(ast.parse(path.read_text(encoding="utf-8"))))
@@ -186,6 +191,10 @@ def _name(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
+def _is_shown(text: str) -> bool:
+    return _is_prose(text) or re.fullmatch(r"[A-Z][a-z]+", text) is not None
+
+
 def _is_prose(text: str) -> bool:
     """Tell whether a text is something that people read: words with spaces between, and no command or code."""
     plain = _PLACE.sub("x1", text)
@@ -195,7 +204,7 @@ def _is_prose(text: str) -> bool:
 
 
 def _stripped(text: str) -> str:
-    return text.strip("\n")
+    return text.strip()
 
 
 def _of_expressions(source: str) -> Iterator[str]:
@@ -211,11 +220,11 @@ def _of_expressions(source: str) -> Iterator[str]:
                     text += f"{{{number}}}"
                     number += 1
             if _is_prose(text):
-                yield text
+                yield text.strip()
         elif isinstance(node, nodes.Filter) and node.name == "count" and node.args:
             yield from _counted([each.value if isinstance(each, nodes.Const) else None for each in node.args])
-        elif isinstance(node, nodes.Const) and isinstance(node.value, str) and _is_prose(node.value):
-            yield node.value
+        elif isinstance(node, nodes.Const) and isinstance(node.value, str) and _is_shown(node.value):
+            yield node.value.strip()
 
 
 def read(path: Path) -> Catalog:
@@ -223,7 +232,10 @@ def read(path: Path) -> Catalog:
     if not path.is_file():
         return Catalog(locale="zh", project="homeground")
     with path.open("rb") as file:
-        return read_po(file, locale="zh")
+        catalog = read_po(file, locale="zh")
+    # The same messages give the same bytes, whenever they are compiled.
+    catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+    return catalog
 
 
 def updated(catalog: Catalog) -> Catalog:
@@ -240,7 +252,7 @@ def write(catalog: Catalog, path: Path) -> None:
     with path.open("wb") as file:
         write_po(file, catalog, omit_header=True, width=110, sort_output=False)
     with path.with_suffix(".mo").open("wb") as file:
-        write_mo(file, catalog)
+        write_mo(file, read(path))
 
 
 def main() -> None:

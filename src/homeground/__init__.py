@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeground.inference.fill_mask import MaskedLM
     from homeground.inference.loading import load
     from homeground.inference.tagger import Tagger
+    from homeground.languages import use_language
     from homeground.results.run import Run
     from homeground.workflows.adapt import adapt
     from homeground.workflows.chain import adapt_chain
@@ -51,6 +52,7 @@ __all__ = [
     "make_pairs",
     "predict_file",
     "publish",
+    "use_language",
 ]
 
 _HOMES = {
@@ -71,6 +73,7 @@ _HOMES = {
     "make_pairs": "homeground.workflows.pairs",
     "predict_file": "homeground.inference.files",
     "publish": "homeground.workflows.publish",
+    "use_language": "homeground.languages",
 }
 
 

@@ -226,7 +226,7 @@ def _words(record: AuditRecord) -> Iterator[FindingRecord]:
     words = record.words
     if words is None or words.broken_share < BROKEN_SHARE:
         return
-    examples = ", ".join(f"{each.word} ({' '.join(each.pieces)})" for each in words.broken[:MAX_LISTED])
+    examples = ", ".join(f'"{each.word}" ({" ".join(each.pieces)})' for each in words.broken[:MAX_LISTED])
     listed = f", such as {examples}" if examples else ""
     yield FindingRecord(
         kind="vocabulary",

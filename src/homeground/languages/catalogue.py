@@ -32,6 +32,7 @@ LETTERS_OF_SURE = 20
 
 _PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}|^[a-z]+$")
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\S*[/\\.]\S+|--\S+')
+_NEXT_SENTENCE = re.compile(r"\. (?=[A-Z])")
 _COLON = re.compile(": ")
 _IN_QUOTES = re.compile(r'"[^"]*"')
 _TRANSLATED = re.compile(r"[，。；：（）]")
@@ -63,6 +64,9 @@ class Catalogue(gettext.GNUTranslations):
         """Return a text translated, its values and its parts too."""
         if depth > DEEPEST or not _LETTER.search(text):
             return text
+        if (core := text.strip(" ")) != text:
+            shown = self._translate(core, depth + 1)
+            return text if shown == core else _spaced(text, core, shown)
         whole = self._whole(text, depth)
         if whole is not None:
             return whole
@@ -71,7 +75,7 @@ class Catalogue(gettext.GNUTranslations):
         for separator, joined in SEPARATORS:
             if text.startswith(separator):
                 return joined + self._translate(text.removeprefix(separator), depth + 1)
-        for place in _COLON.finditer(text):
+        for place in _COLON.finditer(re.split("[.;] ", text)[0]):
             if (problem := self._whole(text[place.end() :], depth)) is not None:
                 return _join([self._translate(text[: place.start()], depth + 1), problem], ": ", "：")
         for separator, joined in SEPARATORS:
@@ -88,7 +92,7 @@ class Catalogue(gettext.GNUTranslations):
         A full stop ends a part only before a capital, so not in ``no. 3``.
         """
         if separator != "; ":
-            return re.split(r"\. (?=[A-Z])", text) if separator == ". " else text.split(separator)
+            return _NEXT_SENTENCE.split(text) if separator == ". " else text.split(separator)
         rest, parts = text.split(separator), list[str]()
         while rest:
             several = (count for count in range(len(rest) - bool(not parts), 1, -1))
@@ -100,8 +104,10 @@ class Catalogue(gettext.GNUTranslations):
 
     def _part(self, text: str, separator: str, depth: int) -> str:
         """Return a part translated; a message may be written with the separator before it, or its full stop."""
-        if separator == ". " and (whole := self._found(text + ".", depth, as_written=False)) is not None:
-            return whole.rstrip("。")
+        if separator == ". " and not text.endswith("."):
+            whole = self._found(text + ".", depth, as_written=False)
+            if whole is not None:
+                return whole.rstrip("。")
         if self._whole(text, depth) is None:
             after = self._found(separator + text, depth, as_written=False)
             if after is not None:
@@ -110,13 +116,12 @@ class Catalogue(gettext.GNUTranslations):
 
     def _whole(self, text: str, depth: int) -> str | None:
         """Return the translation of the message that a text is, up to its first letter's case and a full stop."""
+        if text.endswith(".") and len(text) > 1 and (found := self._whole(text[:-1], depth)) is not None:
+            return found + "。"
         for form in dict.fromkeys((text, text[:1].lower() + text[1:], text[:1].upper() + text[1:])):
             found = self._found(form, depth, as_written=form == text)
             if found is not None:
                 return found
-        if text.endswith(".") and not text.endswith("…") and len(text) > 1:
-            found = self._whole(text[:-1], depth)
-            return None if found is None else found + "。"
         return None
 
     def _found(self, text: str, depth: int, *, as_written: bool) -> str | None:
@@ -179,7 +184,8 @@ class Pattern:
         if found is None:
             return None
         values: dict[int, Any] = dict(zip(self._numbers, found.groups(), strict=True))
-        if self.is_weak and any("; " in value or ". " in value for value in values.values()):
+        # A sentence that follows is no part of this one, nor does one that says little hold half a sentence.
+        if any(_NEXT_SENTENCE.search(value) or (self.is_weak and "; " in value) for value in values.values()):
             return None
         return [values.get(number, "") for number in range(max(values) + 1)]
 
@@ -191,6 +197,12 @@ class Pattern:
 def _is_settled(text: str) -> bool:
     """Tell whether no English prose is left in a translated value, names and paths aside."""
     return not _PROSE.search(_QUOTED.sub("", text).strip())
+
+
+def _spaced(text: str, core: str, shown: str) -> str:
+    """Return the translation of a text without its outer spaces, with those that stand beside Latin letters."""
+    lead, trail = text.split(core, 1)
+    return (lead if shown[:1].isascii() else "") + shown + (trail if shown[-1:].isascii() else "")
 
 
 def _join(parts: list[str], separator: str, joined: str) -> str:

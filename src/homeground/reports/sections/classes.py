@@ -112,12 +112,13 @@ def temperature_sentence(calibration: CalibrationRecord) -> str:
     """Return which temperatures were fitted and what they changed on the test set, or why there is none."""
     before = _temperature_before(calibration.before) if calibration.before else ""
     if calibration.temperature == 1:
-        return f"No temperature was fitted: {calibration.remark}.{before}"
+        return f"No temperature was fitted: {calibration.remark}." + before
     beyond = f" ({calibration.remark})" if calibration.remark else ""
     fitted = count(calibration.validation_examples, "validation example")
     return (
-        f"A temperature of {number(calibration.temperature, 2)}{beyond}, fitted on {fitted}, is part of the weights. "
-        f"On the test set: {_with_and_without(calibration)}.{before}"
+        f"A temperature of {number(calibration.temperature, 2)}{beyond}, fitted on {fitted}, is part of the weights."
+        + f" On the test set: {_with_and_without(calibration)}."
+        + before
     )
 
 

@@ -55,6 +55,14 @@ FOLDERS: dict[str, dict[str, Any]] = {
     f"{RESUMES}/train.char.bmes": {
         "validation": f"{RESUMES}/dev.char.bmes", "test": f"{RESUMES}/test.char.bmes",
     },
+    "sts-benchmark-en/sts-train.csv": {
+        "test": "sts-benchmark-en/sts-dev.csv", "delimiter": "tab", "quoting": "none", "header": False,
+        "columns": "genre,file,year,id,score,sent1,sent2", "score_range": "0,5",
+    },
+    "sts-benchmark-zh/cnsd-sts-train.txt": {
+        "test": "sts-benchmark-zh/cnsd-sts-dev.txt", "format": "csv", "delimiter": "||", "header": False,
+        "columns": "id,text_1,text_2,similarity", "score_range": "0,5",
+    },
     "esco/training_pairs.csv": {"text_1": "base", "text_2": "ref", "similarity": "similarity"},
     "eips/eips.jsonl": {"text": "text", "task": "mlm"},
     "laws-zh/laws.jsonl": {"text": "text", "label": "category"},

@@ -15,6 +15,7 @@ import pytest
 # Before torch is imported anywhere: small models lose more by threads than they win, and results must repeat.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ["HOMEGROUND_LANGUAGE"] = "en"
 
 from tests import checkpoints
 

@@ -20,6 +20,7 @@ SOURCE = ROOT / "src" / "homeground"
 # The rooms from the ground to the roof: each imports only rooms above it in this list, and itself.
 ROWS = [
     ["errors"],
+    ["languages"],
     ["randomness", "wording", "storage"],
     ["recipe"],
     ["data"],

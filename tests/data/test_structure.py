@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homeground.data.corpus import read_file
-from homeground.data.tables import Table
+from homeground.data.tables import Table, read_table
 from homeground.errors import DataError
 from homeground.recipe.recipe import make_recipe
 
@@ -170,7 +170,10 @@ def test_names_with_spaces_are_noted(tmp_path: Path) -> None:
 
 OTHER_LINES = {
     "tabs": (rows(), "30 of its first 30 lines hold tabs equally often, so it looks like tsv: add --format tsv"),
-    "bars": (rows(separator=" || "), 'lines hold "||" equally often, so it looks like a table: replace "||" by a tab'),
+    "bars": (
+        rows(separator=" || "),
+        'lines hold "||" equally often, .* a table: add --format csv --delimiter',
+    ),
     "commas under names": (["text,label", *[f'"{TEXTS[n % 5]}",{n % 2}' for n in range(9)]], "add --format csv"),
     "JSON Lines": ([f'{{"text": "number {n}"}}' for n in range(9)], "its lines are JSON objects, .* --format jsonl"),
     "tokens": (["The", "ferry", "was", "late", ".", ""] * 4, "a word a line and a blank line after each sentence"),
@@ -207,10 +210,29 @@ def test_tokens_without_a_header_are_told_whatever_the_name(tmp_path: Path) -> N
 
 
 def test_bars_in_the_only_column_of_a_table_are_told(tmp_path: Path) -> None:
-    assert 'replace "||" by a tab' in refusal(tmp_path, "data.csv", ["text||label", *[f"a{n}||b" for n in range(9)]])
+    assert "use --delimiter '||'" in refusal(tmp_path, "data.csv", ["text||label", *[f"a{n}||b" for n in range(9)]])
 
 
 def test_a_file_whose_name_says_nothing_is_told_what_it_looks_like(tmp_path: Path) -> None:
     message = refusal(tmp_path, "SMSSpam", rows())
     assert "its name has no suffix" in message and "hold tabs equally often: add --format tsv" in message
     assert "its lines are JSON objects: add --format jsonl" in refusal(tmp_path, "data.dat", ['{"a": 1}'] * 3)
+
+
+def test_a_delimiter_of_several_characters_is_read(tmp_path: Path):
+    lines = ["0001||一个男人在跳舞。||他在跳舞。||5", '0002||"a || b"||c|d||3.5', "0003||e||f||1"]
+    path = tmp_path / "pairs.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = read_table(
+        str(path), format="csv", delimiter="||", header=False, columns=("_", "text_1", "text_2", "similarity")
+    )
+    rows = [list(row.values.values()) for row in table.rows]
+    assert rows[0] == ["一个男人在跳舞。", "他在跳舞。", "5"]
+    assert rows[1] == ["a || b", "c|d", "3.5"]
+    path.write_text("\n".join([*lines, "4||\x1f||g||2"]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"U\+001F"):
+        list(
+            read_table(
+                str(path), format="csv", delimiter="||", header=False, columns=("_", "text_1", "text_2", "similarity")
+            ).rows
+        )

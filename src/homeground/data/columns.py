@@ -161,7 +161,7 @@ def refuse_other_content(table: Table, *, named: Iterable[object], has_header: b
     if len(table.columns) == 1 and (found := wide_delimiter([table.columns[0], *(row[0] for row in rows)])):
         mark = found[0]
         problem = f'holds "{mark}" equally often in {found[1]} of its first lines, which seems to separate fields'
-        how = "use --delimiter tab" if mark == "\t" else f'replace "{mark}" by a tab, and use --delimiter tab'
+        how = "use --delimiter tab" if mark == "\t" else f"use --delimiter '{mark}'"
         raise DataError.at(table.path, f"{problem}; {how}")
     for place, name in enumerate(table.columns):
         values = [row[place] for row in rows]

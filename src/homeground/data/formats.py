@@ -10,9 +10,9 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from homeground.data.evidence.headers import (
     ROWS_READ,
@@ -23,6 +23,9 @@ from homeground.data.evidence.headers import (
 )
 from homeground.data.evidence.lines import LINES_READ, TABLE_NAMES, is_tag, refuse_other_lines
 from homeground.errors import DataError
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 IGNORED_COLUMN = "_"
 """The name of a column that is not read."""
@@ -42,6 +45,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SPREADSHEET_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 
 
+STAND_IN = "\x1f"
+"""What stands for a delimiter of several characters while a line is parsed: the control character made for it."""
+
+
 @dataclass(frozen=True)
 class FieldLayout:
     """How a file is written; ``columns`` names the fields of a CSV or TSV file that has no header.
@@ -56,6 +63,26 @@ class FieldLayout:
     columns: tuple[str, ...] | None
     format_named: bool = False
     sheet: str | None = None
+
+    def reader(self, lines: Iterable[str]) -> Reader:
+        """Return a reader of the records in lines; a delimiter of several characters is read as one that stands for it.
+
+        Raises:
+            csv.Error: a line holds the character that stands for the delimiter.
+        """
+        quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
+        if len(self.delimiter) == 1:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=True)
+        return csv.reader(map(self._with_stand_in, lines), delimiter=STAND_IN, quoting=quoting, strict=True)
+
+    def as_written(self, fields: list[str]) -> list[str]:
+        """Return the fields of a record as the file has them: in quotes, a delimiter is text."""
+        return fields if len(self.delimiter) == 1 else [each.replace(STAND_IN, self.delimiter) for each in fields]
+
+    def _with_stand_in(self, line: str) -> str:
+        if STAND_IN in line:
+            raise csv.Error(f"holds the control character U+001F, with which --delimiter {self.delimiter} is read")
+        return line.replace(self.delimiter, STAND_IN)
 
 
 @dataclass
@@ -172,8 +199,7 @@ def _records(
             written.append(each)
             yield each
 
-    quoting = csv.QUOTE_MINIMAL if layout.quotes else csv.QUOTE_NONE
-    reader = csv.reader(lines(), delimiter=layout.delimiter, quoting=quoting, strict=True)
+    reader = layout.reader(lines())
     while True:
         line = reader.line_num + 1 + lines_before
         try:
@@ -194,7 +220,7 @@ def _records(
             problem = f"line {reader.line_num + lines_before} ends otherwise than those before it"
             raise DataError.at(path, f"{problem}; a text with a carriage return or line feed must stand in quotes")
         if fields:
-            yield _Record(line, fields, written)
+            yield _Record(line, layout.as_written(fields), written)
         written = []
 
 
@@ -292,7 +318,7 @@ def _swallowed(record: _Record, width: int, layout: FieldLayout) -> str | None:
     if len(inner) < FEWEST_ROWS_SWALLOWED or width < 2 or not layout.quotes:
         return None
     try:
-        widths = {len(fields) for fields in csv.reader(inner, delimiter=layout.delimiter, strict=True)}
+        widths = {len(fields) for fields in layout.reader(inner)}
     except csv.Error:
         return None
     if widths != {width}:

@@ -167,7 +167,7 @@ class ReadingOptions(TypedDict, total=False):
 
     The format follows from the name (``.csv .tsv .json .jsonl .ndjson .txt``, each also with ``.gz``, ``.parquet`` and
     ``.xlsx``) unless it is given; ``sheet`` is the one to read of a workbook.
-    ``delimiter`` is one character, or ``tab`` or ``\t``; ``quoting="none"`` takes quotes as plain characters.
+    ``delimiter`` is one or more characters, or ``tab`` or ``\t``; ``quoting="none"`` takes quotes as plain characters.
     ``header=False`` needs ``columns``, in which ``_`` stands for a field to ignore; with ``quoting="none"`` the rows of
     such a file may have more fields than names, as some of the STS Benchmark's do.
     """
@@ -427,8 +427,8 @@ def _layout(format: str, options: ReadingOptions) -> FieldLayout:
         raise UsageError(f"--encoding is for text; {format} has its own")
     chosen = delimiter if delimiter is not None else DELIMITERS.get(format, ",")
     chosen = "\t" if chosen in ("tab", r"\t") else chosen
-    if len(chosen) != 1 or chosen in '"\r\n\0':
-        raise UsageError(f"--delimiter {shown(chosen)}: expected one character (not a quote or a line end), or tab")
+    if not chosen or set(chosen) & set('"\r\n\0'):
+        raise UsageError(f"--delimiter {shown(chosen)}: expected characters (no quote or line end), or tab")
     if quoting not in ("minimal", "none"):
         raise UsageError(f'--quoting "{quoting}": expected minimal or none')
     if header == (columns is not None):

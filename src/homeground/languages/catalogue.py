@@ -20,7 +20,7 @@ SEPARATORS = (("\n", "\n"), (". ", "。"), ("; ", "；"), (": ", "："), (", ", 
 SENTENCES = ("\n", ". ", "; ")
 """Between these, parts of a text are translated for themselves, even where others are not."""
 
-DEEPEST = 6
+MOST_NESTED_MESSAGES = 6
 """How deep messages may stand inside messages."""
 
 TEXTS_REMEMBERED = 4096
@@ -62,7 +62,7 @@ class Catalogue(gettext.GNUTranslations):
 
     def _translate(self, text: str, depth: int = 0) -> str:
         """Return a text translated, its values and its parts too."""
-        if depth > DEEPEST or not _LETTER.search(text):
+        if depth > MOST_NESTED_MESSAGES or not _LETTER.search(text):
             return text
         if (core := text.strip(" ")) != text:
             shown = self._translate(core, depth + 1)

@@ -60,7 +60,7 @@ class ReadingKeywords(TypedDict, total=False):
     format: Literal["csv", "tsv", "json", "jsonl", "txt", "conll", "brat", "parquet", "arrow", "xlsx"] | None
     """Format of the file; default: by its suffix."""
     delimiter: str | None
-    """Character between the fields of a CSV file, or the word tab."""
+    """Character or characters between the fields of a CSV file, or the word tab."""
     quoting: Literal["minimal", "none"]
     """None: a quotation mark is an ordinary character."""
     encoding: str

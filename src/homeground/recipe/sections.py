@@ -109,7 +109,7 @@ class ReadingSettings(Section):
         default=None, description="format of the file; default: by its suffix"
     )
     delimiter: str | None = Field(
-        default=None, description="character between the fields of a CSV file, or the word tab"
+        default=None, description="character or characters between the fields of a CSV file, or the word tab"
     )
     quoting: Literal["minimal", "none"] = Field(
         default="minimal", description="none: a quotation mark is an ordinary character"

@@ -52,9 +52,13 @@ def refuse_other_lines(path: str, lines: Sequence[str]) -> None:
         mark, number = found
         raise DataError.at(
             path,
-            f'{number} of its first {len(filled)} lines hold "{mark}" equally often, so it looks like a table: replace '
-            f'"{mark}" by a tab and add --format tsv; {plain}',
+            f'{number} of its first {len(filled)} lines hold "{mark}" equally often, so it looks like a table: add '
+            f"{_as_table(mark)}, and --no-header --columns a,b,… where the first line has no names; {plain}",
         )
+
+
+def _as_table(mark: str) -> str:
+    return "--format tsv" if mark == "\t" else f"--format csv --delimiter '{mark}'"
 
 
 def token_problem(lines: Sequence[str]) -> str | None:

@@ -30,7 +30,7 @@ ALL_OPTIONS = {
     "Columns of TAXONOMY": tuple(CONCEPT_NAMES),
     "Splits": ("branch_depth", "hold_out", "validation", "test", "seed"),
     "Pairs": ("count", "score", "hard_negatives", "checkpoint"),
-    "Options": ("json", "quiet", "debug", "help_all", "help"),
+    "Options": ("json", "quiet", "language", "debug", "help_all", "help"),
 }
 DEPTH = click.IntRange(min=1)
 

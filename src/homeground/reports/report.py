@@ -22,7 +22,6 @@ from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
-from markupsafe import Markup
 
 from homeground import wording
 from homeground.languages import current_catalogue, language, translate
@@ -197,6 +196,7 @@ class TranslatedTemplates(Extension):
 
 def _shown(value: Any) -> Any:
     """Return a value as it is put into a page: a message translated, a name or a finished part as it is."""
-    if not isinstance(value, str) or isinstance(value, Markup | Verbatim):
+    # What has passed the escaping, such as a finished part of the page, says so by this method.
+    if not isinstance(value, str) or isinstance(value, Verbatim) or hasattr(value, "__html__"):
         return value
     return translate(value)

@@ -39,7 +39,7 @@ NO_MESSAGES = frozenset(
     (
         *("field", "Field", "option", "argument", "compile", "encode", "group", "command", "version_option", "TypeVar"),
         *("AssertionError", "Parameter", "getattr", "add_argument", "fullmatch", "search", "match", "finditer"),
-        *("split", "sub"),
+        *("split", "sub", "Line"),
     )
 )
 """Calls whose texts are for programs or for the documentation of settings."""
@@ -81,6 +81,9 @@ WORDS: tuple[str, ...] = (
     *("problem", "warning", "note", "class", "label", "labels", "classes", "saved", "first", "first seed", "entity"),
     *("before, {0}: {1:n}", "after, {0}: {1:n}", "{0} of {1} left out: {2}", "{0:n} of {1:n} were left out: {2}"),
     *("{0} or {1}", "validation", "train", "test", "fold", "folds", "page", "result", "baseline", "model", "report"),
+    *("rows {0}", "row {0}", "{0} learns from {1}", "the {0} {1}"),
+    *("no entity", "Why", "Perplexities", "{0:n} documents", "type", "types", "{0:n} types", "scores", "similarities"),
+    *("similarity", "classification", "Expecting value", "spans", "Text_{0:n} alone", "text_{0:n} alone", "score"),
     *("first text", "better", "worse", "fixed", "broken", "not installed", "positive is better", "training", "true"),
     *("greater than {0:n}", "greater than or equal to {0:n}", "less than {0:n}", "less than or equal to {0:n}"),
     *("tf-idf cosine", "frozen embeddings", "majority class", "token frequencies", "linear tagger", "usual tags"),
@@ -92,6 +95,11 @@ WORDS: tuple[str, ...] = (
 
 _PROSE = re.compile(r"[A-Za-z]{2,}[,;:.!?)\"]* +\S|\S +[\"(]?[A-Za-z]{2,}")
 _PLACE = re.compile(r"\{(\d+)(:n)?\}")
+NUMBERS = frozenset(
+    ("line", "last_line", "first_line", "row", "step", "total", "epoch", "seed", "folds", "number_of_folds")
+)
+"""Names of variables that hold a number."""
+
 NUMERIC = re.compile(r"[+]?[,.\d]*[%defg]?")
 """A format of numbers."""
 
@@ -167,6 +175,8 @@ def _is_number(part: ast.expr) -> bool:
         texts = (each.value for each in ast.walk(part.format_spec) if isinstance(each, ast.Constant))
         return NUMERIC.fullmatch("".join(map(str, texts))) is not None
     call = part.value
+    if isinstance(call, ast.Name | ast.Attribute):
+        return (call.attr if isinstance(call, ast.Attribute) else call.id) in NUMBERS
     return isinstance(call, ast.Call) and (
         _name(call.func) in ("decimal", "number", "signed", "percent", "in_terminal", "len")
         or (_name(call.func) == "count" and len(call.args) == 1)

@@ -36,11 +36,14 @@ def show_with(translate: Callable[[str], str]) -> None:
 
 
 class _Shown(Exception):
-    """An error or a warning whose text is shown in the language in use."""
+    """An error or a warning whose text is shown in the language in use, and is English inside other messages."""
 
     def __str__(self) -> str:
         text = super().__str__()
         return _translations[0](text) if _translations else text
+
+    def __format__(self, format_spec: str) -> str:
+        return format(super().__str__(), format_spec)
 
 
 class HomegroundError(_Shown):

@@ -12,12 +12,18 @@ import pytest
 from tests import checkpoints
 from tests.masking import write_texts
 from tests.reading import read
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 
 from homeground.checkpoint import open_checkpoint
 from homeground.checkpoint.tokenizer import open_tokenizer
-from homeground.checkpoint.vocabulary import BrokenPieces, broken_pieces, count_words, extend_tokenizer
+from homeground.checkpoint.vocabulary import (
+    FEWEST_DOCUMENTS,
+    BrokenPieces,
+    broken_pieces,
+    count_words,
+    extend_tokenizer,
+)
 from homeground.engines.extended_checkpoint import extend_checkpoint
 from homeground.errors import CheckpointError
 
@@ -42,7 +48,7 @@ def broken(folder: Path, place: Path, texts: list[str] = TEXTS) -> tuple[Tokeniz
 
 def test_broken_words_are_counted_by_what_they_would_save(tmp_path: Path):
     tokenizer, found = broken(checkpoints.bert(tmp_path / "bert"), tmp_path)
-    names = {tokenizer.decode(list(each.pieces)): each for each in found}
+    names = {tokenizer.decode(list(each.pieces)): each for each in found if each.documents >= FEWEST_DOCUMENTS}
     # By hand: goblin is in 6 texts, 7 times, a letter a token; quokka in 5 texts, beside quokkas and quokka's.
     assert list(names) == ["goblin", "quokka"]
     assert (names["goblin"].count, names["goblin"].documents, names["goblin"].saved) == (7, 6, 7 * 5)
@@ -83,22 +89,20 @@ def test_texts_without_new_words_are_read_as_before(kind: str, tmp_path: Path):
 
 def test_a_tokenizer_of_bytes_takes_as_many_entries_as_merges(tmp_path: Path):
     tokenizer, found = broken(checkpoints.roberta(tmp_path / "roberta"), tmp_path)
-    pieces = {tokenizer.decode(list(each.pieces)).strip(): len(each.pieces) for each in found}
-    needed = pieces["goblin"] - 1
+    first = next(each for each in found if tokenizer.decode(list(each.pieces)).strip() == "goblin")
+    needed = len(first.pieces) - 1
     one = extend_tokenizer(tokenizer, found, needed)
     assert list(one.words) == ["goblin"]
     assert len(one.tokens) == needed
-    assert len(one.tokens[-1].pieces) == pieces["goblin"]
+    assert len(one.tokens[-1].pieces) == len(first.pieces)
     # Too few entries for a word add nothing, rather than half of it.
-    assert extend_tokenizer(tokenizer, found[:1], needed - 1).tokens == ()
+    assert extend_tokenizer(tokenizer, [first], needed - 1).tokens == ()
 
 
 def test_unigram_reads_a_new_word_whole():
     pieces: list[tuple[str, float]] = [("<unk>", 0.0), ("▁a", -2.0), ("▁", -3.0), *((c, -5.0) for c in "goblinabcxyz")]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    from tokenizers import decoders
-
     tokenizer.decoder = decoders.Metaspace()
     ids = tuple(tokenizer.encode("goblin").ids)
     extended = extend_tokenizer(tokenizer, [BrokenPieces(ids, 9, 9)], 5)
@@ -156,3 +160,38 @@ def test_a_model_whose_sizes_cannot_be_told_apart_is_refused(tmp_path: Path):
     tokenizer, found = broken(folder, tmp_path)
     with pytest.raises(CheckpointError, match="the vocabulary and intermediate_size are both"):
         extend_checkpoint(open_checkpoint(str(folder)), extend_tokenizer(tokenizer, found, 20))
+
+
+def test_no_token_gets_another_id_and_added_tokens_stay_where_they_are(tmp_path: Path):
+    tokenizer, found = broken(checkpoints.bert(tmp_path / "bert"), tmp_path)
+    # Behind the model's own vocabulary, as those of ModernBERT are.
+    tokenizer.add_special_tokens(["<extra>"])
+    tokenizer.add_tokens(["qqq"])
+    before = tokenizer.get_vocab(with_added_tokens=True)
+    extended = extend_tokenizer(tokenizer, found, 20)
+    after = extended.tokenizer.get_vocab(with_added_tokens=True)
+    assert {name: after[name] for name in before} == before
+    assert {token.id for token in extended.tokens}.isdisjoint(before.values())
+
+
+def test_no_new_word_makes_a_longer_one_unknown():
+    pieces = ["[PAD]", "[UNK]", "turb", "##ine", "##ines", "a", "pow", "##er", "##ers"]
+    tokenizer = Tokenizer(models.WordPiece({name: number for number, name in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.decoder = decoders.WordPiece()
+    ids = {word: tuple(tokenizer.encode(word).ids) for word in ("turbine", "turbines", "powers")}
+    found = [
+        BrokenPieces(ids["turbine"], 90, 90),
+        BrokenPieces(ids["turbines"], 1, 1),
+        BrokenPieces(ids["powers"], 9, 9),
+    ]
+    extended = extend_tokenizer(tokenizer, found, 5)
+    # With "turbine" whole, nothing would be left for the s of "turbines".
+    assert list(extended.words) == ["powers"]
+    assert extended.tokenizer.encode("turbines").tokens == ["turb", "##ines"]
+
+
+def test_a_word_that_often_begins_a_text_is_added_all_the_same(tmp_path: Path):
+    texts = [*(f"goblin number {number}" for number in range(9)), *(f"a goblin {number}" for number in range(6))]
+    tokenizer, found = broken(checkpoints.roberta(tmp_path / "roberta"), tmp_path, texts)
+    assert "goblin" in extend_tokenizer(tokenizer, found, 40).words

@@ -2,7 +2,7 @@
 
 The candidates are words that the tokenizer breaks into pieces in the texts that are learned from. The most useful one
 is that which saves most tokens: how often it occurs, times its pieces less one. A new token comes after all others, so
-no id changes, and every other word is read as before wherever it does not hold the same pieces:
+no id changes. A word that holds the letters of a new one may be cut otherwise than before, but stays known:
 
 WordPiece  the word is an entry of the vocabulary, which is tried first since it is longest
 BPE        its pieces are merged one by one, after all other merges; each merge is an entry, which counts
@@ -12,13 +12,16 @@ Unigram    the word is an entry as probable as its rarest piece, so more probabl
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.checkpoint.coverage import unknown_ids
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -68,7 +71,7 @@ class ExtendedTokenizer:
 
 
 def broken_pieces(texts: TokenizedDocuments, places: NDArray[np.int64]) -> list[BrokenPieces]:
-    """Return the words of some documents that are several tokens, those that would save most tokens first."""
+    """Return all words of some documents that are several tokens, those that would save most tokens first."""
     begins, ends, documents = _words(texts, places)
     lengths = ends - begins
     ids = np.asarray(texts.ids)
@@ -83,7 +86,7 @@ def broken_pieces(texts: TokenizedDocuments, places: NDArray[np.int64]) -> list[
         within = np.bincount(pairs[:, 0], minlength=len(unique))
         found += [
             BrokenPieces(tuple(unique[place].tolist()), int(counts[place]), int(within[place]))
-            for place in np.flatnonzero(within >= FEWEST_DOCUMENTS).tolist()
+            for place in range(len(unique))
         ]
     return sorted(found, key=lambda each: (-each.saved, each.pieces))
 
@@ -112,32 +115,60 @@ def _words(
 def extend_tokenizer(tokenizer: Tokenizer, broken: Sequence[BrokenPieces], count: int) -> ExtendedTokenizer:
     """Return the tokenizer with the first ``count`` tokens that make broken words whole.
 
-    Only words of letters alone are made whole, and only where the tokenizer then reads them as one token. There may be
-    fewer than ``count``.
+    Only words of letters alone in at least ``FEWEST_DOCUMENTS`` documents are made whole, and only where the tokenizer
+    then reads them as one token and still knows every other word of ``broken``. There may be fewer than ``count``.
 
     Raises:
-        CheckpointError: the tokenizer is of a kind that takes no words.
+        CheckpointError: the tokenizer is of a kind that takes no words, or tokens would get other ids.
     """
-    words: dict[str, BrokenPieces] = {}
+    texts = sorted({_text(tokenizer, each.pieces) for each in broken})
     # A word that cannot be whole leaves its place to the next ones.
-    refused: set[str] = set()
+    refused: set[tuple[int, ...]] = set()
     while True:
         chosen = _chosen(tokenizer, broken, refused)
         extended, tokens, planned = _extended(tokenizer, chosen, count)
-        whole = {word for word in planned if _is_whole(extended, word, planned[word])}
-        if len(whole) == len(planned):
-            words = {word: chosen[word] for word in planned}
-            return ExtendedTokenizer(extended, tokens, words)
-        refused |= set(planned) - whole
+        _refuse_moved(tokenizer, extended)
+        spoils = {word for word in planned if not _is_whole(extended, word, planned[word])}
+        spoils |= {word for word in planned if _makes_unknown(tokenizer, extended, word, texts)}
+        if not spoils:
+            return ExtendedTokenizer(extended, tokens, {word: chosen[word] for word in planned})
+        refused |= {chosen[word].pieces for word in spoils}
 
 
-def _chosen(tokenizer: Tokenizer, broken: Sequence[BrokenPieces], refused: set[str]) -> dict[str, BrokenPieces]:
+def _chosen(
+    tokenizer: Tokenizer, broken: Sequence[BrokenPieces], refused: set[tuple[int, ...]]
+) -> dict[str, BrokenPieces]:
     chosen: dict[str, BrokenPieces] = {}
     for each in broken:
+        if each.documents < FEWEST_DOCUMENTS or each.pieces in refused:
+            continue
         word = _text(tokenizer, each.pieces)
-        if len(word) >= SHORTEST_WORD and word.isalpha() and word not in refused:
+        if len(word) >= SHORTEST_WORD and word.isalpha():
             chosen.setdefault(word, each)
     return chosen
+
+
+def _refuse_moved(before: Tokenizer, after: Tokenizer) -> None:
+    """Refuse a tokenizer in which an old token has another id: its row would be that of another token."""
+    ids = after.get_vocab(with_added_tokens=True)
+    moved = [name for name, number in before.get_vocab(with_added_tokens=True).items() if ids.get(name) != number]
+    if moved:
+        raise CheckpointError(
+            f'the tokenizer gives "{moved[0]}" another id once words are added, so its embedding would be that of '
+            "another token; leave out --extend-vocabulary"
+        )
+
+
+def _makes_unknown(before: Tokenizer, after: Tokenizer, word: str, texts: list[str]) -> bool:
+    """Tell whether a new token makes a word of the texts unknown that begins with it, having no piece for the rest."""
+    first = bisect_left(texts, word)
+    longer = list(takewhile(lambda text: text.startswith(word), texts[first:]))
+    unknown = frozenset(unknown_ids(before).tolist())
+    old, new = (tokenizer.encode_batch(longer, add_special_tokens=False) for tokenizer in (before, after))
+    return any(
+        unknown.intersection(other.ids) and not unknown.intersection(one.ids)
+        for one, other in zip(old, new, strict=True)
+    )
 
 
 def _text(tokenizer: Tokenizer, pieces: Sequence[int]) -> str:
@@ -160,6 +191,10 @@ def _extended(
     model: dict[str, Any] = content["model"]
     names = {number: name for name, number in tokenizer.get_vocab(with_added_tokens=True).items()}
     following = max(names) + 1
+    # Added tokens that the model's own vocabulary lacks would be numbered anew, behind the words.
+    if isinstance(model.get("vocab"), dict):
+        for added in content["added_tokens"]:
+            model["vocab"].setdefault(added["content"], added["id"])
     kind = model.get("type")
     if kind == "WordPiece":
         tokens, words = _add_to_word_piece(model, names, chosen, following, count)

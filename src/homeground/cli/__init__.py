@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import sys
 import traceback
@@ -101,6 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; an error is one line on stderr, after a traceback with --debug."""
+    _use_language(arguments)
     try:
         with warnings.catch_warnings():
             # The commands print what Python is warned of.
@@ -126,6 +128,13 @@ def run(arguments: list[str]) -> int:
         return _fail(message, HomegroundError.exit_code, arguments)
     finally:
         use_language(None)
+
+
+def _use_language(arguments: list[str]) -> None:
+    """Speak the language that is asked for from the first word on, so that wrong options are named in it too."""
+    for flag, value in itertools.pairwise(arguments):
+        if flag == "--language" and value in LANGUAGES and "checkpoints" not in arguments:
+            use_language(value)
 
 
 def _fail(text: str, code: int, arguments: list[str]) -> int:

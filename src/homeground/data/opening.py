@@ -172,7 +172,7 @@ def _open_bytes(path: str) -> io.BufferedReader:
 
 
 def _reason(problem: BaseException) -> str:
-    return getattr(problem, "strerror", None) or str(problem)
+    return getattr(problem, "strerror", None) or f"{problem}"
 
 
 def _require_right_name(path: str, head: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,10 @@ from homeground.data.documents import cache_folder, locked_cache
 from homeground.engines.tensors import failures_as_os_errors, read_tensors
 from homeground.errors import CheckpointError
 from homeground.storage import new_folder
+
+_OF_TOKENS = re.compile(
+    r"word_embed|tok_embed|embed_tokens|wte\.|decoder|lm_head|predictions|vocab_projector|vocab_layer"
+)
 
 SETTINGS_KEPT = (
     "config.json",
@@ -82,6 +87,11 @@ def extend_weights(
     """
     config = checkpoint.config
     size, needed = int(config["vocab_size"]), tokens[-1].id + 1
+    rows_of_tokens = [
+        name for name, values in tensors.items() if values.shape[:1] == (size,) and _OF_TOKENS.search(name)
+    ]
+    if not rows_of_tokens:
+        raise CheckpointError(f'"{checkpoint.name}": none of its weights has a row for each of its {size} tokens')
     same = [name for name, value in config.items() if value == size and name != "vocab_size"]
     if same:
         raise CheckpointError(
@@ -90,7 +100,7 @@ def extend_weights(
         )
     extended: dict[str, NDArray[np.float32]] = {}
     for name, values in tensors.items():
-        if values.shape[:1] != (size,):
+        if name not in rows_of_tokens:
             extended[name] = values
             continue
         rows = np.zeros((max(size, needed), *values.shape[1:]), np.float32)

@@ -115,7 +115,7 @@ def _carry_out(
     try:
         score = attempt(trial, folder)
     except TrainingFailed as error:
-        failed = str(error)
+        failed = f"{error}"
     if failed is None and not math.isfinite(score):
         failed = f"{metric} is not defined"
     folder.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,7 @@ def prepare(
     earlier: TrainingHashes | None = None,
     tokenize_at_most: int | None = None,
 ) -> Setup:
-    """Read everything a recipe names and check that it fits together; writes nothing.
+    """Read everything a recipe names and check that it fits together; writes nothing but what the user's cache keeps.
 
     With ``tokenize_at_most`` only a sample of so many examples is tokenized, to estimate a run that is not carried out.
     ``earlier`` is what counts as learned before, by which test examples are left out; by default what the run of the

@@ -13,6 +13,7 @@ from homeground.data.examples import Example
 from homeground.data.shares import Share, nested_shares
 from homeground.data.tokenized import TextTokens
 from homeground.data.units import PairUnits
+from homeground.errors import DataError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.evaluation.merging import MERGE_DRAWS
 from homeground.randomness import generator
@@ -59,6 +60,8 @@ class EvaluationSets:
         _, others = self._words(task, examples, self.original)
         # A word that one of them does not know is asked of neither.
         known = rows.known & others.known
+        if not known.any():
+            raise DataError(f"{name}: the tokenizers know none of the words that were drawn, so none can be asked")
         before = self._set(name, words, others.only(known), units, draws)
         return replace(self._set(name, words, rows.only(known), units, draws), other_tokens=before)
 

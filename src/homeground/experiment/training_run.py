@@ -241,7 +241,9 @@ def _train_head(setup: Setup, split: TrainingSplit, folder: Path, on_event: OnEv
     if not (folder / HEAD_RECORD).is_file():
         info = setup.task.info
         why = f"the checkpoint has no trained head for {info.head_purpose}"
-        on_event(Notice(f"{why}: fitting one first, its body frozen"))
+        on_event(
+            Notice(f"the checkpoint has no trained head for {info.head_purpose}: fitting one first, its body frozen")
+        )
         if setup.recipe.evaluation.general:
             on_event(Notice("no verdict on general text: what a head fitted to the domain makes of it says nothing"))
         model = open_model(setup, to_train=setup.recipe, trainable="head")

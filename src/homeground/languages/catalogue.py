@@ -31,8 +31,9 @@ LETTERS_OF_SURE = 20
 """Letters from which a message is the one even where a value of it stays English."""
 
 _PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}|^[a-z]+$")
-_QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\S*[/\\.]\S+|--\S+')
+_QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\S*[/\\.]\S+|--\S+|homeground( \w+)?')
 _NEXT_SENTENCE = re.compile(r"\. (?=[A-Z])")
+_STEP = re.compile(r"\[\w+\] ")
 _COLON = re.compile(": ")
 _IN_QUOTES = re.compile(r'"[^"]*"')
 _TRANSLATED = re.compile(r"[，。；：（）]")
@@ -57,8 +58,14 @@ class Catalogue(gettext.GNUTranslations):
         self._remembered = lru_cache(TEXTS_REMEMBERED)(self._translate)
 
     def translate(self, text: str) -> str:
-        """Return a text in the language of the catalogue, as far as its messages are found; once only."""
-        return text if _TRANSLATED.search(_IN_QUOTES.sub("", text)) else self._remembered(text)
+        """Return a text in the language of the catalogue, as far as its messages are found; once only.
+
+        The step of a chain stays before what it says: ``[domain] …``.
+        """
+        if _TRANSLATED.search(_IN_QUOTES.sub("", text)):
+            return text
+        step = _STEP.match(text)
+        return self._remembered(text) if step is None else step[0] + self._remembered(text[step.end() :])
 
     def _translate(self, text: str, depth: int = 0) -> str:
         """Return a text translated, its values and its parts too."""
@@ -143,7 +150,7 @@ class Catalogue(gettext.GNUTranslations):
 
 
 class Pattern:
-    """A message with places and its translation; values in double quotes are names of the user's."""
+    """A message with places and its translation; values in double quotes, or before a slash, are names."""
 
     def __init__(self, message: str, translation: str) -> None:
         pieces = PLACE.split(message)
@@ -156,7 +163,8 @@ class Pattern:
         self.quoted = {
             number
             for place, number in enumerate(self._numbers)
-            if pieces[2 * place].endswith('"') and pieces[2 * place + 2].startswith('"')
+            if (pieces[2 * place].endswith('"') and pieces[2 * place + 2].startswith('"'))
+            or pieces[2 * place + 2].startswith("/")
         }
         kinds = [NUMBER if place[0].endswith(":n}") else "(.*?)" for place in PLACE.finditer(message)]
         body = "".join(map("".join, zip(map(re.escape, pieces[::2]), [*kinds, ""], strict=True)))
@@ -185,7 +193,8 @@ class Pattern:
             return None
         values: dict[int, Any] = dict(zip(self._numbers, found.groups(), strict=True))
         # A sentence that follows is no part of this one, nor does one that says little hold half a sentence.
-        if any(_NEXT_SENTENCE.search(value) or (self.is_weak and "; " in value) for value in values.values()):
+        written = [value for number, value in values.items() if number not in self.quoted]
+        if any(_NEXT_SENTENCE.search(value) or (self.is_weak and "; " in value) for value in written):
             return None
         return [values.get(number, "") for number in range(max(values) + 1)]
 

@@ -82,11 +82,11 @@ def _no_task(table: Table, problems: Mapping[str, DataError]) -> DataError:
     """Return the error for columns that fit no task: what each needs, and what about the columns comes near to it."""
     problems = {task: problems[task] for task in TASKS if task in problems}
     first = next(iter(problems.values()))
-    if len(table.columns) == 1 or len({str(problem) for problem in problems.values()}) == 1:
+    if len(table.columns) == 1 or len({f"{problem}" for problem in problems.values()}) == 1:
         return first
     needs: list[str] = []
     for task, problem in problems.items():
-        hint = problem.hint if isinstance(problem, ColumnsMissing) else str(problem).removeprefix(f"{table.path}: ")
+        hint = problem.hint if isinstance(problem, ColumnsMissing) else f"{problem}".removeprefix(f"{table.path}: ")
         needs.append(f"{task}: {TASKS[task].needs}" + (f" ({hint})" if hint else ""))
     row = next(iter(table.rows)).values
     lists = [name for name in table.columns if isinstance(row[name], list | dict)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homeground.errors import UsageError
 from homeground.experiment.setup import prepare
 from homeground.recipe.recipe import Recipe
 from homeground.recipe.sections import AnnotationSettings, InspectionSettings, Section
@@ -59,5 +60,10 @@ def ablate(run: Run, recipe: Recipe, on_event: OnEvent) -> None:
             }
         )
         other = resume_or_run(prepare(without), on_event)
-        write_json(run.folder / ablation.file, compare_runs(str(other.folder), str(run.folder)))
+        try:
+            compared = compare_runs(str(other.folder), str(run.folder))
+        except UsageError as error:
+            on_event(Notice(f"what {ablation.part} were worth cannot be told: {error}"))
+            continue
+        write_json(run.folder / ablation.file, compared)
         write_report(run.folder)

@@ -52,6 +52,7 @@ from homeground.statistics.holm import judge_together
 from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
+from homeground.workflows.common_test import refuse_other_tokens
 from homeground.workflows.progress import reported
 from homeground.workflows.resume_or_run import resume_or_run
 
@@ -249,6 +250,7 @@ def _left_out(domain: Setup) -> int:
 
 def _refuse_unlike(plain: Setup, adapted: Setup) -> None:
     """Refuse two runs of the task that differ in more than the weights they began with."""
+    refuse_other_tokens(plain, adapted)
     for what, one, other in (
         ("test split", plain.record.test_hash, adapted.record.test_hash),
         ("order of the test", _rows(plain), _rows(adapted)),

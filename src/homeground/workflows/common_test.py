@@ -12,6 +12,7 @@ from homeground.errors import DataError, UsageError
 from homeground.evaluation.comparison import Circumstances, judge
 from homeground.experiment.scoring import stored_measurements
 from homeground.experiment.setup import Setup, prepare
+from homeground.experiment.splits import words_decide
 from homeground.recipe.recipe import make_recipe, read_recipe
 from homeground.results.ledger import LEDGER_OF_COMPARISONS, count_verdict
 from homeground.results.parts import TestSetRecord
@@ -19,7 +20,7 @@ from homeground.results.run import Run
 from homeground.results.scores import Comparison
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
-from homeground.tasks.task import Measurement
+from homeground.tasks.task import Measurement, MeasuresWords
 
 
 @dataclass(frozen=True)
@@ -112,5 +113,30 @@ def _refuse_unlike(first: TestedRun, second: TestedRun) -> None:
     rows = [[example.row for example in each.corpus.test.examples] for each in (one, other)]
     if one.record.test_hash != other.record.test_hash or rows[0] != rows[1]:
         raise UsageError(f"no common test: {names[0]} and {names[1]} were tested on other examples; {remedy}")
+    if _counts(one, first) != _counts(other, second):
+        raise UsageError(
+            f"no common test: {names[0]} and {names[1]} were asked other words, since their tokenizers do not know the "
+            f"same; {remedy} --pll 5000"
+        )
+    refuse_other_tokens(one, other)
     if one.task.labels != other.task.labels:
         raise UsageError(f"no common test: {names[0]} and {names[1]} know other labels; {remedy}")
+
+
+def refuse_other_tokens(one: Setup, other: Setup) -> None:
+    """Refuse losses of masked tokens where these are not the same tokens.
+
+    Raises:
+        UsageError: the two models cut text into different tokens, and tokens decide.
+    """
+    tokenizers = {each.tokens.tokenizer.to_str() for each in (one, other)}
+    if isinstance(one.task, MeasuresWords) and not words_decide(one.recipe) and len(tokenizers) > 1:
+        raise UsageError(
+            f'"{one.checkpoint.name}" and "{other.checkpoint.name}" cut text into different tokens, so that their '
+            "losses cannot be compared; add --primary-metric word_loss, so that whole words decide"
+        )
+
+
+def _counts(setup: Setup, tested: TestedRun) -> list[float] | None:
+    """Return how many words of each document were asked, where words decide; else None."""
+    return tested.after.statistics[:, 0].tolist() if words_decide(setup.recipe) else None

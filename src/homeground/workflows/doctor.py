@@ -51,7 +51,7 @@ def _keras_engine() -> str:
     try:
         require_keras()
     except UsageError as error:
-        return str(error)
+        return f"{error}"
     return "ready"
 
 

@@ -100,7 +100,7 @@ def _final() -> Generator[None]:
     except (AmbiguousColumns, ColumnsMissing):
         raise
     except DataError as error:
-        raise BrokenAnnotations(str(error)) from None
+        raise BrokenAnnotations(f"{error}") from None
 
 
 def _columns_of_format(table: Table, recipe: Recipe) -> dict[str, str]:

@@ -59,7 +59,7 @@ def read_spans(table: Table, columns: Mapping[str, str]) -> Annotations:
         try:
             marks = list(read_marks(value or []))
         except MarkProblem as problem:
-            raise table.error(str(problem), row=row.number, column=columns["spans"]) from None
+            raise table.error(f"{problem}", row=row.number, column=columns["spans"]) from None
         path, number = table.part(row.number)
         marked.texts.append(MarkedText(row.number, content, marks, f"{path}, row {number}"))
     return settle(table.path, marked)

@@ -168,7 +168,7 @@ class _TaggedRows:
         except TagProblem as problem:
             for row, _, tags in self.sentences():
                 if problem.tag in tags:
-                    raise self._error(row, tags.index(problem.tag), str(problem)) from None
+                    raise self._error(row, tags.index(problem.tag), f"{problem}") from None
             raise
 
     def text(self, row: Row, words: list[str], tags: list[str], scheme: Scheme, separator: str) -> AnnotatedText:

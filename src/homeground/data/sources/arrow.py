@@ -175,5 +175,5 @@ def _short(kind: Any) -> str:
 
 
 def _damaged(path: str, kind: str, problem: BaseException) -> DataError:
-    reason = " ".join(str(problem).split())[:120]
+    reason = " ".join(f"{problem}".split())[:120]
     return DataError.at(path, f"cannot be read as {kind} ({reason}); fetch or write it again")

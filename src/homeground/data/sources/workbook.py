@@ -65,7 +65,7 @@ def _open(openpyxl: Any, path: str, stream: BinaryIO, *, data_only: bool) -> Any
             warnings.simplefilter("ignore")  # of styles and other parts of a workbook that hold no values
             return openpyxl.load_workbook(stream, read_only=True, data_only=data_only, keep_links=False)
     except Exception as problem:  # whatever an archive of wrong parts makes openpyxl raise
-        reason = " ".join(str(problem).split())[:120]
+        reason = " ".join(f"{problem}".split())[:120]
         raise DataError.at(path, f"cannot be read as an Excel workbook ({reason}); save it again as .xlsx") from None
 
 
@@ -124,7 +124,7 @@ def _rows(path: str, sheet: Any) -> Iterator[Cells]:
     except DataError:
         raise
     except Exception as problem:  # whatever a damaged sheet makes openpyxl raise
-        reason = " ".join(str(problem).split())[:120]
+        reason = " ".join(f"{problem}".split())[:120]
         raise DataError.at(path, f'sheet "{sheet.title}" is damaged ({reason}); save it again') from None
 
 

@@ -105,6 +105,14 @@ def _are_alike(first: Points, second: Points) -> bool:
     )
 
 
+def _where(training: TrainingRecord) -> str:
+    """Return how long a training took, on which device, and in which precision."""
+    device = training.device or "an unnamed device"
+    if not training.precision:
+        return f"{duration(training.seconds)} on {device}"
+    return f"{duration(training.seconds)} on {device} in {training.precision}"
+
+
 def _summary(training: TrainingRecord, criterion: str) -> str:
     if not training.model_fields_set:
         return ""
@@ -112,8 +120,7 @@ def _summary(training: TrainingRecord, criterion: str) -> str:
     facts = [
         f"{_epochs(training.epochs)}, {count(training.steps, 'step')}",
         *([] if rate is None else [f"a learning rate of at most {setting(rate)}"]),
-        f"{duration(training.seconds)} on {training.device or 'an unnamed device'}"
-        + (f" in {training.precision}" if training.precision else ""),
+        _where(training),
     ]
     kept = {
         "best": f"The saved weights are those of step {count(training.best_step)}, the best {criterion}.",

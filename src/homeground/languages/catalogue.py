@@ -20,20 +20,21 @@ SEPARATORS = (("\n", "\n"), (". ", "。"), ("; ", "；"), (": ", "："), (", ", 
 SENTENCES = ("\n", ". ", "; ")
 """Between these, parts of a text are translated for themselves, even where others are not."""
 
-MOST_NESTED_MESSAGES = 6
+MOST_NESTED_MESSAGES = 12
 """How deep messages may stand inside messages."""
 
 TEXTS_REMEMBERED = 4096
 FEWEST_LETTERS = 10
 """Letters of a message below which it says little itself, as ``{0} to {1}`` does: its values hold no sentence."""
 
-LETTERS_OF_SURE = 20
+LETTERS_OF_SURE = 16
 """Letters from which a message is the one even where a value of it stays English."""
 
 _PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}|^[a-z]+$")
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\S*[/\\.]\S+|--\S+|homeground( \w+)?')
-_NEXT_SENTENCE = re.compile(r"\. (?=[A-Z])")
+_NEXT_SENTENCE = re.compile(r"(?<!\bno)\. (?=[A-Z0-9])")
 _STEP = re.compile(r"\[\w+\] ")
+_PART_ENDS = re.compile("[;:] ")
 _COLON = re.compile(": ")
 _IN_QUOTES = re.compile(r'"[^"]*"')
 _TRANSLATED = re.compile(r"[，。；：（）]")
@@ -69,7 +70,7 @@ class Catalogue(gettext.GNUTranslations):
 
     def _translate(self, text: str, depth: int = 0) -> str:
         """Return a text translated, its values and its parts too."""
-        if depth > MOST_NESTED_MESSAGES or not _LETTER.search(text):
+        if depth > MOST_NESTED_MESSAGES or not _LETTER.search(text) or text.startswith("homeground"):
             return text
         if (core := text.strip(" ")) != text:
             shown = self._translate(core, depth + 1)
@@ -140,7 +141,8 @@ class Catalogue(gettext.GNUTranslations):
                 continue
             translated = [self._value(pattern, place, value, depth) for place, value in enumerate(values)]
             # A message that says little is the one only if nothing else in the text is left to say.
-            if pattern.letters >= LETTERS_OF_SURE or all(map(_is_settled, translated)):
+            values = [value for place, value in enumerate(translated) if place not in pattern.quoted]
+            if pattern.letters >= LETTERS_OF_SURE or all(map(_is_settled, values)):
                 return pattern.fill(translated)
         return None
 
@@ -194,7 +196,7 @@ class Pattern:
         values: dict[int, Any] = dict(zip(self._numbers, found.groups(), strict=True))
         # A sentence that follows is no part of this one, nor does one that says little hold half a sentence.
         written = [value for number, value in values.items() if number not in self.quoted]
-        if any(_NEXT_SENTENCE.search(value) or (self.is_weak and "; " in value) for value in written):
+        if any(_NEXT_SENTENCE.search(value) or (self.is_weak and _PART_ENDS.search(value)) for value in written):
             return None
         return [values.get(number, "") for number in range(max(values) + 1)]
 

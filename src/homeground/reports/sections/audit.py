@@ -102,7 +102,8 @@ def _class_bars(found: AuditRecord) -> list[tuple[str, float, int]]:
 def _probe(probe: ProbeRecord) -> dict[str, Any]:
     """Return a probe with its bar from 0 to 1."""
     return {
-        "name": probe.name if probe.column else PROBE_TEXTS.get(probe.name, probe.name),
+        "name": probe.name if probe.column else None,
+        "text": PROBE_TEXTS.get(probe.name, probe.name),
         "width": round(100 * max(probe.score, 0.0), 1),
         "chance": round(100 * probe.chance, 1),
         "score": number(probe.score),

@@ -68,8 +68,12 @@ def main() -> None:
         _print("with against without new tokens", json.loads((extended.folder / VOCABULARY_FILE).read_text()))
         if not labelled:
             continue
+        questions = out / "questions.jsonl"
+        questions.write_text("".join(f"{json.dumps(each)}\n" for each in labelled), encoding="utf-8")
         sides = [
-            homeground.adapt(labelled, checkpoint=str(folder), epochs=3, out=str(out / f"task-{side}"), audit=False)
+            homeground.adapt(
+                str(questions), checkpoint=str(folder), epochs=3, out=str(out / f"task-{side}"), audit=False
+            )
             for side, folder in (("without", extended.folder / UNEXTENDED), ("with", extended.folder))
         ]
         _print("the task after it, with against without", homeground.compare(*sides))

@@ -223,7 +223,7 @@ def test_extra_fields_are_taken_and_counted_only_without_header_and_quoting(writ
         ("a.csv", {"sheet": "one"}, "--sheet names one of a workbook"),
         ("a.parquet", {"encoding": "utf-16"}, "--encoding is for text"),
         ("a.xlsx", {"delimiter": ";"}, "for csv and tsv"),
-        ("a.csv", {"delimiter": ";;"}, '--delimiter ";;"'),
+        ("a.csv", {"delimiter": ';"'}, "--delimiter"),
         ("a.csv", {"delimiter": ""}, '--delimiter ""'),
         ("a.csv", {"delimiter": '"'}, "--delimiter"),
         ("a.csv", {"quoting": "all"}, '--quoting "all"'),

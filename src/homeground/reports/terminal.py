@@ -158,14 +158,14 @@ def chain_lines(record: ChainRecord) -> list[str]:
     """Return the scores of every stage of a chain, its three verdicts, and the paths of report and model."""
     name, scores, comparisons = record.primary_metric, record.scores, record.comparisons
     stages = [
-        [text, in_terminal(getattr(scores, stage).get(name))]
+        [translate(text), in_terminal(getattr(scores, stage).get(name))]
         for stage, text in CHAIN_STAGES.items()
         if stage in scores.model_fields_set
     ]
     judgements = [f"{text}: {getattr(comparisons, key).sentence}" for key, text in CHAIN_COMPARISONS.items()]
     adapted = Path(record.folder) / "adapted"
     return [
-        *aligned([["", _with_direction(name)], *stages]),
+        *aligned([["", translate(_with_direction(name))], *stages]),
         "",
         *judgements,
         *_test_text_lines(record),

@@ -39,59 +39,32 @@ NO_MESSAGES = frozenset(
     (
         *("field", "Field", "option", "argument", "compile", "encode", "group", "command", "version_option", "TypeVar"),
         *("AssertionError", "Parameter", "getattr", "add_argument", "fullmatch", "search", "match", "finditer"),
-        *("split", "sub", "Line"),
+        *("split", "sub", "Line", "generator"),
     )
 )
 """Calls whose texts are for programs or for the documentation of settings."""
 
-WORDS: tuple[str, ...] = (
-    *("HELPED", "HURT", "NO EVIDENCE", "UNDECIDED", "TOO FEW", "KEPT", "FORGOT", "PROBLEM", "WARNING", "NOTE"),
-    *(
-        "lengths",
-        "characters",
-        "tokens",
-        "texts",
-        "pairs",
-        "documents",
-        "group",
-        "groups",
-        "unit",
-        "units",
-        "cpu",
-        "cuda",
-    ),
-    *("{0:n} train", "{0:n} validation", "{0:n} test", "cleaning", "date", "task", "data", "checkpoint", "metric"),
-    *(
-        "{0} ↓",
-        "{0} ↑",
-        "{0} after",
-        "punctuation",
-        "loss {0:n}",
-        "{0} {1:n}",
-        "validation {0:n}",
-        "{0} {1:n} (best so far)",
-    ),
-    *(
-        "loss {0:n}, validation {1:n}",
-        "{0} {1:n}, validation {2:n}",
-        "{0} validation {1:n}",
-        "trial {0:n} of {1:n}: {2}",
-    ),
-    *("are {0:n} independent {1}", "is {0:n} independent {1}", "the {0}"),
-    *("problem", "warning", "note", "class", "label", "labels", "classes", "saved", "first", "first seed", "entity"),
-    *("before, {0}: {1:n}", "after, {0}: {1:n}", "{0} of {1} left out: {2}", "{0:n} of {1:n} were left out: {2}"),
-    *("{0} or {1}", "validation", "train", "test", "fold", "folds", "page", "result", "baseline", "model", "report"),
-    *("rows {0}", "row {0}", "{0} learns from {1}", "the {0} {1}"),
-    *("no entity", "Why", "Perplexities", "{0:n} documents", "type", "types", "{0:n} types", "scores", "similarities"),
-    *("similarity", "classification", "Expecting value", "spans", "Text_{0:n} alone", "text_{0:n} alone", "score"),
-    *("first text", "better", "worse", "fixed", "broken", "not installed", "positive is better", "training", "true"),
-    *("greater than {0:n}", "greater than or equal to {0:n}", "less than {0:n}", "less than or equal to {0:n}"),
-    *("tf-idf cosine", "frozen embeddings", "majority class", "token frequencies", "linear tagger", "usual tags"),
-    *("{0} and {1}", "{0} ({1:n})", "{0} ({1})", "{0}/ ({1})", "{0:n} texts have", "{0:n} text has", "{0} to {1}"),
-    *("HELPED at predicting masked words", "HURT at predicting masked words", "scored", "ranked", "confidence"),
-    *("predicted as {0} with other ends", "{0:n} to {1:n}", "test {0}", "test {0}s", "macro f1", "entity f1"),
-    *("before", "after", "document", "text", "pair", "example", "{0:n} s", "{0:n} min", "{0:n} h", "{0:n} min {1:n} s"),
-)
+WORDS = """
+HELPED | HURT | NO EVIDENCE | UNDECIDED | TOO FEW | KEPT | FORGOT | PROBLEM | WARNING | NOTE | lengths
+characters | tokens | texts | pairs | documents | group | groups | unit | units | cpu | cuda | {0:n} train
+{0:n} validation | {0:n} test | cleaning | date | task | data | checkpoint | metric | {0} ↓ | {0} ↑
+{0} after | punctuation | loss {0:n} | {0} {1:n} | validation {0:n} | {0} {1:n} (best so far)
+loss {0:n}, validation {1:n} | {0} {1:n}, validation {2:n} | {0} validation {1:n} | trial {0:n} of {1:n}: {2}
+are {0:n} independent {1} | is {0:n} independent {1} | the {0} | problem | warning | note | class | label
+labels | classes | saved | first | first seed | entity | before, {0}: {1:n} | after, {0}: {1:n}
+{0} of {1} left out: {2} | {0:n} of {1:n} were left out: {2} | {0} or {1} | validation | train | test | fold
+folds | page | result | baseline | model | report | rows {0} | row {0} | {0} learns from {1} | the {0} {1}
+no entity | Why | Perplexities | {0:n} documents | type | types | {0:n} types | scores | similarities
+similarity | classification | Expecting value | spans | Text_{0:n} alone | text_{0:n} alone | score
+first text | better | worse | fixed | broken | not installed | positive is better | training | true
+greater than {0:n} | greater than or equal to {0:n} | less than {0:n} | less than or equal to {0:n}
+tf-idf cosine | frozen embeddings | majority class | token frequencies | linear tagger | usual tags
+{0} and {1} | {0} ({1:n}) | {0} ({1}) | {0}/ ({1}) | {0:n} texts have | {0:n} text has | {0} to {1}
+HELPED at predicting masked words | HURT at predicting masked words | scored | ranked | confidence
+predicted as {0} with other ends | {0:n} to {1:n} | test {0} | test {0}s | macro f1 | entity f1 | before
+after | document | text | pair | example | {0:n} s | {0:n} min | {0:n} h | {0:n} min {1:n} s
+"""
+"""Words that stand alone, or are put together while a program runs, between bars."""
 
 _PROSE = re.compile(r"[A-Za-z]{2,}[,;:.!?)\"]* +\S|\S +[\"(]?[A-Za-z]{2,}")
 _PLACE = re.compile(r"\{(\d+)(:n)?\}")
@@ -106,7 +79,8 @@ NUMERIC = re.compile(r"[+]?[,.\d]*[%defg]?")
 
 def messages() -> list[str]:
     """Return every message of the source, each once, in the order of the files."""
-    found: dict[str, None] = dict.fromkeys((*WORDS, *(entry.good_for for entry in catalog())))
+    words = re.split(r" \| |\n", WORDS.strip())
+    found: dict[str, None] = dict.fromkeys((*words, *(entry.good_for for entry in catalog())))
     for metric in METRICS.values():
         names = (metric.label, metric.label.lower(), metric.in_sentences, f"{metric.label.lower()} {{0:n}}")
         found |= dict.fromkeys((*names, metric.meaning))
@@ -128,7 +102,7 @@ def _of_module(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Call) and _name(node.func) == "count" and len(node.args) > 1:
             yield from _counted([_text(argument) for argument in node.args[1:]])
         elif (text := _text(node)) is not None and _is_prose(text):
-            yield _stripped(text)
+            yield text.strip()
         elif isinstance(node, ast.Call) and _name(node.func) in ("Remark", "Metric") and node.args:
             yield from (each.value for each in node.args[:2] if isinstance(each, ast.Constant) and _word(each.value))
 
@@ -157,14 +131,19 @@ def _text(node: ast.AST) -> str | None:
         return re.sub(r"\{[a-z_]*\}", lambda _: f"{{{next(places)}}}", node.value)
     if not isinstance(node, ast.JoinedStr):
         return None
-    written, number = "", 0
-    for part in node.values:
-        if isinstance(part, ast.Constant):
-            written += str(part.value)
-        else:
-            written += f"{{{number}{':n' if _is_number(part) else ''}}}"
-            number += 1
-    return written
+    return _with_places(
+        [(str(part.value), "") if isinstance(part, ast.Constant) else (None, _kind(part)) for part in node.values]
+    )
+
+
+def _with_places(parts: list[tuple[str | None, str]]) -> str:
+    """Return texts in a row; what is no text, given with the kind of its value, is a numbered place."""
+    numbers = count()
+    return "".join(f"{{{next(numbers)}{kind}}}" if text is None else text for text, kind in parts)
+
+
+def _kind(part: ast.expr) -> str:
+    return ":n" if _is_number(part) else ""
 
 
 def _is_number(part: ast.expr) -> bool:
@@ -213,23 +192,13 @@ def _is_prose(text: str) -> bool:
     return len(re.findall(r"[A-Za-z]{2,}", _PLACE.sub("", text))) > 0
 
 
-def _stripped(text: str) -> str:
-    return text.strip()
-
-
 def _of_expressions(source: str) -> Iterator[str]:
     """Yield the texts inside the values of a template, those put together with ``~`` as one."""
     tree = Environment().parse(source)  # noqa: S701 - nothing is rendered
     for node in tree.find_all((nodes.Concat, nodes.Const, nodes.Filter)):
         if isinstance(node, nodes.Concat):
-            text, number = "", 0
-            for each in node.nodes:
-                if isinstance(each, nodes.Const):
-                    text += str(each.value)
-                else:
-                    text += f"{{{number}}}"
-                    number += 1
-            if _is_prose(text):
+            parts = [(str(each.value) if isinstance(each, nodes.Const) else None, "") for each in node.nodes]
+            if _is_prose(text := _with_places(parts)):
                 yield text.strip()
         elif isinstance(node, nodes.Filter) and node.name == "count" and node.args:
             yield from _counted([each.value if isinstance(each, nodes.Const) else None for each in node.args])

@@ -13,9 +13,9 @@ from tests import checkpoints
 from tests.masking import write_texts
 from tests.reading import read
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, XLMRobertaTokenizer
 
-from homeground.checkpoint import open_checkpoint
+from homeground.checkpoint import open_checkpoint, vocabulary
 from homeground.checkpoint.tokenizer import open_tokenizer
 from homeground.checkpoint.vocabulary import (
     FEWEST_DOCUMENTS,
@@ -148,6 +148,10 @@ def test_an_extended_checkpoint_is_written_once_and_keeps_its_name(tmp_path: Pat
     extended, original = extend_tokenizer(tokenizer, found, 20), open_checkpoint(str(folder))
     first, second = (extend_checkpoint(original, extended) for _ in range(2))
     assert first == second
+    with (first.folder / "model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x7f")
+    assert extend_checkpoint(original, extended) == first, "what was damaged in the cache is made again"
     assert first.name == str(folder)
     assert first.sha256 != original.sha256
     assert json.loads((first.folder / "config.json").read_text())["vocab_size"] == len(checkpoints.VOCABULARY) + 2
@@ -195,3 +199,48 @@ def test_a_word_that_often_begins_a_text_is_added_all_the_same(tmp_path: Path):
     texts = [*(f"goblin number {number}" for number in range(9)), *(f"a goblin {number}" for number in range(6))]
     tokenizer, found = broken(checkpoints.roberta(tmp_path / "roberta"), tmp_path, texts)
     assert "goblin" in extend_tokenizer(tokenizer, found, 40).words
+
+
+def test_of_a_large_corpus_a_sample_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    examples = read(write_texts(tmp_path / "texts.jsonl", TEXTS)).examples
+    tokens = examples[0].source.tokenized(open_tokenizer(checkpoints.bert(tmp_path / "bert")))  # type: ignore[attr-defined]
+    places = tokens.places([each.row for each in examples])
+    assert np.array_equal(vocabulary.counted_places(tokens, places, seed=0), places)
+    monkeypatch.setattr(vocabulary, "TOKENS_COUNTED", 40)
+    some = vocabulary.counted_places(tokens, places, seed=0)
+    assert 0 < len(some) < len(places)
+    assert np.array_equal(some, vocabulary.counted_places(tokens, places, seed=0))
+
+
+def test_xlm_roberta_reads_a_new_word_in_transformers_too(tmp_path: Path):
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces = [*special, ("▁a", -2.0), ("▁the", -2.2), ("▁", -3.0), *((each, -5.0) for each in "goblinacmxyzthe"[:12])]
+    pieces = [*dict(pieces).items(), ("<mask>", 0.0)]
+    XLMRobertaTokenizer(vocab=pieces).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "xlm-roberta", "vocab_size": len(pieces)}))
+    tokenizer = open_tokenizer(tmp_path)
+    ids = tuple(tokenizer.encode("goblin", add_special_tokens=False).ids)
+    assert len(ids) > 1
+    extend_tokenizer(tokenizer, [BrokenPieces(ids, 9, 9)], 5).tokenizer.save(str(tmp_path / "tokenizer.json"))
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    for text in ("the goblin", "a goblin <mask>", "the goblins"):
+        ours = open_tokenizer(tmp_path).encode(text)
+        assert ours.ids == theirs(text)["input_ids"]
+        assert "▁goblin" in ours.tokens
+
+
+def test_special_tokens_behind_byte_pairs_keep_their_ids(tmp_path: Path):
+    """As in ModernBERT, whose special tokens are no part of the model's own vocabulary."""
+    folder = checkpoints.roberta(tmp_path / "roberta")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    special = [each["content"] for each in content["added_tokens"]]
+    own = [name for name in content["model"]["vocab"] if name not in special]
+    content["model"]["vocab"] = {name: number for number, name in enumerate(own)}
+    for place, each in enumerate(content["added_tokens"]):
+        each["id"] = len(own) + place
+    content["model"]["unk_token"] = content["post_processor"] = None
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    ids = tuple(tokenizer.encode(" goblin", add_special_tokens=False).ids)
+    extended = extend_tokenizer(tokenizer, [BrokenPieces(ids, 9, 9)], 20)
+    assert list(extended.words) == ["goblin"]
+    assert all(extended.tokenizer.token_to_id(each) == tokenizer.token_to_id(each) for each in special)

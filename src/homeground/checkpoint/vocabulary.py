@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from homeground.checkpoint.coverage import unknown_ids
 from homeground.errors import CheckpointError
+from homeground.randomness import generator
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -34,6 +35,9 @@ MOST_PIECES = 12
 
 FEWEST_DOCUMENTS = 5
 """Documents that hold a word from which it may become a token: a rarer one would hardly be learned."""
+
+TOKENS_COUNTED = 20_000_000
+"""Tokens of the texts in which words are counted, so that memory does not follow the corpus."""
 
 SHORTEST_WORD = 3
 """Letters of a word from which it may become a token."""
@@ -89,6 +93,13 @@ def broken_pieces(texts: TokenizedDocuments, places: NDArray[np.int64]) -> list[
             for place in range(len(unique))
         ]
     return sorted(found, key=lambda each: (-each.saved, each.pieces))
+
+
+def counted_places(texts: TokenizedDocuments, places: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
+    """Return the documents in which words are counted: all, or of a large corpus a sample of ``TOKENS_COUNTED``."""
+    drawn = generator(seed, "counted words").permutation(places)
+    tokens = np.cumsum(texts.starts[drawn + 1] - texts.starts[drawn])
+    return np.sort(drawn[: 1 + int(np.searchsorted(tokens, TOKENS_COUNTED))])
 
 
 def count_words(texts: TokenizedDocuments, places: NDArray[np.int64]) -> tuple[int, int]:

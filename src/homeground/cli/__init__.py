@@ -79,8 +79,8 @@ def _with_help(option: click.Option | None) -> click.Option | None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="homeground", help="show the version")
-@click.option("--language", type=click.Choice(LANGUAGES), help="language of messages and reports, before any COMMAND")
-def homeground(language: str | None) -> None:
+@click.option("--language", type=click.Choice(LANGUAGES), expose_value=False, help="language of messages and reports")
+def homeground() -> None:
     """Adapt a pretrained language model to your domain and prove whether it helped.
 
     \b
@@ -90,8 +90,6 @@ def homeground(language: str | None) -> None:
 
     homeground COMMAND --help explains one command.
     """
-    if language is not None:
-        use_language(language)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -131,10 +129,16 @@ def run(arguments: list[str]) -> int:
 
 
 def _use_language(arguments: list[str]) -> None:
-    """Speak the language that is asked for from the first word on, so that wrong options are named in it too."""
-    for flag, value in itertools.pairwise(arguments):
-        if flag == "--language" and value in LANGUAGES and "checkpoints" not in arguments:
-            use_language(value)
+    """Speak the language that is asked for from the first word on, so that wrong options are named in it too.
+
+    ``homeground checkpoints`` has an option of this name for what it lists; there it must come before the command.
+    """
+    command = next((word for word in arguments if word in COMMANDS), None)
+    read = arguments[: arguments.index(command)] if command == "checkpoints" else arguments
+    for word, following in itertools.pairwise([*read, ""]):
+        flag, _, value = word.partition("=")
+        if flag == "--language" and (value or following) in LANGUAGES:
+            use_language(value or following)
 
 
 def _fail(text: str, code: int, arguments: list[str]) -> int:

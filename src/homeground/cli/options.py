@@ -13,7 +13,7 @@ from homeground.data.columns import find_columns, quoted_columns
 from homeground.data.streams import open_rows
 from homeground.data.tables import SUFFIXES, text
 from homeground.errors import DataError, UsageError
-from homeground.languages import LANGUAGES, use_language
+from homeground.languages import LANGUAGES
 from homeground.recipe.recipe import FILES, Setting, settings
 from homeground.recipe.sections import ColumnNames
 from homeground.tasks import TASKS
@@ -30,17 +30,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="print the result
 debug = click.option("--debug", is_flag=True, expose_value=False, help="show the traceback of an error")
 
 
-def _use(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        use_language(value)
-
-
 language = click.option(
     "--language",
     type=click.Choice(LANGUAGES),
-    callback=_use,
-    is_eager=True,
-    expose_value=False,
+    expose_value=False,  # read before all options, by homeground.cli
     help="language of messages and report; default: that of the locale",
 )
 

@@ -24,7 +24,7 @@ from homeground.checkpoint.vocabulary import ExtendedTokenizer, NewToken
 from homeground.data.documents import cache_folder, locked_cache
 from homeground.engines.tensors import failures_as_os_errors, read_tensors
 from homeground.errors import CheckpointError
-from homeground.storage import new_folder
+from homeground.storage import manifest_problem, new_folder
 
 _OF_TOKENS = re.compile(
     r"word_embed|tok_embed|embed_tokens|wte\.|decoder|lm_head|predictions|vocab_projector|vocab_layer"
@@ -41,7 +41,7 @@ SETTINGS_KEPT = (
 
 
 def extend_checkpoint(checkpoint: Checkpoint, extended: ExtendedTokenizer) -> Checkpoint:
-    """Return a checkpoint with new tokens, written to the user's cache unless it is there.
+    """Return a checkpoint with new tokens, written to the user's cache unless it is there whole.
 
     It keeps the name and the history of the one it is made from.
 
@@ -52,7 +52,7 @@ def extend_checkpoint(checkpoint: Checkpoint, extended: ExtendedTokenizer) -> Ch
     key = hashlib.sha256(f"{checkpoint.sha256}\n{vocabulary}".encode()).hexdigest()
     folder = cache_folder() / "checkpoints" / key[:32]
     with locked_cache(folder):
-        if not (folder / "manifest.json").is_file():
+        if manifest_problem(folder) is not None:
             with new_folder(folder) as temporary:
                 _write(checkpoint, extended, temporary)
     opened = open_checkpoint(str(folder))

@@ -123,12 +123,14 @@ def data_record(
 
 
 def vocabulary_record(
-    extended: ExtendedTokenizer, before: Tokenizer, *, asked: int, words: int, tokens: int
+    extended: ExtendedTokenizer, before: Tokenizer, *, asked: int, counts: tuple[int, int, int]
 ) -> VocabularyRecord:
-    """Return what new tokens are worth in the training texts, which have so many ``words`` and ``tokens`` before."""
+    """Return what new tokens are worth where words were counted: in so many texts, words and tokens before."""
+    texts, words, tokens = counts
     listed = list(extended.words.items())
     return VocabularyRecord(
         asked=asked,
+        texts=texts,
         tokens=len(extended.tokens),
         words=len(listed),
         word_share=round(sum(each.count for _, each in listed) / max(words, 1), 4),
@@ -140,18 +142,21 @@ def vocabulary_record(
     )
 
 
-def _vocabulary_notes(vocabulary: VocabularyRecord | None) -> list[str]:
-    """Return a sentence on the new tokens, and one where there are fewer than asked for."""
+def _vocabulary_notes(record: DataRecord) -> list[str]:
+    """Return a sentence on the new tokens, and one where words were counted in a part of the texts only."""
+    vocabulary = record.vocabulary
     if vocabulary is None:
         return []
+    part = f"words were counted in {count(vocabulary.texts)} of {count(record.counts.train)} training texts"
     fewer = ""
     if vocabulary.tokens < vocabulary.asked:
-        fewer = f"; no other broken word of letters is in {FEWEST_DOCUMENTS} texts or more"
+        fewer = f"; no other word of letters in {FEWEST_DOCUMENTS} texts or more can be made whole"
     first = ", ".join(each.word for each in vocabulary.listed[:3])
     return [
         f"{count(vocabulary.tokens, 'token was', 'tokens were')} added for {count(vocabulary.words, 'word')} such as "
         f"{first}, {percent(vocabulary.word_share)} of the words of the training texts, which saves "
-        f"{percent(vocabulary.saved_share)} of their tokens{fewer}"
+        f"{percent(vocabulary.saved_share)} of their tokens{fewer}",
+        *([part] if vocabulary.texts < record.counts.train else []),
     ]
 
 
@@ -238,7 +243,7 @@ def _skipped(general: GeneralExamples | None) -> list[dict[str, Any]]:
 
 def data_notes(record: DataRecord) -> list[str]:
     """Return how the data was split, and what the user should know of it before the start, a sentence each."""
-    return [_split_in_words(record), *_vocabulary_notes(record.vocabulary), *data_warnings(record)]
+    return [_split_in_words(record), *_vocabulary_notes(record), *data_warnings(record)]
 
 
 def _split_in_words(record: DataRecord) -> str:

@@ -21,7 +21,13 @@ from homeground.checkpoint import (
     padding_id,
     require_encoder,
 )
-from homeground.checkpoint.vocabulary import FEWEST_DOCUMENTS, broken_pieces, count_words, extend_tokenizer
+from homeground.checkpoint.vocabulary import (
+    FEWEST_DOCUMENTS,
+    broken_pieces,
+    count_words,
+    counted_places,
+    extend_tokenizer,
+)
 from homeground.data.cleaning import CleanedDocuments, Cleaner
 from homeground.data.corpus import Corpus, Part, link
 from homeground.data.documents import Document
@@ -246,7 +252,7 @@ def _extended(
     documents = cleaned(corpus.train.examples)
     source = next(example.source for example in documents if isinstance(example, Document) and example.source)
     texts = source.tokenized(tokenizer)
-    places = texts.places([example.row for example in documents])
+    places = counted_places(texts, texts.places([example.row for example in documents]), seed=recipe.seed)
     extended = extend_tokenizer(tokenizer, broken_pieces(texts, places), count)
     if not extended.tokens:
         raise DataError(
@@ -255,7 +261,7 @@ def _extended(
             "out"
         )
     words, total = count_words(texts, places)
-    record = vocabulary_record(extended, tokenizer, asked=count, words=words, tokens=total)
+    record = vocabulary_record(extended, tokenizer, asked=count, counts=(len(places), words, total))
     return extend_checkpoint(checkpoint, extended), record
 
 

@@ -12,6 +12,7 @@ from typing import Any
 PLACE = re.compile(r"\{(\d+)(?::n)?\}")
 """The place of a value in a message, numbered from 0; ``{1:n}`` is that of a number."""
 
+# A number as messages write it, or what stands for one that is missing.
 NUMBER = r"([-+−]?\d(?:[\d,.]*\d)?(?:e[-−]?\d+)?%?|–|inf|nan|not defined)"
 
 SEPARATORS = (("\n", "\n"), (". ", "。"), ("; ", "；"), (": ", "："), (", ", "，"))
@@ -23,14 +24,18 @@ SENTENCES = ("\n", ". ", "; ")
 MOST_NESTED_MESSAGES = 12
 """How deep messages may stand inside messages."""
 
-TEXTS_REMEMBERED = 4096
+TEXTS_REMEMBERED = 16_384
+"""Texts whose translation is kept: the parts of a text are looked up again and again until they fit together."""
+
 FEWEST_LETTERS = 10
 """Letters of a message below which it says little itself, as ``{0} to {1}`` does: its values hold no sentence."""
 
 LETTERS_OF_SURE = 16
 """Letters from which a message is the one even where a value of it stays English."""
 
+# English words that are left in a translated value: two in a row, or a single one.
 _PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}|^[a-z]+$")
+# Names, paths, flags and commands, which are no English prose.
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\S*[/\\.]\S+|--\S+|homeground( \w+)?')
 _NEXT_SENTENCE = re.compile(r"(?<!\bno)\. (?=[A-Z0-9])")
 _STEP = re.compile(r"\[\w+\] ")
@@ -57,6 +62,8 @@ class Catalogue(gettext.GNUTranslations):
         # The more of a text a message says itself, the surer it is the one.
         self._patterns = sorted(patterns, key=lambda each: -each.weight)
         self._remembered = lru_cache(TEXTS_REMEMBERED)(self._translate)
+        self._most_clauses = 1 + max(message.count("; ") for message in messages)
+        self._messages_of: dict[tuple[str, bool], str | None] = {}
 
     def translate(self, text: str) -> str:
         """Return a text in the language of the catalogue, as far as its messages are found; once only.
@@ -103,8 +110,10 @@ class Catalogue(gettext.GNUTranslations):
             return _NEXT_SENTENCE.split(text) if separator == ". " else text.split(separator)
         rest, parts = text.split(separator), list[str]()
         while rest:
-            several = (count for count in range(len(rest) - bool(not parts), 1, -1))
-            whole = (count for count in several if self._whole(separator.join(rest[:count]), depth) is not None)
+            longest = min(len(rest) - (not parts), self._most_clauses)
+            whole = (
+                count for count in range(longest, 1, -1) if self._whole(separator.join(rest[:count]), depth) is not None
+            )
             count = next(whole, 1)
             parts.append(separator.join(rest[:count]))
             rest = rest[count:]
@@ -133,8 +142,15 @@ class Catalogue(gettext.GNUTranslations):
         return None
 
     def _found(self, text: str, depth: int, *, as_written: bool) -> str | None:
-        if text in self.plain:
-            return self.plain[text]
+        """Return the translation of the one message that a text is; ``as_written`` is its first letter in its case."""
+        key = (text, as_written)
+        if key not in self._messages_of:
+            if len(self._messages_of) >= TEXTS_REMEMBERED:
+                self._messages_of.clear()
+            self._messages_of[key] = self.plain.get(text) or self._filled(text, depth, as_written=as_written)
+        return self._messages_of[key]
+
+    def _filled(self, text: str, depth: int, *, as_written: bool) -> str | None:
         for pattern in self._patterns:
             values = pattern.match(text) if as_written or not pattern.is_weak else None
             if values is None:

@@ -5,7 +5,7 @@
 A section is a function from the run's record to the values that its macro needs: that of its name in the template of
 its module's name. A section whose part of the run is missing returns None and is left out. The page is one file
 without scripts and without external resources, which its content security policy also forbids. The same files always
-give the same bytes.
+give the same bytes in one language.
 """
 
 from __future__ import annotations

@@ -126,10 +126,11 @@ class VocabularyRecord(Record):
     """What was added to the vocabulary of the checkpoint."""
 
     asked: int = field("tokens that the recipe asks for")
+    texts: int = field("training texts in which words were counted; all but of a very large corpus")
     tokens: int = field("tokens that were added")
     words: int = field("words that are one token with them")
-    word_share: float = field("their share of the words of the training texts")
-    saved_share: float = field("share of the tokens of the training texts that they save")
+    word_share: float = field("their share of the words of these texts")
+    saved_share: float = field("share of the tokens of these texts that they save")
     listed: tuple[NewWord, ...] = field("the first 100 of them, those that save most tokens first")
 
 

@@ -64,10 +64,14 @@ FOLDERS: dict[str, dict[str, Any]] = {
         "columns": "id,text_1,text_2,similarity", "score_range": "0,5",
     },
     "esco/training_pairs.csv": {"text_1": "base", "text_2": "ref", "similarity": "similarity"},
+    "esco/occupations_en.csv": {"text": "description", "label": "iscoGroup"},
     "eips/eips.jsonl": {"text": "text", "task": "mlm"},
     "laws-zh/laws.jsonl": {"text": "text", "label": "category"},
 }  # fmt: skip
 """The files with the options that they need."""
+
+ABSTRACTS = "csabstruct"
+SPLITS = ("train", "dev", "test")
 
 
 def headlines(data: Path) -> list[str]:
@@ -173,15 +177,33 @@ def folders(data: Path) -> None:
         settings = {
             key: str(data / value) if key in ("validation", "test") else value for key, value in options.items()
         }
-        found = homeground.inspect(str(data / name), quiet=True, **settings)
-        audit = found["audit"]
-        print(f"\n## {name}\n{found['splits']} {[(each['name'], each['share']) for each in audit['languages'][:3]]}")
-        for finding in audit["findings"]:
-            print(f"- {finding['severity']} ({finding['kind']}): {finding['sentence']}")
-        for line in audit["advice"]:
-            print(f"> {line}")
-        print("probes", {each["name"]: (each["score"], each["chance"]) for each in audit["probes"]})
-        print("groups", [(each["column"], each["kind"], each["accuracy"], each["random"]) for each in audit["groups"]])
+        print_found(name, homeground.inspect(str(data / name), quiet=True, **settings))
+    with tempfile.TemporaryDirectory() as folder:
+        write_sentences(data / ABSTRACTS, Path(folder))
+        print_found(ABSTRACTS, homeground.inspect(folder, quiet=True, text="text", label="label", group="abstract"))
+
+
+def print_found(name: str, found: dict[str, Any]) -> None:
+    """Print findings, advice and the figures behind them."""
+    audit = found["audit"]
+    print(f"\n## {name}\n{found['splits']} {[(each['name'], each['share']) for each in audit['languages'][:3]]}")
+    for finding in audit["findings"]:
+        print(f"- {finding['severity']} ({finding['kind']}): {finding['sentence']}")
+    for line in audit["advice"]:
+        print(f"> {line}")
+    print("probes", {each["name"]: (each["score"], each["chance"]) for each in audit["probes"]})
+    print("groups", [(each["column"], each["kind"], each["accuracy"], each["random"]) for each in audit["groups"]])
+
+
+def write_sentences(published: Path, folder: Path) -> None:
+    """Write the sentences of abstracts with their roles, a row each, since a row as published is a whole abstract."""
+    for split in SPLITS:
+        lines = (published / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+            for number, abstract in enumerate(map(json.loads, lines)):
+                for text, label in zip(abstract["sentences"], abstract["labels"], strict=True):
+                    row = {"text": text, "label": label, "abstract": f"{split}-{number}"}
+                    file.write(f"{json.dumps(row)}\n")
 
 
 PARTS: dict[str, Callable[[Path], None]] = {"copies": copies, "labels": labels, "million": million, "folders": folders}

@@ -121,6 +121,13 @@ def test_groups_whose_texts_are_alike_are_found_harder_when_new(tmp_path: Path):
     assert any('--group "shop"' in each.advice for each in found.audit.findings)
 
 
+def test_a_column_that_is_mostly_empty_puts_no_rows_into_groups(tmp_path: Path):
+    rows = [(text, label, f"note {number % 8}" if number % 10 == 0 else "") for number, (text, label) in
+            enumerate(sentences(400))]  # fmt: skip
+    found = inspected(write(tmp_path / "notes.csv", ["text", "label", "note"], rows))
+    assert not any(each.column == "note" for each in found.audit.groups)
+
+
 def test_later_rows_are_compared_with_rows_at_random(tmp_path: Path):
     rows = [
         (text.replace("gladly", "merrily").replace("sadly", "gloomily") if number > 480 else text, label,
@@ -130,6 +137,19 @@ def test_later_rows_are_compared_with_rows_at_random(tmp_path: Path):
     found = inspected(write(tmp_path / "dates.csv", ["text", "label", "posted"], rows))
     later = next(each for each in found.audit.groups if each.kind == "time")
     assert later.accuracy < later.random
+
+
+def test_groups_that_are_left_count_and_not_texts(tmp_path: Path):
+    """Of 40 test groups one is learned from, with 20 texts: 39 are left, as a run would have it."""
+    texts = sentences(900)
+    rows = [(text, label, f"train-{number // 2}") for number, (text, label) in enumerate(texts[:800])]
+    copied = [(text, label, "copied") for text, label in texts[:20]]
+    own = [(text, label, f"test-{number // 2}") for number, (text, label) in enumerate(texts[800:878])]
+    columns = ["text", "label", "document"]
+    train, test = write(tmp_path / "train.csv", columns, rows), write(tmp_path / "test.csv", columns, [*copied, *own])
+    found = inspected(train, test=str(test), group="document")
+    assert (found.test_units, found.audit.test_in_training) == (40, 20)
+    assert any("With 39 independent test texts" in each for each in found.audit.advice), found.audit.advice
 
 
 def test_one_text_with_two_labels(tmp_path: Path):

@@ -20,7 +20,7 @@ from homeground.audit.near_duplicates import NearDuplicates
 from homeground.checkpoint import find_entry
 from homeground.data.columns import unread_columns
 from homeground.data.corpus import Corpus
-from homeground.data.examples import Example
+from homeground.data.examples import Example, Part
 from homeground.data.tables import Table
 from homeground.results.audit import (
     AuditRecord,
@@ -50,15 +50,15 @@ MAX_COLUMNS = 30
 class AuditedData:
     """What is audited: the examples of every split, the table of the data, and what is known of task and checkpoint.
 
-    ``test_units`` counts the independent test units, before any are left out. ``split`` is how the examples were split,
-    as in data.json. ``own_files`` are splits that come from files of their own, not from ``table``. ``tokenizer`` and
-    ``checkpoint`` are None where none is named yet.
+    ``test`` is what is tested on, before examples that are learned from are left out of it; None where the examples
+    cannot be split. ``split`` is how they were split, as in data.json. ``own_files`` are splits that come from files of
+    their own, not from ``table``. ``tokenizer`` and ``checkpoint`` are None where none is named yet.
     """
 
     parts: Mapping[str, Sequence[Example]]
     table: Table
     info: TaskInfo
-    test_units: int
+    test: Part | None
     split: str = "random"
     own_files: frozenset[str] = frozenset()
     tokenizer: Tokenizer | None = None
@@ -72,10 +72,22 @@ class AuditedData:
             parts=_parts(corpus),
             table=read.table,
             info=read.spec.info,
-            test_units=corpus.as_read.test.units.independent,
+            test=corpus.as_read.test,
             split=corpus.summary.split.kind,
             own_files=frozenset(corpus.hashes) - {"train"},
         )
+
+    @property
+    def test_units(self) -> int:
+        """The independent test units, before any are left out; 0 where there is no test."""
+        return 0 if self.test is None else self.test.units.independent
+
+    def units_without(self, rows: set[int]) -> int | None:
+        """Return the independent test units where the examples of some rows are left out; None without a test."""
+        if self.test is None:
+            return None
+        kept = [place for place, example in enumerate(self.test.examples) if example.row not in rows]
+        return self.test.units.only(np.array(kept, np.int64)).independent if kept else 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,7 @@ def audit(data: AuditedData) -> AuditRecord:
     lengths, words = _lengths(data, audited)
     labelled = _label_findings(data, audited, near)
     leaked = duplicates.test_in_training(data.parts)
-    left = max(data.test_units - leaked, 0)
+    left = data.units_without(leaked)
     record = AuditRecord(
         texts=len(audited),
         lengths=lengths,
@@ -120,7 +132,7 @@ def audit(data: AuditedData) -> AuditRecord:
         words=words,
         near_duplicates=near_record,
         repeated=len(audited) - len(audited.first_of_text),
-        test_in_training=leaked,
+        test_in_training=len(leaked),
         conflicts=conflicting,
         conflicting_rows=conflicting_rows,
         classes=labels.class_sizes(audited),

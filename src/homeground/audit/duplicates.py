@@ -70,10 +70,10 @@ def _labels_differ(audited: AuditedExamples, first: list[int], pair: tuple[int, 
     return one is not None and two is not None and set(one) != set(two)
 
 
-def test_in_training(parts: Mapping[str, Sequence[Example]]) -> int:
-    """Return how many test examples have a text that is learned from or chooses, its words in the same order."""
+def test_in_training(parts: Mapping[str, Sequence[Example]]) -> set[int]:
+    """Return the rows of test examples with a text that is learned from or chooses, its words in the same order."""
     learned = [example for name in LEARNED_FROM for example in parts.get(name, ())]
-    return len(rows_learned(parts.get("test", ()), learned))
+    return rows_learned(parts.get("test", ()), learned)
 
 
 def conflicts(audited: AuditedExamples) -> tuple[tuple[ConflictRecord, ...], int]:

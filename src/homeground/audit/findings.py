@@ -64,14 +64,14 @@ MAX_CHARACTERS_QUOTED = 60
 class FindingContext:
     """What findings depend on beside what was counted.
 
-    ``tests`` counts the test texts, ``test_units`` the independent ones that a verdict would rest on. ``split`` is how
-    the examples were split, ``group`` the column by which they were, ``own_files`` the splits from files of their own.
-    ``keeps_ends`` says that --truncation can keep the end of a text as well, ``samples`` what was looked at in part
-    only. ``entry`` is the checkpoint, where it is a known one.
+    ``tests`` counts the test texts, ``test_units`` the independent ones that a verdict would rest on, None where the
+    examples cannot be split. ``split`` is how they were split, ``group`` the column by which they were, ``own_files``
+    the splits from files of their own. ``keeps_ends`` says that --truncation can keep the end of a text as well,
+    ``samples`` what was looked at in part only. ``entry`` is the checkpoint, where it is a known one.
     """
 
     tests: int
-    test_units: int
+    test_units: int | None
     keeps_ends: bool = False
     split: str = "random"
     group: str | None = None
@@ -352,14 +352,14 @@ def _suspects(record: AuditRecord) -> Iterator[FindingRecord]:
     )  # fmt: skip
 
 
-def detectable(test_units: int) -> float | None:
+def detectable(test_units: int | None) -> float | None:
     """Return the smallest difference in a share that the test shows in 80% of the cases, before anything is trained.
 
     The standard error of the difference of two shares on the same ``n`` texts is at most sqrt(d / n), where d is the
     share of the texts on which exactly one of the models is right (McNemar 1947); d is taken to be
     ``DISAGREEING_SHARE``.
     """
-    if test_units < MIN_UNITS:
+    if test_units is None or test_units < MIN_UNITS:
         return None
     return round(smallest_detectable(math.sqrt(DISAGREEING_SHARE / test_units), test_units), 4)
 
@@ -372,13 +372,13 @@ def advice(record: AuditRecord, context: FindingContext) -> tuple[str, ...]:
         lines.append(f"Look at this first: {grave[0].sentence}.")
     lines += _prospects(record.cheap_model)
     units = context.test_units
-    if units < MIN_UNITS:
+    if units is not None and units < MIN_UNITS:
+        left = count(units, "independent text") if context.group is None else count(units, "independent group")
         lines.append(
-            f"The test would have {count(units, 'independent text')} that nothing learned from, and at least "
-            f"{MIN_UNITS} "
+            f"The test would have {left} that nothing learned from, and at least {MIN_UNITS} "
             "are needed for a verdict: collect more examples."
         )
-    elif record.detectable is not None:
+    elif units is not None and record.detectable is not None:
         lines.append(
             f"With {units:,} independent test texts, a true difference of {number(record.detectable)} in accuracy is "
             f"found in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."

@@ -305,12 +305,16 @@ def later_rows(sample: LabelledSample, values: Sequence[object], *, column: str)
 
 
 def group_columns(columns: Mapping[str, Sequence[object]], *, taken: Iterable[str]) -> list[str]:
-    """Return the columns whose values recur as groups do, those with the most values first."""
-    counts = {name: len({repr(value) for value in values}) for name, values in columns.items()}
-    rows = len(next(iter(columns.values()), ()))
+    """Return the columns whose values recur as groups do, those with the most values first.
+
+    A column in which one value, such as none, fills more than a fold is not one: without it too few rows are left to
+    learn from, and a model fares worse for that alone.
+    """
+    counts = {name: Counter(map(repr, values)) for name, values in columns.items() if name not in set(taken)}
     usual = [
         name
-        for name, count in counts.items()
-        if name not in set(taken) and FEWEST_GROUPS <= count <= rows / FEWEST_ROWS_OF_GROUP
+        for name, of_value in counts.items()
+        if FEWEST_GROUPS <= len(of_value) <= of_value.total() / FEWEST_ROWS_OF_GROUP
+        and max(of_value.values()) <= of_value.total() / AUDIT_FOLDS
     ]
-    return sorted(usual, key=lambda name: -counts[name])[:MAX_GROUP_COLUMNS]
+    return sorted(usual, key=lambda name: -len(counts[name]))[:MAX_GROUP_COLUMNS]

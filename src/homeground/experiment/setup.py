@@ -33,7 +33,6 @@ from homeground.data.corpus import Corpus, Part, link
 from homeground.data.documents import Document
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
-from homeground.data.sources.folders import splits_of
 from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.engines.extended_checkpoint import extend_checkpoint
@@ -268,6 +267,9 @@ def _extended(
 def _read(recipe: Recipe, report: Callable[[str], None]) -> tuple[ReadTable, Corpus]:
     """Read the files of a recipe."""
     read = read_table(recipe)
+    if read.recipe.data != recipe.data and not is_in_memory(recipe.data):  # a run on a folder of splits has its name
+        out = run_folder(recipe, read.spec.info.name)
+        read = replace(read, recipe=read.recipe.model_copy(update={"out": str(out)}))
     report(f"{read.recipe.data}: {read.spec.info.description}")
     corpus = read.corpus()
     refuse_before_start(read.recipe, read.spec.info, corpus)
@@ -370,9 +372,7 @@ def run_folder(recipe: Recipe, task: str) -> Path:
         folder = Path(recipe.out)
         return folder if folder.name else folder.resolve()
     first = Path(recipe.data.strip("<").split()[0] if is_in_memory(recipe.data) else split_files(recipe.data)[0])
-    # Of a folder of splits the name is its own.
-    name = first.parent.name if first.is_dir() and splits_of(str(first.parent))[0] else first.name
-    stem = re.sub(r"[^\w-]+", "-", name.split(".")[0]).strip("-")
+    stem = re.sub(r"[^\w-]+", "-", first.name.split(".")[0]).strip("-")
     return Path("runs") / f"{stem or 'data'}-{task}"
 
 

@@ -11,7 +11,6 @@ from homeground.audit.findings import SECOND_LANGUAGE
 from homeground.checkpoint import load_tokenizer, open_checkpoint, propose, require_encoder
 from homeground.data.sources.in_memory import takes_tables
 from homeground.data.summary import MAX_ROWS_LISTED, SkippedRows
-from homeground.data.units import MIN_UNITS
 from homeground.errors import DataError
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
 from homeground.experiment.refusals import cleaner_for, refuse_findings
@@ -96,7 +95,7 @@ def _splits(read: ReadTable) -> _Splits:
             SkippedRows(read.table.path, reason, len(rows), tuple(rows[:MAX_ROWS_LISTED]))
             for reason, rows in examples.set_aside.items()
         )
-        audited = AuditedData({"data": examples.examples}, read.table, read.spec.info, MIN_UNITS)
+        audited = AuditedData({"data": examples.examples}, read.table, read.spec.info, test=None)
         return _Splits(audited, skipped, examples.notes, refusal)
     return _Splits(AuditedData.of(read, corpus), corpus.summary.set_aside, corpus.summary.notes)
 
@@ -130,7 +129,7 @@ def _inspection(
         understood=info.description,
         columns=dict(info.columns),
         splits={name: len(part) for name, part in splits.audited.parts.items()},
-        test_units=0 if splits.refusal is not None else splits.audited.test_units,
+        test_units=splits.audited.test_units,
         set_aside=tuple(RowsSetAside.model_validate(asdict(each)) for each in splits.set_aside),
         notes=splits.notes,
         checkpoint=checkpoint,

@@ -133,3 +133,22 @@ def test_subfolders_that_are_named_as_splits_are_splits(tmp_path: Path) -> None:
     assert (recipe.data, recipe.split.test) == (str(tmp_path / "texts" / "train"), str(tmp_path / "texts" / "test"))
     write_texts(tmp_path / "texts", "other/a.txt")
     assert with_splits_of_folder(make_recipe(data=tmp_path / "texts"))[1] == []
+
+
+def test_files_that_are_named_as_splits_are_splits(tmp_path: Path) -> None:
+    for name in ("train.jsonl", "dev.jsonl", "test.jsonl.gz", "unlabelled.jsonl", "LICENSE"):
+        (tmp_path / name).write_bytes(b"")
+    recipe, (note,) = with_splits_of_folder(make_recipe(data=tmp_path))
+    assert (recipe.data, recipe.split.validation) == (str(tmp_path / "train.jsonl"), str(tmp_path / "dev.jsonl"))
+    assert recipe.split.test == str(tmp_path / "test.jsonl.gz")
+    assert note.endswith("not read: LICENSE, unlabelled.jsonl")
+    (tmp_path / "val.jsonl").write_bytes(b"")  # which of the two is meant?
+    assert with_splits_of_folder(make_recipe(data=tmp_path))[1] == []
+
+
+def test_texts_that_are_named_as_splits_among_others_are_texts(tmp_path: Path) -> None:
+    write_texts(tmp_path / "alone", "train.txt", "test.txt")
+    (tmp_path / "alone" / "README.md").write_text("Two files.")
+    assert with_splits_of_folder(make_recipe(data=tmp_path / "alone"))[0].data == str(tmp_path / "alone" / "train.txt")
+    write_texts(tmp_path / "among", "train.txt", "test.txt", "voyage.txt")
+    assert with_splits_of_folder(make_recipe(data=tmp_path / "among"))[1] == []

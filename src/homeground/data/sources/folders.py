@@ -39,6 +39,9 @@ SPLIT_NAMES = {
 }
 """The usual names of splits, in lower case."""
 
+NAMES_ABOUT_DATA = ("README", "LICENSE", "LICENCE", "CHANGELOG", "NOTICE", "CITATION")
+"""Names, in upper case, of files that say something of the data and are none."""
+
 MAX_NAMES_LISTED = 5
 
 Places = Sequence[Path]
@@ -105,7 +108,7 @@ def splits_of(path: str) -> tuple[dict[str, str], list[str]]:
     """Return the folders of the splits in a folder (train, validation, test), and the names of others in it.
 
     Of splits in memory they are the names of their tables. There are none where it is no folder of splits: neither a
-    ``DatasetDict``, nor one whose subfolders all have the usual names of splits.
+    ``DatasetDict``, nor one whose subfolders all have the usual names of splits, nor one with a file for each of them.
 
     Raises:
         DataError: a ``DatasetDict`` without a split for training.
@@ -129,8 +132,40 @@ def splits_of(path: str) -> tuple[dict[str, str], list[str]]:
     if is_dict and "train" not in splits:
         raise DataError.at(path, f"has the splits {_some_names(names)} and none for training; name one: {path}/NAME")
     if not is_dict and ("train" not in splits or len(splits) < 2 or others):
-        return {}, []
+        return _split_files(folder)
     return {split: tables.get(name, str(folder / name)) for split, name in splits.items()}, others
+
+
+def _split_files(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the files of a folder that are named as splits, such as ``dev.jsonl``, one for each, and the others in it.
+
+    Files named so beside other texts are texts as well.
+    """
+    places = sorted(each for each in folder.iterdir() if not each.name.startswith(".")) if folder.is_dir() else []
+    if is_dataset(folder) or any(place.is_dir() for place in places):
+        return {}, []
+    splits: dict[str, str] = {}
+    for split, usual in SPLIT_NAMES.items():
+        matches = [place for place in places if place.name.split(".")[0].lower() in usual]
+        if len(matches) > 1:
+            return {}, []
+        if matches:
+            splits[split] = str(matches[0])
+    others = [place for place in places if str(place) not in splits.values()]
+    if "train" not in splits or len(splits) < 2:
+        return {}, []
+    if _is_text(Path(splits["train"])) and any(_is_text(each) and not _about_the_data(each) for each in others):
+        return {}, []
+    return splits, [place.name for place in others]
+
+
+def _is_text(place: Path) -> bool:
+    """Return whether a file has the name of a text."""
+    return Path(place.name.lower().removesuffix(".gz")).suffix in TEXT_SUFFIXES
+
+
+def _about_the_data(place: Path) -> bool:
+    return place.name.split(".")[0].upper() in NAMES_ABOUT_DATA
 
 
 def refuse_splits(path: str) -> None:
@@ -178,7 +213,7 @@ def _text_files(path: str) -> tuple[list[Path], list[str]]:
     """Return the files with the name of a text below a folder, and the names of the others; hidden ones are neither."""
     below = [place for place in sorted(Path(path).rglob("*")) if place.is_file()]
     below = [place for place in below if not any(part.startswith(".") for part in place.relative_to(path).parts)]
-    texts = [place for place in below if Path(place.name.lower().removesuffix(".gz")).suffix in TEXT_SUFFIXES]
+    texts = [place for place in below if _is_text(place)]
     others = [_name(path, place) for place in below if place not in set(texts)]
     if not texts:
         held = f"; it holds {_some_names(others)}" if others else ""

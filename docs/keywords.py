@@ -24,8 +24,7 @@ PATHS = (("", "checkpoint"), ("", "out"))
 
 MEASURING = (
     *("task", "engine", "seed", "max_length", "mask_draws", "pll", "bootstrap_draws", "evaluation_batch_size"),
-    "keep_contaminated",
-    "trust_saved_model",
+    *("primary_metric", "pooling", "truncation", "keep_contaminated", "trust_saved_model"),
 )
 """The settings of ``evaluate`` and ``compare`` beside those of columns and reading."""
 

@@ -193,6 +193,23 @@ def test_pairs_are_pooled_and_cut_after_the_domain_step_as_before(tmp_path: Path
         assert json.loads((checkpoint.folder / "1_Pooling/config.json").read_text())["pooling_mode_cls_token"]
 
 
+def test_each_step_cleans_its_own_texts(tmp_path: Path, body: Path) -> None:
+    path = write_chain(tmp_path, body)
+    recipe = path.read_text() + '\n[domain.cleaning]\nclean = ["strip_html"]\n[task.cleaning]\nclean = ["lowercase"]\n'
+    path.write_text(recipe)
+    domain = tmp_path / "domain.txt"
+    domain.write_text("\n".join(f"<p>{line}</p>" for line in domain.read_text().splitlines()))
+    record = homeground.adapt_chain(path, quiet=True)
+    out = tmp_path / "out"
+    steps = {name: json.loads((out / name / "data.json").read_text())["cleaning"] for name in ("domain", "plain")}
+    assert (steps["domain"]["steps"], steps["domain"]["only_train"]) == (["strip_html"], True)
+    assert (steps["plain"]["steps"], steps["plain"]["only_train"]) == (["lowercase"], False)
+    saved = {name: json.loads((out / name / "model/homeground.json").read_text()) for name in ("domain", "adapted")}
+    assert "cleaning" not in saved["domain"]
+    assert saved["adapted"]["cleaning"]["steps"] == ["lowercase"]
+    assert record["test_texts"]["left_out"] == Run(out / "plain").scores["test_examples"]
+
+
 def test_an_error_names_its_step(tmp_path: Path, body: Path) -> None:
     path = write_chain(tmp_path, body)
     with pytest.raises(UsageError, match=r"^\[task\] --epochs"):

@@ -120,6 +120,21 @@ def test_pairs_are_scored_as_they_are(encoder: Path, dull_bert: Path, write_csv:
     assert result["baselines"][0]["name"] == "TF-IDF"
 
 
+def test_texts_are_cleaned_as_the_recipe_says(
+    lively_bert: Path, dull_bert: Path, write_csv: Callable[..., Path]
+) -> None:
+    rows, tested = topic_texts(80), write_csv("test.csv", ["text", "label"], topic_texts(40, seed=3))
+    plain = write_csv("plain.csv", ["text", "label"], rows)
+    marked = write_csv("marked.csv", ["text", "label"], [(f"<p>{text}</p>", label) for text, label in rows])
+    names = [str(lively_bert), str(dull_bert)]
+    settings: dict[str, Any] = {**SETTINGS, "test": str(tested)}
+    scores = [
+        {each["name"]: each["scores"] for each in homeground.compare_checkpoints(names, data, **clean)["checkpoints"]}
+        for data, clean in ((plain, settings), (marked, {**settings, "clean": "strip_html"}), (marked, settings))
+    ]
+    assert scores[0] == scores[1] != scores[2]
+
+
 def test_the_same_weights_cannot_be_told_apart_and_few_units_tell_nothing(
     lively_bert: Path, write_csv: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -74,6 +74,8 @@ def test_data_that_is_neither_file_nor_table_is_refused_with_what_may_be_given(
 def test_what_changes_nothing_is_refused(finished: Run, pairs_csv: Path) -> None:
     with pytest.raises(UsageError, match='"epochs" changes nothing without a training'):
         homeground.evaluate(finished, pairs_csv, epochs=3)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match='"clean" changes nothing without a training'):
+        homeground.evaluate(finished, pairs_csv, clean="light")  # type: ignore[call-arg]
     with pytest.raises(UsageError, match=r"is no data; a run goes in as the checkpoint"):
         homeground.adapt(finished)
 

@@ -27,6 +27,8 @@ FEWEST_ARGUMENTS = 3
 @sections(
     "reading",
     "columns",
+    "clean",
+    "clean_language",
     "split",
     "max_length",
     "seed",
@@ -60,7 +62,7 @@ def compare(names: tuple[str, ...], *, checkpoints: bool, gate: bool, quiet: boo
     if checkpoints:
         return _checkpoints(names, gate=gate, quiet=quiet, as_json=as_json, values=typed_settings(values))
     typed = typed_settings(values)
-    _refuse_splits(typed)
+    _refuse_preparation(typed)
     first, second, data = (str(name) for name in names)
     with data_file(data, typed) as path, Progress(quiet=quiet) as progress:
         result: dict[str, Any] = {**compare_on(first, second, path, **typed), "data": data}
@@ -97,8 +99,11 @@ def _checkpoints(names: tuple[str, ...], *, gate: bool, quiet: bool, as_json: bo
     return 0
 
 
-def _refuse_splits(values: dict[str, Any]) -> None:
-    """Refuse settings of the split without --checkpoints: they would change nothing, as the whole file is the test."""
+def _refuse_preparation(values: dict[str, Any]) -> None:
+    """Refuse settings of split and cleaning without --checkpoints, where they would change nothing."""
     for setting in settings():
-        if setting.name in values and setting.section == "split":
-            raise UsageError(f"{setting.flag} needs --checkpoints; without it the whole of DATA is evaluated")
+        if setting.name in values and setting.section in ("split", "cleaning"):
+            raise UsageError(
+                f"{setting.flag} needs --checkpoints; without it the models are compared as they were trained, on the "
+                "whole of DATA"
+            )

@@ -293,10 +293,16 @@ class MeasureKeywords(ColumnsKeywords, ReadingKeywords, total=False):
     """Library that computes; keras (on TensorFlow) needs the keras extra."""
     seed: int
     """Seed of every random choice."""
+    pooling: Literal["auto", "mean", "cls", "max"]
+    """How token vectors become one; auto: as in the checkpoint, otherwise mean."""
     max_length: int | None
     """Maximum tokens of a text; default: the limit of the checkpoint, or 128 for blocks of plain text."""
+    truncation: Literal["head", "head_and_tail"]
+    """Part of a longer text that is read: its head, or a quarter from its head and the rest from its tail."""
     trust_saved_model: bool
     """Open a SavedModel, a program that TensorFlow runs; its maker must be trusted."""
+    primary_metric: str | None
+    """Metric of the verdict, fixed before training; default: that of the task."""
     keep_contaminated: bool
     """Test on texts that were learned from, too; a gain is then not counted while there are any."""
     mask_draws: int

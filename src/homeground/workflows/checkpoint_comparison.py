@@ -48,6 +48,7 @@ from homeground.errors import DataError, UsageError
 from homeground.evaluation.evaluate import embed
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.experiment.head import Choice, probabilities, vectors_of
+from homeground.experiment.refusals import cleaner_for
 from homeground.recipe.files import Data
 from homeground.recipe.keywords import SettingKeywords
 from homeground.recipe.recipe import Recipe, make_recipe
@@ -160,10 +161,11 @@ def compare_checkpoints(
         raise UsageError(f"expected at least 2 checkpoints, each once; got {', '.join(names) or 'none'}")
     recipe = make_recipe({}, data=data, **settings)
     with reported(on_event, quiet=quiet) as listener:
-        candidates = [_candidate(name, recipe) for name in names]
-        _refuse_twins(candidates)
+        opened = [_opened(name, recipe) for name in names]
+        _refuse_twins(opened)
         compared = _comparison_set(recipe)
         listener(Notice(f"{recipe.data}: {compared.task.info.description}"))
+        candidates = [_candidate(checkpoint, compared) for checkpoint in opened]
         seen = _seen(candidates, compared)
         for candidate in candidates:
             _open(candidate, compared)
@@ -175,9 +177,9 @@ def compare_checkpoints(
         return _record(compared, candidates, results, seen).to_json()
 
 
-def _refuse_twins(candidates: Sequence[Candidate]) -> None:
+def _refuse_twins(checkpoints: Sequence[Checkpoint]) -> None:
     names: dict[str, str] = {}
-    for own in (candidate.checkpoint for candidate in candidates):
+    for own in checkpoints:
         first = names.setdefault(own.sha256, own.name)
         if first != own.name:
             raise UsageError(f"{first} and {own.name} are the same weights, settings and tokenizer; give one of them")
@@ -197,13 +199,21 @@ def _seen(candidates: Sequence[Candidate], compared: ComparisonSet) -> dict[str,
     return seen
 
 
-def _candidate(name: str, recipe: Recipe) -> Candidate:
+def _opened(name: str, recipe: Recipe) -> Checkpoint:
     checkpoint = open_checkpoint(name, trust_saved_model=recipe.encoder.trust_saved_model)
     require_encoder(checkpoint)
-    max_length = recipe.encoder.max_length or checkpoint.max_length
-    if max_length > checkpoint.max_length:
-        raise UsageError(f"--max-length {max_length}: {name} reads at most {checkpoint.max_length} tokens")
-    tokenizer = load_tokenizer(checkpoint, max_length=max_length)
+    if (recipe.encoder.max_length or 0) > checkpoint.max_length:
+        raise UsageError(
+            f"--max-length {recipe.encoder.max_length}: {name} reads at most {checkpoint.max_length} tokens"
+        )
+    return checkpoint
+
+
+def _candidate(checkpoint: Checkpoint, compared: ComparisonSet) -> Candidate:
+    """Return a checkpoint as it reads texts: cleaned as the recipe says, else as it was trained."""
+    max_length = compared.recipe.encoder.max_length or checkpoint.max_length
+    cleaner = cleaner_for(compared.recipe, compared.spec.info, checkpoint)
+    tokenizer = load_tokenizer(checkpoint, max_length=max_length, cleaner=cleaner)
     tokens = TextTokens(tokenizer, padding_id(checkpoint, tokenizer))
     return Candidate(checkpoint, tokens, max_length, count_parameters(checkpoint.folder))
 

@@ -59,9 +59,6 @@ FEWEST_EXAMPLES = 2
 TEXTS_AND_LABELS = ("text", "label")
 """The roles that a file is measured in as the models learned them, where nobody names a column."""
 
-TRAINING_SECTIONS = ("split", "training", "search", "annotation")
-"""The sections of the recipe that nothing is read of where nothing is trained."""
-
 
 @dataclass(frozen=True)
 class ExampleFile:
@@ -262,8 +259,8 @@ def _read(data: Data, settings: Mapping[str, Any], checkpoints: Sequence[Checkpo
     learned = [read_settings(checkpoint.folder / "homeground.json") for checkpoint in checkpoints]
     if {each.get("task") for each in learned} == {"mlm"}:
         settings = {"task": "mlm", **settings}
-    training = [setting for setting in known_settings() if setting.section in TRAINING_SECTIONS]
-    if unused := sorted({setting.name for setting in training} & set(settings)):
+    measuring = MeasureKeywords.__optional_keys__
+    if unused := sorted({setting.name for setting in known_settings()} & (settings.keys() - measuring)):
         raise UsageError(f'"{unused[0]}" changes nothing without a training; leave it out')
     recipe = make_recipe({}, data=data, **settings)
     data = recipe.data

@@ -52,6 +52,17 @@ FILES = (
 BENCHMARKS = ("sts-benchmark",)
 """General sets that have a name instead of a file."""
 
+EXPECTED_OF = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    **dict.fromkeys(("missing", "too_long"), "the lowest and the highest value, such as 0,5"),
+    "tuple_type": "several values, such as a,b",
+}
+"""What would be right where a value has the wrong type, by the type of pydantic's error."""
+
 
 def names_benchmark(name: str, folder: Path = Path()) -> bool:
     """Return whether a general set is the name of a benchmark; a file of that name in ``folder`` takes precedence."""
@@ -346,5 +357,7 @@ def _explain(error: ErrorDetails) -> str:
         return f'unknown setting "{".".join(parts)}"; {nearest_setting(".".join(parts), names)}'
     if setting is None:
         return error["msg"].removeprefix("Value error, ")
-    message = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    kind = "string_too_short" if error["input"] == "" else error["type"]
+    message = EXPECTED_OF.get(kind) or error["msg"].removeprefix("Input should be ")
+    message = message.removeprefix("Value error, ")
     return f"{setting.flag} (recipe: {'.'.join(setting.path)}): got {error['input']!r}; expected {message}"

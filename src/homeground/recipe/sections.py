@@ -56,7 +56,7 @@ def may_be_none(field: FieldInfo) -> bool:
 class Section(BaseModel):
     """Settings of one topic; unknown names are refused, and values cannot change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,7 @@
     │   ├── AmbiguousColumns        2  columns that may be read in more than one way
     │   ├── BrokenAnnotations       2  tags or spans that cannot be read
     │   └── ColumnsMissing          2  columns without which a task is not possible
+    ├── DamagedFile                 2  a file of a run that is not as it was written
     ├── CheckpointError             2  a checkpoint that cannot be found, opened or trusted
     ├── RunConflict                 2  a run folder that belongs to another recipe, data or checkpoint
     ├── TrainingFailed             70  a loss or gradient that is not finite
@@ -96,6 +97,16 @@ class ColumnsMissing(DataError):
         """Return the error with its hint."""
         self.hint = hint
         return self
+
+
+class DamagedFile(HomegroundError):
+    """A file of a run that is missing, or not as it was written; ``problem`` says which of the two, without remedy."""
+
+    exit_code = 2
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path} {problem}; {remedy}")
+        self.problem = problem
 
 
 class CheckpointError(HomegroundError):

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all: temporary names, manifests, locks, and the errors of a full disk.
+"""Files that are written whole or not at all, and known by their hashes when they are read again.
 
-A file or folder is written under a temporary name, synced, then renamed.
+A file or folder is written under a temporary name, synced, then renamed. What is read back later is known by a hash: a
+folder has a manifest, a record holds its own, and run.json lists those of the other files of a finished run.
 """
 
 from __future__ import annotations
@@ -11,21 +12,31 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from homeground.errors import DiskError, RunLocked
+from homeground.errors import DamagedFile, DiskError, RunLocked
 
-MANIFEST_VERSION = 1
+MANIFEST, MANIFEST_VERSION = "manifest.json", 1
+RUN_RECORD, FILES = "run.json", "files"
+"""The record of a run, and its field that lists the files of a finished one with their hashes."""
+
+SEAL = "sha256"
+"""The field of a sealed record with the hash of all its other fields."""
+
+IS_DAMAGED, FRESH = "is damaged: it is not as it was written", "make the run again with --fresh"
+
 _SYNCS_FOLDERS = os.name != "nt"
+_LITTER = re.compile(r"\..+\.\d+\.(tmp|old)")
 
 
 @contextlib.contextmanager
@@ -38,10 +49,10 @@ def locked(folder: Path) -> Generator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            owner = read_json(holder) if holder.is_file() else {}
-            name = (
-                f"process {owner['process']} on {owner['host']} since {owner['since']}" if owner else "another process"
-            )
+            name = "another process"
+            with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # it may be gone, or half there
+                owner = read_json(holder)
+                name = f"process {owner['process']} on {owner['host']} since {owner['since']}"
             message = f"{folder} is being written by {name}; wait for it, or name another folder with --out"
             raise RunLocked(message) from None
     try:
@@ -73,6 +84,57 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file atomically; NaN is refused because it is not valid JSON."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the hash of its fields as one more, so that a change is found when it is read.
+
+    >>> is_sealed(sealed({"a": 1})), is_sealed({**sealed({"a": 1}), "a": 2})
+    (True, False)
+    """
+    return {**value, SEAL: _seal(value)}
+
+
+def is_sealed(value: Mapping[str, Any]) -> bool:
+    """Return whether a record is as it was sealed."""
+    return value.get(SEAL) == _seal({name: each for name, each in value.items() if name != SEAL})
+
+
+def _seal(value: Mapping[str, Any]) -> str:
+    text = json.dumps(json.loads(json.dumps(value)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_sealed(path: Path, *, unsealed_version: int = 0, remedy: str = FRESH) -> dict[str, Any]:
+    """Return the record in a JSON file without its seal; records of an ``unsealed_version`` have none.
+
+    Raises:
+        DamagedFile: it is no JSON object, or not as it was written.
+    """
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DamagedFile(path, IS_DAMAGED, remedy) from None
+    if isinstance(value, dict):
+        record = cast(dict[str, Any], value)
+        if is_sealed(record) or (SEAL not in record and record.get("version") == unsealed_version):
+            return {name: each for name, each in record.items() if name != SEAL}
+    raise DamagedFile(path, IS_DAMAGED, remedy)
+
+
+def require_listed(folder: Path, name: str, remedy: str = FRESH) -> Path:
+    """Return the path of a file of a run, which must be as run.json lists it; of runs that list none it is not checked.
+
+    Raises:
+        DamagedFile: it is missing, or not as it was written; or run.json is.
+    """
+    path, record = folder / name, folder / RUN_RECORD
+    listed = read_sealed(record, unsealed_version=1).get(FILES, {}) if record.is_file() else {}
+    if name in listed and not path.is_file():
+        raise DamagedFile(path, "is missing", remedy)
+    if name in listed and file_hash(path) != listed[name]:
+        raise DamagedFile(path, IS_DAMAGED, remedy)
+    return path
 
 
 def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -137,14 +199,16 @@ def new_folder(path: Path) -> Generator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_manifest(folder: Path) -> None:
-    """Write manifest.json: the sha256 and size of every file in the folder, each synced first."""
+def write_manifest(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Write manifest.json: the sha256 and size of the named files, by default of all in the folder, synced first."""
+    if names is None:
+        every = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        names = (name for name in every if name != MANIFEST)
     files: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != "manifest.json":
-            sync_file(path)
-            files[path.relative_to(folder).as_posix()] = {"sha256": file_hash(path), "size": path.stat().st_size}
-    write_json(folder / "manifest.json", {"version": MANIFEST_VERSION, "files": files})
+    for name in sorted(names):
+        sync_file(folder / name)
+        files[name] = {"sha256": file_hash(folder / name), "size": (folder / name).stat().st_size}
+    write_json(folder / MANIFEST, sealed({"version": MANIFEST_VERSION, "files": files}))
 
 
 def manifest_problem(folder: Path, *, besides: Collection[str] = ()) -> str | None:
@@ -153,18 +217,45 @@ def manifest_problem(folder: Path, *, besides: Collection[str] = ()) -> str | No
     The files named in ``besides`` may have changed.
     """
     try:
-        files: dict[str, dict[str, Any]] = read_json(folder / "manifest.json")["files"]
-    except (OSError, ValueError, KeyError):
-        return "has no readable manifest.json"
-    for name, expected in files.items():
+        files = dict[str, dict[str, Any]](read_sealed(folder / MANIFEST, unsealed_version=MANIFEST_VERSION)["files"])
+        expected = {name: (each["size"], each["sha256"]) for name, each in files.items() if name not in besides}
+    except (OSError, ValueError, LookupError, TypeError, DamagedFile):
+        return f"has no readable {MANIFEST}"
+    for name, (size, sha256) in expected.items():
         path = folder / name
-        if name in besides:
-            continue
         if not path.is_file():
             return f"lacks {name}"
-        if path.stat().st_size != expected.get("size") or file_hash(path) != expected.get("sha256"):
+        if path.stat().st_size != size or file_hash(path) != sha256:
             return f"has a damaged {name}"
     return None
+
+
+def is_closed(folder: Path, report: Callable[[str], object]) -> bool:
+    """Return whether the results in a folder are all there, closed by a manifest.
+
+    Where one of them is damaged it is removed, and what is wrong is reported: it is to be made again.
+    """
+    if not (folder / MANIFEST).is_file():
+        return False
+    problem = manifest_problem(folder)
+    if problem is not None:
+        report(f"{folder} {problem}; it is made again")
+        (folder / MANIFEST).unlink()
+    return problem is None
+
+
+def remove_litter(folder: Path) -> None:
+    """Remove what processes that were killed left half written below a folder that nobody else writes."""
+    for path in [path for path in folder.rglob(".*") if _LITTER.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def holds_files(folder: Path) -> bool:
+    """Return whether a folder holds more than what a process that was killed left half written."""
+    return folder.is_dir() and any(not _LITTER.fullmatch(path.name) for path in folder.iterdir())
 
 
 def file_hash(path: Path) -> str:

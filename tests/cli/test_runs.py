@@ -42,7 +42,7 @@ def test_runs_are_listed_with_what_they_showed(
     Path("runs/damaged").mkdir()
     Path("runs/damaged/run.json").write_text("{", encoding="utf-8")
     Path("runs/begun").mkdir()
-    Path("runs/begun/run.json").write_text('{"state": "running", "started": "2026-01-01T00:00:00+00:00"}', "utf-8")
+    Run("runs/begun").write_record(state="running", started="2026-01-01T00:00:00+00:00")
     capsys.readouterr()
     assert run(["runs", "--json"]) == 0
     listed = {Path(each["folder"]).as_posix(): each for each in json.loads(capsys.readouterr().out)}
@@ -124,6 +124,9 @@ def test_predictions_that_do_not_give_the_reported_scores_are_refused(
     path = Path("runs/pairs-similarity/predictions.npy")
     np.save(path, np.load(path)[::-1])
     capsys.readouterr()
+    assert run(["compare", "runs/pairs-similarity", "runs/pairs-similarity"]) == 2
+    assert "predictions.npy is damaged: it is not as it was written" in capsys.readouterr().err
+    Run("runs/pairs-similarity").list_files()
     assert run(["compare", "runs/pairs-similarity", "runs/pairs-similarity"]) == 2
     assert "and scores.json reports" in capsys.readouterr().err
 

@@ -41,8 +41,22 @@ def test_lines_say_what_was_decided_and_when(tmp_path):
     ask(tmp_path / "runs")
     entry = json.loads((tmp_path / "runs" / "ledger.jsonl").read_text())
     assert entry.pop("time").startswith("20")
-    assert entry == {"version": 1, "test_hash": "t", "run": "pairs", "fingerprint": "a"}
+    assert len(entry.pop("sha256")) == 64
+    assert entry == {"version": 2, "test_hash": "t", "run": "pairs", "fingerprint": "a"}
     assert read_ledger(tmp_path / "runs").entries[0]["run"] == "pairs"
+
+
+def test_a_changed_line_is_not_counted_under_another_test(tmp_path):
+    ask(tmp_path, fingerprint="a")
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"test_hash": "t"', b'"test_hash": "u"'))
+    assert read_ledger(tmp_path) == ledger.Ledger((), (1,))
+
+
+def test_lines_of_earlier_versions_have_no_hash(tmp_path):
+    line = {"version": 1, "test_hash": "t", "run": "pairs", "fingerprint": "a", "time": "2025-01-31T12:00:00+00:00"}
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(line) + "\n")
+    assert ask(tmp_path, fingerprint="b") == 2
 
 
 def test_no_ledger_is_an_empty_one(tmp_path):

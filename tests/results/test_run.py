@@ -222,6 +222,7 @@ def test_a_notebook_shows_a_run_without_running_what_is_in_it(finished: Run, tmp
     copy = Run(shutil.copytree(finished.folder, tmp_path / "copy"))
     hostile = "<script>alert(1)</script>"
     write_json(copy.folder / "scores.json", {**copy.scores, "sentence": f"HELPED: {hostile}"})
+    copy.list_files()
     copy.write_record(warnings=[hostile])
     shown = copy._repr_html_()
     assert shown is not None and hostile not in shown and shown.count("&lt;script&gt;") == 2

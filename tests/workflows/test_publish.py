@@ -203,6 +203,7 @@ def test_the_licence_is_the_checkpoint_s_own_where_that_is_known(
         data = read_json(run.folder / "data.json")
         checkpoint = {"name": name, "revision": revision, "sha256": "0"}
         write_json(run.folder / "data.json", {**data, "checkpoint": checkpoint})
+        run.list_files()
 
     adapted("minilm", None)
     assert dry(run).data.license == "apache-2.0"

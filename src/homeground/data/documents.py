@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -27,7 +28,8 @@ from homeground.data.examples import Example
 from homeground.data.segmentation import ScriptCount, segmenter_versions, word_spans, word_starts
 from homeground.data.streams import MAX_BYTES_IN_MEMORY
 from homeground.data.tables import Table, text
-from homeground.storage import new_folder, read_array, write_array, written_to
+from homeground.errors import HomegroundWarning
+from homeground.storage import is_closed, new_folder, read_array, write_array, written_to
 
 Ints = NDArray[np.int64]
 
@@ -186,10 +188,10 @@ def _in_memory(source: Source, tokenizer: Tokenizer) -> TokenizedDocuments:
 
 
 def _cached(source: Source, tokenizer: Tokenizer, key: str) -> TokenizedDocuments:
-    """Return the tokens from the user's cache, where they are written first if they are not there."""
+    """Return the tokens from the user's cache, where they are written first if they are not there, or not whole."""
     folder = cache_folder() / "tokens" / key[:32]
     with locked_cache(folder):
-        if not (folder / "manifest.json").is_file():
+        if not is_closed(folder, lambda text: warnings.warn(text, HomegroundWarning, stacklevel=2)):
             with new_folder(folder) as temporary:
                 _write(temporary, source, tokenizer)
     ids = np.memmap(folder / "ids.bin", np.int32, "r")

@@ -23,7 +23,7 @@ from homeground.data.evidence.headers import reads_like_text
 from homeground.data.examples import Example, Examples, digest
 from homeground.data.streams import open_rows
 from homeground.data.units import sorted_unique
-from homeground.storage import read_array, write_array
+from homeground.storage import read_array, require_listed, write_array
 
 MIN_WORDS_INSIDE = 5
 """Words from which a text is looked for inside others too; fewer occur side by side by chance."""
@@ -66,11 +66,12 @@ class TrainingHashes:
     def of_run(cls, folder: Path | None) -> TrainingHashes:
         """Return what a run stored in its folder; nothing for a checkpoint that is no run of ours.
 
-        For a run that stored no hashes of words in their order, words in any order count.
+        For a run that stored no hashes of words in their order, words in any order count. Raises DamagedFile where they
+        are not as they were written: what was learned from would be unknown.
         """
-        if folder is None or not (folder / TRAINING_TEXTS).is_file():
+        if folder is None or not require_listed(folder, TRAINING_TEXTS).is_file():
             return NOTHING_LEARNED
-        hashes, in_order = read_array(folder / TRAINING_TEXTS), folder / TRAINING_TEXTS_ORDERED
+        hashes, in_order = read_array(folder / TRAINING_TEXTS), require_listed(folder, TRAINING_TEXTS_ORDERED)
         if in_order.is_file():
             return cls(hashes, read_array(in_order))
         return cls(hashes, sorted_unique(hashes ^ np.uint64(ANY_ORDER)))

@@ -16,7 +16,7 @@ from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, open_baseline_model, train_one
 from homeground.results.run import Run
-from homeground.storage import read_array, read_json, write_array, write_json
+from homeground.storage import is_closed, read_array, read_json, write_array, write_json, write_manifest
 from homeground.tasks.task import Floats, Measurement
 from homeground.training.events import Notice, OnEvent, PartBegins
 
@@ -58,11 +58,12 @@ def cross_fit(
     assembled: dict[str, NDArray[Any]] = {}
     for training in planned:
         folder = run.folder / training.folder
-        if not (folder / PREDICTIONS).is_file():
+        if not is_closed(folder, lambda text: on_event(Notice(text))):
             assert training.fold is not None
             on_event(PartBegins(training.folder.as_posix()))
             on_event(Notice(f"fold {training.fold + 1} of {len(planned)}"))
             _train_fold(run, setup, training, folder, before, on_event)
+        run.remove_checkpoints(folder)
         predictions = dict(zip(("before", "after"), read_array(folder / PREDICTIONS), strict=True))
         names = (*UNCALIBRATED.values(), ANSWERED)
         predictions |= {name: read_array(folder / name) for name in names if (folder / name).is_file()}
@@ -91,7 +92,7 @@ def _as_read(run: Run, setup: Setup, planned: Sequence[PlannedTraining]) -> tupl
 def _train_fold(
     run: Run, setup: Setup, planned: PlannedTraining, folder: Path, before: Measurement, on_event: OnEvent
 ) -> None:
-    """Write into the folder of a fold what its models predict, ``PREDICTIONS`` last."""
+    """Write into the folder of a fold what its models predict, closed by a manifest."""
     baseline = open_baseline_model(setup, planned.split(setup), folder, on_event, measured=before)
     trained = train_one(setup, planned, folder, on_event, before=baseline)
     for frozen in frozen_predictions(setup.test, baseline.model, baseline.head).values():
@@ -109,7 +110,8 @@ def _train_fold(
         both = trained.measure(setup.test_as_read)
         write_array(folder / AS_READ, np.stack([side.predictions for side in both]))
     write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, tested.measurement.predictions]))
-    run.remove_checkpoints(folder)
+    results = (PREDICTIONS, ANSWERED, FROZEN, *UNCALIBRATED.values(), AS_READ, MERGED)
+    write_manifest(folder, [name for name in results if (folder / name).is_file()])
 
 
 def fold_weights(run: Run, setup: Setup) -> list[float] | None:

@@ -33,7 +33,7 @@ from homeground.results.writing import interval_fields, interval_record
 from homeground.statistics.bootstrap import FEWEST_EFFECTIVE_UNITS, Interval
 from homeground.statistics.glossary import metric as words_of
 from homeground.statistics.paired_shares import FEWEST_DISCORDANT
-from homeground.storage import read_array, read_json, write_array, write_json
+from homeground.storage import is_closed, read_array, read_json, write_array, write_json, write_manifest
 from homeground.tasks.task import Floats, Measurement, RareClass
 from homeground.training.events import Notice, OnEvent, PartBegins
 
@@ -88,7 +88,7 @@ def _outcome(
     result: dict[str, Any] = {}
     if planned is not None:
         folder = run.folder / planned.folder
-        if not (folder / RESULT).is_file():
+        if not is_closed(folder, lambda text: on_event(Notice(text))):
             on_event(PartBegins(planned.folder.as_posix()))
             on_event(Notice(f"learning from {share.per_cent}% of the training data, {examples} examples"))
             began = time.monotonic()
@@ -96,7 +96,8 @@ def _outcome(
             folder.mkdir(parents=True, exist_ok=True)
             seconds = round(time.monotonic() - began, 1)
             write_json(folder / RESULT, {"examples": examples, "seconds": seconds, "failed": failed})
-            run.remove_checkpoints(folder)
+            write_manifest(folder, [name for name in (RESULT, PREDICTIONS, FROZEN) if (folder / name).is_file()])
+        run.remove_checkpoints(folder)
         result = read_json(folder / RESULT)
         left_out = result["failed"]
         if not left_out:

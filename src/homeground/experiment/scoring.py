@@ -31,7 +31,7 @@ from homeground.results.writing import (
     judgement_fields,
     merging_record,
 )
-from homeground.storage import read_array, read_json
+from homeground.storage import read_array, require_listed
 from homeground.tasks.task import Batch, MeasuredModel, Measurement, Metric
 
 
@@ -90,10 +90,10 @@ def stored_measurements(setup: Setup) -> tuple[Measurement, Measurement]:
     """
     path = setup.folder / PREDICTIONS
     for each in [path, *([] if setup.test_as_read is None else [setup.folder / AS_READ])]:
-        if not each.is_file():
+        if not require_listed(setup.folder, each.name).is_file():
             raise RunConflict(f"{each} is missing, as in runs of an earlier version; make the run again with --fresh")
     before, after = (setup.test.measure_predictions(predictions) for predictions in read_array(path))
-    name, reported = setup.test.primary_metric, read_json(setup.folder / "scores.json")
+    name, reported = setup.test.primary_metric, Run(setup.folder).scores
     for side, measured in (("before", before), ("after", after)):
         score, known = measured.scores.get(name, math.nan), reported[side].get(name)
         if known is not None and not math.isclose(score, known, rel_tol=1e-9, abs_tol=1e-12):

@@ -20,7 +20,7 @@ from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, train_one, validate
 from homeground.results.parts import SearchRecord, SearchTrial
 from homeground.results.run import Run
-from homeground.storage import read_json, write_bytes, write_json, written_to
+from homeground.storage import is_closed, read_json, write_bytes, write_json, write_manifest, written_to
 from homeground.training import train
 from homeground.training.events import Notice, OnEvent
 
@@ -79,9 +79,10 @@ def search(
             stopped_because = f"{minutes:g} minutes were over"
             break
         number, folder = trial.number, run.folder / trial.folder
-        if not (folder / RESULT).is_file():
+        if not is_closed(folder, report):
             report(f"trial {number} of {len(planned)}: {trial.settings}")
             write_json(folder / RESULT, _carry_out(trial, folder, attempt, metric, clock).to_json())
+            write_manifest(folder, [RESULT])
         trials.append(SearchTrial.model_validate(read_json(folder / RESULT)))
         best = best_trial(trials, greater_is_better=greater_is_better)
         report(f"trial {number} of {len(planned)}: {_outcome(trials[-1], metric, best=best == number)}")

@@ -19,7 +19,7 @@ from homeground.experiment.plan import PlannedTraining
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel, train_one
 from homeground.results.run import Run
-from homeground.storage import read_array, write_array
+from homeground.storage import is_closed, read_array, write_array, write_manifest
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent
 
@@ -40,7 +40,7 @@ def train_further_seeds(
     for number, group in groupby(planned, key=lambda training: training.number):
         trainings = list(group)
         seed, folder = trainings[0].seed, run.folder / FOLDER / str(number)
-        if not (folder / PREDICTIONS).is_file():
+        if not is_closed(folder, lambda text: on_event(Notice(text))):
             on_event(Notice(f"training {number} of {setup.recipe.evaluation.seeds}, with seed {seed}"))
             try:
                 if setup.corpus.folds is not None:
@@ -50,6 +50,7 @@ def train_further_seeds(
             except TrainingFailed as error:
                 raise TrainingFailed(f"training {number}, with seed {seed}: {error}") from error
             write_array(folder / PREDICTIONS, after.predictions)
+            write_manifest(folder, [PREDICTIONS])
         run.remove_checkpoints(folder)
         measured.append(setup.test.measure_predictions(read_array(folder / PREDICTIONS)))
     if measured:

@@ -26,7 +26,7 @@ from homeground.experiment.setup import Setup
 from homeground.experiment.splits import TrainingSplit
 from homeground.recipe.recipe import Recipe
 from homeground.results.parts import MaskedHeadRecord
-from homeground.storage import new_folder, read_json, write_json
+from homeground.storage import is_closed, new_folder, read_json, write_json, write_manifest
 from homeground.tasks.task import Measurement, Sampled, TokenizedExamples
 from homeground.training import events, signals, train
 from homeground.training.events import Notice, OnEvent, PartBegins
@@ -238,7 +238,7 @@ def _fingerprint(before: Measurement, engine: str) -> dict[str, Any]:
 
 def _train_head(setup: Setup, split: TrainingSplit, folder: Path, on_event: OnEvent) -> TrainedHead:
     """Train the head alone, the body frozen, until validation gets no better; go on where that was stopped."""
-    if not (folder / HEAD_RECORD).is_file():
+    if not is_closed(folder, lambda text: on_event(Notice(text))):
         info = setup.task.info
         why = f"the checkpoint has no trained head for {info.head_purpose}"
         on_event(
@@ -269,6 +269,8 @@ def _train_head(setup: Setup, split: TrainingSplit, folder: Path, on_event: OnEv
             }
         )
         write_json(folder / HEAD_RECORD, record.to_json())
+        model_files = (path.relative_to(folder).as_posix() for path in (folder / "model").rglob("*") if path.is_file())
+        write_manifest(folder, [HEAD_RECORD, *model_files])
     return TrainedHead(folder / "model", MaskedHeadRecord.model_validate(read_json(folder / HEAD_RECORD)))
 
 

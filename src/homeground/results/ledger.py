@@ -3,7 +3,9 @@
 Whoever tries ten recipes on one test set and keeps the best has used it as validation. The ledger does not forbid that;
 it makes every verdict say its number. One line a verdict, in ``ledger.jsonl``:
 
-    {"version": 1, "test_hash": "9f…", "run": "pairs", "fingerprint": "3c…", "time": "2025-01-31T12:00:00+00:00"}
+    {"version": 2, "test_hash": "9f…", "run": "pairs", "fingerprint": "3c…", "time": "2025-01-31T…", "sha256": "07…"}
+
+where sha256 is the hash of the other fields, so that a damaged line is not counted under another test.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 from homeground.errors import RunLocked
-from homeground.storage import now, written_to
+from homeground.storage import SEAL, is_sealed, now, sealed, written_to
 
 LEDGER_NAME = "ledger.jsonl"
-LEDGER_VERSION = 1
+LEDGER_VERSION, UNSEALED_VERSION = 2, 1
 LEDGER_OF_COMPARISONS = Path("runs")
 """The folder of the ledger that counts the verdicts of ``compare``, as those of ``adapt`` are counted."""
 
@@ -76,7 +78,7 @@ def _number(path: Path, verdict: dict[str, Any]) -> int:
     counted = list(dict.fromkeys(_identity(entry) for entry in same_test))
     if _identity(verdict) in counted:
         return counted.index(_identity(verdict)) + 1
-    _append(path, {**verdict, "time": now()})
+    _append(path, sealed({**verdict, "time": now()}))
     return len(counted) + 1
 
 
@@ -105,4 +107,6 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     if not isinstance(parsed, dict):
         return None
     entry = cast(dict[str, Any], parsed)
+    if not (is_sealed(entry) or (SEAL not in entry and entry.get("version") == UNSEALED_VERSION)):
+        return None
     return entry if all(isinstance(entry.get(name), str) for name in ("test_hash", "run", "fingerprint")) else None

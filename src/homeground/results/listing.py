@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from homeground.errors import DamagedFile
 from homeground.results.parts import Record, field
-from homeground.storage import read_json
+from homeground.results.run import CHAIN_FILE, REMADE, Run
+from homeground.storage import FILES, IS_DAMAGED, file_hash, read_json
 
 UNFINISHED, UNREADABLE = "unfinished", "unreadable"
 """What stands for the verdict where there is none."""
@@ -38,7 +40,7 @@ def summarize_runs(folder: Path) -> list[RunSummary]:
 def _folders(folder: Path) -> Iterator[tuple[Path, str]]:
     for path in folder.rglob("run.json"):
         yield path.parent, "run"
-    for path in folder.rglob("chain.json"):
+    for path in folder.rglob(CHAIN_FILE):
         if not (path.parent / "run.json").is_file():
             yield path.parent, "chain"
 
@@ -46,14 +48,13 @@ def _folders(folder: Path) -> Iterator[tuple[Path, str]]:
 def _summary(folder: Path, kind: str) -> RunSummary:
     try:
         return _chain(folder) if kind == "chain" else _run(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedFile):
         return RunSummary(folder=str(folder), verdict=UNREADABLE)
 
 
 def _run(folder: Path) -> RunSummary:
-    record = read_json(folder / "run.json")
-    finished = record.get("state") == "finished"
-    scores = read_json(folder / "scores.json") if finished else {}
+    run = Run(folder)
+    record, scores = run.record, run.scores if run.finished else {}
     recipe: dict[str, Any] = {}
     if (folder / "recipe.toml").is_file():
         recipe = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
@@ -75,9 +76,11 @@ def _run(folder: Path) -> RunSummary:
 
 def _chain(folder: Path) -> RunSummary:
     """Return the summary of a chain: its verdict is about the domain step, from the task without it to both steps."""
-    record = read_json(folder / "chain.json")
+    last = Run(folder / "adapted")
+    record, listed = read_json(folder / CHAIN_FILE), last.record.get(FILES, {})
+    if CHAIN_FILE in listed and listed[CHAIN_FILE] != file_hash(folder / CHAIN_FILE):
+        raise DamagedFile(folder / CHAIN_FILE, IS_DAMAGED, REMADE)
     metric, scores = record.get("primary_metric", ""), cast(dict[str, Any], record.get("scores", {}))
-    last = folder / "adapted" / "run.json"
     return RunSummary(
         folder=str(folder),
         task="chain",
@@ -88,7 +91,7 @@ def _chain(folder: Path) -> RunSummary:
         before=scores.get("plain", {}).get(metric),
         after=scores.get("adapted", {}).get(metric),
         test_hash=(record.get("test_set") or {}).get("hash", ""),
-        date=(read_json(last).get("finished") or "") if last.is_file() else "",
+        date=last.record.get("finished") or "",
     )
 
 

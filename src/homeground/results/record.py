@@ -15,8 +15,18 @@ from homeground.errors import DataError
 from homeground.results.chain import ChainRecord
 from homeground.results.data import CheckpointRecord, DataRecord
 from homeground.results.parts import Record
-from homeground.results.run import BASELINE, BEFORE, CLEANING_FILE, VOCABULARY_FILE
+from homeground.results.run import (
+    BASELINE,
+    BEFORE,
+    CHAIN_FILE,
+    CLEANING_FILE,
+    LISTED,
+    REMADE,
+    SCORES_FILE,
+    VOCABULARY_FILE,
+)
 from homeground.results.scores import SCORES_VERSION, Comparison, Scores
+from homeground.storage import FRESH, require_listed
 
 Model = TypeVar("Model", bound=Record)
 
@@ -58,8 +68,10 @@ def read_run(folder: Path) -> RunRecord:
     """Return the record of the run in ``folder``; only scores.json must be there.
 
     Raises DataError when the folder holds no scores, or when one of its files cannot be read: it is no JSON, or a
-    field holds something else than docs/scores.md says.
+    field holds something else than docs/scores.md says; DamagedFile where one is not as the run wrote it.
     """
+    for name in LISTED:
+        require_listed(folder, name, REMADE if name == SCORES_FILE else FRESH)
     if not (folder / "scores.json").is_file():
         raise DataError(
             f"{folder}: holds no scores.json; a report needs a finished run. "
@@ -75,7 +87,7 @@ def read_run(folder: Path) -> RunRecord:
         name=printable(folder.resolve().name),
         scores=_validated(Scores, scores, folder / "scores.json"),
         data=_validated(DataRecord, _read_json(folder / "data.json"), folder / "data.json"),
-        chain=_optional(ChainRecord, folder / "chain.json"),
+        chain=_optional(ChainRecord, folder / CHAIN_FILE),
         cleaning=_optional(Comparison, folder / CLEANING_FILE),
         vocabulary=_optional(Comparison, folder / VOCABULARY_FILE),
         run=_read_json(folder / "run.json"),

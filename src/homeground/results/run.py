@@ -1,7 +1,8 @@
 """The run folder: what is written where, and how it is written so that nothing is ever half there.
 
 runs/<name>/
-    run.json         identity (recipe, data, checkpoint) and state: running or finished
+    run.json         identity (recipe, data, checkpoint) and state: running or finished; of a finished run the hashes of
+                     its other files and a copy of scores.json, all of it sealed by a hash of its own
     recipe.toml      the resolved recipe, every default written out
     data.json        what was read, skipped and split
     splits.jsonl     row, hash, unit, split, and the file or fold where there are several
@@ -11,6 +12,7 @@ runs/<name>/
     learning-curve/5/ …   the trainings on shares of the data, each with its result and, until then, checkpoints
     seeds/2/ …       the trainings after the first of --seeds, each with its predictions or, until then, checkpoints
     folds/1/ …       the trainings of a cross-fitting, each with its own metrics and checkpoints
+                     the results in these folders are closed by a manifest.json each, without which they are made again
     scores.json      before, after, intervals, verdict    examples.jsonl  per test example
     predictions.npy  what both models say of the test examples, before and after; as_read.npy of all of them, where
                      some are left out of the verdict because they were learned from
@@ -21,6 +23,7 @@ runs/<name>/
     baseline/        the bag of words that the adapted model is not shown to beat, as JSON and safetensors
     report.html
     publish.json     where the model was published, and what lies there
+    chain.json       what a chain came to of which this is the last run
     uncleaned/       with --ablate-cleaning the same run without cleaning; cleaning.json compares both
     unextended/      with --ablate-vocabulary the same run without new tokens; vocabulary.json compares both
     next_to_label.csv   the texts worth labelling, of those given with --unlabelled
@@ -40,15 +43,30 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from homeground.errors import RunConflict, UsageError
+from homeground.errors import DamagedFile, RunConflict, UsageError
 from homeground.results.notebook import run_html
-from homeground.storage import aside, locked, now, read_json, write_json, written_to
+from homeground.storage import (
+    RUN_RECORD,
+    aside,
+    file_hash,
+    holds_files,
+    locked,
+    now,
+    read_json,
+    read_sealed,
+    remove_litter,
+    require_listed,
+    sealed,
+    write_json,
+    written_to,
+)
 from homeground.wording import number
 
 if TYPE_CHECKING:
     import homeground
 
-RUN_VERSION = 1
+RUN_VERSION, UNSEALED_VERSION = 2, 1
+"""The version of run.json, and that of runs made before 0.3, which list no hashes."""
 
 LONGEST_VALUE_IN_NAME = 20
 """Characters up to which the value of a setting is part of a suggested folder name."""
@@ -59,8 +77,23 @@ UNCLEANED, CLEANING_FILE = "uncleaned", "cleaning.json"
 UNEXTENDED, VOCABULARY_FILE = "unextended", "vocabulary.json"
 """The same with --ablate-vocabulary: the run without new tokens, and the comparison."""
 
+CHAIN_FILE = "chain.json"
+"""In the folder of a chain and of its last run: what the chain came to."""
+
+MADE_FROM_RUNS = (CLEANING_FILE, VOCABULARY_FILE, CHAIN_FILE)
+"""The files of a run that are made from finished runs, so that the same command makes them again."""
+
 BEFORE, BASELINE = "before", "baseline"
 """The folders of the alternatives to the adapted model."""
+
+SCORES_FILE, REMADE = "scores.json", "give the command of the run again, which writes it anew"
+
+LISTED = (
+    *(SCORES_FILE, "data.json", "recipe.toml", "splits.jsonl", "metrics.jsonl", "examples.jsonl", "predictions.npy"),
+    *("as_read.npy", "training_texts.npy", "training_texts_ordered.npy"),
+    *MADE_FROM_RUNS,
+)
+"""The files of a finished run whose hashes run.json holds, where there are such; model/ has a manifest of its own."""
 
 WRITTEN_AT_START = ("run.json", "recipe.toml", "data.json", "splits.jsonl", "metrics.jsonl")
 """The files of a run that holds no work yet; one that failed so early is no obstacle to another."""
@@ -105,8 +138,13 @@ class Run(PathLike[str]):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What run.json says: identity, state and times; empty before the run began."""
-        return read_json(self.folder / "run.json") if (self.folder / "run.json").is_file() else {}
+        """What run.json says: identity, state and times; empty before the run began.
+
+        Raises DamagedFile where it is not as it was written.
+        """
+        path = self.folder / RUN_RECORD
+        remedy = f"move the run aside with --fresh, or restore {RUN_RECORD} from a backup"
+        return read_sealed(path, unsealed_version=UNSEALED_VERSION, remedy=remedy) if path.is_file() else {}
 
     @property
     def finished(self) -> bool:
@@ -117,9 +155,9 @@ class Run(PathLike[str]):
     def scores(self) -> dict[str, Any]:
         """What scores.json says; docs/scores.md describes it.
 
-        Raises UsageError where there is no run, or one without a verdict yet.
+        Raises UsageError where there is no run, or one without a verdict yet; DamagedFile where it was changed.
         """
-        path = self.folder / "scores.json"
+        path = require_listed(self.folder, SCORES_FILE, REMADE)
         if not path.is_file():
             problem = "the run is not finished; give its command again" if self.record else "no run, it has no run.json"
             raise UsageError(f"{self.folder}: {problem}")
@@ -190,7 +228,7 @@ class Run(PathLike[str]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as one flat row, for a table of runs."""
-        scores, data = self.scores, read_json(self.folder / "data.json")
+        scores, data = self.scores, read_json(require_listed(self.folder, "data.json"))
         general = scores.get("general") or {}
         low, high = self.interval or (None, None)
         return {
@@ -235,14 +273,14 @@ class Run(PathLike[str]):
         return homeground.load(self, engine=engine, trust_saved_model=trust_saved_model)
 
     def __repr__(self) -> str:
-        if not (self.folder / "scores.json").is_file():
+        if not (self.folder / SCORES_FILE).is_file():
             return f"Run({str(self.folder)!r}, {'not finished' if self.record else 'no run'})"
         before, after = number(self.before), number(self.after)
         return f"Run({str(self.folder)!r}, {self.verdict}: {self.scores['primary_metric']} {before} → {after})"
 
     def _repr_html_(self) -> str | None:
         """Return what a notebook shows; None before there is a verdict, so that it shows the repr."""
-        if not (self.folder / "scores.json").is_file():
+        if not (self.folder / SCORES_FILE).is_file():
             return None
         general = self.scores.get("general") or {}
         return run_html(
@@ -254,7 +292,27 @@ class Run(PathLike[str]):
 
     def write_record(self, **changes: Any) -> None:
         """Write run.json with ``changes`` over what it says now."""
-        write_json(self.folder / "run.json", {**self.record, **changes})
+        write_json(self.folder / RUN_RECORD, sealed({**self.record, **changes}))
+
+    def finish(self) -> None:
+        """Write into run.json that the run is finished, what it scored, and the hashes of its files."""
+        self.write_record(state="finished", scores=self.scores, files=self._hashes())
+
+    def list_files(self) -> None:
+        """Write the hashes of the files of a finished run anew, to which one was added."""
+        self.write_record(files=self._hashes())
+
+    def _hashes(self) -> dict[str, str]:
+        return {name: file_hash(self.folder / name) for name in LISTED if (self.folder / name).is_file()}
+
+    def restore_scores(self) -> bool:
+        """Write scores.json again from the copy in run.json where it is missing or damaged; say whether it was."""
+        try:
+            require_listed(self.folder, SCORES_FILE)
+        except DamagedFile:
+            write_json(self.folder / SCORES_FILE, self.record["scores"])
+            return True
+        return False
 
     def remove_checkpoints(self, home: Path | None = None) -> None:
         """Remove the checkpoints of a training that is over, and of its head; model/ holds what it led to."""
@@ -281,8 +339,9 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
     with locked(folder):
         if fresh and folder.exists():
             folder.rename(aside(folder))
+        remove_litter(folder)
         run = Run(folder)
-        if folder.exists() and not run.record and any(folder.iterdir()):
+        if not run.record and holds_files(folder):
             raise RunConflict(
                 f"{folder} is not empty and holds no run; name another folder with --out, or move it aside with --fresh"
             )

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homeground.errors import UsageError
+from homeground.errors import DamagedFile, UsageError
 from homeground.experiment.setup import prepare
 from homeground.recipe.recipe import Recipe
 from homeground.recipe.sections import AnnotationSettings, InspectionSettings, Section
 from homeground.reports.report import write_report
 from homeground.results.run import CLEANING_FILE, UNCLEANED, UNEXTENDED, VOCABULARY_FILE, Run
-from homeground.storage import write_json
+from homeground.storage import FILES, require_listed, write_json
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.common_test import compare_runs
 from homeground.workflows.resume_or_run import resume_or_run
@@ -47,7 +47,7 @@ def ablate(run: Run, recipe: Recipe, on_event: OnEvent) -> None:
     """
     for ablation in ABLATIONS:
         section: Section = getattr(recipe, ablation.section)
-        if not getattr(section, ablation.flag) or (run.folder / ablation.file).is_file():
+        if not getattr(section, ablation.flag) or _is_done(run, ablation.file):
             continue
         on_event(Notice(f"the same recipe is trained once more without {ablation.part}"))
         without = recipe.model_copy(
@@ -66,4 +66,14 @@ def ablate(run: Run, recipe: Recipe, on_event: OnEvent) -> None:
             on_event(Notice(f"what {ablation.part} were worth cannot be told: {error}"))
             continue
         write_json(run.folder / ablation.file, compared)
+        run.list_files()
         write_report(run.folder)
+
+
+def _is_done(run: Run, file: str) -> bool:
+    """Return whether a comparison is there as it was written; else it is made again from both runs."""
+    try:
+        require_listed(run.folder, file)
+    except DamagedFile:
+        return False
+    return file in run.record.get(FILES, {})

@@ -44,19 +44,18 @@ from homeground.results.chain import (
 from homeground.results.data import CheckpointRecord
 from homeground.results.ledger import count_verdict
 from homeground.results.parts import TestSetRecord
-from homeground.results.run import Run
+from homeground.results.run import CHAIN_FILE, Run
 from homeground.results.scores import Judgement
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
 from homeground.statistics.holm import judge_together
-from homeground.storage import aside, locked, read_array, write_json, write_json_lines, written_to
+from homeground.storage import aside, holds_files, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.common_test import refuse_other_tokens
 from homeground.workflows.progress import reported
 from homeground.workflows.resume_or_run import resume_or_run
 
-RECORD = "chain.json"
 """What the steps were worth; in the chain's folder, and in that of "adapted" for its report."""
 
 COMPARISONS = {
@@ -117,7 +116,8 @@ def adapt_chain(
         run = _run_step("adapted", adapted, on_event)
         record = _record(chain, domain, plain, adapted).to_json()
         for folder in (run.folder, chain.folder):
-            write_json(folder / RECORD, record)
+            write_json(folder / CHAIN_FILE, record)
+        run.list_files()
         write_report(run.folder)
         return record
 
@@ -315,12 +315,12 @@ def _opened(folder: Path, *, fresh: bool) -> Generator[None]:
     with written_to(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        if folder.exists() and any(folder.iterdir()) and not (folder / RECORD).is_file():
+        if holds_files(folder) and not (folder / CHAIN_FILE).is_file():
             raise RunConflict(f"{folder} is not empty and holds no chain; name another folder with --out")
         if fresh and folder.exists():
             folder.rename(aside(folder))
         with written_to(folder):
             folder.mkdir(exist_ok=True)
-        if not (folder / RECORD).is_file():
-            write_json(folder / RECORD, {"version": CHAIN_VERSION, "state": "running"})
+        if not (folder / CHAIN_FILE).is_file():
+            write_json(folder / CHAIN_FILE, {"version": CHAIN_VERSION, "state": "running"})
         yield

@@ -20,6 +20,7 @@ from homeground.results.run import Run
 from homeground.results.scores import Comparison
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
+from homeground.storage import require_listed
 from homeground.tasks.task import Measurement, MeasuresWords
 
 
@@ -84,7 +85,9 @@ def _open(name: str) -> TestedRun:
     if not run.finished:
         state = "is not a finished run" if run.folder.exists() else "there is no such run"
         raise UsageError(f"{name}: {state}; name two finished runs, or the DATA that both are to be compared on")
-    setup = prepare(make_recipe(read_recipe(run.folder / "recipe.toml"), out=name, audit=False, strict=False))
+    setup = prepare(
+        make_recipe(read_recipe(require_listed(run.folder, "recipe.toml")), out=name, audit=False, strict=False)
+    )
     recorded: dict[str, str] = run.record["identity"]["data"]
     for part, sha256 in setup.hashes.items():
         if recorded.get(part) != sha256:

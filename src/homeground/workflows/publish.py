@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -183,7 +184,9 @@ def _send(run: Run, release: Release, repository: str, *, private: bool) -> dict
         files=release.files(),
     )
     path = run.folder / "publish.json"
-    earlier = PublicationRecord(**read_json(path)) if path.is_file() else None
+    earlier: PublicationRecord | None = None
+    with contextlib.suppress(OSError, ValueError):  # one that cannot be read is written anew
+        earlier = PublicationRecord.model_validate(read_json(path))
     if earlier is None or (earlier.repository, earlier.commit) != (repository, commit):
         write_json(path, record.to_json())
     changed = sorted(name for name in release.contents if stored[name] != head.files.get(name))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from homeground.data.corpus import splits_lines
 from homeground.data.tokenized import counted
-from homeground.errors import HomegroundWarning
+from homeground.errors import DamagedFile, HomegroundWarning
 from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.data_record import data_warnings
 from homeground.experiment.estimate import workload
@@ -20,9 +22,9 @@ from homeground.experiment.setup import Setup
 from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
 from homeground.results.record import read_run
-from homeground.results.run import Run, open_run
-from homeground.storage import now, write_array, write_json, write_json_lines, write_text
-from homeground.training.events import Event, OnEvent, PartBegins, Started
+from homeground.results.run import LISTED, MADE_FROM_RUNS, Run, open_run
+from homeground.storage import now, require_listed, write_array, write_json, write_json_lines, write_text
+from homeground.training.events import Event, Notice, OnEvent, PartBegins, Started
 
 
 def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Run:
@@ -31,16 +33,49 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
         if not run.finished:
             _begin(run, setup)
             _carry_out(run, setup, _noting_warnings(run, on_event))
+        elif restored := _restore(run, setup):
+            on_event(Notice(f"{run.folder}: missing or damaged, and written anew: {', '.join(restored)}"))
+        run.remove_checkpoints()
         label_next(run, setup, on_event)
         return run
 
 
 def _begin(run: Run, setup: Setup) -> None:
     """Write what is known before the first step."""
-    write_text(run.folder / "recipe.toml", setup.recipe.to_toml(run.folder))
-    write_json(run.folder / "data.json", setup.record.to_json())
-    write_json_lines(run.folder / "splits.jsonl", splits_lines(setup.corpus))
+    for name, write in _known_before(setup).items():
+        write(run.folder / name)
     run.write_record(warnings=data_warnings(setup.record))
+
+
+def _known_before(setup: Setup) -> dict[str, Callable[[Path], None]]:
+    """Return how the files are written that follow from recipe and data alone."""
+    return {
+        "recipe.toml": lambda path: write_text(path, setup.recipe.to_toml(path.parent)),
+        "data.json": lambda path: write_json(path, setup.record.to_json()),
+        "splits.jsonl": lambda path: write_json_lines(path, splits_lines(setup.corpus)),
+    }
+
+
+def _restore(run: Run, setup: Setup) -> list[str]:
+    """Write the files of a finished run again that are missing or damaged, where that can be; return their names.
+
+    Raises:
+        DamagedFile: one of the others is missing or damaged, or what would be written is something else.
+    """
+    restored = ["scores.json"] if run.restore_scores() else []
+    known = _known_before(setup)
+    for name in LISTED:
+        if name in MADE_FROM_RUNS:
+            continue
+        try:
+            require_listed(run.folder, name)
+        except DamagedFile:
+            if name not in known:
+                raise
+            known[name](run.folder / name)
+            require_listed(run.folder, name)
+            restored.append(name)
+    return restored
 
 
 def _noting_warnings(run: Run, on_event: OnEvent) -> OnEvent:
@@ -80,5 +115,4 @@ def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
     save_alternatives(run, setup, outcome.baseline, scores, on_event)
     run.write_record(finished=now())
     write_report(run.folder)
-    run.write_record(state="finished")
-    run.remove_checkpoints()
+    run.finish()

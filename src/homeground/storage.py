@@ -55,6 +55,8 @@ def locked(folder: Path) -> Generator[None]:
                 name = f"process {owner['process']} on {owner['host']} since {owner['since']}"
             message = f"{folder} is being written by {name}; wait for it, or name another folder with --out"
             raise RunLocked(message) from None
+    for torn in folder.parent.glob(f".{holder.name}.*.tmp"):  # of a process that was killed
+        torn.unlink(missing_ok=True)
     try:
         write_json(holder, {"process": os.getpid(), "host": socket.gethostname(), "since": now()})
         yield

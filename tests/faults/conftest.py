@@ -121,8 +121,11 @@ def workplace(material: Path, tmp_path: Path) -> Callable[[], Path]:
     return make
 
 
-def outcome(folder: Path) -> dict[str, str]:
-    """Return the hash of every file that a run led to, without times; half-written files are among them."""
+def outcome(folder: Path, *, besides: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the hash of every file that a run led to, without times; half-written files are among them.
+
+    ``besides`` are fields of run.json that may differ.
+    """
     hashes: dict[str, str] = {}
     for path in sorted((folder / "runs").rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -133,7 +136,8 @@ def outcome(folder: Path) -> dict[str, str]:
             continue
         content = path.read_bytes()
         if name.endswith("run.json"):
-            content = json.dumps({k: v for k, v in json.loads(content).items() if k != "files"}).encode()
+            record = {k: v for k, v in json.loads(content).items() if k not in ("files", *besides)}
+            content = json.dumps(record).encode()
         if name.endswith((".json", ".jsonl")):
             content = b"\n".join(_timeless(line) for line in _objects(name, content))
         hashes[name] = hashlib.sha256(content).hexdigest()
@@ -165,7 +169,7 @@ class Row:
         """Count one fault."""
         self.tried += 1
         if not held:
-            self.failed.append(f"{what}: {detail[-600:]}")
+            self.failed.append(f"{what}: {detail[:600]}")
 
 
 @pytest.fixture
@@ -186,8 +190,8 @@ def row(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Row]]:
     assert not failed, "\n".join(failed[:20])
 
 
-def points(calls: int, *, few: int) -> list[int]:
-    """Return the numbers of the calls at which something is to go wrong: all, or a few of them evenly."""
+def points(calls: int, *, few: int, step: int = 1) -> list[int]:
+    """Return the numbers of the calls at which something is to go wrong: all, or one of ``step``, or a few, evenly."""
     if EVERYTHING or calls <= few:
-        return list(range(1, calls + 1))
+        return list(range(1, calls + 1, step))
     return sorted({round(1 + place * (calls - 1) / (few - 1)) for place in range(few)})

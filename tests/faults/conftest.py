@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+
 from tests import checkpoints
 from tests.classifying import lively, topic_texts
 from tests.conftest import PAIR_HEADER, topic_pairs

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.faults.conftest import EVERYTHING, Row, Zygote, outcome
 
 from homeground.checkpoint.tokenizer import open_tokenizer
 from homeground.data import documents
 from homeground.data.documents import TokenizedDocuments
 from homeground.data.streams import open_rows
 from homeground.errors import HomegroundWarning
+from tests.faults.conftest import EVERYTHING, Row, Zygote, outcome
 
 FLIPS = 12 if EVERYTHING else 2
 
@@ -75,9 +75,10 @@ def _stopped_late(kind: str, zygote: Zygote, workplace: Callable[[], Path], call
     for point in range(calls, 0, -2):
         folder = workplace()
         zygote(kind, folder, kill_at=point)
-        if all(any((folder / "runs/run").glob(pattern)) for pattern in PARTS[kind]) and not (
-            folder / "runs/run/scores.json"
-        ).exists():
+        if (
+            all(any((folder / "runs/run").glob(pattern)) for pattern in PARTS[kind])
+            and not (folder / "runs/run/scores.json").exists()
+        ):
             return folder
         shutil.rmtree(folder)
         folder.mkdir()

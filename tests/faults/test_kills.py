@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.faults.conftest import COMMANDS, EVERYTHING, Row, Zygote, outcome, points
 
 KINDS = list(COMMANDS) if EVERYTHING else ["pairs", "folds"]

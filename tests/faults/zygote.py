@@ -4,7 +4,7 @@
 
 It reads one JSON object a line: ``argv`` of the command, ``cwd``, and what is to go wrong, ``kill_at`` (the number of
 the file call before which the process is killed), ``signal_at`` with ``signal`` (sent to itself there), or ``flip``.
-It answers with one line each: the exit ``status`` (negative for a signal), the number of file ``calls``, and the output.
+It answers with one line each: the exit ``status`` (negative for a signal), the number of file ``calls``, the output.
 """
 
 from __future__ import annotations
@@ -64,8 +64,10 @@ class FileCalls:
 
 def child(command: dict[str, Any], output: Path, report: int) -> int:
     """Carry out one command, and return its exit code."""
-    from homeground.cli import run
+    from homeground.cli import end_on_signals, run
 
+    end_on_signals()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(command["cwd"])
     calls = FileCalls(command["cwd"], report)
     if "kill_at" in command:

@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import itertools
 import os
+import signal
 import sys
 import traceback
 import warnings
-from typing import Any
+from types import FrameType
+from typing import Any, TextIO
 
 import click
 
 from homeground.cli.terminal.hints import unknown_command, usage_message
-from homeground.errors import HomegroundError, HomegroundWarning, UsageError
+from homeground.errors import DiskError, HomegroundError, HomegroundWarning, UsageError
 from homeground.languages import LANGUAGES, translate, use_language
 from homeground.wording import printable
 
@@ -35,6 +39,10 @@ COMMANDS = {
     "doctor": "show versions, hardware, memory and the checkpoint cache",
     "convert": "convert pickled or TensorFlow weights to safetensors",
 }
+
+
+FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What an operating system says of a disk that takes no more."""
 
 
 class Commands(click.Group):
@@ -92,10 +100,59 @@ def homeground() -> None:
     """
 
 
+class Ended(KeyboardInterrupt):
+    """A signal other than that of Ctrl-C asked the command to end."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and a closed terminal end the command as Ctrl-C does, unless the process was told to ignore them.
+
+    A training has handlers of its own, which save first.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Ended(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with the documented exit code."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    _prepare_streams()
+    end_on_signals()
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
+    sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Let streams that were closed before the start swallow what is written, and none fail at a character.
+
+    What an encoding does not have is written as an escape, such as \\u4e2d.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream: TextIO | None = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole process
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go(stream: TextIO) -> None:
+    """Flush a stream; where its reader is gone, let Python not fail at it when the process ends."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def run(arguments: list[str]) -> int:
@@ -113,17 +170,24 @@ def run(arguments: list[str]) -> int:
         return _fail(usage_message(error, arguments), 2, arguments)
     except click.ClickException as error:
         return _fail(error.format_message(), 2, arguments)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("stopped; finished work is saved, and the same command continues from there", 130, arguments)
+    except (KeyboardInterrupt, click.Abort) as ended:
+        cause = ended.__cause__ or ended  # click reports either of the two as Abort
+        if isinstance(cause, EOFError):
+            return _unexpected(cause, arguments)
+        code = 128 + getattr(cause, "signal_number", signal.SIGINT)
+        return _fail("stopped; finished work is saved, and the same command continues from there", code, arguments)
     except BrokenPipeError:
         # The reader of the output has closed it, as head does; that is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL_OR_BROKEN:
+            return _unexpected(error, arguments)
+        place = f"{error.filename or 'the output'}"
+        message = f"{place} could not be written ({os.strerror(error.errno)}); free some space, or write elsewhere"
+        return _fail(message, DiskError.exit_code, arguments)
     except Exception as error:
-        message = (
-            f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report this error"
-        )
-        return _fail(message, HomegroundError.exit_code, arguments)
+        return _unexpected(error, arguments)
     finally:
         use_language(None)
 
@@ -139,6 +203,11 @@ def _use_language(arguments: list[str]) -> None:
         flag, _, value = word.partition("=")
         if flag == "--language" and (value or following) in LANGUAGES:
             use_language(value or following)
+
+
+def _unexpected(error: Exception, arguments: list[str]) -> int:
+    message = f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report this error"
+    return _fail(message, HomegroundError.exit_code, arguments)
 
 
 def _fail(text: str, code: int, arguments: list[str]) -> int:

@@ -216,13 +216,17 @@ def _train(
             ):
                 log(event)
                 on_event(event)
-                if isinstance(event, events.Finished):
-                    return event
+                came = stop() if isinstance(event, events.Finished) else None
                 if isinstance(event, events.Interrupted):
+                    came = event.signal_number
+                if came is not None:
+                    assert isinstance(event, events.Finished | events.Interrupted)
                     raise Stopped(
                         f"stopped after step {event.step}, and saved; the same command goes on from there",
-                        signal_number=event.signal_number,
+                        signal_number=came,
                     )
+                if isinstance(event, events.Finished):
+                    return event
     finally:
         log.close()
     raise AssertionError("a training ends with Finished or Stopped")

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM or a closed terminal while a training runs: the first saves and stops, the second stops at once."""
+"""Ctrl-C, SIGTERM or a closed terminal while a training runs: the first saves and stops, the second stops at once.
+
+No signal is lost: one that came after the training had asked for the last time is raised again when it is over.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ class Signals:
 
     def __init__(self) -> None:
         self._came: int | None = None
+        self._answered = False
         self._previous: dict[int, Any] = {}
 
     def __call__(self) -> int | None:
-        """Return the number of the signal that came, or None."""
+        """Return the number of the signal that came, or None; whoever gets one must stop."""
+        self._answered = self._came is not None
         return self._came
 
     def __enter__(self) -> Signals:
@@ -32,6 +37,8 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._restore()
+        if self._came is not None and not self._answered:
+            signal.raise_signal(self._came)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._came = number

@@ -163,5 +163,4 @@ class Counting:
         left = (now - self._began) / done * (of - done)
         text = f"{done:,} of {of:,} {self._noun} ({100 * done // of}%), {duration(left)} left"
         begin, end = ("\r\x1b[K", "" if done < of else "\n") if self._terminal else ("", "\n")
-        sys.stderr.write(f"{begin}{text}{end}")
-        sys.stderr.flush()
+        message(f"{begin}{text}{end}", newline=False)

@@ -45,7 +45,8 @@ def _translated(line: str) -> str:
 def show_result(record: object, lines: Sequence[str], *, as_json: bool) -> None:
     """Print a result on stdout, as JSON on one line or in words."""
     if as_json:
-        click.echo(json.dumps(record, ensure_ascii=False))
+        text = json.dumps(record, ensure_ascii=False)
+        click.echo(text if can_show(sys.stdout, text) else json.dumps(record))
     else:
         show(lines)
 

@@ -24,7 +24,7 @@ messages are part of the product: tests read them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -122,9 +122,16 @@ class RunConflict(HomegroundError):
 
 
 class TrainingFailed(HomegroundError):
-    """A loss or gradient that is not finite; the weights on disk are those of the last snapshot."""
+    """A loss or gradient that is not finite; the weights on disk are those of the last snapshot.
+
+    ``items`` are those of the batch at which it happened, as numbers in what is learned from.
+    """
 
     exit_code = 70
+
+    def __init__(self, message: str, items: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.items = tuple(items)
 
 
 class RunLocked(HomegroundError):

@@ -56,6 +56,17 @@ def assert_same(left: Points, right: Points) -> None:
         assert [point[2] for point in left[name]] == pytest.approx([point[2] for point in right[name]], rel=1e-6)
 
 
+def test_what_is_not_finite_is_null_and_a_training_goes_on_from_it(tmp_path):
+    undefined = Evaluated(4, 1.0, {"train/epoch_loss": 0.25, "validation/pearson": float("nan")}, best=False)
+    log(tmp_path, [Started(0, 9, (), None), *steps(1, 4), undefined])
+    assert read_lines(tmp_path)[-1]["validation/pearson"] is None
+    # As an earlier version wrote it.
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(path.read_text().replace("null", "NaN"))
+    log(tmp_path, [Started(4, 9, (), None), *steps(5, 6)])
+    assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4, 4, 5, 6]
+
+
 EVALUATED = Evaluated(4, 1.0, {"train/epoch_loss": 0.25, "validation/pearson": 0.75}, best=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from homeground.engines import open_engine
 from homeground.engines.model import Model, Trainable
-from homeground.errors import Stopped
+from homeground.errors import Stopped, TrainingFailed
 from homeground.evaluation.calibration import Calibration, TestedModel, calibrate, measure_calibrated
 from homeground.evaluation.evaluate import mean_loss
 from homeground.evaluation.evaluation_set import EvaluationSet
@@ -41,6 +42,9 @@ HEAD_FOLDER, HEAD_RECORD = "head", "head.json"
 HEAD_TRAINING = {"learning_rate": 1e-3, "epochs": 10, "patience": 1, "min_delta": 0.02, "keep": "best"}
 """How such a head is trained while its body is frozen: with a rate of its own, until an epoch gains less
 than 0.02 nats."""
+
+MAX_ROWS_NAMED = 32
+"""Rows of a failed step that are named."""
 
 MAX_HEAD_BLOCKS = 4000
 """Blocks of text that it is fitted to at most: with its body frozen it learns little from more of them."""
@@ -227,9 +231,23 @@ def _train(
                     )
                 if isinstance(event, events.Finished):
                     return event
+    except TrainingFailed as error:
+        if rows := _rows_of(split, error.items):
+            raise TrainingFailed(f"{error}; the batch was {rows}") from error
+        raise
     finally:
         log.close()
     raise AssertionError("a training ends with Finished or Stopped")
+
+
+def _rows_of(split: TrainingSplit, items: Sequence[int]) -> str:
+    """Return the rows of the file that items of the training are, as text; none of blocks, which hold several."""
+    examples = split.train.examples
+    if not items or len(examples) != len(split.train.rows.lengths("training")):
+        return ""
+    rows = sorted(examples[item].row for item in items)
+    more = f" and {len(rows) - MAX_ROWS_NAMED} more" if len(rows) > MAX_ROWS_NAMED else ""
+    return f"rows {', '.join(map(str, rows[:MAX_ROWS_NAMED]))}{more}"
 
 
 def _fingerprint(before: Measurement, engine: str) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import shutil
 import time
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -71,6 +73,10 @@ class MetricsLog:
             self._record(line)
 
     def _write(self, line: dict[str, Any]) -> None:
+        """Write a line; a value that is not finite is null, as JSON has no other word for it."""
+        line = {
+            name: None if isinstance(each, float) and not math.isfinite(each) else each for name, each in line.items()
+        }
         assert self._lines is not None
         with written_to(self._home / "metrics.jsonl"):
             self._lines.write(json.dumps(line) + "\n")
@@ -83,7 +89,11 @@ class MetricsLog:
         if version:
             event.file_version = "brain.Event:2"
         else:
-            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in line.items() if "/" in tag]
+            values = [
+                Summary.Value(tag=tag, simple_value=value)
+                for tag, value in line.items()
+                if "/" in tag and value is not None
+            ]
             event.summary.CopyFrom(Summary(value=values))
         RecordWriter(self._events).write(event.SerializeToString())
         self._events.flush()
@@ -92,17 +102,17 @@ class MetricsLog:
 def logged(home: Path, name: str) -> list[dict[str, float]]:
     """Return what metrics.jsonl under ``home`` says of one value: the steps at which it was measured, and the value."""
     lines = _read_lines(home / "metrics.jsonl")
-    return [{"step": line["step"], "value": line[name]} for line in lines if name in line]
+    return [{"step": line["step"], "value": line[name]} for line in lines if line.get(name) is not None]
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of metrics.jsonl; one torn by a crash is the last and is left out."""
+    """Return the lines of metrics.jsonl that are whole: one torn by a crash is left out, and so is a damaged one."""
     if not path.is_file():
         return []
     lines: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            break
+    for line in path.read_bytes().split(b"\n"):
+        with contextlib.suppress(ValueError):
+            read = json.loads(line, parse_constant=lambda _: None)
+            if isinstance(read, dict) and {"step", "wall_time"} <= read.keys():
+                lines.append(cast(dict[str, Any], read))
     return lines

@@ -32,6 +32,9 @@ from homeground.training.events import Evaluated, Finished, Interrupted, Saved, 
 from homeground.training.schedules import learning_rate
 from homeground.training.snapshots import State, best_snapshot, newest_snapshot, remove_passed_over, save_snapshot
 
+HIGHEST_SUGGESTED_RATE = 1e-4
+"""The highest learning rate that is suggested where a training failed at another."""
+
 Evaluate = Callable[[Model], dict[str, float]]
 
 
@@ -144,9 +147,11 @@ class _Course:
         )
         result = model.train_step(batch, denominator, rate, state.step)
         if not result.finite:
+            lower = min(self.training.learning_rate / 3, HIGHEST_SUGGESTED_RATE)
             raise TrainingFailed(
                 f"step {state.step + 1}: the loss is {result.loss}, the gradient's norm {result.gradient_norm}; the "
-                f"step was not taken; try --learning-rate {self.training.learning_rate / 3:.1g} or --precision fp32"
+                f"step was not taken; try --learning-rate {lower:.1g} or --precision fp32",
+                items.tolist(),
             )
         state = replace(
             state,

@@ -45,10 +45,9 @@ class KerasPooler:
         """Return embeddings ``(texts, size)`` in float32."""
         vectors = pool(hidden, mask, self._steps.mode)
         for number, layer in enumerate(self._steps.dense):
-            vectors = how.linear(vectors, self.variables, f"dense.{number}")
+            vectors = ops.cast(how.linear(vectors, self.variables, f"dense.{number}"), "float32")
             if layer.activation != "identity":
                 vectors = ACTIVATIONS[layer.activation](vectors)
-        vectors = ops.cast(vectors, "float32")
         return normalize(vectors) if self._steps.normalize else vectors
 
     @property

@@ -200,7 +200,8 @@ class TorchModel:
 
     def _compute(self, batch: Tensors, precision: str) -> Tensor:
         with autocast(precision, self.device):
-            return self.network(batch)
+            outputs = self.network(batch)
+        return outputs.float()  # the loss is one of float32, whatever the layers compute in
 
     @property
     def _trainable(self) -> list[tuple[str, nn.Parameter]]:

@@ -45,7 +45,8 @@ class Pooler(nn.Module):
         """Return embeddings ``(texts, dimensions)`` in float32."""
         embeddings = pool(hidden, attention_mask, self.mode)
         for linear, activation in zip(self.linears, self.activations, strict=True):
-            embeddings = activation(linear(embeddings))
+            # Under bf16 a linear layer returns bf16, in which the cosine of near-identical texts rounds to 1.
+            embeddings = activation(linear(embeddings).float())
         return nn.functional.normalize(embeddings, dim=-1) if self.normalize else embeddings
 
 

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "homeground"
 ROWS = [
     ["errors"],
     ["languages"],
-    ["randomness", "wording", "storage"],
+    ["randomness", "wording", "memory", "storage"],
     ["recipe"],
     ["data"],
     ["taxonomy", "checkpoint", "statistics"],

@@ -12,6 +12,7 @@
     ├── TrainingFailed             70  a loss or gradient that is not finite
     ├── RunLocked                   3  another process is writing this run
     ├── HubError                    4  the network or the Hub refused
+    ├── OutOfMemory                71  not even one example fits into memory
     ├── DiskError                  74  no space, no permission, a write that failed
     └── Stopped           129/130/143  a signal; everything up to the last step is saved
 
@@ -100,13 +101,13 @@ class ColumnsMissing(DataError):
 
 
 class DamagedFile(HomegroundError):
-    """A file of a run that is missing, or not as it was written; ``problem`` says which of the two, without remedy."""
+    """A file of a run that is missing, or not as it was written."""
 
     exit_code = 2
 
-    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
-        super().__init__(f"{path} {problem}; {remedy}")
-        self.problem = problem
+    def __init__(self, path: str | Path, remedy: str, *, missing: bool = False) -> None:
+        problem = f"{path} is missing" if missing else f"{path} is damaged: it is not as it was written"
+        super().__init__(f"{problem}; {remedy}")
 
 
 class CheckpointError(HomegroundError):
@@ -144,6 +145,12 @@ class HubError(HomegroundError):
     """The network or the Hub refused a request."""
 
     exit_code = 4
+
+
+class OutOfMemory(HomegroundError):
+    """Not even one example fits into memory."""
+
+    exit_code = 71
 
 
 class DiskError(HomegroundError):

@@ -33,7 +33,8 @@ RUN_RECORD, FILES = "run.json", "files"
 SEAL = "sha256"
 """The field of a sealed record with the hash of all its other fields."""
 
-IS_DAMAGED, FRESH = "is damaged: it is not as it was written", "make the run again with --fresh"
+FRESH = "make the run again with --fresh"
+"""What to do about a file that no command makes again."""
 
 _SYNCS_FOLDERS = os.name != "nt"
 _LITTER = re.compile(r"\..+\.\d+\.(tmp|old)")
@@ -116,12 +117,12 @@ def read_sealed(path: Path, *, unsealed_version: int = 0, remedy: str = FRESH) -
     try:
         value: object = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise DamagedFile(path, IS_DAMAGED, remedy) from None
+        raise DamagedFile(path, remedy) from None
     if isinstance(value, dict):
         record = cast(dict[str, Any], value)
         if is_sealed(record) or (SEAL not in record and record.get("version") == unsealed_version):
             return {name: each for name, each in record.items() if name != SEAL}
-    raise DamagedFile(path, IS_DAMAGED, remedy)
+    raise DamagedFile(path, remedy)
 
 
 def require_listed(folder: Path, name: str, remedy: str = FRESH) -> Path:
@@ -133,9 +134,9 @@ def require_listed(folder: Path, name: str, remedy: str = FRESH) -> Path:
     path, record = folder / name, folder / RUN_RECORD
     listed = read_sealed(record, unsealed_version=1).get(FILES, {}) if record.is_file() else {}
     if name in listed and not path.is_file():
-        raise DamagedFile(path, "is missing", remedy)
+        raise DamagedFile(path, remedy, missing=True)
     if name in listed and file_hash(path) != listed[name]:
-        raise DamagedFile(path, IS_DAMAGED, remedy)
+        raise DamagedFile(path, remedy)
     return path
 
 
@@ -222,7 +223,7 @@ def manifest_problem(folder: Path, *, besides: Collection[str] = ()) -> str | No
         files = dict[str, dict[str, Any]](read_sealed(folder / MANIFEST, unsealed_version=MANIFEST_VERSION)["files"])
         expected = {name: (each["size"], each["sha256"]) for name, each in files.items() if name not in besides}
     except (OSError, ValueError, LookupError, TypeError, DamagedFile):
-        return f"has no readable {MANIFEST}"
+        return "has no readable manifest.json"
     for name, (size, sha256) in expected.items():
         path = folder / name
         if not path.is_file():

@@ -226,10 +226,12 @@ class NotFiniteAt:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def train_step(self, batch: Any, denominator: float, learning_rate: float, step: int) -> StepResult:
+    def train_step(
+        self, batch: Any, denominator: float, learning_rate: float, step: int, *, microbatch: int | None = None
+    ) -> StepResult:
         if step == self.step:
             batch = batch | {"scores": np.full_like(batch["scores"], np.nan)}
-        return self.model.train_step(batch, denominator, learning_rate, step)
+        return self.model.train_step(batch, denominator, learning_rate, step, microbatch=microbatch)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_and_all_weights_stay_finite(

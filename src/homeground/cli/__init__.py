@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import click
 
 from homeground.cli.terminal.hints import unknown_command, usage_message
-from homeground.errors import DiskError, HomegroundError, HomegroundWarning, UsageError
+from homeground.errors import DiskError, HomegroundError, HomegroundWarning, OutOfMemory, UsageError
 from homeground.languages import LANGUAGES, translate, use_language
 from homeground.wording import printable
 
@@ -206,6 +206,11 @@ def _use_language(arguments: list[str]) -> None:
 
 
 def _unexpected(error: Exception, arguments: list[str]) -> int:
+    # It imports numpy, which --help does not wait for.
+    from homeground.memory import is_memory_error, out_of_memory
+
+    if is_memory_error(error):
+        return _fail(str(out_of_memory()), OutOfMemory.exit_code, arguments)
     message = f"unexpected {type(error).__name__}: {error}; run the command again with --debug and report this error"
     return _fail(message, HomegroundError.exit_code, arguments)
 

@@ -16,6 +16,7 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.data.tables import shown
 from homeground.errors import UsageError
+from homeground.memory import in_parts
 
 TEXTS_AT_ONCE = 4096
 """Texts given to the tokenizer at once: what it returns for a text takes 20 times the memory of the token ids."""
@@ -105,18 +106,19 @@ def map_longest_first(
 ) -> NDArray[Scalar]:
     """Return the results of ``compute`` for all items in their own order, computed in batches, the longest first.
 
-    ``compute`` gets the indices of one batch and returns an array whose first axis is its items; shape and type of the
-    rest are those of the first batch. Without items it is not called, and the result has the shape ``(0, 0)``.
+    ``compute`` gets the indices of one batch, or of half of one that does not fit into memory, and returns an array
+    whose first axis is its items; shape and type of the rest are those of the first batch. Without items it is not
+    called, and the result has the shape ``(0, 0)``.
 
     >>> map_longest_first(np.array([1, 3, 2]), 2, lambda items: items * 10).tolist()
     [0, 10, 20]
     """
     results: NDArray[Any] = np.empty((0, 0), np.float32)
-    for number, items in enumerate(batches_longest_first(lengths, batch_size)):
-        values = compute(items)
-        if number == 0:
-            results = np.empty((len(lengths), *values.shape[1:]), values.dtype)
-        results[items] = values
+    for number, batch in enumerate(batches_longest_first(lengths, batch_size)):
+        for items, values in in_parts(batch, compute):
+            if number == 0 and not len(results):
+                results = np.empty((len(lengths), *values.shape[1:]), values.dtype)
+            results[items] = values
     return results
 
 

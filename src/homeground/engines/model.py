@@ -53,10 +53,14 @@ class Model(Protocol):
         """The head, which offers what models of its kind alone can do."""
         ...
 
-    def train_step(self, batch: Batch, denominator: float, learning_rate: float, step: int) -> StepResult:
+    def train_step(
+        self, batch: Batch, denominator: float, learning_rate: float, step: int, *, microbatch: int | None = None
+    ) -> StepResult:
         """Learn from one global batch: the sum of its loss terms over ``denominator``.
 
-        Where the loss or the gradient is not finite nothing is updated and ``finite`` is False.
+        It is computed in slices of at most ``microbatch`` items, by default as the recipe says. Where the loss or the
+        gradient is not finite nothing is updated and ``finite`` is False; where memory runs out nothing is updated
+        either, and the step can be taken again with smaller slices.
         """
         ...
 
@@ -64,8 +68,8 @@ class Model(Protocol):
         """Return the outputs for a batch, in evaluation mode and float32."""
         ...
 
-    def loss(self, batch: Batch, denominator: float) -> float:
-        """Return the loss of one batch in evaluation mode and float32."""
+    def loss(self, batch: Batch, denominator: float, *, microbatch: int | None = None) -> float:
+        """Return the loss of one batch in evaluation mode and float32, computed in slices as a step is."""
         ...
 
     def save(self, folder: Path, *, with_optimizer: bool = False) -> None:

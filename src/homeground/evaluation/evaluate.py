@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.data.tokenized import Tokenized, map_longest_first
-from homeground.engines.model import Model
+from homeground.engines.model import Batch, Model
 from homeground.errors import DataError
+from homeground.memory import in_slices_that_fit
 from homeground.tasks.task import Measurable, Measurement, Rows
 
 
@@ -28,9 +29,16 @@ def mean_loss(model: Model, task: Measurable, rows: Rows, *, batch_size: int) ->
     """Return the mean training loss over all examples, in evaluation mode, in batches of the training's own size."""
     items = np.arange(len(rows.lengths("training")))
     total = 0.0
+    microbatch: int | None = None
     for start in range(0, len(items), batch_size):
-        batch, denominator = task.collate(rows, items[start : start + batch_size], "training")
-        total += model.loss(batch, denominator) * len(items[start : start + batch_size])
+        part = items[start : start + batch_size]
+        batch, denominator = task.collate(rows, part, "training")
+
+        def loss(size: int | None, batch: Batch = batch, denominator: float = denominator) -> float:
+            return model.loss(batch, denominator, microbatch=size)
+
+        value, microbatch = in_slices_that_fit(loss, microbatch, at_first=len(part))
+        total += value * len(part)
     return total / len(items)
 
 

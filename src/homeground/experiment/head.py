@@ -23,8 +23,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from homeground.data.tokenized import batches_longest_first
-from homeground.engines.model import HeadVariant, Model, classifier_head
+from homeground.engines.model import HeadVariant, Model, Outputs, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet
+from homeground.memory import in_parts
 from homeground.randomness import generator
 from homeground.results.parts import ClassifierHeadRecord, MaskedHeadRecord, PenaltyFit, PenaltyPoint, VariantFit
 from homeground.tasks.task import Classifies, Measurable, RowsWithLabels, Task
@@ -136,11 +137,15 @@ def vectors_of(model: Model, task: Measurable, rows: RowsWithLabels, *, size: in
     """
     head, count = classifier_head(model), len(rows.labels)
     vectors: dict[str, NDArray[np.float32]] = {}
-    for items in batches_longest_first(rows.lengths("measuring"), size):
-        batch, _ = task.collate(rows, items, "measuring")
-        places = rows.label_places(items)
-        for name, values in head.features(batch).items():
-            vectors.setdefault(name, np.empty((count, values.shape[1]), np.float32))[places] = values
+
+    def features(items: NDArray[Any]) -> Outputs:
+        return head.features(task.collate(rows, items, "measuring")[0])
+
+    for batch in batches_longest_first(rows.lengths("measuring"), size):
+        for items, found in in_parts(batch, features):
+            places = rows.label_places(items)
+            for name, values in found.items():
+                vectors.setdefault(name, np.empty((count, values.shape[1]), np.float32))[places] = values
     return vectors
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from homeground.checkpoint import open_checkpoint, write_modules, write_tokenizer
 from homeground.engines import open_engine
@@ -22,6 +23,7 @@ from homeground.engines.model import Model, classifier_head
 from homeground.errors import HomegroundError
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel
+from homeground.memory import in_parts
 from homeground.results.run import BASELINE, BEFORE, Run
 from homeground.results.scores import Scores
 from homeground.storage import new_folder
@@ -162,11 +164,15 @@ MODEL_FILES: dict[str, Callable[[Path, Setup], dict[str, Any]]] = {
 def _check(model: Model, setup: Setup, folder: Path) -> None:
     rows = setup.test.rows
     items = np.arange(min(MAX_ITEMS_COMPARED, len(rows.lengths("measuring"))))
-    batch, _ = setup.test.task.collate(rows, items, "measuring")
     checkpoint = open_checkpoint(str(folder), trust_saved_model=setup.recipe.encoder.trust_saved_model)
     reloaded = open_engine(setup.recipe.engine).open_model(checkpoint, head=setup.task.info.head)
-    expected, got = model.predict(batch), reloaded.predict(batch)
-    if any(not np.array_equal(expected[name], got[name]) for name in expected):
+
+    def is_same(part: NDArray[np.int64]) -> bool:
+        batch, _ = setup.test.task.collate(rows, part, "measuring")
+        expected, got = model.predict(batch), reloaded.predict(batch)
+        return all(np.array_equal(expected[name], got[name]) for name in expected)
+
+    if not all(same for _, same in in_parts(items, is_same)):
         raise HomegroundError(
             f"{folder}: the saved model answers otherwise than the one that was measured; report this"
         )

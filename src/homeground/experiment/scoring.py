@@ -132,7 +132,8 @@ def _verdict_number(run: Run, setup: Setup) -> int:
 
 def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
     finished, keep = outcome.kept.finished, setup.recipe.training.keep
-    return TrainingRecord(
+    how = outcome.kept.tuned.describe()
+    record = TrainingRecord(
         learning_rate=outcome.settings.learning_rate,
         epochs=finished.epoch,
         steps=finished.step,
@@ -140,8 +141,11 @@ def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
         stopped_because=finished.reason,
         keep=keep,
         seconds=round(outcome.seconds, 1),
-        **outcome.kept.tuned.describe(),
+        device=how.get("device", ""),
+        precision=how.get("precision", ""),
+        threads=how.get("threads", ""),
     )
+    return record if finished.microbatch is None else record.model_copy(update={"microbatch": finished.microbatch})
 
 
 def _words(words: BeforeAndAfter) -> WordsRecord:

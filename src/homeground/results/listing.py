@@ -10,7 +10,7 @@ from typing import Any, cast
 from homeground.errors import DamagedFile
 from homeground.results.parts import Record, field
 from homeground.results.run import CHAIN_FILE, REMADE, Run
-from homeground.storage import FILES, IS_DAMAGED, file_hash, read_json
+from homeground.storage import FILES, file_hash, read_json
 
 UNFINISHED, UNREADABLE = "unfinished", "unreadable"
 """What stands for the verdict where there is none."""
@@ -79,7 +79,7 @@ def _chain(folder: Path) -> RunSummary:
     last = Run(folder / "adapted")
     record, listed = read_json(folder / CHAIN_FILE), last.record.get(FILES, {})
     if CHAIN_FILE in listed and listed[CHAIN_FILE] != file_hash(folder / CHAIN_FILE):
-        raise DamagedFile(folder / CHAIN_FILE, IS_DAMAGED, REMADE)
+        raise DamagedFile(folder / CHAIN_FILE, REMADE)
     metric, scores = record.get("primary_metric", ""), cast(dict[str, Any], record.get("scores", {}))
     return RunSummary(
         folder=str(folder),

@@ -282,6 +282,7 @@ class TrainingRecord(Record):
     device: str = field("device it was trained on", "")
     precision: str = field("arithmetic of the training, such as bf16", "")
     threads: str = field("number of threads", "")
+    microbatch: int | None = field("examples computed at once since memory ran out; null where it did not", None)
 
 
 class WordsRecord(Record):

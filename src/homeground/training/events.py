@@ -60,6 +60,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryShort:
+    """Memory ran out at ``step``, which is taken again with ``microbatch`` examples at once, as are all after it."""
+
+    step: int
+    microbatch: int
+
+    @property
+    def text(self) -> str:
+        """What is said of it."""
+        return (
+            f"step {self.step}: memory ran out, so the batch is computed {self.microbatch} at a time from here on; "
+            "the size of the batch that is learned from stays the same"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluated:
     """What was measured on the validation split, and whether it is the best so far."""
 
@@ -87,15 +103,16 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The loop is over and the model holds the weights to keep."""
+    """The loop is over and the model holds the weights to keep; ``microbatch`` is set where memory ran out."""
 
     step: int
     epoch: float
     best_step: int | None
     reason: str
+    microbatch: int | None = None
 
 
-TrainingEvent = Started | Step | Evaluated | Saved | Interrupted | Finished
+TrainingEvent = Started | Step | MemoryShort | Evaluated | Saved | Interrupted | Finished
 Event = Notice | PartBegins | Progressed | TrainingEvent
 OnEvent = Callable[[Event], None]
 

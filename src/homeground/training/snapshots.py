@@ -21,6 +21,7 @@ class State:
     """Where a training stands: everything that decides what comes next besides weights and optimizer.
 
     ``epoch_loss`` and ``epoch_weight`` are the sums behind the mean training loss of the epoch in progress.
+    ``microbatch`` is how many items are computed at once since memory ran out.
     """
 
     step: int = 0
@@ -31,6 +32,7 @@ class State:
     done: str | None = None
     before: str = ""
     versions: dict[str, str] = field(default_factory=lambda: {})
+    microbatch: int | None = None
 
 
 def save_snapshot(home: Path, model: Model, state: State) -> Path:

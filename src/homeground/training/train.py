@@ -1,7 +1,7 @@
 """The loop: a generator of small events; the caller decides what to do with them.
 
     for every epoch, for every batch of the epoch:
-        learn                                           -> Step
+        learn, in smaller slices if memory runs out     -> MemoryShort, Step
         at the end of an epoch, evaluate, judge, save   -> Evaluated, Saved
         every ten minutes, or when a signal came, save  -> Saved
     until the steps are done, patience is used up or a signal came   -> Finished or Interrupted
@@ -23,12 +23,22 @@ from numpy.typing import NDArray
 
 from homeground.engines.model import Model
 from homeground.errors import TrainingFailed, UsageError, nearest
+from homeground.memory import in_slices_that_fit
 from homeground.recipe.recipe import Recipe
 from homeground.statistics.glossary import greater_is_better
 from homeground.tasks.task import Rows, Task
 from homeground.training.batching import epoch_batches, steps_per_epoch, total_steps
 from homeground.training.early_stopping import judge
-from homeground.training.events import Evaluated, Finished, Interrupted, Saved, Started, Step, TrainingEvent
+from homeground.training.events import (
+    Evaluated,
+    Finished,
+    Interrupted,
+    MemoryShort,
+    Saved,
+    Started,
+    Step,
+    TrainingEvent,
+)
 from homeground.training.schedules import learning_rate
 from homeground.training.snapshots import State, best_snapshot, newest_snapshot, remove_passed_over, save_snapshot
 
@@ -67,11 +77,16 @@ def train(
         folder, state = found
         warnings += _changes(state, fingerprint or {})
         model.restore(folder)
+    if state.microbatch is not None:
+        warnings.append(MemoryShort(state.step, state.microbatch).text)
     yield Started(state.step, course.total, tuple(warnings), state.done)
     remove_passed_over(home, state)
     saved_at = time.monotonic()
     while state.done is None:
-        state, step = course.learn(model, state)
+        before = state
+        state, step = course.learn(model, before)
+        if state.microbatch != before.microbatch and state.microbatch is not None:
+            yield MemoryShort(state.step, state.microbatch)
         yield step
         epoch_ends = state.step % course.per_epoch == 0 or state.step == course.total
         if epoch_ends:
@@ -87,7 +102,7 @@ def train(
     best = best_snapshot(home, state)
     if training.keep == "best" and best is not None and state.best.step != state.step:
         model.restore(best)
-    yield Finished(state.step, state.epoch, state.best.step, state.done)
+    yield Finished(state.step, state.epoch, state.best.step, state.done, state.microbatch)
 
 
 def _changes(state: State, fingerprint: Mapping[str, Any]) -> list[str]:
@@ -145,7 +160,12 @@ class _Course:
             schedule=self.training.schedule,
             warmup_ratio=self.training.warmup_ratio,
         )
-        result = model.train_step(batch, denominator, rate, state.step)
+        # The randomness of a step follows from its number, so it is the same step, but for the dropout of the slices.
+        result, microbatch = in_slices_that_fit(
+            lambda size: model.train_step(batch, denominator, rate, state.step, microbatch=size),
+            state.microbatch,
+            at_first=min(self.training.microbatch_size or len(items), len(items)),
+        )
         if not result.finite:
             lower = min(self.training.learning_rate / 3, HIGHEST_SUGGESTED_RATE)
             raise TrainingFailed(
@@ -156,6 +176,7 @@ class _Course:
         state = replace(
             state,
             step=state.step + 1,
+            microbatch=microbatch,
             epoch=(state.step + 1) / self.per_epoch,
             epoch_loss=state.epoch_loss + result.loss * len(items),
             epoch_weight=state.epoch_weight + len(items),

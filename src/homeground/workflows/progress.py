@@ -51,7 +51,7 @@ class ProgressBar:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, Notice):
+        if isinstance(event, Notice | events.MemoryShort):
             self._show(event.text)
         elif isinstance(event, events.Progressed):
             self._part = event.text

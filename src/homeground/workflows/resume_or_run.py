@@ -24,7 +24,7 @@ from homeground.reports.report import write_report
 from homeground.results.record import read_run
 from homeground.results.run import LISTED, MADE_FROM_RUNS, Run, open_run
 from homeground.storage import now, require_listed, write_array, write_json, write_json_lines, write_text
-from homeground.training.events import Event, Notice, OnEvent, PartBegins, Started
+from homeground.training.events import Event, MemoryShort, Notice, OnEvent, PartBegins, Started
 
 
 def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Run:
@@ -82,9 +82,11 @@ def _noting_warnings(run: Run, on_event: OnEvent) -> OnEvent:
     """Return a listener that passes events on, and writes what they warn of into the run."""
 
     def note(event: Event) -> None:
-        if isinstance(event, Started) and event.warnings:
-            run.write_record(warnings=[*dict.fromkeys([*run.warnings, *event.warnings])])
-            for text in event.warnings:
+        texts = event.warnings if isinstance(event, Started) else ()
+        texts = (event.text,) if isinstance(event, MemoryShort) else texts
+        if texts:
+            run.write_record(warnings=[*dict.fromkeys([*run.warnings, *texts])])
+            for text in texts:
                 warnings.warn(text, HomegroundWarning, stacklevel=2)
         on_event(event)
 

@@ -54,7 +54,7 @@ class Progress:
         """Print one event."""
         if self._quiet:
             return
-        if isinstance(event, Notice):
+        if isinstance(event, Notice | events.MemoryShort):
             self.line(event.text)
         elif isinstance(event, events.Progressed):
             if self._progress is None:

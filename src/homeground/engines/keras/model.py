@@ -64,12 +64,14 @@ class KerasModel:
             self._carry_back = Traced(self._differentiate_by)
             self._by_embeddings = Traced(self._differentiate_embeddings)
 
-    def train_step(self, batch: Batch, denominator: float, learning_rate: float, step: int) -> StepResult:
+    def train_step(
+        self, batch: Batch, denominator: float, learning_rate: float, step: int, *, microbatch: int | None = None
+    ) -> StepResult:
         """Learn from one global batch; see the protocol."""
         training, loss = self._training, self._loss
         assert training is not None
         assert loss is not None
-        parts = list(slices(batch, training.microbatch_size))
+        parts = list(slices(batch, microbatch or training.microbatch_size))
         if loss.decomposes or len(parts) == 1:
             value, gradients = self._add_up(parts, denominator, step)
         else:
@@ -83,10 +85,10 @@ class KerasModel:
         parts = [to_arrays(self._predict(part)) for part in self.network.divide(batch)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def loss(self, batch: Batch, denominator: float) -> float:
+    def loss(self, batch: Batch, denominator: float, *, microbatch: int | None = None) -> float:
         """Return the loss of one batch in evaluation mode and float32."""
         assert self._loss is not None
-        size = self._training.microbatch_size if self._training else None
+        size = microbatch or (self._training.microbatch_size if self._training else None)
         outputs = tf.concat([self._evaluate(part) for part in slices(batch, size)], 0)
         tensors = {name: tf.constant(np.asarray(values)) for name, values in batch.items()}
         return float(self._loss.terms(outputs, tensors)) / denominator

@@ -132,12 +132,15 @@ class TorchModel:
         """The transformers model inside."""
         return self.network.body
 
-    def train_step(self, batch: Batch, denominator: float, learning_rate: float, step: int) -> StepResult:
+    def train_step(
+        self, batch: Batch, denominator: float, learning_rate: float, step: int, *, microbatch: int | None = None
+    ) -> StepResult:
         """Learn from one global batch; see the protocol."""
         training = self._training
         assert training is not None
         assert self._loss is not None
         self.network.train()
+        self._optimizer.zero_grad(set_to_none=True)  # of a step for which memory ran out
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         loss = accumulate(
@@ -145,7 +148,7 @@ class TorchModel:
             self._loss,
             to_device(batch, self.device),
             denominator,
-            size=training.microbatch_size,
+            size=microbatch or training.microbatch_size,
             seeds=lambda number: key(self._seed, "dropout", step, number) % 2**63,
         )
         norm = clip(
@@ -164,12 +167,12 @@ class TorchModel:
         return self.network.measure(self.network.outputs, batch)
 
     @torch.inference_mode()
-    def loss(self, batch: Batch, denominator: float) -> float:
+    def loss(self, batch: Batch, denominator: float, *, microbatch: int | None = None) -> float:
         """Return the loss of one batch in evaluation mode and float32."""
         assert self._loss is not None
         self.network.eval()
         tensors = to_device(batch, self.device)
-        size = self._training.microbatch_size if self._training else None
+        size = microbatch or (self._training.microbatch_size if self._training else None)
         outputs = torch.cat([self._compute(part, "fp32") for part in slices(tensors, size)])
         return float(self._loss.terms(outputs, tensors)) / denominator
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer
 from homeground.data.documents import Source
 from homeground.data.segmentation import word_spans
 from homeground.data.tokenized import IGNORED_LABEL
+from homeground.memory import in_parts
 from homeground.randomness import generator
 from homeground.tasks.mlm.blocks import MaskedRows, Vocabulary
 from homeground.tasks.task import Batch, MeasuredModel
@@ -129,8 +131,7 @@ def show_blanks(
             chosen.append(place)
             used |= own
     picked = [blanks[place] for place in chosen]
-    batch = _batch(picked, vocabulary)
-    likeliest = {name: model.fill(batch, TOKENS_SHOWN) for name, model in sides.items()}
+    likeliest = {name: _likeliest(model, picked, vocabulary) for name, model in sides.items()}
     return [
         {
             "row": blank.row,
@@ -159,16 +160,21 @@ def compare_words(
     blocks = np.sort(generator(seed, "words").permutation(len(rows.blocks))[:MAX_BLOCKS])
     sums: dict[str, Floats] = {}
     masked = 0
+
+    def losses(first: int, some: Ints) -> tuple[Ints, list[Floats]]:
+        batch = collate(some + first)
+        both = [-model.predict(batch)["log_probabilities"].astype(np.float64) for model in (before, after)]
+        return batch["labels"], both
+
     for draw in range(rows.draws):
         for start in range(0, len(blocks), BLOCKS_AT_ONCE):
-            some = blocks[start : start + BLOCKS_AT_ONCE]
-            batch = collate(some + draw * len(rows.blocks))
-            losses = [-model.predict(batch)["log_probabilities"].astype(np.float64) for model in (before, after)]
-            words = _masked_words(rows, some, batch["labels"])
-            masked += len(words)
-            for word, one, other in zip(words, *losses, strict=True):
-                if word:
-                    sums[word] = sums.get(word, np.zeros(3)) + np.array([1.0, one, other])
+            batches = in_parts(blocks[start : start + BLOCKS_AT_ONCE], partial(losses, draw * len(rows.blocks)))
+            for some, (labels, sides) in batches:
+                words = _masked_words(rows, some, labels)
+                masked += len(words)
+                for word, one, other in zip(words, *sides, strict=True):
+                    if word:
+                        sums[word] = sums.get(word, np.zeros(3)) + np.array([1.0, one, other])
     return {"blocks": len(blocks), "masked": masked, **_ranked(sums)}
 
 
@@ -263,11 +269,24 @@ def _batch(blanks: Sequence[Blank], vocabulary: Vocabulary) -> dict[str, Ints]:
 
 def _sure(model: MeasuredModel, blanks: Sequence[Blank], vocabulary: Vocabulary) -> Floats:
     """Return the log probability of the missing word of every blank."""
-    parts = [
-        model.predict(_batch(blanks[start : start + BLOCKS_AT_ONCE], vocabulary))["log_probabilities"]
-        for start in range(0, len(blanks), BLOCKS_AT_ONCE)
-    ]
+
+    def sure(some: Ints) -> NDArray[Any]:
+        return model.predict(_batch([blanks[place] for place in some.tolist()], vocabulary))["log_probabilities"]
+
+    places = np.arange(len(blanks))
+    starts = range(0, len(blanks), BLOCKS_AT_ONCE)
+    parts = [part for start in starts for _, part in in_parts(places[start : start + BLOCKS_AT_ONCE], sure)]
     return np.concatenate(parts).astype(np.float64)
+
+
+def _likeliest(model: MeasuredModel, blanks: Sequence[Blank], vocabulary: Vocabulary) -> Batch:
+    """Return the likeliest tokens of every blank, as ``MaskedHead.fill`` has them."""
+
+    def fill(some: Ints) -> Batch:
+        return model.fill(_batch([blanks[place] for place in some.tolist()], vocabulary), TOKENS_SHOWN)
+
+    parts = [part for _, part in in_parts(np.arange(len(blanks)), fill)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _answers(found: Batch, line: int, tokenizer: Tokenizer) -> list[dict[str, Any]]:

@@ -282,6 +282,17 @@ def written_to(path: Path, otherwise: str = "name a writable folder with --out")
         raise DiskError(f"{path} could not be written ({cause}); finished work is kept; {remedy}") from error
 
 
+def require_space(folder: Path, needed: int) -> None:
+    """Raise DiskError where less than ``needed`` bytes are free for a folder, what it holds already counted as free."""
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(folder).free + held
+    if free < needed:
+        raise DiskError(
+            f"{folder}: the run takes up to {needed / 1e6:,.0f} MB on the disk, and {free / 1e6:,.0f} MB are free; "
+            "free some space, or name a folder on another disk with --out"
+        )
+
+
 def sync_file(path: Path) -> None:
     """Sync a file that was written, so that its content survives a power cut."""
     # Windows syncs only what is open for writing.

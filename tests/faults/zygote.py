@@ -2,9 +2,9 @@
 
     python -m tests.faults.zygote
 
-It reads one JSON object a line: ``argv`` of the command, ``cwd``, and what is to go wrong, ``kill_at`` (the number of
-the file call before which the process is killed), ``signal_at`` with ``signal`` (sent to itself there), or ``flip``.
-It answers with one line each: the exit ``status`` (negative for a signal), the number of file ``calls``, the output.
+It reads one JSON object a line: ``argv`` of the command, ``cwd``, and what is to go wrong at which of the calls that
+change files: ``kill_at``, ``signal_at`` with ``signal``, or ``fail_at`` with ``error``, the number of an OSError. It
+answers with one line each: the exit ``status`` (negative for a signal), the number of file ``calls``, the output.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class FileCalls:
 
     def __init__(self, home: str, report: int) -> None:
         self.count, self.home, self.report = 0, home, report
-        self.at: dict[int, Any] = {}
+        self.at: dict[int, int] = {}
+        self.fail_at, self.error = 0, 0
         self._sync = os.fsync
 
     def install(self) -> None:
@@ -60,6 +61,8 @@ class FileCalls:
         os.pwrite(self.report, self.count.to_bytes(8, "little"), 0)
         if (number := self.at.get(self.count)) is not None:
             os.kill(os.getpid(), number)
+        if self.count == self.fail_at:
+            raise OSError(self.error, os.strerror(self.error))
 
 
 def child(command: dict[str, Any], output: Path, report: int) -> int:
@@ -72,6 +75,8 @@ def child(command: dict[str, Any], output: Path, report: int) -> int:
     calls = FileCalls(command["cwd"], report)
     if "kill_at" in command:
         calls.at[command["kill_at"]] = signal.SIGKILL
+    if "fail_at" in command:
+        calls.fail_at, calls.error = command["fail_at"], command["error"]
     if "signal_at" in command:
         calls.at[command["signal_at"]] = command["signal"]
     file = output.open("w", encoding="utf-8", buffering=1)

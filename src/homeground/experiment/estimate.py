@@ -31,6 +31,10 @@ MAX_SECONDS_TIMED = 10
 
 BYTES_PER_WEIGHT = 4
 
+SNAPSHOTS_KEPT, WEIGHTS_IN_SNAPSHOT, MODELS_KEPT = 3, 3, 2
+"""Snapshots of a training at a time, the two newest and the best; numbers for each weight in one, the optimizer's
+moments included; and models in a run folder, the adapted one and the one before."""
+
 BYTES_PER_EXAMPLE, BYTES_PER_TOKEN = 700, 14
 """Memory of an example beside its characters, and of each of its tokens, by which the examples that a sample leaves out
 count: one million texts of 130 tokens took 2.8 KB each (benchmarks/preparing.py)."""
@@ -49,7 +53,7 @@ class Estimate:
     ``shares`` are those of a learning curve in per cent; ``memory_gib`` is the peak of this process so far, training
     steps included, with what the examples outside a sample would take, None where the system does not tell it
     (Windows). ``disk_mb`` is what model/ will take, and before/ where a new head is fitted; a bag of words that is not
-    beaten comes on top.
+    beaten comes on top. ``peak_disk_mb`` is what the run takes at most while it goes on, its snapshots included.
     """
 
     examples: int
@@ -63,6 +67,7 @@ class Estimate:
     minutes: float
     memory_gib: float | None
     disk_mb: float
+    peak_disk_mb: float
     folder: Path
 
     def to_json(self) -> dict[str, Any]:
@@ -95,9 +100,23 @@ def estimate(setup: Setup) -> Estimate:
         seconds_per_step=step_seconds,
         minutes=(steps * step_seconds + measuring) / 60,
         disk_mb=models * count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT / 1e6,
+        peak_disk_mb=bytes_needed(setup) / 1e6,
         memory_gib=None if (peak := _peak_memory_gib()) is None else peak + _gib_outside_sample(setup),
         folder=setup.folder,
     )
+
+
+def bytes_needed(setup: Setup) -> int:
+    """Return the bytes on the disk that a run takes at most: its snapshots, each with two moments a weight, and models.
+
+    A training has a snapshot an epoch, of which up to three stay while the next is written; a search keeps those of
+    its best trial beside them.
+    """
+    recipe = setup.recipe
+    kept = min(recipe.training.epochs, SNAPSHOTS_KEPT)
+    snapshots = (kept if kept == 1 else kept + 1) + (kept if recipe.search.search else 0)
+    weights = count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT
+    return weights * (snapshots * WEIGHTS_IN_SNAPSHOT + MODELS_KEPT)
 
 
 def run_parts(setup: Setup) -> list[RunPart]:

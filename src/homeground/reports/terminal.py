@@ -234,7 +234,8 @@ def estimate_lines(expected: dict[str, Any]) -> list[str]:
         f"{expected['steps']} steps of {expected['batch_size']} examples, from {expected['examples']} training examples"
         + _trials(expected),
         f"about {expected['minutes']:.1f} minutes ({expected['seconds_per_step']:.2f} s a step here){memory}",
-        f"about {expected['disk_mb']:,.0f} MB on the disk for the models that are kept",
+        f"about {expected['disk_mb']:,.0f} MB on the disk for the models that are kept, and up to "
+        f"{expected['peak_disk_mb']:,.0f} MB while the run goes on",
         f"nothing was written; the run would be in {expected['folder']}",
     ]
 

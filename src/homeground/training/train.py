@@ -42,7 +42,7 @@ from homeground.training.events import (
 from homeground.training.schedules import learning_rate
 from homeground.training.snapshots import State, best_snapshot, newest_snapshot, remove_passed_over, save_snapshot
 
-HIGHEST_SUGGESTED_RATE = 1e-4
+HIGHEST_SUGGESTED_RATE = 1e-3
 """The highest learning rate that is suggested where a training failed at another."""
 
 Evaluate = Callable[[Model], dict[str, float]]

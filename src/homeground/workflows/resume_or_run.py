@@ -13,7 +13,7 @@ from homeground.data.tokenized import counted
 from homeground.errors import DamagedFile, HomegroundWarning
 from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.data_record import data_warnings
-from homeground.experiment.estimate import workload
+from homeground.experiment.estimate import bytes_needed, workload
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
 from homeground.experiment.saving import save_alternatives, save_model
@@ -23,7 +23,7 @@ from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
 from homeground.results.record import read_run
 from homeground.results.run import LISTED, MADE_FROM_RUNS, Run, open_run
-from homeground.storage import now, require_listed, write_array, write_json, write_json_lines, write_text
+from homeground.storage import now, require_listed, require_space, write_array, write_json, write_json_lines, write_text
 from homeground.training.events import Event, MemoryShort, Notice, OnEvent, PartBegins, Started
 
 
@@ -31,6 +31,7 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
     """Carry out what was prepared, from where an earlier call stopped, and return the finished run."""
     with open_run(setup.folder, setup.identity, fresh=fresh) as run:
         if not run.finished:
+            require_space(run.folder, bytes_needed(setup))
             _begin(run, setup)
             _carry_out(run, setup, _noting_warnings(run, on_event))
         elif restored := _restore(run, setup):

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo check test test-keras bench calibration clean
+.PHONY: help install demo check test test-keras faults bench calibration clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,11 @@ test: install  ## the tests, without network, in a few minutes on 2 cores
 test-keras:  ## the tests of the keras engine, in an environment of their own with TensorFlow
 	$(MAKE) VENV=.venv-keras .venv-keras/.installed-keras
 	.venv-keras/bin/pytest tests/engines tests/test_examples.py tests/test_keras_guide.py -k keras --numprocesses auto --maxprocesses 2 --dist loadfile
+
+faults: install  ## every row of the fault matrix (docs/reliability.md), in about 20 minutes on 2 cores
+	@rm -f .faults.jsonl
+	FAULTS=all FAULTS_TABLE=.faults.jsonl $(BIN)/pytest tests/faults --numprocesses 2 --dist worksteal || true
+	$(BIN)/python -m tests.faults .faults.jsonl
 
 bench: install  ## the benchmarks that need nothing but this repository
 	$(BIN)/python benchmarks/speed.py similarity

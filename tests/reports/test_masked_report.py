@@ -33,6 +33,7 @@ def folder_of(run: Run, folder: Path, change: Change | None = None) -> Path:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         change(scores)
         (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    Run(folder).list_files()
     return folder
 
 

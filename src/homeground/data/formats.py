@@ -39,8 +39,10 @@ FEWEST_ROWS_SWALLOWED = 3
 MAX_FIELD_CHARACTERS = 1 << 26
 """Characters one CSV field may have; it bounds what an unclosed quote can swallow before it is reported."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""First characters a spreadsheet takes for a formula; such a text is written with an apostrophe before it."""
+_UNSEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+_FORMULA = re.compile(rf"[\t\r]|[{_UNSEEN}]*[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
+"""What a spreadsheet takes for the beginning of a formula, full-width signs included, behind whatever it leaves out:
+blanks, control characters and what is not seen. Such a text is written with an apostrophe before it."""
 
 _SPREADSHEET_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 
@@ -131,11 +133,11 @@ def delimiter_hint(header: str, used: str) -> str:
 def csv_field(value: object) -> object:
     """Return a value as a field of a CSV file: what a spreadsheet would run gets an apostrophe, lists become JSON.
 
-    >>> csv_field("=1+1"), csv_field("-5"), csv_field(["a"])
-    ("'=1+1", '-5', '["a"]')
+    >>> csv_field("=1+1"), csv_field(" =1+1"), csv_field("-5"), csv_field(["a"])
+    ("'=1+1", "' =1+1", '-5', '["a"]')
     """
     if isinstance(value, str):
-        return "'" + value if value.startswith(FORMULA_STARTS) and not _SPREADSHEET_NUMBER.fullmatch(value) else value
+        return "'" + value if _FORMULA.match(value) and not _SPREADSHEET_NUMBER.fullmatch(value) else value
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value
 
 

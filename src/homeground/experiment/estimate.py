@@ -113,7 +113,7 @@ def bytes_needed(setup: Setup) -> int:
     its best trial beside them.
     """
     recipe = setup.recipe
-    kept = min(recipe.training.epochs, SNAPSHOTS_KEPT)
+    kept = min(math.ceil(recipe.training.epochs), SNAPSHOTS_KEPT)
     snapshots = (kept if kept == 1 else kept + 1) + (kept if recipe.search.search else 0)
     weights = count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT
     return weights * (snapshots * WEIGHTS_IN_SNAPSHOT + MODELS_KEPT)

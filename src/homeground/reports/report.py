@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from html import unescape
@@ -24,6 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 
 from homeground import wording
+from homeground.data.formats import csv_field
 from homeground.languages import current_catalogue, language, translate
 from homeground.languages.pages import Verbatim, translated_template
 from homeground.reports.sections import (
@@ -140,13 +140,16 @@ def _download(record: RunRecord) -> dict[str, Any] | None:
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a line of examples.jsonl as one row: ``{"after": {"label": "x"}}`` becomes ``{"after_label": "x"}``."""
+    """Return a line of examples.jsonl as one row: ``{"after": {"label": "x"}}`` becomes ``{"after_label": "x"}``.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
     row: dict[str, Any] = {}
     for name, value in line.items():
         if isinstance(value, Mapping):
             row |= {f"{name}_{part}": inner for part, inner in _flat(cast(Mapping[str, Any], value)).items()}
         else:
-            row[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+            row[f"{csv_field(name)}"] = csv_field(value)
     return row
 
 

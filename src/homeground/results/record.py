@@ -20,7 +20,7 @@ from homeground.results.run import (
     BEFORE,
     CHAIN_FILE,
     CLEANING_FILE,
-    LISTED,
+    MADE_FROM_RUNS,
     REMADE,
     SCORES_FILE,
     VOCABULARY_FILE,
@@ -29,6 +29,9 @@ from homeground.results.scores import SCORES_VERSION, Comparison, Scores
 from homeground.storage import FRESH, require_listed
 
 Model = TypeVar("Model", bound=Record)
+
+READ = (SCORES_FILE, "data.json", "recipe.toml", "metrics.jsonl", "examples.jsonl", *MADE_FROM_RUNS)
+"""The files that a report is made from, besides run.json."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def read_run(folder: Path) -> RunRecord:
     Raises DataError when the folder holds no scores, or when one of its files cannot be read: it is no JSON, or a
     field holds something else than docs/scores.md says; DamagedFile where one is not as the run wrote it.
     """
-    for name in LISTED:
+    for name in READ:
         require_listed(folder, name, REMADE if name == SCORES_FILE else FRESH)
     if not (folder / "scores.json").is_file():
         raise DataError(

@@ -319,6 +319,13 @@ class Run(PathLike[str]):
         for name in ("checkpoints", "head"):
             shutil.rmtree((home or self.folder) / name, ignore_errors=True)
 
+    def remove_every_checkpoint(self) -> None:
+        """Remove the checkpoints of all trainings of a finished run, but those of another run inside its folder."""
+        for found in [*self.folder.rglob("checkpoints"), *self.folder.rglob("head")]:
+            above = (self.folder / part for part in found.relative_to(self.folder).parents)
+            if next(each for each in above if (each / RUN_RECORD).is_file()) == self.folder:
+                self.remove_checkpoints(found.parent)
+
 
 @contextlib.contextmanager
 def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Generator[Run]:

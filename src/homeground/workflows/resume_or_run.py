@@ -36,7 +36,7 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
             _carry_out(run, setup, _noting_warnings(run, on_event))
         elif restored := _restore(run, setup):
             on_event(Notice(f"{run.folder}: missing or damaged, and written anew: {', '.join(restored)}"))
-        run.remove_checkpoints()
+        run.remove_every_checkpoint()
         label_next(run, setup, on_event)
         return run
 

@@ -276,7 +276,7 @@ def model_files(checkpoint: Checkpoint) -> list[str]:
 
 
 def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
-    """Copy the modules of a sentence encoder and its length limit to a new folder.
+    """Copy the modules of a sentence encoder and its length limit to a new folder: settings and weights, nothing else.
 
     So that an encoder with other weights of the same architecture pools its tokens as the checkpoint does.
     """
@@ -285,7 +285,14 @@ def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
             shutil.copyfile(checkpoint.folder / name, folder / name)
     for module in checkpoint.modules:
         if module.kind != "Transformer" and module.folder.is_dir():
-            shutil.copytree(module.folder, folder / module.folder.relative_to(checkpoint.folder))
+            there = folder / module.folder.relative_to(checkpoint.folder)
+            there.mkdir(parents=True, exist_ok=True)
+            for path in (
+                module.folder / "config.json",
+                *(weight_files(module.folder) if module.kind == "Dense" else ()),
+            ):
+                if path.is_file():
+                    shutil.copyfile(path, there / path.name)
 
 
 def _minilm() -> Path:

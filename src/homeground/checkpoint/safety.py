@@ -91,6 +91,13 @@ def read_settings(path: Path) -> Json:
     return cast(Json, value)
 
 
+LAYER_COUNTS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
+"""What architectures call the number of their layers."""
+
+FLOATS = ("F16", "F32", "F64", "BF16")
+"""The types of weights, as safetensors writes them."""
+
+
 def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
     """Check the whole folder and return its sentence-transformers modules, none if it has no modules.json.
 
@@ -109,14 +116,34 @@ def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
     if read_settings(folder / "config.json").get("quantization_config"):
         raise CheckpointError(f"{folder}/config.json: the weights are quantized; name the checkpoint in full precision")
     modules = _modules(folder)
-    rows = {shape[0] for path in weight_files(folder) for shape in _shapes(path) if shape}
-    vocabulary = read_settings(folder / "config.json").get("vocab_size")
-    if isinstance(vocabulary, int) and vocabulary not in rows:
+    _refuse_foreign_weights(folder, read_settings(folder / "config.json"))
+    return modules
+
+
+def _refuse_foreign_weights(folder: Path, config: Json) -> None:
+    """Refuse weights that are not those of the settings, before a model of a claimed size is built, and integers."""
+    shapes = [shape for path in weight_files(folder) for shape in _shapes(path)]
+    vocabulary = config.get("vocab_size")
+    if isinstance(vocabulary, int) and vocabulary not in {shape[0] for shape in shapes if shape}:
         raise CheckpointError(
             f"{folder}: config.json has a vocab_size of {vocabulary}, but no weight has that many rows; "
             "they do not belong together"
         )
-    return modules
+    for name in LAYER_COUNTS:
+        layers = config.get(name)
+        # Layers may share their weights, as those of ALBERT do, but there are fewer of them than weights.
+        if isinstance(layers, int) and not 0 < layers <= len(shapes):
+            raise CheckpointError(
+                f"{folder}: config.json has {name} {layers}, but there are {len(shapes)} weights; they do not belong "
+                "together"
+            )
+    labels = config.get("id2label")
+    if labels is not None and not (isinstance(labels, dict) and all(map(_is_number, cast(Json, labels)))):
+        raise CheckpointError(f"{folder}/config.json: id2label is no object from numbers to names; write it again")
+
+
+def _is_number(text: object) -> bool:
+    return isinstance(text, str) and text.isdecimal() and text.isascii()
 
 
 def refuse_without_tokenizer(folder: Path) -> None:
@@ -273,7 +300,7 @@ def _module(entry: Json, folder: Path) -> Module:
 
 
 def _shapes(path: Path) -> list[list[int]]:
-    """Return the shapes of the tensors in a safetensors file, from its header.
+    """Return the shapes of the tensors in a safetensors file, from its header; a matrix of integers is refused.
 
     The parser of the library refuses a header that is too long, is no JSON, or does not cover the file exactly.
     """
@@ -281,9 +308,19 @@ def _shapes(path: Path) -> list[list[int]]:
 
     try:
         with cast(Any, safe_open)(path, framework="numpy") as file:
-            return [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - no mapping
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            shapes = {name: part.get_shape() for name, part in slices.items()}
+            kinds = {name: str(part.get_dtype()) for name, part in slices.items()}
     except Exception as error:  # safetensors' own error class, or an OSError
         raise CheckpointError(f"{path}: damaged, or no safetensors file; download it again") from error
+    for name, kind in kinds.items():
+        # Positions are kept as whole numbers beside the weights.
+        if not kind.startswith(FLOATS) and len(shapes[name]) > 1 and not name.endswith("_ids"):
+            raise CheckpointError(
+                f"{path}: {name} is of type {kind}, which is none of weights in full precision; take the checkpoint "
+                "that it was made from"
+            )
+    return list(shapes.values())
 
 
 def _no_checkpoint(folder: Path) -> str:

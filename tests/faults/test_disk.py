@@ -25,7 +25,7 @@ def test_a_failing_write_ends_with_74_and_nothing_is_lost(
     ended = zygote(kind, unbroken)
     assert ended["status"] == 0, ended["output"]
     expected, tried = outcome(unbroken), row(f"4 failing writes, {kind}")
-    for place, point in enumerate(points(ended["calls"], few=9, step=5)):
+    for place, point in enumerate(points(ended["calls"], few=5, step=5)):
         folder, (name, number) = workplace(), list(ERRORS.items())[place % len(ERRORS)]
         failed = zygote(kind, folder, fail_at=point, error=number)
         again = zygote(kind, folder)

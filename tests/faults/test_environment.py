@@ -28,7 +28,7 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
     "no network": {"HTTPS_PROXY": "http://127.0.0.1:9", "HF_ENDPOINT": "http://127.0.0.1:9"},
     "a terminal of one column": {"COLUMNS": "1"},
 }
-FEW = ("no HOME", "an ASCII terminal")
+FEW = ("no HOME",)
 
 
 def command(folder: Path, *argv: str, changes: dict[str, str | None] | None = None, **options: Any) -> tuple[int, str]:
@@ -70,7 +70,7 @@ def test_closed_streams_and_readers_that_leave(workplace: Callable[[], Path], ro
     script = " ".join(f"'{each}'" for each in (*COMMAND, *ADAPT))
     speaking = script.replace("'--quiet'", "")
     endings = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2> >(head -c 1 >/dev/null)", "> >(head -c 1 >/dev/null)")
-    for ending in endings if EVERYTHING else endings[3:5]:
+    for ending in endings if EVERYTHING else endings[4:5]:
         folder = workplace()
         ended = subprocess.run(
             ["bash", "-c", f"{speaking} {ending}"], cwd=folder, capture_output=True, timeout=200, check=False
@@ -84,6 +84,7 @@ def test_closed_streams_and_readers_that_leave(workplace: Callable[[], Path], ro
     tried("/dev/full", ended.returncode == 74 and b"could not be written" in ended.stderr, str(ended))
 
 
+@pytest.mark.skipif(not EVERYTHING, reason="by make faults")
 @pytest.mark.timeout(1200)
 def test_a_strict_umask_and_folders_that_take_nothing(workplace: Callable[[], Path], row: Callable[[str], Row]) -> None:
     tried = row("25 permissions")

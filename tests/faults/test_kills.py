@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.conftest import COMMANDS, EVERYTHING, Row, Zygote, outcome, points
 
-KINDS = list(COMMANDS) if EVERYTHING else ["pairs", "folds"]
+KINDS = list(COMMANDS) if EVERYTHING else ["folds"]
 STEPS = {"labels": 1, "folds": 1}
 """At each call of these, and of the others at one of three: they share most of what they write."""
 
@@ -23,7 +23,7 @@ def test_killed_at_any_file_call_a_run_comes_to_the_same_result(
     ended = zygote(kind, unbroken)
     assert ended["status"] == 0, ended["output"]
     expected, tried = outcome(unbroken), row(f"2 killed at every file call, {kind}")
-    for point in points(ended["calls"], few=10, step=STEPS.get(kind, 3)):
+    for point in points(ended["calls"], few=6, step=STEPS.get(kind, 3)):
         folder = workplace()
         killed = zygote(kind, folder, kill_at=point)
         assert killed["status"] == -9

@@ -22,7 +22,7 @@ def test_a_signal_at_any_file_call_ends_the_command_and_the_next_one_goes_on(
     ended = zygote(kind, unbroken)
     assert ended["status"] == 0, ended["output"]
     expected, tried = outcome(unbroken), row(f"5 signals at file calls, {kind}")
-    for place, point in enumerate(points(ended["calls"], few=8, step=4)):
+    for place, point in enumerate(points(ended["calls"], few=5, step=4)):
         folder, sent = workplace(), SIGNALS[place % 2]
         stopped = zygote(kind, folder, signal_at=point, signal=int(sent))
         again = zygote(kind, folder)

@@ -3,8 +3,9 @@
     python -m tests.faults.zygote
 
 It reads one JSON object a line: ``argv`` of the command, ``cwd``, and what is to go wrong at which of the calls that
-change files: ``kill_at``, ``signal_at`` with ``signal``, or ``fail_at`` with ``error``, the number of an OSError. It
-answers with one line each: the exit ``status`` (negative for a signal), the number of file ``calls``, the output.
+change files: ``kill_at``, ``kill_before`` (a part of a path), ``signal_at`` with ``signal``, or ``fail_at`` with
+``error``, the number of an OSError. It answers with one line each: the exit ``status`` (negative for a signal), the
+number of file ``calls``, and the output.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class FileCalls:
     def __init__(self, home: str, report: int) -> None:
         self.count, self.home, self.report = 0, home, report
         self.at: dict[int, int] = {}
-        self.fail_at, self.error = 0, 0
+        self.fail_at, self.error, self.kill_before = 0, 0, ""
         self._sync = os.fsync
 
     def install(self) -> None:
@@ -54,6 +55,8 @@ class FileCalls:
     def _touches(self, path: str | bytes) -> None:
         absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - Path would call the hook again
         if absolute.startswith(self.home):
+            if self.kill_before and self.kill_before in absolute:
+                os.kill(os.getpid(), signal.SIGKILL)
             self._called()
 
     def _called(self) -> None:
@@ -75,6 +78,7 @@ def child(command: dict[str, Any], output: Path, report: int) -> int:
     calls = FileCalls(command["cwd"], report)
     if "kill_at" in command:
         calls.at[command["kill_at"]] = signal.SIGKILL
+    calls.kill_before = command.get("kill_before", "")
     if "fail_at" in command:
         calls.fail_at, calls.error = command["fail_at"], command["error"]
     if "signal_at" in command:

@@ -86,7 +86,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file atomically; NaN is refused because it is not valid JSON."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """Return the text of a JSON file."""
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +147,12 @@ def require_listed(folder: Path, name: str, remedy: str = FRESH) -> Path:
 
 def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write a JSON Lines file atomically."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    write_text(path, as_json_lines(rows))
+
+
+def as_json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text of a JSON Lines file."""
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

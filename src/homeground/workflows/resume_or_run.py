@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +22,18 @@ from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
 from homeground.results.record import read_run
 from homeground.results.run import LISTED, MADE_FROM_RUNS, Run, open_run
-from homeground.storage import now, require_listed, require_space, write_array, write_json, write_json_lines, write_text
+from homeground.storage import (
+    FILES,
+    as_json,
+    as_json_lines,
+    now,
+    require_listed,
+    require_space,
+    write_array,
+    write_json,
+    write_json_lines,
+    write_text,
+)
 from homeground.training.events import Event, MemoryShort, Notice, OnEvent, PartBegins, Started
 
 
@@ -43,17 +53,17 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
 
 def _begin(run: Run, setup: Setup) -> None:
     """Write what is known before the first step."""
-    for name, write in _known_before(setup).items():
-        write(run.folder / name)
+    for name, content in _known_before(run, setup).items():
+        write_text(run.folder / name, content)
     run.write_record(warnings=data_warnings(setup.record))
 
 
-def _known_before(setup: Setup) -> dict[str, Callable[[Path], None]]:
-    """Return how the files are written that follow from recipe and data alone."""
+def _known_before(run: Run, setup: Setup) -> dict[str, str]:
+    """Return the files that follow from recipe and data alone."""
     return {
-        "recipe.toml": lambda path: write_text(path, setup.recipe.to_toml(path.parent)),
-        "data.json": lambda path: write_json(path, setup.record.to_json()),
-        "splits.jsonl": lambda path: write_json_lines(path, splits_lines(setup.corpus)),
+        "recipe.toml": setup.recipe.to_toml(run.folder),
+        "data.json": as_json(setup.record.to_json()),
+        "splits.jsonl": as_json_lines(splits_lines(setup.corpus)),
     }
 
 
@@ -61,20 +71,20 @@ def _restore(run: Run, setup: Setup) -> list[str]:
     """Write the files of a finished run again that are missing or damaged, where that can be; return their names.
 
     Raises:
-        DamagedFile: one of the others is missing or damaged, or what would be written is something else.
+        DamagedFile: one of the others is missing or damaged, or what would be written now is something else.
     """
     restored = ["scores.json"] if run.restore_scores() else []
-    known = _known_before(setup)
+    known, listed = _known_before(run, setup), run.record.get(FILES, {})
     for name in LISTED:
         if name in MADE_FROM_RUNS:
             continue
         try:
             require_listed(run.folder, name)
         except DamagedFile:
-            if name not in known:
+            content = known.get(name, "")
+            if hashlib.sha256(content.encode()).hexdigest() != listed[name]:
                 raise
-            known[name](run.folder / name)
-            require_listed(run.folder, name)
+            write_text(run.folder / name, content)
             restored.append(name)
     return restored
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.faults.conftest import COMMANDS, EVERYTHING, Row, Zygote, outcome, points
@@ -32,3 +33,19 @@ def test_killed_at_any_file_call_a_run_comes_to_the_same_result(
         differing = {name for name in {*found, *expected} if found.get(name) != expected.get(name)}
         held = again["status"] == 0 and not differing
         tried(f"call {point}", held, f"{again['status']} {sorted(differing)} {again['output']}")
+
+
+@pytest.mark.skipif(not EVERYTHING, reason="by make faults")
+@pytest.mark.timeout(3000)
+def test_killed_thirty_times_a_run_comes_to_the_same_result(
+    zygote: Zygote, workplace: Callable[[], Path], row: Callable[[str], Row]
+) -> None:
+    unbroken, folder, tried = workplace(), workplace(), row("27 one run killed thirty times")
+    assert zygote("folds", unbroken)["status"] == 0
+    random = np.random.default_rng(0)
+    for kill in range(30):
+        # Later ones come later, so that the run gets on; what is made before the first step takes 40 calls.
+        point = int(random.integers(10, 60 + 6 * kill))
+        tried(f"kill {kill} at call {point}", zygote("folds", folder, kill_at=point)["status"] in (-9, 0))
+    tried("at last", zygote("folds", folder)["status"] == 0)
+    tried("the result", outcome(folder) == outcome(unbroken))

@@ -10,6 +10,7 @@ A trial that is written down is not repeated, so a search that was stopped goes 
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -146,8 +147,10 @@ def _adopt(run: Run, folder: Path) -> None:
     """Move a trial's training to where the run's own would have been made; one that was moved before is there already.
 
     The training then finds itself finished. Were the snapshots lost it would be made again, with the same weights.
+    Those of a trial that was made again take the place of what was moved before.
     """
     if (folder / "checkpoints").is_dir():
         write_bytes(run.folder / "metrics.jsonl", (folder / "metrics.jsonl").read_bytes())
         with written_to(run.folder):
+            shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
             (folder / "checkpoints").rename(run.folder / "checkpoints")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from homeground.results.run import LISTED, Run
+from homeground.storage import file_hash
 from homeground.training.events import Notice, Progressed
 
 
@@ -39,6 +41,12 @@ def broken_at(place: str, events: list[str]) -> Callable[[object], None]:
             raise Broken
 
     return break_there
+
+
+def listed_anew(folder: Path) -> None:
+    """Let run.json list the files of a run as they are now, after a test has changed one."""
+    run = Run(folder)
+    run.write_record(files={name: file_hash(folder / name) for name in LISTED if (folder / name).is_file()})
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

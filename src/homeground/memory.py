@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +35,21 @@ def is_memory_error(error: BaseException) -> bool:
 def out_of_memory() -> OutOfMemory:
     """Return the error for work that does not fit even one by one."""
     return OutOfMemory("out of memory; use a smaller --max-length or a smaller checkpoint, or close other programs")
+
+
+@contextlib.contextmanager
+def in_one_go() -> Generator[None]:
+    """Let work that changes something as it goes, and so cannot be done once more, end where memory runs out.
+
+    Raises:
+        OutOfMemory: it did.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_memory_error(error):
+            raise out_of_memory() from error
+        raise
 
 
 def in_slices_that_fit(

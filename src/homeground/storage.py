@@ -258,17 +258,28 @@ def is_closed(folder: Path, report: Callable[[str], object]) -> bool:
 
 
 def remove_litter(folder: Path) -> None:
-    """Remove what processes that were killed left half written below a folder that nobody else writes."""
-    for path in [path for path in folder.rglob(".*") if _LITTER.fullmatch(path.name)]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    """Remove what processes that were killed left half written in a run that this process holds.
+
+    Runs inside its folder are passed over: whoever opens them removes what is theirs.
+    """
+    for path in sorted(folder.iterdir()):
+        if is_litter(path):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        elif path.is_dir() and not path.is_symlink() and not (path / RUN_RECORD).is_file():
+            remove_litter(path)
+
+
+def is_litter(path: Path) -> bool:
+    """Return whether a file or folder has the name of one that is being written, or is being replaced."""
+    return _LITTER.fullmatch(path.name) is not None
 
 
 def holds_files(folder: Path) -> bool:
     """Return whether a folder holds more than what a process that was killed left half written."""
-    return folder.is_dir() and any(not _LITTER.fullmatch(path.name) for path in folder.iterdir())
+    return folder.is_dir() and not all(map(is_litter, folder.iterdir()))
 
 
 def file_hash(path: Path) -> str:
@@ -292,15 +303,19 @@ def written_to(path: Path, otherwise: str = "name a writable folder with --out")
         raise DiskError(f"{path} could not be written ({cause}); finished work is kept; {remedy}") from error
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """Raise DiskError where less than ``needed`` bytes are free for a folder, what it holds already counted as free."""
-    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    free = shutil.disk_usage(folder).free + held
-    if free < needed:
+def require_space(folder: Path, least: int) -> int:
+    """Return the bytes that are free for a folder.
+
+    Raises:
+        DiskError: they are fewer than ``least``.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < least:
         raise DiskError(
-            f"{folder}: the run takes up to {needed / 1e6:,.0f} MB on the disk, and {free / 1e6:,.0f} MB are free; "
+            f"{folder}: the run needs at least {least / 1e6:,.0f} MB on the disk, and {free / 1e6:,.0f} MB are free; "
             "free some space, or name a folder on another disk with --out"
         )
+    return free
 
 
 def sync_file(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.conftest import PAIR_HEADER, topic_pairs
+from tests.runs import listed_anew
 
 import homeground
 from homeground.cli import run
@@ -126,7 +127,7 @@ def test_predictions_that_do_not_give_the_reported_scores_are_refused(
     capsys.readouterr()
     assert run(["compare", "runs/pairs-similarity", "runs/pairs-similarity"]) == 2
     assert "predictions.npy is damaged: it is not as it was written" in capsys.readouterr().err
-    Run("runs/pairs-similarity").list_files()
+    listed_anew(Path("runs/pairs-similarity"))
     assert run(["compare", "runs/pairs-similarity", "runs/pairs-similarity"]) == 2
     assert "and scores.json reports" in capsys.readouterr().err
 

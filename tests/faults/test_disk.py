@@ -48,5 +48,5 @@ def test_too_little_space_is_told_before_the_start(
     code = run([*COMMANDS["labels"], *COMMON, "--out", "runs/run"])
     output = capsys.readouterr().err
     tried("exit code", code == 74, str(code))
-    tried("sentence", "MB on the disk" in output and "--out" in output, output)
+    tried("sentence", "MB on the disk, and 0 MB are free" in output and "--out" in output, output)
     tried("nothing is trained", not (folder / "runs/run/checkpoints").exists())

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 import homeground
@@ -113,6 +114,25 @@ def test_a_resumed_training_keeps_the_slices(
         with pytest.warns(HomegroundWarning, match="computed 4 at a time"):
             resumed = homeground.adapt("labels.csv", **settings)
         tried("recorded", resumed.scores["training"]["microbatch"] == 4)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_no_memory_for_the_optimizer_ends_the_run(
+    optimizer: str,
+    workplace: Callable[[], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    row: Callable[[str], Row],
+) -> None:
+    monkeypatch.chdir(workplace())
+
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "zeros_like", full)
+    code = run([*COMMANDS["labels"], *COMMON, "--optimizer", optimizer, "--out", "runs/run"])
+    output = capsys.readouterr().err
+    row("7 no memory for the optimizer")(optimizer, code == 71 and "out of memory" in output, output)
 
 
 def test_not_even_one_example_fits(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 from tests.reports.test_report import PAYLOADS, Page, is_inert
+from tests.runs import listed_anew
 
 from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
@@ -33,7 +34,7 @@ def folder_of(run: Run, folder: Path, change: Change | None = None) -> Path:
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         change(scores)
         (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
-    Run(folder).list_files()
+    listed_anew(folder)
     return folder
 
 

@@ -12,11 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.runs import listed_anew
 
 import homeground
-from homeground.errors import DiskError, RunConflict, RunLocked, UsageError
+from homeground.errors import DamagedFile, DiskError, RunConflict, RunLocked, UsageError
 from homeground.results.run import Run, open_run
-from homeground.storage import manifest_problem, new_folder, read_array, read_json, write_array, write_json, write_text
+from homeground.storage import (
+    manifest_problem,
+    new_folder,
+    read_array,
+    read_json,
+    sealed,
+    write_array,
+    write_json,
+    write_text,
+)
 
 IDENTITY = {"recipe": {"seed": 0}, "checkpoint": "abc"}
 
@@ -222,7 +232,55 @@ def test_a_notebook_shows_a_run_without_running_what_is_in_it(finished: Run, tmp
     copy = Run(shutil.copytree(finished.folder, tmp_path / "copy"))
     hostile = "<script>alert(1)</script>"
     write_json(copy.folder / "scores.json", {**copy.scores, "sentence": f"HELPED: {hostile}"})
-    copy.list_files()
+    listed_anew(copy.folder)
     copy.write_record(warnings=[hostile])
     shown = copy._repr_html_()
     assert shown is not None and hostile not in shown and shown.count("&lt;script&gt;") == 2
+
+
+def test_what_others_write_stays_where_a_folder_is_no_run(tmp_path: Path) -> None:
+    for name in ("other/checkpoints/.step-10.4242.tmp/weights", ".notes.2024.old"):
+        (tmp_path / "runs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs" / name).write_text("kept")
+    (tmp_path / "runs/notes.txt").write_text("mine")
+    before = sorted((tmp_path / "runs").rglob("*"))
+    with pytest.raises(RunConflict, match="holds no run"), open_run(tmp_path / "runs", {}):
+        pass
+    assert sorted((tmp_path / "runs").rglob("*")) == before
+
+
+def test_a_run_inside_a_run_is_left_to_who_opens_it(tmp_path: Path) -> None:
+    outer, inner = Run(tmp_path / "run"), Run(tmp_path / "run/uncleaned")
+    for run in (outer, inner):
+        run.folder.mkdir()
+        run.write_record(version=2, state="running", identity={})
+        (run.folder / "checkpoints/.step-1.77.tmp").mkdir(parents=True)
+    with open_run(outer.folder, {}):
+        assert not (outer.folder / "checkpoints/.step-1.77.tmp").exists()
+        assert (inner.folder / "checkpoints/.step-1.77.tmp").exists()
+
+
+def test_only_the_checkpoints_of_trainings_are_removed(tmp_path: Path) -> None:
+    gone = ["checkpoints/step-1", "head/model", "folds/1/checkpoints/step-1", "seeds/2/folds/1/head/model"]
+    kept = ["model/head", "analysis/head", "analysis/checkpoints", "uncleaned/checkpoints/step-1"]
+    for name in (*gone, *kept):
+        (tmp_path / name).mkdir(parents=True)
+    Run(tmp_path).remove_every_checkpoint()
+    assert not any((tmp_path / name).exists() for name in gone)
+    assert all((tmp_path / name).is_dir() for name in kept)
+
+
+def test_scores_come_back_from_the_record_and_are_refused_where_it_has_none(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    write_json(tmp_path / "scores.json", {"verdict": "HELPED"})
+    run.write_record(version=2)
+    run.finish()
+    (tmp_path / "scores.json").write_text("{}")
+    with pytest.raises(DamagedFile, match=r"scores.json is damaged: .* give the command of the run again"):
+        _ = run.scores
+    assert run.restore_scores() and run.scores == {"verdict": "HELPED"} and not run.restore_scores()
+    record = {name: value for name, value in run.record.items() if name != "scores"}
+    write_json(tmp_path / "run.json", sealed(record))
+    (tmp_path / "scores.json").unlink()
+    with pytest.raises(DamagedFile, match=r"scores.json is missing"):
+        run.restore_scores()

@@ -21,6 +21,7 @@ import pytest
 from huggingface_hub import ModelCard, constants
 from tests.classifying import lively, topic_texts
 from tests.hub import Fault
+from tests.runs import listed_anew
 from tests.uploads import WritableHub
 
 import homeground
@@ -203,7 +204,7 @@ def test_the_licence_is_the_checkpoint_s_own_where_that_is_known(
         data = read_json(run.folder / "data.json")
         checkpoint = {"name": name, "revision": revision, "sha256": "0"}
         write_json(run.folder / "data.json", {**data, "checkpoint": checkpoint})
-        run.list_files()
+        listed_anew(run.folder)
 
     adapted("minilm", None)
     assert dry(run).data.license == "apache-2.0"

@@ -94,6 +94,9 @@ def read_settings(path: Path) -> Json:
 LAYER_COUNTS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 """What architectures call the number of their layers."""
 
+LAYERS_OF_SHARED_WEIGHTS = 256
+"""Layers that a checkpoint may have whose layers share weights."""
+
 FLOATS = ("F16", "F32", "F64", "BF16")
 """The types of weights, as safetensors writes them."""
 
@@ -131,8 +134,9 @@ def _refuse_foreign_weights(folder: Path, config: Json) -> None:
         )
     for name in LAYER_COUNTS:
         layers = config.get(name)
-        # Layers may share their weights, as those of ALBERT do, but there are fewer of them than weights.
-        if isinstance(layers, int) and not 0 < layers <= len(shapes):
+        # The layers of ALBERT share their weights, so that there may be more of them.
+        most = LAYERS_OF_SHARED_WEIGHTS if "num_hidden_groups" in config else len(shapes)
+        if isinstance(layers, int) and not 0 < layers <= most:
             raise CheckpointError(
                 f"{folder}: config.json has {name} {layers}, but there are {len(shapes)} weights; they do not belong "
                 "together"

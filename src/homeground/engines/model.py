@@ -59,8 +59,10 @@ class Model(Protocol):
         """Learn from one global batch: the sum of its loss terms over ``denominator``.
 
         It is computed in slices of at most ``microbatch`` items, by default as the recipe says. Where the loss or the
-        gradient is not finite nothing is updated and ``finite`` is False; where memory runs out nothing is updated
-        either, and the step can be taken again with smaller slices.
+        gradient is not finite nothing is updated and ``finite`` is False; where memory runs out while the gradient is
+        computed nothing is updated either, and the step can be taken again with smaller slices.
+
+        Raises OutOfMemory where the weights cannot be updated.
         """
         ...
 

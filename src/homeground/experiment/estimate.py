@@ -100,13 +100,18 @@ def estimate(setup: Setup) -> Estimate:
         seconds_per_step=step_seconds,
         minutes=(steps * step_seconds + measuring) / 60,
         disk_mb=models * count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT / 1e6,
-        peak_disk_mb=bytes_needed(setup) / 1e6,
+        peak_disk_mb=most_bytes(setup) / 1e6,
         memory_gib=None if (peak := _peak_memory_gib()) is None else peak + _gib_outside_sample(setup),
         folder=setup.folder,
     )
 
 
-def bytes_needed(setup: Setup) -> int:
+def least_bytes(setup: Setup) -> int:
+    """Return the bytes on the disk without which a run that has not begun cannot end: one snapshot and the model."""
+    return count_parameters(setup.checkpoint.folder) * BYTES_PER_WEIGHT * (WEIGHTS_IN_SNAPSHOT + 1)
+
+
+def most_bytes(setup: Setup) -> int:
     """Return the bytes on the disk that a run takes at most: its snapshots, each with two moments a weight, and models.
 
     A training has a snapshot an epoch, of which up to three stay while the next is written; a search keeps those of

@@ -74,7 +74,7 @@ def read_run(folder: Path) -> RunRecord:
     field holds something else than docs/scores.md says; DamagedFile where one is not as the run wrote it.
     """
     for name in READ:
-        require_listed(folder, name, REMADE if name == SCORES_FILE else FRESH)
+        require_listed(folder, name, REMADE if name in (SCORES_FILE, *MADE_FROM_RUNS) else FRESH)
     if not (folder / "scores.json").is_file():
         raise DataError(
             f"{folder}: holds no scores.json; a report needs a finished run. "

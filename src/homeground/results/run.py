@@ -46,10 +46,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from homeground.errors import DamagedFile, RunConflict, UsageError
 from homeground.results.notebook import run_html
 from homeground.storage import (
+    FILES,
     RUN_RECORD,
     aside,
     file_hash,
     holds_files,
+    is_litter,
     locked,
     now,
     read_json,
@@ -94,6 +96,9 @@ LISTED = (
     *MADE_FROM_RUNS,
 )
 """The files of a finished run whose hashes run.json holds, where there are such; model/ has a manifest of its own."""
+
+PARTS = ("", "folds/*", "seeds/*", "seeds/*/folds/*", "learning-curve/*", "search/*")
+"""Where in the folder of a run its trainings have their checkpoints."""
 
 WRITTEN_AT_START = ("run.json", "recipe.toml", "data.json", "splits.jsonl", "metrics.jsonl")
 """The files of a run that holds no work yet; one that failed so early is no obstacle to another."""
@@ -298,9 +303,11 @@ class Run(PathLike[str]):
         """Write into run.json that the run is finished, what it scored, and the hashes of its files."""
         self.write_record(state="finished", scores=self.scores, files=self._hashes())
 
-    def list_files(self) -> None:
-        """Write the hashes of the files of a finished run anew, to which one was added."""
-        self.write_record(files=self._hashes())
+    def list_file(self, name: str) -> None:
+        """Write the hash of a file into run.json that was added to a finished run."""
+        record = self.record
+        files = {**record.get(FILES, self._hashes()), name: file_hash(self.folder / name)}
+        self.write_record(scores=record.get("scores", self.scores), files=files)
 
     def _hashes(self) -> dict[str, str]:
         return {name: file_hash(self.folder / name) for name in LISTED if (self.folder / name).is_file()}
@@ -310,7 +317,9 @@ class Run(PathLike[str]):
         try:
             require_listed(self.folder, SCORES_FILE)
         except DamagedFile:
-            write_json(self.folder / SCORES_FILE, self.record["scores"])
+            if (copy := self.record.get("scores")) is None:
+                raise
+            write_json(self.folder / SCORES_FILE, copy)
             return True
         return False
 
@@ -320,11 +329,10 @@ class Run(PathLike[str]):
             shutil.rmtree((home or self.folder) / name, ignore_errors=True)
 
     def remove_every_checkpoint(self) -> None:
-        """Remove the checkpoints of all trainings of a finished run, but those of another run inside its folder."""
-        for found in [*self.folder.rglob("checkpoints"), *self.folder.rglob("head")]:
-            above = (self.folder / part for part in found.relative_to(self.folder).parents)
-            if next(each for each in above if (each / RUN_RECORD).is_file()) == self.folder:
-                self.remove_checkpoints(found.parent)
+        """Remove the checkpoints of all trainings of a finished run."""
+        for place in PARTS:
+            for home in self.folder.glob(place) if place else [self.folder]:
+                self.remove_checkpoints(home)
 
 
 @contextlib.contextmanager
@@ -346,7 +354,6 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
     with locked(folder):
         if fresh and folder.exists():
             folder.rename(aside(folder))
-        remove_litter(folder)
         run = Run(folder)
         if not run.record and holds_files(folder):
             raise RunConflict(
@@ -360,9 +367,10 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
                 f"{folder} holds a run with other settings ({'; '.join(map(str, differences))}); "
                 f"keep both with --out {_another_folder(folder, differences)}, or move the old run aside with --fresh"
             )
+        with written_to(folder):
+            folder.mkdir(exist_ok=True)
+        remove_litter(folder)
         if not run.record:
-            with written_to(folder):
-                folder.mkdir(exist_ok=True)
             run.write_record(
                 version=RUN_VERSION,
                 state="running",
@@ -377,7 +385,9 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
 def _holds_work(folder: Path) -> bool:
     """Return whether a run folder holds more than what is written before the first snapshot, such as a result."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return any(path.name not in WRITTEN_AT_START and "tensorboard" not in path.parts for path in files)
+    return any(
+        path.name not in WRITTEN_AT_START and not is_litter(path) and "tensorboard" not in path.parts for path in files
+    )
 
 
 class Difference(NamedTuple):

@@ -66,7 +66,7 @@ def ablate(run: Run, recipe: Recipe, on_event: OnEvent) -> None:
             on_event(Notice(f"what {ablation.part} were worth cannot be told: {error}"))
             continue
         write_json(run.folder / ablation.file, compared)
-        run.list_files()
+        run.list_file(ablation.file)
         write_report(run.folder)
 
 

@@ -49,7 +49,7 @@ from homeground.results.scores import Judgement
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
 from homeground.statistics.holm import judge_together
-from homeground.storage import aside, holds_files, locked, read_array, write_json, write_json_lines, written_to
+from homeground.storage import as_json, aside, holds_files, locked, read_array, write_json, write_json_lines, written_to
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.common_test import refuse_other_tokens
@@ -115,9 +115,10 @@ def adapt_chain(
         _refuse_unlike(plain, adapted)
         run = _run_step("adapted", adapted, on_event)
         record = _record(chain, domain, plain, adapted).to_json()
-        for folder in (run.folder, chain.folder):
-            write_json(folder / CHAIN_FILE, record)
-        run.list_files()
+        for path in (run.folder / CHAIN_FILE, chain.folder / CHAIN_FILE):
+            if not path.is_file() or path.read_text(encoding="utf-8") != as_json(record):
+                write_json(path, record)
+        run.list_file(CHAIN_FILE)
         write_report(run.folder)
         return record
 

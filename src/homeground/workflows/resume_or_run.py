@@ -12,7 +12,7 @@ from homeground.data.tokenized import counted
 from homeground.errors import DamagedFile, HomegroundWarning
 from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.data_record import data_warnings
-from homeground.experiment.estimate import bytes_needed, workload
+from homeground.experiment.estimate import least_bytes, most_bytes, workload
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
 from homeground.experiment.saving import save_alternatives, save_model
@@ -41,7 +41,7 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
     """Carry out what was prepared, from where an earlier call stopped, and return the finished run."""
     with open_run(setup.folder, setup.identity, fresh=fresh) as run:
         if not run.finished:
-            require_space(run.folder, bytes_needed(setup))
+            _check_space(run, setup, on_event)
             _begin(run, setup)
             _carry_out(run, setup, _noting_warnings(run, on_event))
         elif restored := _restore(run, setup):
@@ -49,6 +49,21 @@ def resume_or_run(setup: Setup, on_event: OnEvent, *, fresh: bool = False) -> Ru
         run.remove_every_checkpoint()
         label_next(run, setup, on_event)
         return run
+
+
+def _check_space(run: Run, setup: Setup, on_event: OnEvent) -> None:
+    """Refuse a run that does not fit on the disk for certain, and say where it may not; one that goes on is not asked.
+
+    Raises:
+        DiskError: less is free than a snapshot and the model take.
+    """
+    if (run.folder / "recipe.toml").is_file():
+        return
+    free, most = require_space(run.folder, least_bytes(setup)), most_bytes(setup)
+    if free < most:
+        on_event(
+            Notice(f"the run takes up to {most / 1e6:,.0f} MB on the disk, of which {free / 1e6:,.0f} MB are free")
+        )
 
 
 def _begin(run: Run, setup: Setup) -> None:

@@ -151,4 +151,7 @@ def test_texts_that_are_named_as_splits_among_others_are_texts(tmp_path: Path) -
     (tmp_path / "alone" / "README.md").write_text("Two files.")
     assert with_splits_of_folder(make_recipe(data=tmp_path / "alone"))[0].data == str(tmp_path / "alone" / "train.txt")
     write_texts(tmp_path / "among", "train.txt", "test.txt", "voyage.txt")
-    assert with_splits_of_folder(make_recipe(data=tmp_path / "among"))[1] == []
+    write_texts(tmp_path / "scripts", "train.py", "test.py", "a.txt", "b.txt")
+    write_texts(tmp_path / "tables", "train.csv", "test.csv", "a.txt", "b.txt")
+    for name in ("among", "scripts", "tables"):
+        assert with_splits_of_folder(make_recipe(data=tmp_path / name))[1] == [], name

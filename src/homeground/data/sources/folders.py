@@ -13,7 +13,7 @@ from homeground.data.formats import TEXT_COLUMN
 from homeground.data.opening import open_text, require_file
 from homeground.data.sources.held import held_or_streamed
 from homeground.data.sources.in_memory import splits_in_memory
-from homeground.data.tables import Row, Table
+from homeground.data.tables import SUFFIXES, Row, Table
 from homeground.errors import DataError
 from homeground.wording import count
 
@@ -146,7 +146,7 @@ def _split_files(folder: Path) -> tuple[dict[str, str], list[str]]:
         return {}, []
     splits: dict[str, str] = {}
     for split, usual in SPLIT_NAMES.items():
-        matches = [place for place in places if place.name.split(".")[0].lower() in usual]
+        matches = [place for place in places if place.name.split(".")[0].lower() in usual and _is_data(place)]
         if len(matches) > 1:
             return {}, []
         if matches:
@@ -154,7 +154,7 @@ def _split_files(folder: Path) -> tuple[dict[str, str], list[str]]:
     others = [place for place in places if str(place) not in splits.values()]
     if "train" not in splits or len(splits) < 2:
         return {}, []
-    if _is_text(Path(splits["train"])) and any(_is_text(each) and not _about_the_data(each) for each in others):
+    if any(_is_text(each) and not _about_the_data(each) for each in others):
         return {}, []
     return splits, [place.name for place in others]
 
@@ -162,6 +162,11 @@ def _split_files(folder: Path) -> tuple[dict[str, str], list[str]]:
 def _is_text(place: Path) -> bool:
     """Return whether a file has the name of a text."""
     return Path(place.name.lower().removesuffix(".gz")).suffix in TEXT_SUFFIXES
+
+
+def _is_data(place: Path) -> bool:
+    """Return whether a file has the name of a table, of texts or of words with tags."""
+    return _is_text(place) or Path(place.name.lower().removesuffix(".gz")).suffix in SUFFIXES
 
 
 def _about_the_data(place: Path) -> bool:

@@ -21,6 +21,7 @@ from homeground.engines.keras.traced import Traced, to_arrays
 from homeground.engines.model import Batch, Outputs, StepResult, Trainable
 from homeground.engines.slicing import slices
 from homeground.engines.tensors import failures_as_os_errors
+from homeground.memory import in_one_go
 from homeground.randomness import key
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class KerasModel:
             value, gradients = self._add_up(parts, denominator, step)
         else:
             value, gradients = self._through_cache(parts, batch, denominator, step)
-        norm = self._optimizer.apply(gradients, learning_rate, value)
+        with in_one_go():
+            norm = self._optimizer.apply(gradients, learning_rate, value)
         total = float(value)
         return StepResult(total, norm, finite=math.isfinite(total) and math.isfinite(norm))
 

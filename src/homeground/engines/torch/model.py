@@ -24,6 +24,7 @@ from homeground.engines.torch.microbatches import accumulate
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
 from homeground.engines.torch.pooling import Pooler
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
+from homeground.memory import in_one_go
 from homeground.randomness import key
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class TorchModel:
         )
         result = StepResult(float(loss), norm, finite=math.isfinite(float(loss)) and math.isfinite(norm))
         if result.finite:
-            self._optimizer.step()
+            with in_one_go():
+                self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return result
 

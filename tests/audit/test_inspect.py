@@ -149,7 +149,7 @@ def test_groups_that_are_left_count_and_not_texts(tmp_path: Path):
     train, test = write(tmp_path / "train.csv", columns, rows), write(tmp_path / "test.csv", columns, [*copied, *own])
     found = inspected(train, test=str(test), group="document")
     assert (found.test_units, found.audit.test_in_training) == (40, 20)
-    assert any("With 39 independent test texts" in each for each in found.audit.advice), found.audit.advice
+    assert any("With 39 independent test groups" in each for each in found.audit.advice), found.audit.advice
 
 
 def test_one_text_with_two_labels(tmp_path: Path):

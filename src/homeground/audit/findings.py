@@ -381,8 +381,8 @@ def advice(record: AuditRecord, context: FindingContext) -> tuple[str, ...]:
     elif units is not None and record.detectable is not None:
         tested = "texts" if context.group is None else "groups"
         lines.append(
-            f"With {units:,} independent test {tested}, a true difference of {number(record.detectable)} in accuracy is "
-            f"found in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."
+            f"With {units:,} independent test {tested}, a true difference of {number(record.detectable)} in accuracy "
+            f"is found in 80% of the cases, if both models differ on {percent(DISAGREEING_SHARE)} of the texts."
         )
     return tuple(lines)
 

@@ -34,7 +34,7 @@ COMMANDS: dict[str, list[str]] = {
     "words": ["adapt", "documents.jsonl", "--checkpoint", "bert", *ONE, "--mask-draws", "1", "--max-length", "16"],
     "entities": ["adapt", "tagged.jsonl", "--checkpoint", "bert", *ONE],
     "folds": ["adapt", "labels.csv", "--checkpoint", "bert", "--epochs", "1", "--cross-fit", "2"],
-    "seeds": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--seeds", "2"],
+    "seeds": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--seeds", "5"],
     "search": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--search", "2"],
     "curve": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--learning-curve"],
     "merging": ["adapt", "pairs.csv", "--checkpoint", "encoder", *ONE, "--keep-general", "general.csv"],

@@ -26,7 +26,7 @@ test-keras:  ## the tests of the keras engine, in an environment of their own wi
 	$(MAKE) VENV=.venv-keras .venv-keras/.installed-keras
 	.venv-keras/bin/pytest tests/engines tests/test_examples.py tests/test_keras_guide.py -k keras --numprocesses auto --maxprocesses 2 --dist loadfile
 
-faults: install  ## every row of the fault matrix (docs/reliability.md), in about 20 minutes on 2 cores
+faults: install  ## every row of the fault matrix (docs/reliability.md), in half an hour on 2 cores
 	@rm -f .faults.jsonl
 	FAULTS=all FAULTS_TABLE=.faults.jsonl $(BIN)/pytest tests/faults --numprocesses 2 --dist worksteal || true
 	$(BIN)/python -m tests.faults .faults.jsonl

@@ -16,7 +16,7 @@
     ├── DiskError                  74  no space, no permission, a write that failed
     └── Stopped           129/130/143  a signal; everything up to the last step is saved
 
-``HomegroundWarning`` is what a user should know, though it is no error.
+``HomegroundWarning`` is what a user should know, though it is no error; ``DamageWarning`` is one that no record holds.
 
 A message says what we got and where, what would be right, and what to do, in one line without a traceback. The
 messages are part of the product: tests read them.
@@ -56,6 +56,10 @@ class HomegroundError(_Shown):
 
 class HomegroundWarning(_Shown, UserWarning):
     """What a user should know of the data or the results, though it is no error."""
+
+
+class DamageWarning(HomegroundWarning):
+    """A damaged file that is passed over or made again."""
 
 
 class UsageError(HomegroundError):

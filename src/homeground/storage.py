@@ -103,9 +103,14 @@ def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, SEAL: _seal(value)}
 
 
-def is_sealed(value: Mapping[str, Any]) -> bool:
-    """Return whether a record is as it was sealed."""
-    return value.get(SEAL) == _seal({name: each for name, each in value.items() if name != SEAL})
+def is_sealed(value: Mapping[str, Any], *, unsealed_version: int | None = 0) -> bool:
+    """Return whether a record is as it was sealed.
+
+    Records of an ``unsealed_version`` have no seal; where that is None, those without any version.
+    """
+    if SEAL not in value:
+        return value.get("version") == unsealed_version
+    return value[SEAL] == _seal({name: each for name, each in value.items() if name != SEAL})
 
 
 def _seal(value: Mapping[str, Any]) -> str:
@@ -125,7 +130,7 @@ def read_sealed(path: Path, *, unsealed_version: int = 0, remedy: str = FRESH) -
         raise DamagedFile(path, remedy) from None
     if isinstance(value, dict):
         record = cast(dict[str, Any], value)
-        if is_sealed(record) or (SEAL not in record and record.get("version") == unsealed_version):
+        if is_sealed(record, unsealed_version=unsealed_version):
             return {name: each for name, each in record.items() if name != SEAL}
     raise DamagedFile(path, remedy)
 
@@ -213,12 +218,14 @@ def new_folder(path: Path) -> Generator[Path]:
 
 
 def write_manifest(folder: Path, names: Iterable[str] | None = None) -> None:
-    """Write manifest.json: the sha256 and size of the named files, by default of all in the folder, synced first."""
+    """Write manifest.json: the sha256 and size of the files of these names that are there, by default of all; synced."""
     if names is None:
         every = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         names = (name for name in every if name != MANIFEST)
     files: dict[str, dict[str, Any]] = {}
     for name in sorted(names):
+        if not (folder / name).is_file():
+            continue
         sync_file(folder / name)
         files[name] = {"sha256": file_hash(folder / name), "size": (folder / name).stat().st_size}
     write_json(folder / MANIFEST, sealed({"version": MANIFEST_VERSION, "files": files}))
@@ -246,14 +253,13 @@ def manifest_problem(folder: Path, *, besides: Collection[str] = ()) -> str | No
 def is_closed(folder: Path, report: Callable[[str], object]) -> bool:
     """Return whether the results in a folder are all there, closed by a manifest.
 
-    Where one of them is damaged it is removed, and what is wrong is reported: it is to be made again.
+    Where one of them is damaged this is reported, for they are to be made again.
     """
     if not (folder / MANIFEST).is_file():
         return False
     problem = manifest_problem(folder)
     if problem is not None:
         report(f"{folder} {problem}; it is made again")
-        (folder / MANIFEST).unlink()
     return problem is None
 
 

@@ -118,6 +118,13 @@ def test_runs_without_a_common_test_are_refused_with_the_reason(
     assert "pairs.csv has changed since this run was made" in refusal(ours, ours)
 
 
+def test_a_damaged_line_of_the_ledger_is_said(adapt: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs").mkdir()
+    Path("runs/ledger.jsonl").write_text('{"version": 2, "test_hash": "t", "run": "a", "fingerprint": "f"}\n')
+    assert adapt() == 0
+    assert "homeground: runs/ledger.jsonl: line 1 cannot be read and is not counted" in capsys.readouterr().err
+
+
 def test_predictions_that_do_not_give_the_reported_scores_are_refused(
     adapt: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

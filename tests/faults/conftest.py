@@ -106,6 +106,37 @@ def zygote(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     process.wait(timeout=30)
 
 
+@dataclass(frozen=True)
+class Unbroken:
+    """The folder of a run in which nothing went wrong, and how many calls in it change files."""
+
+    folder: Path
+    calls: int
+
+
+@pytest.fixture(scope="session")
+def unbroken(zygote: Zygote, material: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Unbroken]:
+    """Return a function that gives the unbroken run of a kind."""
+    known: dict[str, Unbroken] = {}
+
+    def of(kind: str) -> Unbroken:
+        if kind not in known:
+            folder = furnished(tmp_path_factory.mktemp("unbroken"), material)
+            ended = zygote(kind, folder)
+            assert ended["status"] == 0, ended["output"]
+            known[kind] = Unbroken(folder, ended["calls"])
+        return known[kind]
+
+    return of
+
+
+def furnished(folder: Path, material: Path) -> Path:
+    """Fill a folder with links to the material."""
+    for each in material.iterdir():
+        (folder / each.name).symlink_to(each)
+    return folder
+
+
 @pytest.fixture
 def workplace(material: Path, tmp_path: Path) -> Callable[[], Path]:
     """Return a function that makes a new folder with links to the material."""
@@ -115,9 +146,7 @@ def workplace(material: Path, tmp_path: Path) -> Callable[[], Path]:
         folder = tmp_path / str(len(made))
         folder.mkdir()
         made.append(folder)
-        for each in material.iterdir():
-            (folder / each.name).symlink_to(each)
-        return folder
+        return furnished(folder, material)
 
     return make
 

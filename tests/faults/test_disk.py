@@ -11,7 +11,7 @@ import pytest
 
 from homeground import storage
 from homeground.cli import run
-from tests.faults.conftest import COMMANDS, COMMON, EVERYTHING, Row, Zygote, outcome, points
+from tests.faults.conftest import COMMANDS, COMMON, EVERYTHING, Row, Unbroken, Zygote, outcome, points
 
 ERRORS = {"full": errno.ENOSPC, "broken": errno.EIO, "read-only": errno.EROFS}
 
@@ -19,13 +19,14 @@ ERRORS = {"full": errno.ENOSPC, "broken": errno.EIO, "read-only": errno.EROFS}
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("kind", ["labels", "folds", "search", "pairs"] if EVERYTHING else ["labels"])
 def test_a_failing_write_ends_with_74_and_nothing_is_lost(
-    kind: str, zygote: Zygote, workplace: Callable[[], Path], row: Callable[[str], Row]
+    kind: str,
+    unbroken: Callable[[str], Unbroken],
+    zygote: Zygote,
+    workplace: Callable[[], Path],
+    row: Callable[[str], Row],
 ) -> None:
-    unbroken = workplace()
-    ended = zygote(kind, unbroken)
-    assert ended["status"] == 0, ended["output"]
-    expected, tried = outcome(unbroken), row(f"4 failing writes, {kind}")
-    for place, point in enumerate(points(ended["calls"], few=5, step=5)):
+    expected, tried = outcome(unbroken(kind).folder), row(f"4 failing writes, {kind}")
+    for place, point in enumerate(points(unbroken(kind).calls, few=5, step=5)):
         folder, (name, number) = workplace(), list(ERRORS.items())[place % len(ERRORS)]
         failed = zygote(kind, folder, fail_at=point, error=number)
         again = zygote(kind, folder)

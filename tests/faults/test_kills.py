@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.faults.conftest import COMMANDS, EVERYTHING, Row, Zygote, outcome, points
+from tests.faults.conftest import COMMANDS, EVERYTHING, Row, Unbroken, Zygote, outcome, points
 
 KINDS = list(COMMANDS) if EVERYTHING else ["folds"]
 STEPS = {"labels": 1, "folds": 2}
@@ -18,13 +18,14 @@ STEPS = {"labels": 1, "folds": 2}
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_file_call_a_run_comes_to_the_same_result(
-    kind: str, zygote: Zygote, workplace: Callable[[], Path], row: Callable[[str], Row]
+    kind: str,
+    unbroken: Callable[[str], Unbroken],
+    zygote: Zygote,
+    workplace: Callable[[], Path],
+    row: Callable[[str], Row],
 ) -> None:
-    unbroken = workplace()
-    ended = zygote(kind, unbroken)
-    assert ended["status"] == 0, ended["output"]
-    expected, tried = outcome(unbroken), row(f"2 killed at every file call, {kind}")
-    for point in points(ended["calls"], few=6, step=STEPS.get(kind, 3)):
+    expected, tried = outcome(unbroken(kind).folder), row(f"2 killed at every file call, {kind}")
+    for point in points(unbroken(kind).calls, few=6, step=STEPS.get(kind, 3)):
         folder = workplace()
         killed = zygote(kind, folder, kill_at=point)
         assert killed["status"] == -9
@@ -38,14 +39,13 @@ def test_killed_at_any_file_call_a_run_comes_to_the_same_result(
 @pytest.mark.skipif(not EVERYTHING, reason="by make faults")
 @pytest.mark.timeout(3000)
 def test_killed_thirty_times_a_run_comes_to_the_same_result(
-    zygote: Zygote, workplace: Callable[[], Path], row: Callable[[str], Row]
+    unbroken: Callable[[str], Unbroken], zygote: Zygote, workplace: Callable[[], Path], row: Callable[[str], Row]
 ) -> None:
-    unbroken, folder, tried = workplace(), workplace(), row("27 one run killed thirty times")
-    assert zygote("folds", unbroken)["status"] == 0
+    folder, tried = workplace(), row("27 one run killed thirty times")
     random = np.random.default_rng(0)
     for kill in range(30):
         # Later ones come later, so that the run gets on; what is made before the first step takes 40 calls.
         point = int(random.integers(10, 60 + 6 * kill))
         tried(f"kill {kill} at call {point}", zygote("folds", folder, kill_at=point)["status"] in (-9, 0))
     tried("at last", zygote("folds", folder)["status"] == 0)
-    tried("the result", outcome(folder) == outcome(unbroken))
+    tried("the result", outcome(folder) == outcome(unbroken("folds").folder))

@@ -111,7 +111,7 @@ def test_a_resumed_training_keeps_the_slices(
             homeground.adapt("labels.csv", on_event=listen, **settings)
         (snapshot,) = (folder / "runs/run/checkpoints").iterdir()
         tried("in the snapshot", json.loads((snapshot / "state.json").read_text())["microbatch"] == 4)
-        with pytest.warns(HomegroundWarning, match="computed 4 at a time"):
+        with pytest.warns(HomegroundWarning, match="computed 4 examples at a time"):
             resumed = homeground.adapt("labels.csv", **settings)
         tried("recorded", resumed.scores["training"]["microbatch"] == 4)
 

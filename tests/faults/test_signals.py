@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import EVERYTHING, Row, Zygote, outcome, points
+from tests.faults.conftest import EVERYTHING, Row, Unbroken, Zygote, outcome, points
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,13 +16,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("kind", ["labels", "folds", "seeds", "search"] if EVERYTHING else ["folds"])
 def test_a_signal_at_any_file_call_ends_the_command_and_the_next_one_goes_on(
-    kind: str, zygote: Zygote, workplace: Callable[[], Path], row: Callable[[str], Row]
+    kind: str,
+    unbroken: Callable[[str], Unbroken],
+    zygote: Zygote,
+    workplace: Callable[[], Path],
+    row: Callable[[str], Row],
 ) -> None:
-    unbroken = workplace()
-    ended = zygote(kind, unbroken)
-    assert ended["status"] == 0, ended["output"]
-    expected, tried = outcome(unbroken), row(f"5 signals at file calls, {kind}")
-    for place, point in enumerate(points(ended["calls"], few=5, step=4)):
+    expected, tried = outcome(unbroken(kind).folder), row(f"5 signals at file calls, {kind}")
+    for place, point in enumerate(points(unbroken(kind).calls, few=5, step=4)):
         folder, sent = workplace(), SIGNALS[place % 2]
         stopped = zygote(kind, folder, signal_at=point, signal=int(sent))
         again = zygote(kind, folder)

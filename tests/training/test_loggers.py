@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from homeground.errors import DamageWarning
 from homeground.training.events import Evaluated, Saved, Started, Step, TrainingEvent
 from homeground.training.loggers import MetricsLog
 
@@ -56,13 +57,23 @@ def assert_same(left: Points, right: Points) -> None:
         assert [point[2] for point in left[name]] == pytest.approx([point[2] for point in right[name]], rel=1e-6)
 
 
+def test_a_damaged_line_is_left_out_and_said_and_a_torn_one_is_left_out(tmp_path):
+    log(tmp_path, [Started(0, 9, (), None), *steps(1, 4)])
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"train/loss": 0.5,', '"train/loss": 0.7,') + '{"step": 5, "ep')
+    with pytest.warns(DamageWarning, match="damaged lines, which the curves of the report lack: 1"):
+        log(tmp_path, [Started(4, 9, (), None), *steps(5, 6)])
+    assert [line["step"] for line in read_lines(tmp_path)] == [1, 3, 4, 5, 6]
+
+
 def test_what_is_not_finite_is_null_and_a_training_goes_on_from_it(tmp_path):
     undefined = Evaluated(4, 1.0, {"train/epoch_loss": 0.25, "validation/pearson": float("nan")}, best=False)
     log(tmp_path, [Started(0, 9, (), None), *steps(1, 4), undefined])
     assert read_lines(tmp_path)[-1]["validation/pearson"] is None
     # As an earlier version wrote it.
     path = tmp_path / "metrics.jsonl"
-    path.write_text(path.read_text().replace("null", "NaN"))
+    unsealed = [{name: value for name, value in line.items() if name != "sha256"} for line in read_lines(tmp_path)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in unsealed).replace("null", "NaN"))
     log(tmp_path, [Started(4, 9, (), None), *steps(5, 6)])
     assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4, 4, 5, 6]
 
@@ -75,6 +86,8 @@ def test_every_step_and_evaluation_is_a_line_and_a_point_on_the_board(tmp_path: 
     log(home, [Started(0, 9), *steps(1, 4), EVALUATED, Saved(4, tmp_path), *steps(5, 6)])
     lines = read_lines(home)
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 4, 5, 6]
+    for line in lines:
+        assert len(str(line.pop("sha256"))) == 64
     del lines[1]["wall_time"], lines[4]["wall_time"]
     assert lines[1] == {
         "step": 2, "epoch": 0.5, "train/loss": 0.5, "train/learning_rate": 2e-5, "train/gradient_norm": 2.5

@@ -109,7 +109,7 @@ def weights(model: Any) -> dict[str, bytes]:
 def lines(home: Path) -> list[dict[str, float]]:
     """Return metrics.jsonl without the times."""
     rows = [json.loads(line) for line in (home / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "wall_time"} for row in rows]
+    return [{name: value for name, value in row.items() if name not in ("wall_time", "sha256")} for row in rows]
 
 
 def stop_after(step: int) -> Callable[[], int | None]:

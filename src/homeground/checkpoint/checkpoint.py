@@ -287,10 +287,8 @@ def write_modules(checkpoint: Checkpoint, folder: Path) -> None:
         if module.kind != "Transformer" and module.folder.is_dir():
             there = folder / module.folder.relative_to(checkpoint.folder)
             there.mkdir(parents=True, exist_ok=True)
-            for path in (
-                module.folder / "config.json",
-                *(weight_files(module.folder) if module.kind == "Dense" else ()),
-            ):
+            weights = weight_files(module.folder) if module.kind == "Dense" else ()
+            for path in (module.folder / "config.json", *weights):
                 if path.is_file():
                     shutil.copyfile(path, there / path.name)
 

@@ -53,6 +53,15 @@ SETTINGS = (
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
 )
+LAYER_COUNTS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
+"""What architectures call the number of their layers."""
+
+LAYERS_OF_SHARED_WEIGHTS = 256
+"""Layers that a checkpoint may have whose layers share weights."""
+
+FLOATS = ("F16", "F32", "F64", "BF16")
+"""The types of weights, as safetensors writes them."""
+
 RUNS_CODE = {
     "auto_map": "names Python code of the checkpoint to run",
     "custom_pipelines": "names Python code of the checkpoint to run",
@@ -91,16 +100,6 @@ def read_settings(path: Path) -> Json:
     return cast(Json, value)
 
 
-LAYER_COUNTS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
-"""What architectures call the number of their layers."""
-
-LAYERS_OF_SHARED_WEIGHTS = 256
-"""Layers that a checkpoint may have whose layers share weights."""
-
-FLOATS = ("F16", "F32", "F64", "BF16")
-"""The types of weights, as safetensors writes them."""
-
-
 def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
     """Check the whole folder and return its sentence-transformers modules, none if it has no modules.json.
 
@@ -116,15 +115,19 @@ def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
         )
     for name in SETTINGS:
         _refuse_code(read_settings(folder / name), folder / name)
-    if read_settings(folder / "config.json").get("quantization_config"):
+    config = read_settings(folder / "config.json")
+    if config.get("quantization_config"):
         raise CheckpointError(f"{folder}/config.json: the weights are quantized; name the checkpoint in full precision")
     modules = _modules(folder)
-    _refuse_foreign_weights(folder, read_settings(folder / "config.json"))
+    _refuse_foreign_weights(folder, config)
+    labels = config.get("id2label")
+    if labels is not None and not (isinstance(labels, dict) and all(map(_is_number, cast(Json, labels)))):
+        raise CheckpointError(f"{folder}/config.json: id2label is no object from numbers to names; write it again")
     return modules
 
 
 def _refuse_foreign_weights(folder: Path, config: Json) -> None:
-    """Refuse weights that are not those of the settings, before a model of a claimed size is built, and integers."""
+    """Refuse weights that are not those of the settings, before a model of a claimed size is built."""
     shapes = [shape for path in weight_files(folder) for shape in _shapes(path)]
     vocabulary = config.get("vocab_size")
     if isinstance(vocabulary, int) and vocabulary not in {shape[0] for shape in shapes if shape}:
@@ -141,9 +144,6 @@ def _refuse_foreign_weights(folder: Path, config: Json) -> None:
                 f"{folder}: config.json has {name} {layers}, but there are {len(shapes)} weights; they do not belong "
                 "together"
             )
-    labels = config.get("id2label")
-    if labels is not None and not (isinstance(labels, dict) and all(map(_is_number, cast(Json, labels)))):
-        raise CheckpointError(f"{folder}/config.json: id2label is no object from numbers to names; write it again")
 
 
 def _is_number(text: object) -> bool:

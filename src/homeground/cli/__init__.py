@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import click
 
 from homeground.cli.terminal.hints import unknown_command, usage_message
-from homeground.errors import DiskError, HomegroundError, HomegroundWarning, OutOfMemory, UsageError
+from homeground.errors import DamageWarning, DiskError, HomegroundError, HomegroundWarning, OutOfMemory, UsageError
 from homeground.languages import LANGUAGES, translate, use_language
 from homeground.wording import printable
 
@@ -160,8 +160,10 @@ def run(arguments: list[str]) -> int:
     _use_language(arguments)
     try:
         with warnings.catch_warnings():
-            # The commands print what Python is warned of.
+            # The commands print what Python is warned of, but for damage, of which no command knows.
             warnings.simplefilter("ignore", HomegroundWarning)
+            warnings.simplefilter("always", DamageWarning)
+            warnings.showwarning = _show_warning
             result: Any = homeground.main(arguments or ["--help"], prog_name="homeground", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except HomegroundError as error:
@@ -177,8 +179,7 @@ def run(arguments: list[str]) -> int:
         code = 128 + getattr(cause, "signal_number", signal.SIGINT)
         return _fail("stopped; finished work is saved, and the same command continues from there", code, arguments)
     except BrokenPipeError:
-        # The reader of the output has closed it, as head does; that is not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)  # its reader has closed it, as head does; that is not an error
         return 0
     except OSError as error:
         if error.errno not in FULL_OR_BROKEN:
@@ -190,6 +191,13 @@ def run(arguments: list[str]) -> int:
         return _unexpected(error, arguments)
     finally:
         use_language(None)
+
+
+def _show_warning(text: Warning | str, kind: type[Warning], *place: Any) -> None:
+    # The screen is imported here because --help must answer at once.
+    from homeground.cli.terminal.screen import message
+
+    message(f"homeground: {translate(printable(str(text)))}" if issubclass(kind, DamageWarning) else str(text))
 
 
 def _use_language(arguments: list[str]) -> None:

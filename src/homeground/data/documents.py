@@ -28,7 +28,7 @@ from homeground.data.examples import Example
 from homeground.data.segmentation import ScriptCount, segmenter_versions, word_spans, word_starts
 from homeground.data.streams import MAX_BYTES_IN_MEMORY
 from homeground.data.tables import Table, text
-from homeground.errors import HomegroundWarning
+from homeground.errors import DamageWarning
 from homeground.storage import is_closed, new_folder, read_array, write_array, written_to
 
 Ints = NDArray[np.int64]
@@ -191,7 +191,7 @@ def _cached(source: Source, tokenizer: Tokenizer, key: str) -> TokenizedDocument
     """Return the tokens from the user's cache, where they are written first if they are not there, or not whole."""
     folder = cache_folder() / "tokens" / key[:32]
     with locked_cache(folder):
-        if not is_closed(folder, lambda text: warnings.warn(text, HomegroundWarning, stacklevel=2)):
+        if not is_closed(folder, lambda text: warnings.warn(text, DamageWarning, stacklevel=2)):
             with new_folder(folder) as temporary:
                 _write(temporary, source, tokenizer)
     ids = np.memmap(folder / "ids.bin", np.int32, "r")

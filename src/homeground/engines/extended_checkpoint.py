@@ -24,7 +24,7 @@ from homeground.checkpoint.safety import weight_files
 from homeground.checkpoint.vocabulary import ExtendedTokenizer, NewToken
 from homeground.data.documents import cache_folder, locked_cache
 from homeground.engines.tensors import failures_as_os_errors, read_tensors
-from homeground.errors import CheckpointError, HomegroundWarning
+from homeground.errors import CheckpointError, DamageWarning
 from homeground.storage import is_closed, new_folder
 
 _OF_TOKENS = re.compile(
@@ -53,7 +53,7 @@ def extend_checkpoint(checkpoint: Checkpoint, extended: ExtendedTokenizer) -> Ch
     key = hashlib.sha256(f"{checkpoint.sha256}\n{vocabulary}".encode()).hexdigest()
     folder = cache_folder() / "checkpoints" / key[:32]
     with locked_cache(folder):
-        if not is_closed(folder, lambda text: warnings.warn(text, HomegroundWarning, stacklevel=2)):
+        if not is_closed(folder, lambda text: warnings.warn(text, DamageWarning, stacklevel=2)):
             with new_folder(folder) as temporary:
                 _write(checkpoint, extended, temporary)
     opened = open_checkpoint(str(folder))

@@ -110,8 +110,7 @@ def _train_fold(
         both = trained.measure(setup.test_as_read)
         write_array(folder / AS_READ, np.stack([side.predictions for side in both]))
     write_array(folder / PREDICTIONS, np.stack([baseline.measurement.predictions, tested.measurement.predictions]))
-    results = (PREDICTIONS, ANSWERED, FROZEN, *UNCALIBRATED.values(), AS_READ, MERGED)
-    write_manifest(folder, [name for name in results if (folder / name).is_file()])
+    write_manifest(folder, (PREDICTIONS, ANSWERED, FROZEN, *UNCALIBRATED.values(), AS_READ, MERGED))
 
 
 def fold_weights(run: Run, setup: Setup) -> list[float] | None:

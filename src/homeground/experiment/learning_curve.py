@@ -96,7 +96,7 @@ def _outcome(
             folder.mkdir(parents=True, exist_ok=True)
             seconds = round(time.monotonic() - began, 1)
             write_json(folder / RESULT, {"examples": examples, "seconds": seconds, "failed": failed})
-            write_manifest(folder, [name for name in (RESULT, PREDICTIONS, FROZEN) if (folder / name).is_file()])
+            write_manifest(folder, (RESULT, PREDICTIONS, FROZEN))
         run.remove_checkpoints(folder)
         result = read_json(folder / RESULT)
         left_out = result["failed"]

@@ -325,7 +325,9 @@ def make_recipe(nested: Mapping[str, Any] | None = None, /, **flat: Any) -> Reci
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error.errors()[0])) from None
+        # Of a value that may be a number or a text, an empty text is wrong as a text.
+        first = min(error.errors(), key=lambda each: each["type"] != "string_too_short")
+        raise UsageError(_explain(first)) from None
 
 
 def _as_typed(setting: Setting, value: Any) -> Any:
@@ -357,7 +359,6 @@ def _explain(error: ErrorDetails) -> str:
         return f'unknown setting "{".".join(parts)}"; {nearest_setting(".".join(parts), names)}'
     if setting is None:
         return error["msg"].removeprefix("Value error, ")
-    kind = "string_too_short" if error["input"] == "" else error["type"]
-    message = EXPECTED_OF.get(kind) or error["msg"].removeprefix("Input should be ")
+    message = EXPECTED_OF.get(error["type"]) or error["msg"].removeprefix("Input should be ")
     message = message.removeprefix("Value error, ")
     return f"{setting.flag} (recipe: {'.'.join(setting.path)}): got {error['input']!r}; expected {message}"

@@ -19,8 +19,8 @@ from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
-from homeground.errors import RunLocked
-from homeground.storage import SEAL, is_sealed, now, sealed, written_to
+from homeground.errors import DamageWarning, RunLocked
+from homeground.storage import is_sealed, now, sealed, written_to
 
 LEDGER_NAME = "ledger.jsonl"
 LEDGER_VERSION, UNSEALED_VERSION = 2, 1
@@ -73,7 +73,8 @@ def _number(path: Path, verdict: dict[str, Any]) -> int:
     ledger = read_ledger(path.parent)
     if ledger.damaged:
         listed = ", ".join(map(str, ledger.damaged))
-        warnings.warn(f"{path}: line {listed} cannot be read and is not counted", stacklevel=4)
+        text = f"{path}: line {listed} cannot be read and is not counted"
+        warnings.warn(text, DamageWarning, stacklevel=4)
     same_test = [entry for entry in ledger.entries if entry["test_hash"] == verdict["test_hash"]]
     counted = list(dict.fromkeys(_identity(entry) for entry in same_test))
     if _identity(verdict) in counted:
@@ -107,6 +108,6 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     if not isinstance(parsed, dict):
         return None
     entry = cast(dict[str, Any], parsed)
-    if not (is_sealed(entry) or (SEAL not in entry and entry.get("version") == UNSEALED_VERSION)):
+    if not is_sealed(entry, unsealed_version=UNSEALED_VERSION):
         return None
     return entry if all(isinstance(entry.get(name), str) for name in ("test_hash", "run", "fingerprint")) else None

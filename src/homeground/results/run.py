@@ -80,7 +80,7 @@ UNEXTENDED, VOCABULARY_FILE = "unextended", "vocabulary.json"
 """The same with --ablate-vocabulary: the run without new tokens, and the comparison."""
 
 CHAIN_FILE = "chain.json"
-"""In the folder of a chain and of its last run: what the chain came to."""
+"""What the steps of a chain were worth; in the chain's folder, and in that of its last run for the report."""
 
 MADE_FROM_RUNS = (CLEANING_FILE, VOCABULARY_FILE, CHAIN_FILE)
 """The files of a run that are made from finished runs, so that the same command makes them again."""
@@ -301,16 +301,12 @@ class Run(PathLike[str]):
 
     def finish(self) -> None:
         """Write into run.json that the run is finished, what it scored, and the hashes of its files."""
-        self.write_record(state="finished", scores=self.scores, files=self._hashes())
+        files = {name: file_hash(self.folder / name) for name in LISTED if (self.folder / name).is_file()}
+        self.write_record(state="finished", scores=self.scores, files=files)
 
     def list_file(self, name: str) -> None:
         """Write the hash of a file into run.json that was added to a finished run."""
-        record = self.record
-        files = {**record.get(FILES, self._hashes()), name: file_hash(self.folder / name)}
-        self.write_record(scores=record.get("scores", self.scores), files=files)
-
-    def _hashes(self) -> dict[str, str]:
-        return {name: file_hash(self.folder / name) for name in LISTED if (self.folder / name).is_file()}
+        self.write_record(files={**self.record.get(FILES, {}), name: file_hash(self.folder / name)})
 
     def restore_scores(self) -> bool:
         """Write scores.json again from the copy in run.json where it is missing or damaged; say whether it was."""

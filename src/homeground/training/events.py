@@ -70,8 +70,8 @@ class MemoryShort:
     def text(self) -> str:
         """What is said of it."""
         return (
-            f"step {self.step}: memory ran out, so the batch is computed {self.microbatch} at a time from here on; "
-            "the size of the batch that is learned from stays the same"
+            f"memory ran out by step {self.step}, so a batch is computed {self.microbatch} examples at a time; what is "
+            "learned from at once stays the same"
         )
 
 

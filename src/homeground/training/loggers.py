@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import shutil
 import time
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from homeground.storage import write_json_lines, written_to
+from homeground.errors import DamageWarning
+from homeground.storage import is_sealed, sealed, write_json_lines, written_to
 from homeground.training.events import Evaluated, Started, Step, TrainingEvent
 
 # The classes of compiled protocol buffers are made at run time, where no type checker sees them.
@@ -24,8 +25,8 @@ Summary: Any = summary_pb2.__dict__["Summary"]
 class MetricsLog:
     """Writes every step and evaluation as one line of metrics.jsonl and as TensorBoard scalars under ``home``.
 
-    Both only grow. When a training goes on from a snapshot, metrics.jsonl is cut back to its step and TensorBoard's
-    file is written anew from it, wall times included.
+    Both only grow; a line holds the hash of its other fields. When a training goes on from a snapshot, metrics.jsonl is
+    cut back to its step and TensorBoard's file is written anew from it, wall times included.
     """
 
     def __init__(self, home: Path) -> None:
@@ -59,7 +60,11 @@ class MetricsLog:
 
     def _open(self, step: int) -> None:
         path, board = self._home / "metrics.jsonl", self._home / "tensorboard"
-        kept = [line for line in _read_lines(path) if line["step"] <= step]
+        lines, damaged = _read_lines(path)
+        if damaged:
+            text = f"{path}: damaged lines, which the curves of the report lack: {damaged}"
+            warnings.warn(text, DamageWarning, stacklevel=2)
+        kept = [line for line in lines if line["step"] <= step]
         with written_to(path):
             self._home.mkdir(parents=True, exist_ok=True)
             write_json_lines(path, kept)
@@ -74,9 +79,8 @@ class MetricsLog:
 
     def _write(self, line: dict[str, Any]) -> None:
         """Write a line; a value that is not finite is null, as JSON has no other word for it."""
-        line = {
-            name: None if isinstance(each, float) and not math.isfinite(each) else each for name, each in line.items()
-        }
+        finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in line.items()}
+        line = sealed(finite)
         assert self._lines is not None
         with written_to(self._home / "metrics.jsonl"):
             self._lines.write(json.dumps(line) + "\n")
@@ -101,18 +105,24 @@ class MetricsLog:
 
 def logged(home: Path, name: str) -> list[dict[str, float]]:
     """Return what metrics.jsonl under ``home`` says of one value: the steps at which it was measured, and the value."""
-    lines = _read_lines(home / "metrics.jsonl")
+    lines, _ = _read_lines(home / "metrics.jsonl")
     return [{"step": line["step"], "value": line[name]} for line in lines if line.get(name) is not None]
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of metrics.jsonl that are whole: one torn by a crash is left out, and so is a damaged one."""
-    if not path.is_file():
-        return []
-    lines: list[dict[str, Any]] = []
-    for line in path.read_bytes().split(b"\n"):
-        with contextlib.suppress(ValueError):
-            read = json.loads(line, parse_constant=lambda _: None)
-            if isinstance(read, dict) and {"step", "wall_time"} <= read.keys():
-                lines.append(cast(dict[str, Any], read))
-    return lines
+def _read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines of metrics.jsonl, and how many are damaged; the last may be torn, and then it does not count.
+
+    Lines of runs made before version 0.3 have no hash.
+    """
+    whole = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    lines = [line for line in map(_parsed, whole) if line is not None]
+    return lines, len(whole) - len(lines)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        read: object = json.loads(line, parse_constant=lambda _: None)
+    except ValueError:
+        return None
+    known = isinstance(read, dict) and is_sealed(cast(dict[str, Any], read), unsealed_version=None)
+    return cast(dict[str, Any], read) if known else None

@@ -56,8 +56,6 @@ from homeground.workflows.common_test import refuse_other_tokens
 from homeground.workflows.progress import reported
 from homeground.workflows.resume_or_run import resume_or_run
 
-"""What the steps were worth; in the chain's folder, and in that of "adapted" for its report."""
-
 COMPARISONS = {
     "task": (("plain", 0), ("plain", 1), ("before", "after the task alone")),
     "chain": (("plain", 0), ("adapted", 1), ("before", "after both steps")),
@@ -116,7 +114,7 @@ def adapt_chain(
         run = _run_step("adapted", adapted, on_event)
         record = _record(chain, domain, plain, adapted).to_json()
         for path in (run.folder / CHAIN_FILE, chain.folder / CHAIN_FILE):
-            if not path.is_file() or path.read_text(encoding="utf-8") != as_json(record):
+            if not path.is_file() or path.read_bytes() != as_json(record).encode():
                 write_json(path, record)
         run.list_file(CHAIN_FILE)
         write_report(run.folder)

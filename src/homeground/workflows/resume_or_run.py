@@ -21,7 +21,7 @@ from homeground.experiment.setup import Setup
 from homeground.reports.model_card import model_card
 from homeground.reports.report import write_report
 from homeground.results.record import read_run
-from homeground.results.run import LISTED, MADE_FROM_RUNS, Run, open_run
+from homeground.results.run import LISTED, MADE_FROM_RUNS, SCORES_FILE, Run, open_run
 from homeground.storage import (
     FILES,
     as_json,
@@ -88,16 +88,15 @@ def _restore(run: Run, setup: Setup) -> list[str]:
     Raises:
         DamagedFile: one of the others is missing or damaged, or what would be written now is something else.
     """
-    restored = ["scores.json"] if run.restore_scores() else []
-    known, listed = _known_before(run, setup), run.record.get(FILES, {})
+    restored = [SCORES_FILE] if run.restore_scores() else []
     for name in LISTED:
         if name in MADE_FROM_RUNS:
             continue
         try:
             require_listed(run.folder, name)
         except DamagedFile:
-            content = known.get(name, "")
-            if hashlib.sha256(content.encode()).hexdigest() != listed[name]:
+            content = _known_before(run, setup).get(name, "")
+            if hashlib.sha256(content.encode()).hexdigest() != run.record[FILES][name]:
                 raise
             write_text(run.folder / name, content)
             restored.append(name)

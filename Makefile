@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo check test test-keras faults bench calibration clean
+.PHONY: help install demo check test test-keras test-lowest faults bench calibration clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,12 @@ test-keras:  ## the tests of the keras engine, in an environment of their own wi
 	$(MAKE) VENV=.venv-keras .venv-keras/.installed-keras
 	.venv-keras/bin/pytest tests/engines tests/test_examples.py tests/test_keras_guide.py -k keras --numprocesses auto --maxprocesses 2 --dist loadfile
 
+test-lowest:  ## the tests with the lowest versions that pyproject.toml allows, in an environment of their own
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) -m tests.floors > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
+	.venv-lowest/bin/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 faults: install  ## every row of the fault matrix (docs/reliability.md), in half an hour on 2 cores
 	@rm -f .faults.jsonl
 	FAULTS=all FAULTS_TABLE=.faults.jsonl $(BIN)/pytest tests/faults --numprocesses 2 --dist worksteal || true
@@ -38,7 +44,7 @@ calibration: install  ## how often the verdict errs, by simulation, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --workers 2
 
 clean:  ## remove the environment and the demo's run
-	rm -rf $(VENV) .venv-keras runs/demo runs/demo-data
+	rm -rf $(VENV) .venv-keras .venv-lowest runs/demo runs/demo-data
 
 # The demo needs no development tools; the environment of the tests has all that the demo needs.
 $(VENV)/.installed-demo: EXTRA := demo

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "homeground"
 ROWS = [
     ["errors"],
     ["languages"],
-    ["randomness", "wording", "memory", "storage"],
+    ["randomness", "wording", "memory", "storage", "shelf"],
     ["recipe"],
     ["data"],
     ["taxonomy", "checkpoint", "statistics"],

@@ -79,9 +79,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """Return the value of JSON text, as json.loads does.
+
+    Raises ValueError for all that is no JSON, brackets that are nested too deeply included.
+    """
+    try:
+        return json.loads(text, **options)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(path.read_text(encoding="utf-8"))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -125,7 +136,7 @@ def read_sealed(path: Path, *, unsealed_version: int = 0, remedy: str = FRESH) -
         DamagedFile: it is no JSON object, or not as it was written.
     """
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        value: object = parse_json(path.read_text(encoding="utf-8"))
     except ValueError:
         raise DamagedFile(path, remedy) from None
     if isinstance(value, dict):
@@ -218,7 +229,7 @@ def new_folder(path: Path) -> Generator[Path]:
 
 
 def write_manifest(folder: Path, names: Iterable[str] | None = None) -> None:
-    """Write manifest.json: the sha256 and size of the files of these names that are there, by default of all; synced."""
+    """Write manifest.json: the sha256 and size of the files there of these names, by default of all; synced."""
     if names is None:
         every = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         names = (name for name in every if name != MANIFEST)

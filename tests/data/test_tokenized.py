@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homeground import shelf
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data import tokenized as module
 from homeground.data.tokenized import Sequences, TextTokens, Tokenized, map_longest_first, tokenize, tokenize_sequences
@@ -18,15 +19,19 @@ TEXTS = ["bank", "", "old town road", "bank money loan card bill pay credit", "a
 
 
 def assert_equal(one: Tokenized | Sequences, other: Tokenized | Sequences) -> None:
-    """Check every array for its values and its type."""
-    for left, right in zip(vars(one).values(), vars(other).values(), strict=True):
-        if isinstance(left, Tokenized):
-            assert_equal(left, right)
-        elif isinstance(left, np.ndarray):
-            assert left.dtype == right.dtype
-            assert np.array_equal(left, right)
-        else:
-            assert left == right
+    """Check that every text has the same tokens, of the same type, wherever they are held."""
+    if isinstance(one, Tokenized):
+        one, other = Sequences(one, None), Sequences(cast(Tokenized, other), None)
+    other = cast(Sequences, other)
+    assert one.tokens.truncated == other.tokens.truncated
+    assert one.tokens.ids.dtype == other.tokens.ids.dtype
+    assert ids_and_types(one) == ids_and_types(other)
+
+
+def ids_and_types(rows: Sequences) -> list[tuple[list[int], list[int] | None]]:
+    """Return the ids of every text, and their types where there are any."""
+    places = (rows.tokens.flat(np.array([place])) for place in range(len(rows)))
+    return [(rows.tokens.ids[own].tolist(), None if rows.types is None else rows.types[own].tolist()) for own in places]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def test_every_text_is_what_the_tokenizer_says_and_stands_where_it_begins(tokeni
     assert len(tokenized) == 4
     for place, text in enumerate(texts):
         ids = tokenizer.encode(text).ids
-        assert tokenized.ids[tokenized.starts[place] : tokenized.starts[place + 1]].tolist() == ids
+        assert tokenized.ids[tokenized.flat(np.array([place]))].tolist() == ids
         assert tokenized.lengths[place] == len(ids)
 
 
@@ -100,8 +105,8 @@ def test_cached_tokens_of_any_subset_are_those_of_plain_tokenizing(tokenizer: An
 
 def test_a_text_is_tokenized_once_for_all_sets_it_is_in(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     given_texts: list[str] = []
-    batches = module._batches
-    monkeypatch.setattr(module, "_batches", lambda texts, by: given_texts.extend(texts) or batches(texts, by))
+    encode = module._encode
+    monkeypatch.setattr(module, "_encode", lambda texts, by: given_texts.extend(texts) or encode(texts, by))
     cache = TextTokens(tokenizer, padding=0)
     for texts in (TEXTS[:3], TEXTS, TEXTS[::-1], TEXTS[1:2] * 3):
         cache.tokenize(texts)
@@ -113,7 +118,7 @@ def test_a_text_is_tokenized_once_for_all_sets_it_is_in(tokenizer: Any, monkeypa
 
 
 def test_padding_is_as_wide_as_the_longest_text_of_the_batch() -> None:
-    tokenized = Tokenized(np.array([1, 2, 3, 4, 5, 6], np.int32), np.array([0, 1, 3, 6]), 0)
+    tokenized = Tokenized(np.array([1, 2, 3, 4, 5, 6], np.int32), np.array([0, 1, 3]), np.array([1, 2, 3]), 0)
     input_ids, mask = tokenized.pad(np.array([[0, 1], [1, 0]]), padding=9)
     assert input_ids.tolist() == [[[1, 9], [2, 3]], [[2, 3], [1, 9]]]
     assert mask.tolist() == [[[1, 0], [1, 1]], [[1, 1], [1, 0]]]
@@ -123,7 +128,7 @@ def test_padding_is_as_wide_as_the_longest_text_of_the_batch() -> None:
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=20), data=st.data())
 def test_what_the_mask_shows_is_the_text(lengths: list[int], data: Any) -> None:
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    tokenized = Tokenized(np.arange(starts[-1], dtype=np.int32), starts, 0)
+    tokenized = Tokenized(np.arange(starts[-1], dtype=np.int32), starts[:-1], np.array(lengths), 0)
     chosen = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=8))
     input_ids, mask = tokenized.pad(np.array(chosen), padding=-1)
     assert input_ids.shape == (len(chosen), max(lengths[text] for text in chosen))
@@ -160,3 +165,27 @@ def test_results_may_be_objects() -> None:
         return results
 
     assert map_longest_first(np.array([1, 3, 2]), 2, compute).tolist() == [[], [0], [0, 1]]
+
+
+# Many texts
+
+
+def test_tokens_of_many_texts_are_in_a_file_and_the_same(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(text, text[:9]) for text in TEXTS]
+    plain = [tokenize(TEXTS, tokenizer), tokenize_sequences(rows, tokenizer)]
+    monkeypatch.setattr(shelf, "BYTES_IN_MEMORY", 8)
+    monkeypatch.setattr(module, "TEXTS_AT_ONCE", 2)
+    cache = TextTokens(tokenizer, padding=0)
+    first = cache.tokenize(TEXTS[:3])
+    assert_equal(cache.tokenize(TEXTS), plain[0])
+    assert_equal(cache.tokenize_sequences(rows), plain[1])
+    assert isinstance(first.ids, np.memmap)
+    assert_equal(first, tokenize(TEXTS[:3], tokenizer))  # what was returned stays as it was when more is added
+
+
+def test_distinct_texts_are_those_that_differ_in_order_of_appearance(tokenizer: Any) -> None:
+    cache = TextTokens(tokenizer, padding=0)
+    cache.tokenize(TEXTS[::-1])
+    distinct, which = cache.tokenize_distinct(["bank", "old town road", "bank", "Bank"])
+    assert_equal(distinct, tokenize(["bank", "old town road", "Bank"], tokenizer))
+    assert which.tolist() == [0, 1, 0, 2]

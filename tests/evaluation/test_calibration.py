@@ -42,7 +42,7 @@ class LogitsModel:
 def texts(labels: NDArray[np.int64], classes: str = "ab") -> EvaluationSet:
     examples = labelled(classes[label] for label in labels)
     places = np.arange(len(labels) + 1)
-    tokens = Sequences(Tokenized(places[:-1].astype(np.int32), places, 0), None)
+    tokens = Sequences(Tokenized(places[:-1].astype(np.int32), places[:-1], np.diff(places), 0), None)
     task = label_spec().for_labels("ab", examples)
     return EvaluationSet("texts.csv", task, LabelledRows(tokens, labels, 0), link(examples), 64, DRAWS)
 

@@ -31,6 +31,7 @@ ONE = ["--epochs", "1", "--cross-fit", "0"]
 COMMANDS: dict[str, list[str]] = {
     "pairs": ["adapt", "pairs.csv", "--checkpoint", "encoder", *ONE],
     "labels": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE],
+    "several": ["adapt", "several.jsonl", "--checkpoint", "bert", *ONE],
     "words": ["adapt", "documents.jsonl", "--checkpoint", "bert", *ONE, "--mask-draws", "1", "--max-length", "16"],
     "entities": ["adapt", "tagged.jsonl", "--checkpoint", "bert", *ONE],
     "folds": ["adapt", "labels.csv", "--checkpoint", "bert", "--epochs", "1", "--cross-fit", "2"],
@@ -38,8 +39,42 @@ COMMANDS: dict[str, list[str]] = {
     "search": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--search", "2"],
     "curve": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--learning-curve"],
     "merging": ["adapt", "pairs.csv", "--checkpoint", "encoder", *ONE, "--keep-general", "general.csv"],
+    "ablation": ["adapt", "labels.csv", "--checkpoint", "bert", *ONE, "--clean", "lowercase", "--ablate-cleaning"],
+    "chain": ["adapt", "chain.toml"],
 }
 """A small command of every kind, without the settings that all of them share."""
+
+LONG = 30
+"""Characters above which a text of those with several labels has the second one."""
+
+CHAIN = """
+checkpoint = "bert"
+[domain]
+data = "documents.jsonl"
+[domain.split]
+cross_fit = 0
+[domain.training]
+epochs = 1
+batch_size = 16
+[domain.evaluation]
+mask_draws = 1
+[domain.encoder]
+max_length = 16
+[domain.inspection]
+audit = false
+[task]
+data = "labels.csv"
+[task.split]
+cross_fit = 0
+[task.training]
+epochs = 1
+batch_size = 16
+learning_rate = 2e-3
+[task.evaluation]
+bootstrap_draws = 200
+[task.inspection]
+audit = false
+"""
 
 TIMES = ("seconds", "wall_time", "time", "started", "finished", "sha256")
 """Fields that hold another value each time."""
@@ -53,7 +88,8 @@ class Zygote:
 
     def __call__(self, kind: str, cwd: Path, **fault: Any) -> dict[str, Any]:
         """Carry out the command of a kind in a folder, and return how it ended."""
-        argv = [*COMMANDS[kind], *COMMON, "--out", "runs/run"]
+        common = ["--quiet"] if kind == "chain" else COMMON
+        argv = [*COMMANDS[kind], *common, "--out", "runs/run"]
         return self.ask({"argv": argv, "cwd": str(cwd), **fault})
 
     def ask(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +114,11 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
             csv.writer(file).writerows([header, *rows])
     write_documents(folder / "documents.jsonl", 60)
     write_tagged(folder / "tagged.jsonl", tagged_texts(80))
+    with (folder / "several.jsonl").open("w", encoding="utf-8") as file:
+        for text, label in topic_texts(80):
+            labels = [label, *(["long"] if len(text) > LONG else [])]
+            file.write(json.dumps({"text": text, "labels": labels}) + "\n")
+    (folder / "chain.toml").write_text(CHAIN)
     checkpoints.sentence_encoder(folder / "encoder")
     lively(folder / "bert")
     return folder

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.conftest import COMMANDS, EVERYTHING, Row, Unbroken, Zygote, outcome, points
 
 KINDS = list(COMMANDS) if EVERYTHING else ["folds"]
-STEPS = {"labels": 1, "folds": 2}
+STEPS = {"labels": 1, "folds": 2, "ablation": 8, "chain": 12}
 """At each call of the first, and of the others at one of two or three: they share most of what they write."""
 
 

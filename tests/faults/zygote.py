@@ -83,6 +83,7 @@ def child(command: dict[str, Any], output: Path, report: int) -> int:
         calls.fail_at, calls.error = command["fail_at"], command["error"]
     if "signal_at" in command:
         calls.at[command["signal_at"]] = command["signal"]
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     file = output.open("w", encoding="utf-8", buffering=1)
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)

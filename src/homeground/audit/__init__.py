@@ -6,7 +6,7 @@ classes; lengths in tokens, languages, labels and shortcuts rest on samples, who
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -176,17 +176,17 @@ def _lengths(data: AuditedData, audited: AuditedExamples) -> tuple[tuple[Lengths
     if data.tokenizer is None:
         return (characters,), None
     places = audited.sample(texts.TEXTS_TOKENIZED, purpose="tokens").tolist()
-    tokens, words = texts.token_lengths(_read_alone(data.info, audited, places), data.tokenizer, data.max_length)
+    tokens, words = texts.token_lengths(list(_read_alone(data.info, audited, places)), data.tokenizer, data.max_length)
     if data.info.cuts_blocks:  # of plain text none is lost
         tokens = tokens.model_copy(update={"limit": None, "beyond_limit": 0, "lost_share": 0.0})
     return (characters, tokens), words
 
 
-def _read_alone(info: TaskInfo, audited: AuditedExamples, places: Iterable[int]) -> list[str]:
+def _read_alone(info: TaskInfo, audited: AuditedExamples, places: Iterable[int]) -> Iterator[str]:
     """Return the texts that a model reads one by one: where embeddings are compared each, else that of an example."""
     if info.frozen_method != "embeddings":
-        return [audited.texts[place] for place in places]
-    return [text for place in places for text in audited.examples[place].texts]
+        return (audited.texts[place] for place in places)
+    return (text for place in places for text in audited.examples[place].texts)
 
 
 def _label_findings(data: AuditedData, audited: AuditedExamples, near: NearDuplicates) -> _LabelFindings:
@@ -212,12 +212,13 @@ def _label_findings(data: AuditedData, audited: AuditedExamples, near: NearDupli
 
 def _clusters(audited: AuditedExamples, sample: LabelledSample, near: NearDuplicates) -> list[int]:
     """Return the cluster of almost equal texts of every example of the sample."""
+    wanted = [text_identity(audited.examples[place]) for place in sample.places.tolist()]
+    cluster = dict.fromkeys(wanted, 0)
     clusters = near.clusters_from(duplicates.ALMOST_EQUAL).tolist()
-    cluster = {
-        text_identity(audited.examples[place]): number
-        for place, number in zip(audited.first_of_text.tolist(), clusters, strict=True)
-    }
-    return [cluster[text_identity(audited.examples[place])] for place in sample.places.tolist()]
+    for place, number in zip(audited.first_of_text.tolist(), clusters, strict=True):
+        if (identity := text_identity(audited.examples[place])) in cluster:
+            cluster[identity] = number
+    return [cluster[identity] for identity in wanted]
 
 
 def _other_columns(data: AuditedData) -> list[str]:

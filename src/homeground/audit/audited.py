@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from homeground.data.documents import Document, with_texts
 from homeground.data.examples import Example
 from homeground.randomness import generator
+from homeground.shelf import Derived
 from homeground.wording import shorten
 
 Ints = NDArray[np.int64]
@@ -31,11 +32,12 @@ class AuditedExamples:
     """Examples of all splits, one after the other.
 
     ``splits`` and ``texts`` have one entry an example; the texts of a pair are joined by a line break in ``texts``.
+    Those of a large table are read when they are asked for, and are best gone through in order.
     """
 
     examples: list[Example]
     splits: list[str]
-    texts: list[str]
+    texts: Sequence[str]
 
     @classmethod
     def of(cls, parts: Mapping[str, Sequence[Example]]) -> AuditedExamples:
@@ -44,18 +46,21 @@ class AuditedExamples:
         limit = min(MAX_CHARACTERS_OF_A_DOCUMENT, MAX_CHARACTERS_OF_DOCUMENTS // max(min(total, MAX_DOCUMENTS), 1))
         examples: list[Example] = []
         splits: list[str] = []
-        texts: list[str] = []
+        documents: list[str] = []
         for split, part in parts.items():
-            is_document = bool(part) and isinstance(part[0], Document)
+            if not (part and isinstance(part[0], Document)):
+                examples += part
+                splits += [split] * len(part)
+                continue
             wanted = part
-            if is_document and total > MAX_DOCUMENTS:
+            if total > MAX_DOCUMENTS:
                 places = np.linspace(0, len(part) - 1, max(MAX_DOCUMENTS * len(part) // total, 1)).round()
                 wanted = [part[place] for place in np.unique(places.astype(np.int64)).tolist()]
             for example, own in islice(with_texts(wanted), len(wanted)):
                 examples.append(example)
                 splits.append(split)
-                text = own[0] if len(own) == 1 else "\n".join(own)
-                texts.append(text[:limit] if is_document else text)
+                documents.append(own[0][:limit])
+        texts = documents or Derived(len(examples), partial(_joined, examples))
         return cls(examples, splits, texts)
 
     def __len__(self) -> int:
@@ -64,10 +69,16 @@ class AuditedExamples:
     @cached_property
     def first_of_text(self) -> Ints:
         """The places of the first example of every text that differs (``text_identity``) from all before it."""
-        seen: dict[int | tuple[int, ...], int] = {}
-        for place, example in enumerate(self.examples):
-            seen.setdefault(text_identity(example), place)
-        return np.fromiter(seen.values(), np.int64, len(seen))
+        every = np.fromiter((each for example in self.examples for each in example.ordered_digests), np.uint64)
+        counts = np.fromiter((len(example.ordered_digests) for example in self.examples), np.int64)
+        # Without dictionaries, which would take more memory than the examples of a large table.
+        width = int(counts.max(initial=1))
+        rows = np.zeros((len(counts), width), np.uint64)
+        rows[np.arange(width) < counts[:, None]] = every
+        order = np.lexsort(rows.T[::-1])
+        ordered = rows[order]
+        differs = np.append(True, (ordered[1:] != ordered[:-1]).any(1))[: len(order)]
+        return np.sort(order[differs])  # the order is stable: of equal rows the first comes first
 
     def sample(self, count: int, *, purpose: str) -> Ints:
         """Return the places of at most ``count`` examples, drawn at random, in order."""
@@ -86,6 +97,11 @@ class AuditedExamples:
     def shown(self, place: int) -> str:
         """Return the beginning of a text."""
         return shorten(self.texts[place], MAX_CHARACTERS_SHOWN)
+
+
+def _joined(examples: Sequence[Example], place: int) -> str:
+    texts = examples[place].texts
+    return texts[0] if len(texts) == 1 else "\n".join(texts)
 
 
 def text_identity(example: Example) -> int | tuple[int, ...]:

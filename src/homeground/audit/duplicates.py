@@ -12,6 +12,7 @@ from homeground.audit.near_duplicates import NearDuplicates, near_duplicates
 from homeground.data.examples import Example
 from homeground.data.leakage import rows_learned
 from homeground.results.audit import ConflictRecord, NearDuplicatesRecord, TextPair
+from homeground.shelf import Derived
 
 ALMOST_EQUAL = 0.7
 """Similarity from which near-duplicates are hardly two texts: one edited word in a long sentence, or an added one."""
@@ -24,8 +25,8 @@ LEARNED_FROM = ("train", "validation")
 
 def near_duplicate_texts(audited: AuditedExamples) -> tuple[NearDuplicatesRecord, NearDuplicates]:
     """Return the near-duplicates among the texts that differ, as a record and as places in ``first_of_text``."""
-    first = audited.first_of_text.tolist()
-    found = near_duplicates([audited.texts[place] for place in first])
+    first: list[int] = audited.first_of_text.tolist()
+    found = near_duplicates(Derived(len(first), lambda place: audited.texts[first[place]]))
     almost = found.pairs[found.similarity >= ALMOST_EQUAL]
     crossing = {pair for pair in map(tuple, almost.tolist()) if _crosses(audited, first, pair)}
     other = {pair for pair in map(tuple, almost.tolist()) if _labels_differ(audited, first, pair)}

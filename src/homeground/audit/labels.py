@@ -147,7 +147,7 @@ def labelled_sample(audited: AuditedExamples) -> LabelledSample | str | None:
     numbers = {name: number for number, name in enumerate(labels)}
     truth = np.zeros((len(places), len(labels)), np.int64)
     truth[np.arange(len(places)), [numbers[_label(audited, place)] for place in places.tolist()]] = 1
-    texts = [audited.texts[place] for place in places.tolist()]
+    texts = [audited.texts[int(place)] for place in places]
     vectors = word_vectors(texts, len(labels))
     if vectors is None:
         return "the texts have no words"

@@ -11,7 +11,9 @@ Texts that are equal are no near-duplicates: the caller gives every text once.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +34,10 @@ MIN_SIMILARITY = 0.4
 RUN_CHARACTERS = 4
 RUN_CHARACTERS_UNSPACED = 2
 
+SIGNING_THREADS = 2
+
 MAX_CHARACTERS_OF_A_TEXT = 20_000
-CHARACTERS_AT_ONCE = 2_000_000
+CHARACTERS_AT_ONCE = 500_000
 
 MANY_TEXTS = 200_000
 """Texts from which bands are narrower nets: with shorter ones, texts that have little in common become candidates."""
@@ -77,7 +81,7 @@ class NearDuplicates:
         return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def near_duplicates(texts: list[str]) -> NearDuplicates:
+def near_duplicates(texts: Sequence[str]) -> NearDuplicates:
     """Return the pairs of near-duplicates among texts, none of which is given twice.
 
     Of long texts the first ``MAX_CHARACTERS_OF_A_TEXT`` characters count; case and runs of spaces do not.
@@ -95,7 +99,7 @@ def near_duplicates(texts: list[str]) -> NearDuplicates:
     return NearDuplicates(len(texts), pairs, similarity, left_out)
 
 
-def _signatures(texts: list[str], length: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+def _signatures(texts: Sequence[str], length: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """Return of every text a 32-bit hash of every band of its signature, and one byte of each of its values.
 
     Their shapes are ``(bands, texts)`` and ``(texts, values)``.
@@ -104,25 +108,38 @@ def _signatures(texts: list[str], length: int) -> tuple[NDArray[np.uint32], NDAr
     keys = np.empty((bands, len(texts)), np.uint32)
     signatures = np.empty((len(texts), bands * rows), np.uint8)
     multipliers = (np.random.default_rng(0).integers(0, 2**63, rows).astype(np.uint64) << np.uint64(1)) | np.uint64(1)
-    for start, some in _portions(texts):
+
+    def sign(start: int, some: list[str]) -> None:
         runs, offsets = _runs(some, length)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(runs, offsets.astype(np.uint64), bands * rows, 0)
         values = np.array(matrix.to_rows(), np.uint64).reshape(len(some), bands, rows)
         keys[:, start : start + len(some)] = (_mixed((values * multipliers).sum(2)) >> np.uint64(32)).T
         signatures[start : start + len(some)] = _mixed(values).reshape(len(some), -1) & np.uint64(0xFF)
+
+    # Texts are read by one thread; what is computed of them lets go of Python's lock for most of its time.
+    with ThreadPoolExecutor(SIGNING_THREADS) as pool:
+        waiting: deque[Future[None]] = deque()
+        for start, some in _portions(texts):
+            waiting.append(pool.submit(sign, start, some))
+            if len(waiting) > SIGNING_THREADS:
+                waiting.popleft().result()
+        for each in waiting:
+            each.result()
     return keys, signatures
 
 
-def _portions(texts: list[str]) -> Iterator[tuple[int, list[str]]]:
+def _portions(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the texts in portions of a bounded number of characters, each with the place of its first text."""
-    start, characters = 0, 0
+    start = characters = 0
+    some: list[str] = []
     for place, text in enumerate(texts):
-        characters += min(len(text), MAX_CHARACTERS_OF_A_TEXT)
+        some.append(text[:MAX_CHARACTERS_OF_A_TEXT])
+        characters += len(some[-1])
         if characters >= CHARACTERS_AT_ONCE:
-            yield start, texts[start : place + 1]
-            start, characters = place + 1, 0
-    if start < len(texts):
-        yield start, texts[start:]
+            yield start, some
+            start, characters, some = place + 1, 0, []
+    if some:
+        yield start, some
 
 
 def _runs(texts: Sequence[str], length: int) -> tuple[Hashes, Ints]:
@@ -191,7 +208,7 @@ def _agreement(first: Ints, second: Ints, signatures: NDArray[np.uint8]) -> NDAr
     return np.concatenate([np.zeros(0), *parts])
 
 
-def _batches(pairs: Ints, texts: list[str]) -> Iterator[Ints]:
+def _batches(pairs: Ints, texts: Sequence[str]) -> Iterator[Ints]:
     """Yield the pairs in batches of a bounded number, and a bounded number of characters."""
     start, characters = 0, 0
     for number, (one, two) in enumerate(pairs.tolist()):
@@ -203,11 +220,11 @@ def _batches(pairs: Ints, texts: list[str]) -> Iterator[Ints]:
         yield pairs[start:]
 
 
-def _similarity(texts: list[str], pairs: Ints, length: int) -> NDArray[np.float64]:
+def _similarity(texts: Sequence[str], pairs: Ints, length: int) -> NDArray[np.float64]:
     """Return the exact Jaccard similarity of the runs of both texts of every pair, ``(pairs,)``."""
     used, place = np.unique(pairs, return_inverse=True)
     place = place.reshape(pairs.shape)
-    runs, offsets = _runs([texts[each] for each in used.tolist()], length)
+    runs, offsets = _runs([texts[int(each)] for each in used], length)
     owner = np.repeat(np.arange(len(used), dtype=np.uint64), np.diff(offsets))
     # 24 bits for the text and 40 of the hash: of 20,000 pairs no run of one text meets another by chance.
     distinct = np.unique((owner << np.uint64(40)) | (runs >> np.uint64(24)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
@@ -56,9 +56,9 @@ LANGUAGE_OF_SCRIPT = {"Hangul": "ko", "Thai": "th", "Hebrew": "he", "Greek": "el
 """Scripts that practically one language writes; for others the letters or a model decide."""
 
 
-def character_lengths(texts: Sequence[str]) -> LengthsRecord:
+def character_lengths(texts: Iterable[str]) -> LengthsRecord:
     """Return how long the texts are in characters."""
-    return _lengths("characters", np.fromiter(map(len, texts), np.int64, len(texts)), None)
+    return _lengths("characters", np.fromiter(map(len, texts), np.int64), None)
 
 
 def _lengths(unit: str, lengths: NDArray[np.int64], limit: int | None) -> LengthsRecord:
@@ -211,4 +211,4 @@ def _broken_words(texts: int, counts: Counter[str], pieces: dict[str, tuple[str,
 
 def sampled_texts(audited: AuditedExamples, count: int, *, purpose: str) -> list[str]:
     """Return the texts of a sample of the examples."""
-    return [audited.texts[place] for place in audited.sample(count, purpose=purpose).tolist()]
+    return [audited.texts[int(place)] for place in audited.sample(count, purpose=purpose)]

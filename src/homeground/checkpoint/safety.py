@@ -12,7 +12,6 @@ read outside the folder is refused here, by name, and never by trying it:
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any, cast
 
 from homeground.checkpoint.saved_model import count_saved_parameters, holds_saved_model
 from homeground.errors import CheckpointError
+from homeground.storage import parse_json
 
 Json = dict[str, Any]
 
@@ -209,8 +209,8 @@ def count_parameters(folder: Path) -> int:
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # a deep nest of brackets is a RecursionError
+        return parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON; download the file again") from error
 
 

@@ -22,7 +22,7 @@ import click
 from homeground.cli.terminal.hints import unknown_command, usage_message
 from homeground.errors import DamageWarning, DiskError, HomegroundError, HomegroundWarning, OutOfMemory, UsageError
 from homeground.languages import LANGUAGES, translate, use_language
-from homeground.wording import printable
+from homeground.wording import printable, shorten
 
 COMMANDS = {
     "inspect": "look at your data before anything is trained",
@@ -41,8 +41,14 @@ COMMANDS = {
 }
 
 
+MAX_CHARACTERS_OF_NAME = 120
+"""Characters of the name of a file that an error shows."""
+
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What an operating system says of a disk that takes no more."""
+
+NOT_TO_BE_OPENED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+"""What it says of a name that leads nowhere, or that others own."""
 
 
 class Commands(click.Group):
@@ -182,10 +188,13 @@ def run(arguments: list[str]) -> int:
         _let_go(sys.stdout)  # its reader has closed it, as head does; that is not an error
         return 0
     except OSError as error:
-        if error.errno not in FULL_OR_BROKEN:
+        place = shorten(f"{error.filename or 'the output'}", MAX_CHARACTERS_OF_NAME)
+        if error.errno in NOT_TO_BE_OPENED:
+            message = f"{place} cannot be opened ({os.strerror(error.errno)}); check the name and who may open it"
+        elif error.errno in FULL_OR_BROKEN:
+            message = f"{place} could not be written ({os.strerror(error.errno)}); free some space, or write elsewhere"
+        else:
             return _unexpected(error, arguments)
-        place = f"{error.filename or 'the output'}"
-        message = f"{place} could not be written ({os.strerror(error.errno)}); free some space, or write elsewhere"
         return _fail(message, DiskError.exit_code, arguments)
     except Exception as error:
         return _unexpected(error, arguments)

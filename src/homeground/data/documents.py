@@ -24,7 +24,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from homeground.data.examples import Example
+from homeground.data.examples import HASH_BYTES, Example
 from homeground.data.segmentation import ScriptCount, segmenter_versions, word_spans, word_starts
 from homeground.data.streams import MAX_BYTES_IN_MEMORY
 from homeground.data.tables import Table, text
@@ -120,10 +120,11 @@ class Document(Example):
     ordered_key: int = 0
 
     def __post_init__(self) -> None:
-        self._set_digests((self.key,), (), (self.ordered_key,), ())
+        hashes = b"".join(each.to_bytes(HASH_BYTES, "little") for each in (self.key, self.ordered_key))
+        object.__setattr__(self, "_hashes", hashes)
 
 
-def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, tuple[str, ...]]]:
+def with_texts(examples: Sequence[Example]) -> Iterator[tuple[Example, Sequence[str]]]:
     """Yield the examples of one file with their texts; those of documents are read anew from their source."""
     first = examples[0] if examples else None
     if not (isinstance(first, Document) and first.source is not None):

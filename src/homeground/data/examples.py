@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
 
 import numpy as np
 
 from homeground.data.units import PairUnits, link_pairs, link_same, text_key, text_keys
 from homeground.errors import DataError
+from homeground.shelf import Derived, Shelf
+
+HASH_BYTES = 8
 
 ORDERED = "\x1e"
 """Begins what is hashed of words in their order; a key never holds it, so no such hash is one of sorted words."""
@@ -30,57 +36,77 @@ class Example:
     """
 
     row: int
-    texts: tuple[str, ...]
+    texts: Sequence[str]
     score: float | None = None
     group: str | None = None
     labels: tuple[str, ...] | None = None
     written: float | None = None
-    digest: int = field(init=False, repr=False, compare=False)
-    learned_digest: int = field(init=False, repr=False, compare=False)
-    labelled_digest: int = field(init=False, repr=False, compare=False)
-    ordered_digest: int = field(init=False, repr=False, compare=False)
-    _of_several: tuple[tuple[int, ...], tuple[int, ...]] | None = field(init=False, repr=False, compare=False)
-    """``digests`` and ``ordered_digests`` of several texts; of a single one they are not stored twice."""
+    _hashes: bytes = field(init=False, repr=False, compare=False)
+    """``digest`` and ``ordered_digest``, and of several texts ``learned_digest``, ``digests`` and ``ordered_digests``,
+    each in ``HASH_BYTES``: numbers of their own would take several times the memory."""
 
     def __post_init__(self) -> None:
-        both = [text_keys(text) for text in self.texts]
-        keys = [key for key, _ in both]
-        in_order = [ORDERED + key for _, key in both]
-        digests, ordered = tuple(map(_hash, keys)), tuple(map(_hash, in_order))
-        self._set_digests(digests, keys, ordered, in_order)
+        if len(self.texts) == 1:
+            key, in_order = text_keys(self.texts[0])
+            object.__setattr__(self, "_hashes", _hash(key) + _hash(ORDERED + in_order))
+            return
+        keys = [text_keys(text) for text in self.texts]
+        plain, in_order = [key for key, _ in keys], [ORDERED + key for _, key in keys]
+        # Of a triplet the first two texts are learned from: that they belong together, whatever is put against them.
+        both = [_hash_together(plain), _hash_together(in_order[:2]), _hash_together(plain[:2])]
+        object.__setattr__(self, "_hashes", b"".join((*both, *map(_hash, plain), *map(_hash, in_order))))
+
+    @property
+    def digest(self) -> int:
+        """The hash of all texts in any order."""
+        return int.from_bytes(self._hashes[:HASH_BYTES], "little")
+
+    @property
+    def ordered_digest(self) -> int:
+        """The hash of what is learned from, its words in their order."""
+        return int.from_bytes(self._hashes[HASH_BYTES : 2 * HASH_BYTES], "little")
+
+    @property
+    def learned_digest(self) -> int:
+        """The hash of what is learned from, whatever is put against it."""
+        several = self._hashes[2 * HASH_BYTES : 3 * HASH_BYTES]
+        return int.from_bytes(several, "little") if several else self.digest
+
+    @property
+    def labelled_digest(self) -> int:
+        """The hash of what is learned from with its labels."""
+        if self.labels is None:
+            return self.learned_digest
+        return _number(_hash(f"{self.learned_digest:016x}\x1f" + "\x1f".join(sorted(self.labels))))
 
     @property
     def digests(self) -> tuple[int, ...]:
         """The hashes of every text."""
-        return (self.digest,) if self._of_several is None else self._of_several[0]
+        if len(self._hashes) == 2 * HASH_BYTES:
+            return (self.digest,)
+        return self._of_several[: len(self._of_several) // 2]
 
     @property
     def ordered_digests(self) -> tuple[int, ...]:
         """The hashes of every text, of its words in their order."""
-        return (self.ordered_digest,) if self._of_several is None else self._of_several[1]
+        if len(self._hashes) == 2 * HASH_BYTES:
+            return (self.ordered_digest,)
+        return self._of_several[len(self._of_several) // 2 :]
+
+    @property
+    def _of_several(self) -> tuple[int, ...]:
+        return struct.unpack(f"<{len(self._hashes) // HASH_BYTES - 3}Q", self._hashes[3 * HASH_BYTES :])
 
     @property
     def identity(self) -> tuple[int, int]:
         """Its row and its hash: a row with a list of texts makes several examples."""
         return self.row, self.digest
 
-    def _set_digests(
-        self, digests: tuple[int, ...], keys: Sequence[str], ordered: tuple[int, ...], in_order: Sequence[str]
-    ) -> None:
-        """Set the hashes of a new example: those of its texts, and what follows from their ``keys``, if several.
-
-        Of a triplet the first two texts are learned from: that they belong together, whatever is put against them.
-        """
-        whole = digests[0] if len(digests) == 1 else _hash_together(keys)
-        learned = whole if len(digests) < 3 else _hash_together(keys[:2])
-        labelled = learned
-        if self.labels is not None:
-            labelled = _hash(f"{learned:016x}\x1f" + "\x1f".join(sorted(self.labels)))
-        object.__setattr__(self, "_of_several", None if len(digests) == 1 else (digests, ordered))
-        object.__setattr__(self, "digest", whole)
-        object.__setattr__(self, "ordered_digest", ordered[0] if len(ordered) == 1 else _hash_together(in_order[:2]))
-        object.__setattr__(self, "learned_digest", learned)
-        object.__setattr__(self, "labelled_digest", labelled)
+    def put_on(self, shelf: Shelf | None) -> Self:
+        """Return it with its texts on a shelf instead of in memory, where there is one."""
+        if shelf is not None:
+            object.__setattr__(self, "texts", shelf.put(self.texts))
+        return self
 
 
 @dataclass(frozen=True)
@@ -124,13 +150,13 @@ class Part:
 
 def digest(texts: Iterable[str]) -> int:
     """Return a 64-bit hash of a text or an unordered pair of texts, the same for what counts as the same text."""
-    return _hash_together([text_key(text) for text in texts])
+    return _number(_hash_together([text_key(text) for text in texts]))
 
 
 def text_digests(text: str) -> tuple[int, int]:
     """Return the 64-bit hash of a text as ``digest`` has it, and that of its words in their order."""
     key, in_order = text_keys(text)
-    return _hash(key), _hash(ORDERED + in_order)
+    return _number(_hash(key)), _number(_hash(ORDERED + in_order))
 
 
 def set_hash(examples: Iterable[Example]) -> str:
@@ -144,15 +170,23 @@ def link(examples: Sequence[Example]) -> PairUnits:
     """Return the independent units among examples: their groups, or the examples that share a text."""
     groups = [each.group for each in examples] if examples and examples[0].group is not None else None
     if any(len(each.digests) != 1 for each in examples):
-        first, second = [each.texts[0] for each in examples], [each.texts[1] for each in examples]
+        first, second = (Derived(len(examples), partial(_text, examples, side)) for side in (0, 1))
         return link_pairs(first, second, groups=groups, keys=(each.digests[:2] for each in examples))
     units = link_same((each.digest for each in examples), groups=groups)
     return PairUnits(units, np.stack([units, units], axis=1), "text" if groups is None else "group", (), 0)
 
 
-def _hash_together(keys: Sequence[str]) -> int:
+def _text(examples: Sequence[Example], side: int, place: int) -> str:
+    return examples[place].texts[side]
+
+
+def _hash_together(keys: Sequence[str]) -> bytes:
     return _hash("\x1f".join(sorted(keys)))
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
+
+
+def _number(hash_bytes: bytes) -> int:
+    return int.from_bytes(hash_bytes, "little")

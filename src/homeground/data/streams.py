@@ -28,6 +28,7 @@ from homeground.data.tables import (
 )
 from homeground.errors import DataError
 from homeground.recipe.files import is_in_memory
+from homeground.shelf import Shelf
 from homeground.storage import file_hash
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def open_rows(path: str | os.PathLike[str], *, keep: bool = True, **options: Unp
     files = named_files(name)
     at_most = MAX_BYTES_IN_MEMORY if keep else -1
     return _one(name, options, at_most=at_most) if files == [name] else _several(name, files, options, at_most=at_most)
+
+
+def shelf_for(table: Table) -> Shelf | None:
+    """Return a shelf for the texts of a table that is large, None where its texts stay in memory."""
+    return Shelf() if table.size > MAX_BYTES_IN_MEMORY else None
 
 
 def require_source(named: str) -> None:

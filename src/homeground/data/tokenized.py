@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tokenizers import Encoding, Tokenizer
 from homeground.data.tables import shown
 from homeground.errors import UsageError
 from homeground.memory import in_parts
+from homeground.shelf import GrowingArray
 
 TEXTS_AT_ONCE = 4096
 """Texts given to the tokenizer at once: what it returns for a text takes 20 times the memory of the token ids."""
@@ -40,26 +42,28 @@ Text = TypeVar("Text", str, tuple[str, ...])
 class Tokenized:
     """Token ids of many texts.
 
-    ``ids`` is flat, int32; text ``i`` is ``ids[starts[i]:starts[i + 1]]``. ``truncated`` counts the texts that lost
-    tokens to the maximum length.
+    ``ids`` is flat, int32, of many texts mapped from a file; text ``i`` is ``lengths[i]`` of them from ``starts[i]``,
+    and several texts may have the same. ``truncated`` counts the texts that lost tokens to the maximum length.
     """
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
     truncated: int
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.starts)
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of every text, shape ``(texts,)``."""
-        return np.diff(self.starts)
+    def flat(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where in ``ids`` the tokens of some texts are, one text after the other."""
+        lengths = self.lengths[indices]
+        begins = np.cumsum(lengths) - lengths
+        return np.arange(lengths.sum()) + np.repeat(self.starts[indices] - begins, lengths)
 
     def pad(self, indices: NDArray[np.int64], padding: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return ``(input_ids, attention_mask)`` of some texts, each ``indices.shape + (longest,)``.
 
-        >>> texts = Tokenized(np.array([5, 6, 7], np.int32), np.array([0, 1, 3]), 0)
+        >>> texts = Tokenized(np.array([5, 6, 7], np.int32), np.array([0, 1]), np.array([1, 2]), 0)
         >>> texts.pad(np.array([0, 1]), padding=9)[0].tolist()
         [[5, 9], [6, 7]]
         """
@@ -67,7 +71,7 @@ class Tokenized:
         lengths = self.lengths[flat]
         mask = np.arange(lengths.max(initial=1)) < lengths[:, None]
         input_ids = np.full(mask.shape, padding, np.int64)
-        input_ids[mask] = np.concatenate([self.ids[self.starts[i] : self.starts[i + 1]] for i in flat])
+        input_ids[mask] = self.ids[self.flat(flat)]
         shape = (*indices.shape, mask.shape[1])
         return input_ids.reshape(shape), mask.astype(np.int64).reshape(shape)
 
@@ -137,9 +141,8 @@ class Sequences:
         input_ids, mask = self.tokens.pad(items, padding)
         batch = {"input_ids": input_ids, "attention_mask": mask}
         if self.types is not None:
-            starts = self.tokens.starts
             types = np.zeros(mask.shape, np.int64)
-            types[mask > 0] = np.concatenate([self.types[starts[i] : starts[i + 1]] for i in items])
+            types[mask > 0] = self.types[self.tokens.flat(items)]
             batch["token_type_ids"] = types
         return batch
 
@@ -168,46 +171,49 @@ def special_tokens(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ..
 
 def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenized:
     """Tokenize texts, special tokens included, cut to the maximum length that the tokenizer has."""
-    return _encode(texts, tokenizer).tokenized()
+    return TextTokens(tokenizer, 0).tokenize(texts)
 
 
-def tokenize_sequences(
-    texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, *, truncation: str = "head"
-) -> Sequences:
+def tokenize_sequences(texts: Sequence[Sequence[str]], tokenizer: Tokenizer, *, truncation: str = "head") -> Sequences:
     """Tokenize single texts or pairs, special tokens included, cut to the maximum length that the tokenizer has.
 
     Of pairs the longer text is cut first. ``head_and_tail`` keeps both ends of a single text that is too long.
     """
-    if _are_pairs(texts):
-        return _encode(texts, tokenizer).sequences()
-    encode = _encode_ends if truncation == "head_and_tail" else _encode
-    return encode([parts[0] for parts in texts], tokenizer).sequences()
+    return TextTokens(tokenizer, 0).tokenize_sequences(texts, truncation=truncation)
 
 
 class TextTokens:
     """The tokens of texts for one tokenizer: a text is tokenized once, however many sets it is in.
 
-    The results are equal, array by array, to those of `tokenize` and `tokenize_sequences`. Kept are the token ids of
-    every distinct text as one array, and a dictionary from texts to their places in it. ``padding`` is the id that
-    fills up a batch. The tokenizer's maximum length must not change.
+    Kept are the token ids of every distinct text, of many in a file, and a dictionary from hashes of the texts to their
+    places. ``padding`` is the id that fills up a batch. The tokenizer's maximum length must not change.
     """
 
     def __init__(self, tokenizer: Tokenizer, padding: int) -> None:
         self.tokenizer, self.padding = tokenizer, padding
-        self._texts = _Cache[str](lambda texts: _encode(texts, tokenizer))
+        self._texts = _Cache[str](lambda texts: [_encode(texts, tokenizer)])
         self._ends = _Cache[str](lambda texts: _encode_ends(texts, tokenizer))
-        self._pairs = _Cache[tuple[str, ...]](lambda pairs: _encode(pairs, tokenizer))
+        self._pairs = _Cache[tuple[str, ...]](lambda pairs: [_encode(pairs, tokenizer)])
 
-    def tokenize(self, texts: Sequence[str]) -> Tokenized:
+    def tokenize(self, texts: Iterable[str]) -> Tokenized:
         """Return the tokens of texts."""
-        return self._texts.encode(texts).tokenized()
+        return self._texts.sequences(self._texts.places(texts)).tokens
 
-    def tokenize_sequences(self, texts: Sequence[tuple[str, ...]], *, truncation: str = "head") -> Sequences:
+    def tokenize_distinct(self, texts: Iterable[str]) -> tuple[Tokenized, NDArray[np.int64]]:
+        """Return the tokens of the distinct texts in order of appearance, and which of these every text is."""
+        places = self._texts.places(texts)
+        distinct, first, which = np.unique(places, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return self._texts.sequences(distinct[order]).tokens, rank[which]
+
+    def tokenize_sequences(self, texts: Sequence[Sequence[str]], *, truncation: str = "head") -> Sequences:
         """Return the tokens of single texts or pairs."""
-        if _are_pairs(texts):
-            return self._pairs.encode(texts).sequences()
+        if len(texts) and len(texts[0]) == 2:
+            return self._pairs.sequences(self._pairs.places(map(tuple, texts)))
         cache = self._ends if truncation == "head_and_tail" else self._texts
-        return cache.encode([parts[0] for parts in texts]).sequences()
+        return cache.sequences(cache.places(parts[0] for parts in texts))
 
 
 @dataclass(frozen=True)
@@ -219,86 +225,84 @@ class _Encoded:
     types: NDArray[np.int8] | None
     is_cut: NDArray[np.bool_]
 
-    @classmethod
-    def join(cls, parts: Sequence[_Encoded]) -> _Encoded:
-        """Return the texts of several encodings, one after the other; no parts are no texts."""
-        types = [part.types for part in parts if part.types is not None]
-        return cls(
-            np.concatenate([np.empty(0, np.int32), *(part.ids for part in parts)]),
-            np.concatenate([np.empty(0, np.int64), *(part.lengths for part in parts)]),
-            np.concatenate(types) if types else None,
-            np.concatenate([np.empty(0, np.bool_), *(part.is_cut for part in parts)]),
-        )
-
-    def tokenized(self) -> Tokenized:
-        return Tokenized(self.ids, np.append(0, np.cumsum(self.lengths)), int(self.is_cut.sum()))
-
-    def sequences(self) -> Sequences:
-        return Sequences(self.tokenized(), self.types)
-
-    def take(self, places: NDArray[np.int64]) -> _Encoded:
-        """Return the texts at some places, in their order; a place may occur several times."""
-        lengths = self.lengths[places]
-        # A token of the result is as far from its text's start as it is here.
-        here, there = np.cumsum(self.lengths) - self.lengths, np.cumsum(lengths) - lengths
-        tokens = np.arange(lengths.sum()) + np.repeat(here[places] - there, lengths)
-        types = None if self.types is None else self.types[tokens]
-        return _Encoded(self.ids[tokens], lengths, types, self.is_cut[places])
-
 
 class _Cache(Generic[Text]):
     """What a function encoded so far, and the place of every text in it."""
 
-    def __init__(self, encode: Callable[[Sequence[Text]], _Encoded]) -> None:
+    def __init__(self, encode: Callable[[Sequence[Text]], Iterable[_Encoded]]) -> None:
         self._encode = encode
-        self._encoded = _Encoded.join([])
-        self._places: dict[Text, int] = {}
+        self._ids, self._types = GrowingArray(np.dtype(np.int32)), GrowingArray(np.dtype(np.int8))
+        self._lengths, self._is_cut = GrowingArray(np.dtype(np.int64)), GrowingArray(np.dtype(np.bool_))
+        self._places: dict[bytes, int] = {}
 
-    def encode(self, texts: Sequence[Text]) -> _Encoded:
-        """Return texts encoded; only those that are new are given to the function."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._places]
-        if new:
-            self._encoded = _Encoded.join([self._encoded, self._encode(new)])
-            self._places |= {text: place for place, text in enumerate(new, start=len(self._places))}
-        return self._encoded.take(np.array([self._places[text] for text in texts], np.int64))
+    def places(self, texts: Iterable[Text]) -> NDArray[np.int64]:
+        """Return the place of every text, ``(texts,)``; only those that are new are given to the function."""
+        places: list[int] = []
+        new: dict[bytes, int] = {}
+        waiting: list[Text] = []
+        for text in texts:
+            key = _key(text)
+            place = self._places.get(key, -1)
+            if place < 0 and (place := new.get(key, -1)) < 0:
+                place = new[key] = len(self._places) + len(new)
+                waiting.append(text)
+            places.append(place)
+            if len(waiting) == TEXTS_AT_ONCE:
+                self._add(waiting, new)
+                waiting, new = [], {}
+        if waiting:
+            self._add(waiting, new)
+        return np.array(places, np.int64)
+
+    def sequences(self, places: NDArray[np.int64]) -> Sequences:
+        """Return the texts at some places, in their order; a place may occur several times."""
+        lengths = self._lengths.array()
+        starts = np.cumsum(lengths) - lengths
+        cut = int(self._is_cut.array()[places].sum())
+        types = self._types.array() if len(self._types) else None
+        return Sequences(Tokenized(self._ids.array(), starts[places], lengths[places], cut), types)
+
+    def _add(self, texts: Sequence[Text], new: dict[bytes, int]) -> None:
+        for part in self._encode(texts):
+            self._ids.add(part.ids)
+            self._lengths.add(part.lengths)
+            self._is_cut.add(part.is_cut)
+            if part.types is not None:
+                self._types.add(part.types)
+        self._places |= new  # at last, so that what is known of a text is all there
 
 
-def _are_pairs(texts: Sequence[tuple[str, ...]]) -> bool:
-    return bool(texts) and len(texts[0]) == 2
-
-
-def _batches(texts: Sequence[Text], tokenizer: Tokenizer) -> Iterator[list[Encoding]]:
-    for begin in range(0, len(texts), TEXTS_AT_ONCE):
-        yield tokenizer.encode_batch_fast(list(texts[begin : begin + TEXTS_AT_ONCE]))
+def _key(text: str | tuple[str, ...]) -> bytes:
+    """Return a hash of a text, or of the texts of a pair: kept instead of them, it takes an eighth of the memory."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in (text,) if isinstance(text, str) else text:
+        content = part.encode("utf-8", "surrogatepass")
+        hashed.update(len(content).to_bytes(8, "little"))
+        hashed.update(content)
+    return hashed.digest()
 
 
 def _encode(texts: Sequence[Text], tokenizer: Tokenizer) -> _Encoded:
     """Encode texts or pairs, cut by the tokenizer; of pairs the types are kept."""
-    paired = bool(texts) and not isinstance(texts[0], str)
-    return _Encoded.join(
-        [
-            _Encoded(
-                np.fromiter(chain.from_iterable(each.ids for each in encodings), np.int32),
-                np.array([len(each) for each in encodings], np.int64),
-                np.fromiter(chain.from_iterable(each.type_ids for each in encodings), np.int8) if paired else None,
-                np.array([bool(each.overflowing) for each in encodings], np.bool_),
-            )
-            for encodings in _batches(texts, tokenizer)
-        ]
+    encodings = tokenizer.encode_batch_fast(list(texts))
+    return _Encoded(
+        np.fromiter(chain.from_iterable(each.ids for each in encodings), np.int32),
+        np.array([len(each) for each in encodings], np.int64),
+        None if isinstance(texts[0], str) else np.fromiter(chain.from_iterable(e.type_ids for e in encodings), np.int8),
+        np.array([bool(each.overflowing) for each in encodings], np.bool_),
     )
 
 
-def _encode_ends(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:
+def _encode_ends(texts: Sequence[str], tokenizer: Tokenizer) -> list[_Encoded]:
     """Encode texts so that those that are too long keep their head and their tail between the special tokens."""
     truncation = tokenizer.truncation
     assert truncation is not None
     longest = int(truncation["max_length"])
     tokenizer.no_truncation()
     try:
-        parts = [_both_ends(encoding, longest) for encodings in _batches(texts, tokenizer) for encoding in encodings]
+        return [_both_ends(encoding, longest) for encoding in tokenizer.encode_batch_fast(list(texts))]
     finally:
         tokenizer.enable_truncation(longest)
-    return _Encoded.join(parts)
 
 
 def _both_ends(encoding: Encoding, longest: int) -> _Encoded:

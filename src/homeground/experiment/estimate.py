@@ -22,7 +22,7 @@ from homeground.training.batching import epoch_batches, total_steps
 from homeground.training.events import OnEvent
 from homeground.training.workload import MEASURING_SHARE, RunPart, Workload
 
-EXAMPLES_TOKENIZED = 100_000
+EXAMPLES_TOKENIZED = 20_000
 """Examples from which the lengths of texts, and so the time of a run, are estimated where there are more."""
 
 TIMED_STEPS = 4
@@ -35,9 +35,8 @@ SNAPSHOTS_KEPT, WEIGHTS_IN_SNAPSHOT, MODELS_KEPT = 3, 3, 2
 """Snapshots of a training at a time, the two newest and the best; numbers for each weight in one, the optimizer's
 moments included; and models in a run folder, the adapted one and the one before."""
 
-BYTES_PER_EXAMPLE, BYTES_PER_TOKEN = 700, 14
-"""Memory of an example beside its characters, and of each of its tokens, by which the examples that a sample leaves out
-count: one million texts of 130 tokens took 2.8 KB each (benchmarks/preparing.py)."""
+BYTES_PER_EXAMPLE, BYTES_PER_TOKEN = 200, 4
+"""Memory that the tokens of an example take beside what was read of it, and each of them."""
 
 COMPARING_SHARE = 0.02
 """Share of a run's work that baselines and bootstrap are counted as; they depend on the test, not on the model."""
@@ -193,11 +192,10 @@ def _peak_memory_gib() -> float | None:
 
 
 def _gib_outside_sample(setup: Setup) -> float:
-    """Return the memory of the examples that are in no sample, 0 where all are tokenized."""
+    """Return the memory of the tokens of examples that are in no sample, 0 where all are tokenized."""
     examples = [example for part in setup.corpus.parts for example in part.examples]
-    characters = sum(len(text) for example in examples for text in example.texts)
     tokens = float(np.mean(setup.splits.kept.train.rows.lengths("training"))) * len(examples)
-    in_sample = characters + BYTES_PER_EXAMPLE * len(examples) + BYTES_PER_TOKEN * tokens
+    in_sample = BYTES_PER_EXAMPLE * len(examples) + BYTES_PER_TOKEN * tokens
     return (setup.corpus.scale - 1) * in_sample / 2**30
 
 

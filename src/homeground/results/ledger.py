@@ -20,7 +20,7 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 
 from homeground.errors import DamageWarning, RunLocked
-from homeground.storage import is_sealed, now, sealed, written_to
+from homeground.storage import is_sealed, now, parse_json, sealed, written_to
 
 LEDGER_NAME = "ledger.jsonl"
 LEDGER_VERSION, UNSEALED_VERSION = 2, 1
@@ -102,7 +102,7 @@ def _append(path: Path, entry: dict[str, Any]) -> None:
 def _entry(line: bytes) -> dict[str, Any] | None:
     """Return the verdict on a line, or None where it holds none."""
     try:
-        parsed: object = json.loads(line)
+        parsed: object = parse_json(line)
     except ValueError:
         return None
     if not isinstance(parsed, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from homeground.results.run import (
     VOCABULARY_FILE,
 )
 from homeground.results.scores import SCORES_VERSION, Comparison, Scores
-from homeground.storage import FRESH, require_listed
+from homeground.storage import FRESH, parse_json, require_listed
 
 Model = TypeVar("Model", bound=Record)
 
@@ -163,7 +162,7 @@ def _parse(path: Path, text: str, *, line: int | None = None) -> dict[str, Any]:
     place = str(path) if line is None else f"{path}, line {line}"
     try:
         # NaN and Infinity are no JSON, though Python writes them: here they are numbers that could not be computed.
-        value = json.loads(text, parse_constant=lambda _: None)
+        value = parse_json(text, parse_constant=lambda _: None)
     except ValueError as error:
         raise DataError(f"{place}: is not JSON ({error}); the file was changed or cut short.") from error
     if not isinstance(value, dict):

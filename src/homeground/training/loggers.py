@@ -14,7 +14,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from homeground.errors import DamageWarning
-from homeground.storage import is_sealed, sealed, write_json_lines, written_to
+from homeground.storage import is_sealed, parse_json, sealed, write_json_lines, written_to
 from homeground.training.events import Evaluated, Started, Step, TrainingEvent
 
 # The classes of compiled protocol buffers are made at run time, where no type checker sees them.
@@ -121,7 +121,7 @@ def _read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        read: object = json.loads(line, parse_constant=lambda _: None)
+        read: object = parse_json(line, parse_constant=lambda _: None)
     except ValueError:
         return None
     known = isinstance(read, dict) and is_sealed(cast(dict[str, Any], read), unsealed_version=None)

@@ -49,7 +49,17 @@ from homeground.results.scores import Judgement
 from homeground.results.summary import prose
 from homeground.results.writing import judgement_fields
 from homeground.statistics.holm import judge_together
-from homeground.storage import as_json, aside, holds_files, locked, read_array, write_json, write_json_lines, written_to
+from homeground.storage import (
+    as_json,
+    aside,
+    holds_files,
+    locked,
+    read_array,
+    remove_litter,
+    write_json,
+    write_json_lines,
+    written_to,
+)
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.common_test import refuse_other_tokens
@@ -320,6 +330,7 @@ def _opened(folder: Path, *, fresh: bool) -> Generator[None]:
             folder.rename(aside(folder))
         with written_to(folder):
             folder.mkdir(exist_ok=True)
+        remove_litter(folder)
         if not (folder / CHAIN_FILE).is_file():
             write_json(folder / CHAIN_FILE, {"version": CHAIN_VERSION, "state": "running"})
         yield

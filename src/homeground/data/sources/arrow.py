@@ -6,7 +6,6 @@ digits; a missing value and NaN become None. What is no plain value is refused w
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
@@ -15,6 +14,7 @@ from homeground.data.evidence.exports import name_a_span
 from homeground.data.formats import FieldLayout, Parsed
 from homeground.data.sources.extras import library
 from homeground.errors import DataError
+from homeground.storage import parse_json
 
 ROWS_AT_ONCE = 4096
 """Rows of a file that are in memory at once."""
@@ -136,7 +136,7 @@ def _class_names(schema: Any) -> dict[str, list[str]]:
     """Return the names of the classes of every column of classes, of which the datasets library keeps numbers."""
     written = (schema.metadata or {}).get(b"huggingface")
     try:
-        features: Any = json.loads(written)["info"]["features"] if written else {}
+        features: Any = parse_json(written)["info"]["features"] if written else {}
     except (ValueError, KeyError, TypeError):
         features = {}
     names: dict[str, list[str]] = {}

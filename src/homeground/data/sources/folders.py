@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from homeground.data.sources.held import held_or_streamed
 from homeground.data.sources.in_memory import splits_in_memory
 from homeground.data.tables import SUFFIXES, Row, Table
 from homeground.errors import DataError
+from homeground.storage import parse_json
 from homeground.wording import count
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst")
@@ -240,7 +240,7 @@ def _some_names(names: Sequence[str]) -> str:
 
 def _read_json(path: str, name: str) -> dict[str, Any]:
     try:
-        read: Any = json.loads((Path(path) / name).read_text(encoding="utf-8"))
+        read: Any = parse_json((Path(path) / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise DataError.at(str(Path(path) / name), f"cannot be read ({problem}); save it again") from None
     return cast(dict[str, Any], read) if isinstance(read, dict) else {}

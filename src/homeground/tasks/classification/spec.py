@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from homeground.checkpoint import Checkpoint, classes_of
 from homeground.data.columns import USUAL_NAMES, notes_on_columns
 from homeground.data.examples import Example, Examples
+from homeground.data.streams import shelf_for
 from homeground.data.tables import Table, column_parts, group, has_columns, text
 from homeground.errors import CheckpointError, DataError, UsageError, nearest
 from homeground.statistics import classification as formulas
@@ -144,6 +145,7 @@ class ClassificationSpec:
         labels = LabelReader(table, self.columns["label"], self.delimiter, several=self.several)
         skipped: dict[str, list[int]] = {}
         examples: list[Example] = []
+        shelf = shelf_for(table)
         for row in table.rows:
             texts = tuple(text(table, row, column) for column in self.text_columns)
             names = labels.read(row)
@@ -151,7 +153,7 @@ class ClassificationSpec:
                 skipped.setdefault("no label" if names is None else "empty text", []).append(row.number)
                 continue
             own = group(table, row, self.columns.get("group"))
-            examples.append(Example(row.number, texts, group=own, labels=names))
+            examples.append(Example(row.number, texts, group=own, labels=names).put_on(shelf))
         labels.refuse_vectors()
         problem = learning_problem(table, self.columns, [example.labels or () for example in examples])
         return Examples(examples, skipped, problem)

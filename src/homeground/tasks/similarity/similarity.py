@@ -122,10 +122,11 @@ class Similarity:
 
     def tokenize(self, examples: Sequence[Example], tokens: TextTokens) -> PairRows:
         """Tokenize every distinct text once."""
-        places: dict[str, int] = {}
-        sides = _sides([example.texts for example in examples], places)
+        counts = np.array([len(example.texts) for example in examples], np.int64)
+        texts, which = tokens.tokenize_distinct(text for example in examples for text in example.texts)
+        sides = np.full((len(counts), int(counts.max(initial=2))), NO_TEXT, np.int64)
+        sides[np.arange(sides.shape[1]) < counts[:, None]] = which
         scores = [np.nan if example.score is None else example.score for example in examples]
-        texts = tokens.tokenize(list(places))
         return PairRows(texts, sides, np.array(scores, np.float64), tokens.padding)
 
     def collate(
@@ -217,7 +218,7 @@ def pick_titles(examples: Sequence[Example]) -> list[str]:
     return titles
 
 
-def _sides(texts: Sequence[tuple[str, ...]], places: dict[str, int]) -> NDArray[np.int64]:
+def _sides(texts: Sequence[Sequence[str]], places: dict[str, int]) -> NDArray[np.int64]:
     """Return the places of texts ``(pairs, sides)``, which are entered into ``places`` where they are new."""
     sides = np.full((len(texts), max(map(len, texts), default=2)), NO_TEXT, np.int64)
     for row, own in enumerate(texts):

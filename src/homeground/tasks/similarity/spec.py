@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from homeground.checkpoint import Checkpoint
 from homeground.data.columns import as_flag, notes_on_columns, quoted, written_list
 from homeground.data.examples import Example, Examples
+from homeground.data.streams import shelf_for
 from homeground.data.tables import Row, Table, column_parts, group, number, shown, text
 from homeground.errors import DataError, UsageError
 from homeground.statistics import correlation
@@ -117,12 +118,14 @@ class SimilaritySpec:
         """
         examples: list[Example] = []
         empty: list[int] = []
+        shelf = shelf_for(table)
         for row in table.rows:
             pairs = self._pairs(table, row)
             written = self._written(table, row) if self.scored else None
             score = None if written is None else self._score(written)
             own_group = group(table, row, self.columns.get("group"))
-            examples += [Example(row.number, texts, score, own_group, written=written) for texts in pairs]
+            made = (Example(row.number, texts, score, own_group, written=written) for texts in pairs)
+            examples += [example.put_on(shelf) for example in made]
             if not pairs:
                 empty.append(row.number)
         if self.scored and len(examples) > 1 and len({example.score for example in examples}) == 1:

@@ -47,7 +47,7 @@ MAX_CHARACTERS_OF_NAME = 120
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What an operating system says of a disk that takes no more."""
 
-NOT_TO_BE_OPENED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+NOT_TO_BE_OPENED = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
 """What it says of a name that leads nowhere, or that others own."""
 
 

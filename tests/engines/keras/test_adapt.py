@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file
 from tests.classifying import lively, topic_texts
 from tests.conftest import PAIR_HEADER, topic_pairs
 from tests.tagging import tagged_texts, write_tagged
 
 import homeground
-from homeground.errors import RunConflict, Stopped
+from homeground.engines.keras.traced import Traced
+from homeground.errors import HomegroundWarning, RunConflict, Stopped
 from homeground.training.events import Step
 
 QUICK = {"epochs": 2, "bootstrap_draws": 200, "cross_fit": 0, "quiet": True, "engine": "keras"}
@@ -80,3 +83,29 @@ def test_the_other_engine_does_not_take_a_run_over(bert: Path, write_csv: Callab
     homeground.adapt(**settings)
     with pytest.raises(RunConflict, match=r'recipe\.engine: "keras", now "torch"'):
         homeground.adapt(**{**settings, "engine": "torch"})
+
+
+@pytest.mark.parametrize("task", ["similarity", "classification"])
+def test_memory_that_runs_out_halves_the_slices_and_changes_nothing(
+    task: str, bert: Path, write_csv: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**TASKS[task](tmp_path, write_csv), **QUICK, "epochs": 1, "batch_size": 16, "dropout": 0.0}
+    call, runs = Traced.__call__, []
+    for limit in (1000, 5):
+
+        def limited(self: Traced, batch: Any, *values: Any, limit: int = limit, **more: Any) -> Any:
+            if len(batch["input_ids"]) > limit:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return call(self, batch, *values, **more)
+
+        monkeypatch.setattr(Traced, "__call__", limited)
+        out = tmp_path / f"run-{limit}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HomegroundWarning)
+            runs.append(homeground.adapt(**settings, checkpoint=str(bert), precision="fp32", out=str(out)))
+    weights = [load_file(run.model_folder / "model.safetensors") for run in runs]
+    # The gradient of a key's bias is 0 but for rounding, which Adam makes a step of.
+    names = [name for name in weights[0] if not name.endswith("key.bias")]
+    assert max(float(abs(weights[0][name] - weights[1][name]).max()) for name in names) <= 1e-6
+    assert runs[1].scores["training"]["microbatch"] == 4
+    assert [any("memory ran out" in text for text in run.warnings) for run in runs] == [False, True]

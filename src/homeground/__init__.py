@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from homeground.inference.files import predict_file
     from homeground.inference.fill_mask import MaskedLM
     from homeground.inference.loading import load
+    from homeground.inference.predictor import Predictor
     from homeground.inference.tagger import Tagger
     from homeground.languages import use_language
     from homeground.results.run import Run
@@ -39,6 +40,7 @@ __all__ = [
     "HomegroundError",
     "HomegroundWarning",
     "MaskedLM",
+    "Predictor",
     "Run",
     "Tagger",
     "__version__",
@@ -61,6 +63,7 @@ _HOMES = {
     "HomegroundError": "homeground.errors",
     "HomegroundWarning": "homeground.errors",
     "MaskedLM": "homeground.inference.fill_mask",
+    "Predictor": "homeground.inference.predictor",
     "Run": "homeground.results.run",
     "Tagger": "homeground.inference.tagger",
     "adapt": "homeground.workflows.adapt",

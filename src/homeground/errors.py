@@ -13,6 +13,7 @@
     ├── RunLocked                   3  another process is writing this run
     ├── HubError                    4  the network or the Hub refused
     ├── OutOfMemory                71  not even one example fits into memory
+    ├── ProcessLost                75  one of several processes has ended
     ├── DiskError                  74  no space, no permission, a write that failed
     └── Stopped           129/130/143  a signal; everything up to the last step is saved
 
@@ -155,6 +156,12 @@ class OutOfMemory(HomegroundError):
     """Not even one example fits into memory."""
 
     exit_code = 71
+
+
+class ProcessLost(HomegroundError):
+    """One of several processes that work together has ended, or cannot be reached."""
+
+    exit_code = 75
 
 
 class DiskError(HomegroundError):

@@ -28,7 +28,7 @@ ODD += [
     "-",
     ".",
     "..",
-    "/",
+    "/dev/null",
     "labels.csv",
     "pairs.csv",
     "bert",

@@ -38,6 +38,7 @@ MAIN_OPTIONS = {
 @click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
 @click.option("--fresh", is_flag=True, help="rename an earlier run in the same folder, and start again")
 @click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED, without FORGOT, and ahead of the baseline")
+@click.option("--processes", type=click.IntRange(min=1), default=1, help="processes that learn together, 1, 2, 4 …")
 @common
 def adapt(
     data: tuple[str, ...],
@@ -46,6 +47,7 @@ def adapt(
     dry_run: bool,
     fresh: bool,
     gate: bool,
+    processes: int,
     quiet: bool,
     as_json: bool,
     **values: Any,
@@ -55,27 +57,36 @@ def adapt(
     typed = typed_settings(values, assignments)
     if typed.get("titles") not in (None, "none"):
         typed["titles"] = read_titles(typed["titles"])
+    asked: dict[str, Any] = {"dry_run": dry_run, "gate": gate, "as_json": as_json, "typed": typed}
+    asked["how"] = {"fresh": fresh, "processes": processes}
     if is_chain(files):
         with Progress(quiet=quiet) as progress:
-            return _chain(files, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
+            return _chain(files, progress, **asked)
     keep_in = None if dry_run else Path(typed.get("out", "runs/run")).parent
     with (
         data_file(files, typed, keep_in=keep_in) as path,
         Progress(quiet=quiet) as progress,
         rows_reported(progress.reading),
     ):
-        return _run(path, progress, dry_run=dry_run, fresh=fresh, gate=gate, as_json=as_json, typed=typed)
+        return _run(path, progress, **asked)
 
 
 def _run(
-    data: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, typed: dict[str, Any]
+    data: str,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    gate: bool,
+    as_json: bool,
+    typed: dict[str, Any],
+    how: dict[str, Any],
 ) -> int:
     if dry_run:
         setup = prepare(resolve(data, **typed), report=progress.line, tokenize_at_most=EXAMPLES_TOKENIZED)
         expected = estimate(setup).to_json()
         show_result(expected, estimate_lines(expected), as_json=as_json)
         return 0
-    run = adapt_to(data, fresh=fresh, on_event=progress, **typed)
+    run = adapt_to(data, **how, on_event=progress, **typed)
     scores = Scores.model_validate(run.scores)
     progress.clear()
     show_result(run.scores, verdict_lines(scores, run), as_json=as_json)
@@ -83,13 +94,20 @@ def _run(
 
 
 def _chain(
-    path: str, progress: Progress, *, dry_run: bool, fresh: bool, gate: bool, as_json: bool, typed: dict[str, Any]
+    path: str,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    gate: bool,
+    as_json: bool,
+    typed: dict[str, Any],
+    how: dict[str, Any],
 ) -> int:
     if dry_run:
         expected = estimate_chain(path, on_event=progress, **typed).to_json()
         show_result(expected, chain_estimate_lines(expected), as_json=as_json)
         return 0
-    record = adapt_chain(path, fresh=fresh, on_event=progress, **typed)
+    record = adapt_chain(path, **how, on_event=progress, **typed)
     progress.clear()
     show_result(record, chain_lines(ChainRecord.model_validate(record)), as_json=as_json)
     return _gate([] if record["verdict"] == "HELPED" else [f"the verdict is {record['verdict']}"]) if gate else 0

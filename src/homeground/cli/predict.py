@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +19,7 @@ from homeground.cli.terminal.progress import Counting
 from homeground.cli.terminal.screen import remark
 from homeground.cli.terminal.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
+from homeground.inference.bulk import FileCounts, Shard, predict_files
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.files import RowCounts, predict_file, print_predictions, require_embeddings
@@ -42,6 +45,8 @@ MAIN_OPTIONS = {
 @click.argument("texts", nargs=-1)
 @click.option("--input", "input_path", metavar="FILE", help="texts or pairs, instead of TEXTS; - is standard input")
 @click.option("--output", "output_path", metavar="FILE", help="file to write: .csv, .jsonl or .npy; default: print")
+@click.option("--processes", type=click.IntRange(min=1), help="processes that share the files of --input")
+@click.option("--shard", metavar="I/N", help="predict only every N-th file of --input, from the I-th on")
 @sections("text", "text_1", "text_2")
 @click.option("--top", metavar="K", type=click.IntRange(min=1), help="number of labels, or of tokens for a mask")
 @click.option("--embeddings", is_flag=True, help="embeddings instead of similarities or masked words")
@@ -53,6 +58,8 @@ def predict(
     *,
     input_path: str | None,
     output_path: str | None,
+    processes: int | None,
+    shard: str | None,
     top: int | None,
     embeddings: bool,
     quiet: bool,
@@ -71,16 +78,47 @@ def predict(
       homeground predict RUN --input new.csv --text body
       homeground predict RUN --input new.csv --text body --output labelled.csv
       homeground predict RUN --input texts.csv --output vectors.npy
+    \b
+    many files into a folder, each written whole; finished ones are skipped:
+      homeground predict RUN --input 'in/*.jsonl' --output out/ --processes 4
     """
     trusted = bool(values.pop("trust_saved_model", False))
     settings = typed_settings(values)
     texts = _read_texts(texts, input_path, output_path, settings)
+    options = {"top": top, "embeddings": embeddings, **settings}
+    if input_path is not None and is_folder(output_path):
+        done = predict_files(
+            source,
+            input_path,
+            Path(str(output_path)),
+            processes=processes or 1,
+            shard=Shard.parse(shard or "1/1"),
+            trust_saved_model=trusted,
+            report=(lambda _text: None) if quiet else remark,
+            **options,
+        )
+        _report_files(done, str(output_path), quiet=quiet, as_json=as_json)
+        return
+    if processes or shard:
+        raise UsageError("--processes and --shard are for files of --input and a folder as --output, such as out/")
     model = load(source, trust_saved_model=trusted)
     if input_path is not None:
         with data_file(input_path, settings) as path:
-            options = {"top": top, "embeddings": embeddings, **settings}
+            options = {"top": top, "embeddings": embeddings, **settings}  # without what standard input took
             _predict_rows(model, path, output_path, quiet=quiet, as_json=as_json, options=options)
-    elif not isinstance(model, Encoder):
+    else:
+        _predict_texts(model, texts, top=top, embeddings=embeddings, as_json=as_json)
+    if model.truncated and not quiet:
+        read = ", around each mask" if isinstance(model, MaskedLM) and model.windows else ""
+        cut = count(model.truncated, "text was", "texts were")
+        remark(f"{cut} cut to {model.checkpoint.max_length} tokens{read}")
+
+
+def _predict_texts(
+    model: Encoder | Classifier | Tagger, texts: tuple[str, ...], *, top: int | None, embeddings: bool, as_json: bool
+) -> None:
+    """Print what the model predicts for texts of the command line."""
+    if not isinstance(model, Encoder):
         if embeddings:
             require_embeddings(model)
         if isinstance(model, Classifier):
@@ -97,10 +135,6 @@ def predict(
             click.echo(json.dumps({"text": text, "embedding": rounded}, ensure_ascii=False))
     else:
         _print_similarities(model, texts, as_json=as_json)
-    if model.truncated and not quiet:
-        read = ", around each mask" if isinstance(model, MaskedLM) and model.windows else ""
-        cut = count(model.truncated, "text was", "texts were")
-        remark(f"{cut} cut to {model.checkpoint.max_length} tokens{read}")
 
 
 def _read_texts(
@@ -165,6 +199,19 @@ def _predict_rows(
     if as_json:
         click.echo(json.dumps({"output": output_path, **asdict(done)}, ensure_ascii=False))
     _report_rows(done, f"wrote {count(done.rows, 'row')} to {output_path}", quiet=quiet)
+
+
+def is_folder(path: str | None) -> bool:
+    """Return whether an output is a folder: it ends as one, or is there as one."""
+    return path is not None and (path.endswith(("/", os.sep)) or Path(path).is_dir())
+
+
+def _report_files(done: FileCounts, folder: str, *, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"output": folder, **asdict(done)}, ensure_ascii=False))
+    if not quiet:
+        skipped = f", {count(done.skipped, 'file')} finished before" if done.skipped else ""
+        remark(f"wrote {count(done.files, 'file')} with {count(done.rows, 'row')} to {folder}{skipped}")
 
 
 def _report_rows(done: RowCounts, written: str, *, quiet: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -193,6 +194,19 @@ class Engine(Protocol):
 
     def require_supported(self, checkpoint: Checkpoint) -> None:
         """Raise CheckpointError where the settings of a checkpoint alone say that this engine cannot compute it."""
+        ...
+
+    def lead(
+        self, processes: int, *, slices: int, threads: int | None, fingerprint: str
+    ) -> AbstractContextManager[None]:
+        """Learn together with others while the context lasts: with those that a launcher has started, or started here.
+
+        ``slices`` are those of every batch, ``threads`` those of each process, ``fingerprint`` is equal in all.
+
+        Raises:
+            UsageError: so many processes cannot share a batch, or the processes have other settings.
+            ProcessLost: a process could not connect, or has ended.
+        """
         ...
 
     def versions(self) -> dict[str, str]:

@@ -29,6 +29,14 @@ def by_masked_tokens(batch: Mapping[str, Array], vocabulary: int) -> Iterator[Ma
             start, before = item, masked[item - 1]
 
 
+def shares(batch: Mapping[str, Array], count: int) -> Iterator[Mapping[str, Array]]:
+    """Yield a batch in so many parts of nearly equal numbers of items, of a small batch some without any."""
+    items = len(batch["input_ids"])
+    for number in range(count):
+        part = slice(number * items // count, (number + 1) * items // count)
+        yield {name: values[part] for name, values in batch.items()}
+
+
 def slices(batch: Mapping[str, Array], size: int | None) -> Iterator[Mapping[str, Array]]:
     """Yield slices of at most ``size`` items, each cut to its own longest text."""
     count = len(batch["input_ids"])

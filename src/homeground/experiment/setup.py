@@ -138,6 +138,10 @@ class Setup:
         # Whom the user trusts changes no result, nor does what is looked at before, or trained beside.
         del recipe["encoder"]["trust_saved_model"], recipe["inspection"], recipe["cleaning"]["ablate_cleaning"]
         del recipe["masking"]["ablate_vocabulary"]
+        # Of runs from before there were any, they say nothing else.
+        for name, usual in (("slices", 1), ("threads", None)):
+            if recipe["training"][name] == usual:
+                del recipe["training"][name]
         for section, name in FILES[1:]:
             if isinstance(recipe[section].get(name), str):
                 recipe[section][name] = "file"

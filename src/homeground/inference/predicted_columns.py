@@ -84,7 +84,7 @@ def read_once(recipe: Recipe, filler: MaskedLM | None, learned: Mapping[str, Any
     """
     table = open_rows(recipe.data, keep=False, **recipe.reading.model_dump())
     table = with_fields(table, recipe.columns.model_dump().values())
-    text_columns = _text_columns(table, recipe, learned)
+    text_columns = columns_of_texts(table, recipe, learned)
     rows = empty = 0
     for row in table.rows:
         texts = _texts(table, row, text_columns)
@@ -95,7 +95,7 @@ def read_once(recipe: Recipe, filler: MaskedLM | None, learned: Mapping[str, Any
     return InputFile(recipe, table, text_columns, rows, empty)
 
 
-def _text_columns(table: Origin, recipe: Recipe, learned: Mapping[str, Any]) -> tuple[str, ...]:
+def columns_of_texts(table: Origin, recipe: Recipe, learned: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns of the texts: the named ones, those the model learned from, or those with usual names."""
     if table.format == "conll":
         raise DataError.at(

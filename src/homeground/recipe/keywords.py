@@ -153,6 +153,10 @@ class TrainingKeywords(TypedDict, total=False):
     """Examples per step (plain text: 16)."""
     microbatch_size: int | None
     """Examples in memory at once; without dropout the result does not change."""
+    slices: int
+    """Parts of a batch that several processes can share (a power of two)."""
+    threads: int | None
+    """Threads of each process; default: all cores, or an equal share for every slice."""
     learning_rate: float
     """Peak learning rate (labels, texts: 5e-05)."""
     optimizer: Literal["adamw", "adam"]

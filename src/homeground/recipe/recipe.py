@@ -110,6 +110,10 @@ class Recipe(Section):
         decays = "weight_decay" in self.training.model_fields_set and self.training.weight_decay > 0
         if self.training.optimizer == "adam" and decays:
             raise ValueError("--optimizer adam has no weight decay; use --optimizer adamw or --weight-decay 0")
+        if self.training.slices & (self.training.slices - 1):
+            raise ValueError(f"--slices {self.training.slices}: expected a power of two: 1, 2, 4, 8 …")
+        if (self.training.slices > 1 or self.training.threads) and self.engine == "keras":
+            raise ValueError("--slices and --threads are for PyTorch only; leave them out with --engine keras")
         if self.split.cross_fit and (isinstance(self.split.test, str)):
             raise ValueError(
                 "--cross-fit tests all examples of the data in turn, --test FILE those of FILE; choose one"

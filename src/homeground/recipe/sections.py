@@ -203,6 +203,12 @@ class TrainingSettings(Section):
     microbatch_size: int | None = Field(
         default=None, ge=1, description="examples in memory at once; without dropout the result does not change"
     )
+    slices: int = Field(
+        default=1, ge=1, description="parts of a batch that several processes can share (a power of two)"
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="threads of each process; default: all cores, or an equal share for every slice"
+    )
     learning_rate: float = Field(default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adamw: with decoupled weight decay, adam: without weight decay"

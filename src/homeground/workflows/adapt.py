@@ -17,6 +17,7 @@ from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.results.run import Run
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.ablation import ablate
+from homeground.workflows.company import in_company
 from homeground.workflows.progress import reported
 from homeground.workflows.resume_or_run import resume_or_run
 
@@ -27,6 +28,7 @@ def adapt(
     /,
     *,
     fresh: bool = False,
+    processes: int = 1,
     quiet: bool = False,
     on_event: OnEvent | None = None,
     **settings: Unpack[AdaptKeywords],  # pyright: ignore[reportGeneralTypeIssues] - ``data`` is positional only
@@ -41,13 +43,18 @@ def adapt(
     anew. Progress is shown in a terminal and in a notebook unless ``quiet``; ``on_event`` is called with what happens
     instead. What should be known of the data comes as ``HomegroundWarning``, and is in ``run.warnings``.
 
+    ``processes`` on this machine learn together; the weights have the same bits for any number that divides the
+    ``slices``. Where a launcher such as torchrun has started several processes with this call, these do: the first one
+    returns the run, the others end by SystemExit.
+
     Raises:
         HomegroundError: errors.py lists what can go wrong.
     """
     if isinstance(data, Run):
         raise UsageError(f"{data!r} is no data; a run goes in as the checkpoint: adapt(DATA, checkpoint=run)")
     recipe = resolve(data, **settings)
-    with reported(on_event, quiet=quiet) as listener:
+    recipe, company = in_company(recipe, processes)
+    with company, reported(on_event, quiet=quiet) as listener:
         setup = prepare(recipe, report=lambda text: listener(Notice(text)))
         for text in data_warnings(setup.record):
             warnings.warn(text, HomegroundWarning, stacklevel=3)  # of the caller of what takes tables

@@ -63,6 +63,7 @@ from homeground.storage import (
 from homeground.tasks.task import Measurement
 from homeground.training.events import Notice, OnEvent, ignore
 from homeground.workflows.common_test import refuse_other_tokens
+from homeground.workflows.company import all_in_company
 from homeground.workflows.progress import reported
 from homeground.workflows.resume_or_run import resume_or_run
 
@@ -94,6 +95,7 @@ def adapt_chain(
     /,
     *,
     fresh: bool = False,
+    processes: int = 1,
     quiet: bool = False,
     on_event: OnEvent | None = None,
     **settings: Any,
@@ -101,14 +103,17 @@ def adapt_chain(
     """Carry out a chain and return chain.json, which docs/chain.md describes.
 
     ``settings`` overlay the file: ``checkpoint``, ``revision``, ``engine``, ``seed``, ``out`` and ``keep_test_texts``,
-    and those of a step after its name, e.g. ``**{"task.epochs": 2}``. ``fresh`` moves an earlier chain aside.
+    and those of a step after its name, e.g. ``**{"task.epochs": 2}``. ``fresh`` moves an earlier chain aside;
+    ``processes`` learn together, as in ``adapt``.
     Progress is shown in a terminal and in a notebook unless ``quiet``; ``on_event`` gets what happens instead.
 
     Raises:
         HomegroundError: errors.py lists what can go wrong; the message begins with the step.
     """
     chain = read_chain(path, **settings)
-    with _opened(chain.folder, fresh=fresh), reported(on_event, quiet=quiet) as on_event:
+    (domain_recipe, plain_recipe), company = all_in_company([chain.domain, chain.plain], processes)
+    chain = replace(chain, domain=domain_recipe, plain=plain_recipe)
+    with company, _opened(chain.folder, fresh=fresh), reported(on_event, quiet=quiet) as on_event:
         # Before anything long begins, both files are read and checked.
         plain = _prepare("plain", chain.plain, on_event)
         if chain.test_texts is not None:

@@ -3,5 +3,6 @@
 from homeground.engines.torch.loading import open_model, require_supported, versions
 from homeground.engines.torch.merging import merge
 from homeground.engines.torch.precision import describe_hardware
+from homeground.engines.torch.processes import lead
 
-__all__ = ["describe_hardware", "merge", "open_model", "require_supported", "versions"]
+__all__ = ["describe_hardware", "lead", "merge", "open_model", "require_supported", "versions"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 from abc import ABC, abstractmethod
@@ -20,8 +21,9 @@ from homeground.engines.model import Batch, Head, Outputs, StepResult, Trainable
 from homeground.engines.slicing import slices
 from homeground.engines.tensors import failures_as_os_errors
 from homeground.engines.torch.losses import LOSSES
-from homeground.engines.torch.microbatches import accumulate
+from homeground.engines.torch.microbatches import Together, accumulate
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
+from homeground.engines.torch.parallel import current_group, pack, unpack
 from homeground.engines.torch.pooling import Pooler
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
 from homeground.memory import in_one_go
@@ -118,7 +120,7 @@ class TorchModel:
         self.device = choose_device()
         self.network = network.to(self.device)
         self.head = network.make_head()
-        self._loss = LOSSES[loss] if loss else None
+        self._loss, self._loss_name = LOSSES[loss] if loss else None, loss
         self._training = training
         self._seed = seed
         self.precision = choose_precision(training.precision, self.device) if training else "fp32"
@@ -137,6 +139,18 @@ class TorchModel:
         self, batch: Batch, denominator: float, learning_rate: float, step: int, *, microbatch: int | None = None
     ) -> StepResult:
         """Learn from one global batch; see the protocol."""
+        group = current_group()
+        if group is not None:
+            if group.model is not self:
+                group.announce(("model", self._to_bytes()))
+                group.model = self
+            group.announce(("step", dict(batch), denominator, learning_rate, step, microbatch))
+        return self.take_step(batch, denominator, learning_rate, step, microbatch)
+
+    def take_step(
+        self, batch: Batch, denominator: float, learning_rate: float, step: int, microbatch: int | None
+    ) -> StepResult:
+        """Learn from one global batch, together with all other processes, which do the same."""
         training = self._training
         assert training is not None
         assert self._loss is not None
@@ -144,7 +158,10 @@ class TorchModel:
         self._optimizer.zero_grad(set_to_none=True)  # of a step for which memory ran out
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = accumulate(
+        group, trainable = current_group(), [parameter for _, parameter in self._trainable]
+        alone = training.slices == 1 and group is None
+        learn = accumulate if alone else Together(training.slices, trainable, group).accumulate
+        loss = learn(
             lambda part: self._compute(part, self.precision),
             self._loss,
             to_device(batch, self.device),
@@ -153,7 +170,7 @@ class TorchModel:
             seeds=lambda number: key(self._seed, "dropout", step, number) % 2**63,
         )
         norm = clip(
-            (parameter for _, parameter in self._trainable),
+            trainable,
             norm=training.max_grad_norm,
             norm_per_weight=training.max_grad_norm_per_weight,
         )
@@ -184,6 +201,10 @@ class TorchModel:
         Raises:
             OSError: the disk is full or cannot be written.
         """
+        group = current_group()
+        if group is not None and group.model is self and with_optimizer:
+            group.announce(("compare",))
+            self.compare_weights()
         with failures_as_os_errors():
             self.network.save(folder)
             if with_optimizer:
@@ -194,9 +215,37 @@ class TorchModel:
 
     def restore(self, folder: Path) -> None:
         """Load the weights, and the optimizer's state where there is one, from what ``save`` wrote."""
+        if (group := current_group()) is not None:
+            group.model = None  # the others get it anew
         self.network.restore(folder)
         if (folder / "optimizer.safetensors").is_file() and self._training:
             restore_optimizer(self._optimizer, self._trainable, load_file(folder / "optimizer.safetensors"))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> TorchModel:
+        """Return the model that the leading process holds, with the state of its optimizer."""
+        network, loss, training, seed, state = unpack(content)
+        model = cls(network, loss=loss, training=training, seed=seed)
+        if state:
+            restore_optimizer(model._optimizer, model._trainable, state)
+        return model
+
+    def _to_bytes(self) -> bytes:
+        state = optimizer_tensors(self._optimizer, self._trainable) if self._optimizer.state else {}
+        return pack((self.network, self._loss_name, self._training, self._seed, state))
+
+    def compare_weights(self) -> None:
+        """Compare the weights of all processes, bit for bit.
+
+        Raises RuntimeError where they differ, which would be a fault of ours or of the machine.
+        """
+        group = current_group()
+        assert group is not None
+        hashed = hashlib.sha256()
+        for _, parameter in self._trainable:
+            hashed.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        if len(set(group.share(hashed.hexdigest()))) > 1:
+            raise RuntimeError("the weights of the processes differ")
 
     def describe(self) -> dict[str, str]:
         """Return device, precision and threads."""

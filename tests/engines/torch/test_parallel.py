@@ -1,0 +1,181 @@
+"""Several processes learn together, and the weights have the same bits as with one."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import checkpoints
+from tests.classifying import lively, topic_texts
+from tests.conftest import PAIR_HEADER, topic_pairs
+from tests.masking import write_documents
+from tests.tagging import tagged_texts, write_tagged
+
+import homeground
+from homeground.engines.torch import processes as module
+from homeground.errors import ProcessLost, UsageError
+from homeground.results.run import Run
+from homeground.storage import file_hash
+from homeground.training.events import Step
+
+QUICK: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "bootstrap_draws": 200, "audit": False, "quiet": True}
+QUICK |= {"batch_size": 16, "learning_rate": 2e-3, "threads": 1, "slices": 4}
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("material")
+    lively(folder / "bert")
+    checkpoints.sentence_encoder(folder / "encoder")
+    for name, header, rows in (
+        ("labels.csv", ["text", "label"], topic_texts(80)),
+        ("pairs.csv", PAIR_HEADER, topic_pairs(80)),
+        ("ranked.csv", ["anchor", "positive"], [row[:2] for row in topic_pairs(80)]),
+    ):
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+    write_documents(folder / "documents.jsonl", 60)
+    write_tagged(folder / "tagged.jsonl", tagged_texts(80))
+    return folder
+
+
+def weights(run: Run) -> dict[str, str]:
+    return {path.name: file_hash(path) for path in sorted(run.model_folder.rglob("*.safetensors"))}
+
+
+@pytest.mark.parametrize(
+    ("data", "checkpoint", "settings"),
+    [
+        ("labels.csv", "bert", {"precision": "bf16"}),
+        ("pairs.csv", "encoder", {"precision": "fp32"}),
+        ("ranked.csv", "encoder", {"precision": "fp32", "microbatch_size": 3}),
+        ("documents.jsonl", "bert", {"mask_draws": 1, "max_length": 16}),
+        ("tagged.jsonl", "bert", {"precision": "fp32"}),
+    ],
+)
+def test_two_processes_have_the_bits_of_one(
+    data: str, checkpoint: str, settings: dict[str, Any], material: Path, tmp_path: Path
+) -> None:
+    named = {**QUICK, **settings, "checkpoint": str(material / checkpoint)}
+    one, two = (
+        homeground.adapt(str(material / data), processes=processes, out=str(tmp_path / f"{processes}"), **named)
+        for processes in (1, 2)
+    )
+    assert weights(one) == weights(two)
+    assert one.after == two.after
+    assert one.scores["training"]["steps"] == two.scores["training"]["steps"] > 1
+
+
+def test_a_process_that_is_killed_stops_all_and_another_number_goes_on_to_the_same_bits(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {**QUICK, "epochs": 2, "checkpoint": str(material / "bert")}
+    unbroken = homeground.adapt(str(material / "labels.csv"), out=str(tmp_path / "unbroken"), **named)
+    started: list[subprocess.Popen[bytes]] = []
+    start = module._start
+    monkeypatch.setattr(module, "_start", lambda *values: started.append(start(*values)) or started[-1])
+    killed: list[float] = []
+
+    def kill(event: object) -> None:
+        if isinstance(event, Step) and event.step == 6 and not killed:
+            started[2].kill()
+            killed.append(time.monotonic())
+
+    out = str(tmp_path / "run")
+    with pytest.raises(ProcessLost, match="the same command goes on"):
+        homeground.adapt(str(material / "labels.csv"), out=out, processes=4, on_event=kill, **named)
+    assert time.monotonic() - killed[0] < 5
+    assert all(child.poll() is not None for child in started)
+    run = homeground.adapt(str(material / "labels.csv"), out=out, processes=2, **named)
+    assert weights(run) == weights(unbroken)
+
+
+@pytest.mark.parametrize(
+    ("processes", "settings", "message"),
+    [
+        (3, {"slices": 4}, "--processes 3: expected a power of two"),
+        (4, {"slices": 2}, "cut into 2 slices .* at most 2 processes"),
+        (1, {"slices": 3}, "--slices 3: expected a power of two"),
+        (2, {"engine": "keras", "slices": 1}, "PyTorch only"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(
+    processes: int, settings: dict[str, Any], message: str, material: Path, tmp_path: Path
+) -> None:
+    named = {**QUICK, "threads": None, **settings, "checkpoint": str(material / "bert"), "out": str(tmp_path / "run")}
+    with pytest.raises(UsageError, match=message):
+        homeground.adapt(str(material / "labels.csv"), processes=processes, **named)
+    assert not (tmp_path / "run").exists()
+
+
+COMMAND = ["adapt", "labels.csv", "--checkpoint", "bert", "--epochs", "1", "--cross-fit", "0", "--quiet", "--no-audit"]
+COMMAND += ["--bootstrap-draws", "200", "--batch-size", "16", "--learning-rate", "2e-3", "--threads", "1"]
+
+
+def test_processes_of_a_launcher_learn_together(material: Path, tmp_path: Path) -> None:
+    """They are started by torchrun, and have the bits of one process with as many slices."""
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(free_port()),
+    ]
+    together = [*launcher, "-m", "homeground", *COMMAND, "--out", str(tmp_path / "two")]
+    ended = subprocess.run(together, cwd=material, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    named = {**QUICK, "slices": 2, "checkpoint": str(material / "bert")}
+    alone = homeground.adapt(str(material / "labels.csv"), out=str(tmp_path / "one"), **named)
+    assert weights(Run(tmp_path / "two")) == weights(alone)
+
+
+def test_processes_with_other_settings_are_refused(material: Path, tmp_path: Path) -> None:
+    port = str(free_port())
+
+    def start(rank: int, *more: str) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "RANK": str(rank),
+            "WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+        }
+        command = [sys.executable, "-m", "homeground", *COMMAND, "--out", str(tmp_path / "run"), *more]
+        return subprocess.Popen(command, cwd=material, env=environment, stderr=subprocess.PIPE, text=True)
+
+    both = [start(0), start(1, "--seed", "7")]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert all("process 1 of 2 was started with other settings" in error for error in errors)
+    assert not (tmp_path / "run").exists()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_sums_do_not_depend_on_who_adds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree within a process and the tree over processes are parts of one."""
+    import torch
+
+    from homeground.engines.torch.microbatches import _tree_sum
+
+    torch.manual_seed(0)
+    values = [torch.randn(1000) * 10.0**n for n in range(8)]
+    whole = _tree_sum(values)
+    add: Callable[[int, int], torch.Tensor] = lambda start, count: _tree_sum(values[start : start + count])  # noqa: E731
+    assert torch.equal(whole, (add(0, 2) + add(2, 2)) + (add(4, 2) + add(6, 2)))
+    assert torch.equal(whole, add(0, 4) + add(4, 4))

@@ -1,0 +1,153 @@
+"""Many files are predicted by any number of processes: each whole, none twice, and the same bytes."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.classifying import EVERY_WORD, lively, topic_texts
+
+import homeground
+from homeground.cli import run as command
+from homeground.results.run import Run
+
+FILES, ROWS = 6, 40
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("bulk")
+    data = [{"text": text, "label": label} for text, label in topic_texts(80)]
+    settings = {"epochs": 1, "cross_fit": 0, "audit": False, "quiet": True, "bootstrap_draws": 200}
+    return homeground.adapt(data, checkpoint=str(lively(folder / "bert")), out=str(folder / "run"), **settings)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(FILES):
+        lines = [{"id": row, "text": " ".join(random.choice(EVERY_WORD, 5))} for row in range(ROWS)]
+        lines[3]["text"] = ""
+        (folder / f"part-{number}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def predicted(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
+
+
+def predict(trained: Run, *more: str) -> int:
+    return command(["predict", str(trained.folder), "--input", "in/*.jsonl", *more])
+
+
+def test_files_are_the_same_whoever_predicts_them(
+    trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert predict(trained, "--output", "one/") == 0
+    assert "wrote 6 files with 240 rows to one/" in capsys.readouterr().err
+    assert predict(trained, "--output", "two/", "--processes", "2") == 0
+    for number in (1, 2, 3):
+        assert predict(trained, "--output", "three/", "--shard", f"{number}/3") == 0
+    one = predicted(Path("one"))
+    assert len(one) == FILES
+    assert one == predicted(Path("two")) == predicted(Path("three"))
+    homeground.predict_file(trained.load(), "in/part-2.jsonl", "alone.jsonl")
+    assert one["part-2.jsonl"] == Path("alone.jsonl").read_bytes()
+
+
+def test_finished_files_are_skipped_and_what_was_killed_is_made_again(
+    trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(trained, "--output", "whole/") == 0
+    arguments = ["predict", str(trained.folder), "--input", "in/*.jsonl", "--output", "out/"]
+    process = subprocess.Popen([sys.executable, "-m", "homeground", *arguments], stderr=subprocess.DEVNULL)
+    while not list(Path("out").glob("*.jsonl")) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    there = predicted(Path("out"))
+    (Path("out") / ".part-5.jsonl.1.tmp").write_text("half")
+    capsys.readouterr()
+    assert predict(trained, "--output", "out/") == 0
+    assert f"{len(there)} file" in capsys.readouterr().err
+    assert predicted(Path("out")) == predicted(Path("whole"))
+    assert not list(Path("out").glob(".*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--output", "out/", "--shard", "5/4"), "--shard 5/4: expected NUMBER/OF"),
+        (("--output", "out/", "--shard", "half"), "--shard half: expected NUMBER/OF"),
+        (("--output", "out.jsonl", "--shard", "1/2"), "a folder as --output"),
+        (("--output", "in/"), "in is not empty and holds no predictions"),
+        (("--output", "other/", "--top", "2"), "other holds predictions of other options"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    more: tuple[str, ...], message: str, trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(trained, "--output", "other/") == 0
+    capsys.readouterr()
+    assert predict(trained, *more) in (2, 3)
+    assert message in capsys.readouterr().err
+
+
+def test_files_of_one_name_are_refused(trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (inputs / "part-1.json").write_text('[{"text": "bank"}]')
+    assert command(["predict", str(trained.folder), "--input", "in/*.json*", "--output", "out/"]) == 2
+    assert "would both be out/part-1.jsonl; rename one of the two" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_keeps_what_is_finished(
+    trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inputs / "part-3.jsonl").write_text("{")
+    assert predict(trained, "--output", "out/") == 2
+    assert "part-3.jsonl" in capsys.readouterr().err
+    assert sorted(predicted(Path("out"))) == [f"part-{number}.jsonl" for number in range(3)]
+
+
+# A function of batches
+
+
+def test_a_predictor_adds_the_columns_of_predict_file(trained: Run, inputs: Path) -> None:
+    lines = [json.loads(line) for line in (inputs / "part-0.jsonl").read_text().splitlines()]
+    batch = {name: np.array([line[name] for line in lines], object) for name in ("id", "text")}
+    predictor = pickle.loads(pickle.dumps(homeground.Predictor(trained.folder)))
+    added = pickle.loads(pickle.dumps(predictor))(batch)
+    homeground.predict_file(trained.load(), inputs / "part-0.jsonl", "out.jsonl")
+    expected = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert list(added) == list(expected[0])
+    for row, line in enumerate(expected):
+        for name, value in line.items():
+            is_number = isinstance(value, float)
+            same = added[name][row] == (pytest.approx(value, abs=1e-5) if is_number else value)
+            assert same or (value is None and np.isnan(added[name][row]))
+    alone = predictor(batch)
+    assert set(predictor.columns(batch["text"])) == set(alone) - {"id", "text"}
+
+
+def test_a_predictor_takes_a_data_frame(trained: Run) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = homeground.Predictor(trained.folder)(pandas.DataFrame({"text": ["bank money", "river road"]}))
+    assert frame["predicted_label"].tolist() == list(trained.load().predict(["bank money", "river road"]))
+
+
+def test_a_predictor_refuses_what_is_no_batch(trained: Run) -> None:
+    predictor = homeground.Predictor(trained.folder)
+    with pytest.raises(homeground.HomegroundError, match="a list is no batch"):
+        predictor(["bank"])
+    with pytest.raises(homeground.HomegroundError, match="no column for the text was found"):
+        predictor({"number": [1]})

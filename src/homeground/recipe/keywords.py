@@ -153,6 +153,10 @@ class TrainingKeywords(TypedDict, total=False):
     """Examples per step (plain text: 16)."""
     microbatch_size: int | None
     """Examples in memory at once; without dropout the result does not change."""
+    freeze: Literal["none", "embeddings", "body"] | int
+    """Weights that stay as they are: the embeddings, these and so many of the lowest layers, e.g. 3, or the whole body,
+    so that only the head learns.
+    """
     slices: int
     """Parts of a batch that several processes can share (a power of two)."""
     threads: int | None

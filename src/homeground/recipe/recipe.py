@@ -112,6 +112,8 @@ class Recipe(Section):
             raise ValueError("--optimizer adam has no weight decay; use --optimizer adamw or --weight-decay 0")
         if self.training.slices & (self.training.slices - 1):
             raise ValueError(f"--slices {self.training.slices}: expected a power of two: 1, 2, 4, 8 …")
+        if self.training.freeze != "none" and self.engine == "keras":
+            raise ValueError("--freeze is for PyTorch only; leave it out with --engine keras")
         if (self.training.slices > 1 or self.training.threads) and self.engine == "keras":
             raise ValueError("--slices and --threads are for PyTorch only; leave them out with --engine keras")
         if self.split.cross_fit and (isinstance(self.split.test, str)):

@@ -203,6 +203,11 @@ class TrainingSettings(Section):
     microbatch_size: int | None = Field(
         default=None, ge=1, description="examples in memory at once; without dropout the result does not change"
     )
+    freeze: Literal["none", "embeddings", "body"] | Annotated[int, Field(ge=1)] = Field(
+        default="none",
+        description="weights that stay as they are: the embeddings, these and so many of the lowest layers, e.g. 3, or "
+        "the whole body, so that only the head learns",
+    )
     slices: int = Field(
         default=1, ge=1, description="parts of a batch that several processes can share (a power of two)"
     )

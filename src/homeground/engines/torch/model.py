@@ -20,12 +20,14 @@ from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Batch, Head, Outputs, StepResult, Trainable
 from homeground.engines.slicing import slices
 from homeground.engines.tensors import failures_as_os_errors
+from homeground.engines.torch.frozen import freeze
 from homeground.engines.torch.losses import LOSSES
 from homeground.engines.torch.microbatches import Together, accumulate
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
 from homeground.engines.torch.parallel import current_group, pack, unpack
 from homeground.engines.torch.pooling import Pooler
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
+from homeground.errors import UsageError
 from homeground.memory import in_one_go
 from homeground.randomness import key
 
@@ -127,6 +129,10 @@ class TorchModel:
         if training:
             if trainable == "head":
                 network.freeze_body()
+            elif training.freeze != "none":
+                freeze(network.body, training.freeze)
+            if not self._trainable:
+                raise UsageError(f"--freeze {training.freeze}: nothing is left to be trained; leave some weights free")
             self._freeze_unused()
             self._optimizer = open_optimizer(self._trainable, training)
 

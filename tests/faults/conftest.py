@@ -25,6 +25,9 @@ from tests.tagging import tagged_texts, write_tagged
 EVERYTHING = os.environ.get("FAULTS") == "all"
 """Whether every point is tried, as by ``make faults``, or a few of them."""
 
+TABLE = Path(os.environ["FAULTS_TABLE"]).resolve() if "FAULTS_TABLE" in os.environ else None
+"""The file of the matrix, wherever a test has gone to."""
+
 COMMON = ["--batch-size", "16", "--bootstrap-draws", "200", "--no-audit", "--learning-rate", "2e-3", "--quiet"]
 ONE = ["--epochs", "1", "--cross-fit", "0"]
 
@@ -253,8 +256,8 @@ def row(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Row]]:
         return rows[-1]
 
     yield begin
-    if table := os.environ.get("FAULTS_TABLE"):
-        with Path(table).open("a", encoding="utf-8") as file:
+    if TABLE is not None:
+        with TABLE.open("a", encoding="utf-8") as file:
             for each in rows:
                 file.write(json.dumps({"row": each.name, "tried": each.tried, "failed": each.failed}) + "\n")
     failed = [text for each in rows for text in each.failed]

@@ -62,7 +62,7 @@ def ended(answer: dict[str, Any]) -> bool:
 
 @pytest.mark.timeout(1200)
 def test_random_commands(zygote: Zygote, material: Path, row: Callable[[str], Row], tmp_path: Path) -> None:
-    tried, flags = row("10. random commands"), [each.flag for each in recipe_settings()]
+    tried, flags = row("10 random commands"), [each.flag for each in recipe_settings()]
     folder = furnished(tmp_path, material)
     option = st.tuples(st.sampled_from(flags), st.sampled_from(ODD)).map(list)
     rest = st.lists(option | st.sampled_from(ODD).map(lambda value: [value]), max_size=4)
@@ -80,7 +80,7 @@ def test_random_commands(zygote: Zygote, material: Path, row: Callable[[str], Ro
 
 @pytest.mark.timeout(1200)
 def test_random_recipes(zygote: Zygote, material: Path, row: Callable[[str], Row], tmp_path: Path) -> None:
-    tried = row("10. random recipes")
+    tried = row("10 random recipes")
     folder = furnished(tmp_path, material)
     names = st.sampled_from(
         [".".join(each.path) for each in recipe_settings()] + ["x", "training", "training.x", "data.x"]
@@ -115,7 +115,7 @@ BYTES = st.sampled_from(
 
 @pytest.mark.timeout(1200)
 def test_random_data(row: Callable[[str], Row], tmp_path: Path) -> None:
-    tried = row("10. random data")
+    tried = row("10 random data")
 
     @random(150)
     @given(
@@ -146,7 +146,7 @@ def test_random_data(row: Callable[[str], Row], tmp_path: Path) -> None:
 def test_random_changes_of_a_run(
     zygote: Zygote, unbroken: Callable[[str], Unbroken], row: Callable[[str], Row], tmp_path: Path
 ) -> None:
-    tried, finished = row("10. random changes of a run"), unbroken("labels").folder
+    tried, finished = row("10 random changes of a run"), unbroken("labels").folder
     files = sorted(p.relative_to(finished).as_posix() for p in (finished / "runs/run").rglob("*") if p.is_file())
     commands = st.sampled_from(
         [
@@ -177,7 +177,7 @@ def test_random_changes_of_a_run(
 def test_random_changes_of_a_checkpoint(
     zygote: Zygote, material: Path, row: Callable[[str], Row], tmp_path: Path
 ) -> None:
-    tried = row("10. random changes of a checkpoint")
+    tried = row("10 random changes of a checkpoint")
     files = ["config.json", "tokenizer.json", "tokenizer_config.json", "modules.json", "1_Pooling/config.json"]
     values = st.sampled_from([None, -1, 0, 1, 1e9, 0.5, "", "x", [], {}, [1], {"a": 1}, True, "../x", 10**20])
 

@@ -123,10 +123,10 @@ class GrowingArray:
         self._dtype = dtype
         self._parts = [np.empty(0, dtype)]
         self._file: IO[bytes] | None = None
-        self._in_file = 0
+        self._in_file = self._in_memory = 0
 
     def __len__(self) -> int:
-        return self._in_file + sum(map(len, self._parts))
+        return self._in_file + self._in_memory
 
     def add(self, values: NDArray[Any]) -> None:
         """Add values at the end.
@@ -134,12 +134,16 @@ class GrowingArray:
         Raises OSError where the disk of temporary files is full.
         """
         self._parts.append(values.astype(self._dtype, copy=False))
-        if sum(part.nbytes for part in self._parts) >= BYTES_IN_MEMORY:
+        self._in_memory += len(values)
+        if self._in_memory * self._dtype.itemsize >= BYTES_IN_MEMORY:
             self._file = self._file or tempfile.TemporaryFile(prefix="homeground-")  # noqa: SIM115 - as long as it
-            self._in_file = len(self)
             for part in self._parts:
                 self._file.write(part.tobytes())
-            self._parts = [np.empty(0, self._dtype)]
+            self._move_to_file()
+
+    def _move_to_file(self) -> None:
+        self._in_file, self._in_memory = len(self), 0
+        self._parts = [np.empty(0, self._dtype)]
 
     def array(self) -> NDArray[Any]:
         """Return all values."""
@@ -149,7 +153,7 @@ class GrowingArray:
             return rest
         self._file.write(rest.tobytes())
         self._file.flush()
-        self._in_file, self._parts = self._in_file + len(rest), [np.empty(0, self._dtype)]
+        self._move_to_file()
         return np.memmap(self._file, self._dtype, "r", shape=(self._in_file,))
 
 

@@ -57,10 +57,15 @@ def test_files_are_the_same_whoever_predicts_them(
     assert predict(trained, "--output", "one/") == 0
     assert "wrote 6 files with 240 rows to one/" in capsys.readouterr().err
     assert predict(trained, "--output", "two/", "--processes", "2") == 0
+    assert "6 rows have an empty text" in (said := capsys.readouterr().err)
+    assert "wrote 6 files with 240 rows to two/" in said
     for number in (1, 2, 3):
         assert predict(trained, "--output", "three/", "--shard", f"{number}/3") == 0
     one = predicted(Path("one"))
     assert len(one) == FILES
+    capsys.readouterr()
+    assert predict(trained, "--output", "two/", "--processes", "2", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"output": "two/", "files": 0, "rows": 0, "empty": 0, "skipped": 6}
     assert one == predicted(Path("two")) == predicted(Path("three"))
     homeground.predict_file(trained.load(), "in/part-2.jsonl", "alone.jsonl")
     assert one["part-2.jsonl"] == Path("alone.jsonl").read_bytes()
@@ -77,7 +82,7 @@ def test_finished_files_are_skipped_and_what_was_killed_is_made_again(
     process.send_signal(signal.SIGKILL)
     process.wait()
     there = predicted(Path("out"))
-    (Path("out") / ".part-5.jsonl.1.tmp").write_text("half")
+    (Path("out") / f".part-5.jsonl.{process.pid}.tmp").write_text("half")
     capsys.readouterr()
     assert predict(trained, "--output", "out/") == 0
     assert f"{len(there)} file" in capsys.readouterr().err
@@ -102,6 +107,15 @@ def test_what_does_not_fit_is_refused(
     capsys.readouterr()
     assert predict(trained, *more) in (2, 3)
     assert message in capsys.readouterr().err
+
+
+def test_a_command_that_was_refused_leaves_no_trace(
+    trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(trained, "--output", "out/", "--embeddings") == 2
+    assert predict(trained, "--output", "out/") == 0
+    assert command(["predict", str(trained.folder), "--input", "-", "--output", "piped/"]) == 2
+    assert not Path("piped").exists()
 
 
 def test_files_of_one_name_are_refused(trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from homeground.results.summary import gate_failures
 from homeground.workflows.adapt import adapt as adapt_to
 from homeground.workflows.adapt import resolve
 from homeground.workflows.chain import adapt_chain, estimate_chain
+from homeground.workflows.company import in_company
 
 MAIN_OPTIONS = {
     "Data": ("text", "label", "test", "general"),
@@ -82,7 +83,8 @@ def _run(
     how: dict[str, Any],
 ) -> int:
     if dry_run:
-        setup = prepare(resolve(data, **typed), report=progress.line, tokenize_at_most=EXAMPLES_TOKENIZED)
+        recipe, _ = in_company(resolve(data, **typed), how["processes"])
+        setup = prepare(recipe, report=progress.line, tokenize_at_most=EXAMPLES_TOKENIZED)
         expected = estimate(setup).to_json()
         show_result(expected, estimate_lines(expected), as_json=as_json)
         return 0

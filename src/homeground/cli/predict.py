@@ -211,6 +211,9 @@ def _report_files(done: FileCounts, folder: str, *, quiet: bool, as_json: bool) 
         click.echo(json.dumps({"output": folder, **asdict(done)}, ensure_ascii=False))
     if not quiet:
         skipped = f", {count(done.skipped, 'file')} finished before" if done.skipped else ""
+        if done.empty:
+            empty = "row has" if done.empty == 1 else "rows have"
+            remark(f"{done.empty:,} {empty} an empty text and so no prediction")
         remark(f"wrote {count(done.files, 'file')} with {count(done.rows, 'row')} to {folder}{skipped}")
 
 

@@ -191,9 +191,9 @@ class TextTokens:
 
     def __init__(self, tokenizer: Tokenizer, padding: int) -> None:
         self.tokenizer, self.padding = tokenizer, padding
-        self._texts = _Cache[str](lambda texts: [_encode(texts, tokenizer)])
+        self._texts = _Cache[str](lambda texts: _encode(texts, tokenizer))
         self._ends = _Cache[str](lambda texts: _encode_ends(texts, tokenizer))
-        self._pairs = _Cache[tuple[str, ...]](lambda pairs: [_encode(pairs, tokenizer)])
+        self._pairs = _Cache[tuple[str, ...]](lambda pairs: _encode(pairs, tokenizer))
 
     def tokenize(self, texts: Iterable[str]) -> Tokenized:
         """Return the tokens of texts."""
@@ -229,8 +229,11 @@ class _Encoded:
 class _Cache(Generic[Text]):
     """What a function encoded so far, and the place of every text in it."""
 
-    def __init__(self, encode: Callable[[Sequence[Text]], Iterable[_Encoded]]) -> None:
+    def __init__(self, encode: Callable[[Sequence[Text]], _Encoded]) -> None:
         self._encode = encode
+        self._clear()
+
+    def _clear(self) -> None:
         self._ids, self._types = GrowingArray(np.dtype(np.int32)), GrowingArray(np.dtype(np.int8))
         self._lengths, self._is_cut = GrowingArray(np.dtype(np.int64)), GrowingArray(np.dtype(np.bool_))
         self._places: dict[bytes, int] = {}
@@ -263,13 +266,17 @@ class _Cache(Generic[Text]):
         return Sequences(Tokenized(self._ids.array(), starts[places], lengths[places], cut), types)
 
     def _add(self, texts: Sequence[Text], new: dict[bytes, int]) -> None:
-        for part in self._encode(texts):
+        part = self._encode(texts)
+        try:
             self._ids.add(part.ids)
             self._lengths.add(part.lengths)
             self._is_cut.add(part.is_cut)
             if part.types is not None:
                 self._types.add(part.types)
-        self._places |= new  # at last, so that what is known of a text is all there
+            self._places |= new
+        except BaseException:  # the arrays may differ in length by now
+            self._clear()
+            raise
 
 
 def _key(text: str | tuple[str, ...]) -> bytes:
@@ -293,19 +300,22 @@ def _encode(texts: Sequence[Text], tokenizer: Tokenizer) -> _Encoded:
     )
 
 
-def _encode_ends(texts: Sequence[str], tokenizer: Tokenizer) -> list[_Encoded]:
+def _encode_ends(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:
     """Encode texts so that those that are too long keep their head and their tail between the special tokens."""
     truncation = tokenizer.truncation
     assert truncation is not None
     longest = int(truncation["max_length"])
     tokenizer.no_truncation()
     try:
-        return [_both_ends(encoding, longest) for encoding in tokenizer.encode_batch_fast(list(texts))]
+        ends = [_both_ends(encoding, longest) for encoding in tokenizer.encode_batch_fast(list(texts))]
     finally:
         tokenizer.enable_truncation(longest)
+    lengths = np.array([len(ids) for ids, _ in ends], np.int64)
+    is_cut = np.array([cut for _, cut in ends], np.bool_)
+    return _Encoded(np.concatenate([np.empty(0, np.int32), *(ids for ids, _ in ends)]), lengths, None, is_cut)
 
 
-def _both_ends(encoding: Encoding, longest: int) -> _Encoded:
+def _both_ends(encoding: Encoding, longest: int) -> tuple[NDArray[np.int32], bool]:
     ids = np.asarray(encoding.ids, np.int32)
     is_cut = len(ids) > longest
     if is_cut:
@@ -314,4 +324,4 @@ def _both_ends(encoding: Encoding, longest: int) -> _Encoded:
         room = longest - first - (len(ids) - last)
         head = room // HEAD_PARTS
         ids = np.concatenate([ids[: first + head], ids[last - (room - head) :]])
-    return _Encoded(ids, np.array([len(ids)], np.int64), None, np.array([is_cut]))
+    return ids, is_cut

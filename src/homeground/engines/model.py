@@ -204,7 +204,7 @@ class Engine(Protocol):
         ``slices`` are those of every batch, ``threads`` those of each process, ``fingerprint`` is equal in all.
 
         Raises:
-            UsageError: so many processes cannot share a batch, or the processes have other settings.
+            UsageError: the processes have other settings.
             ProcessLost: a process could not connect, or has ended.
         """
         ...

@@ -14,12 +14,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from homeground.checkpoint import open_checkpoint
 from homeground.data.sources.several import named_files
+from homeground.engines.children import start_child
 from homeground.errors import HomegroundError, ProcessLost, RunConflict, UsageError
 from homeground.inference.files import predict_file
 from homeground.inference.loading import load
@@ -35,7 +36,7 @@ AS_CSV = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm")
 
 @dataclass(frozen=True)
 class FileCounts:
-    """Files and rows that this process predicted, rows among them without a text, and files finished before."""
+    """Files and rows that were predicted, rows among them without a text, and files finished before."""
 
     files: int
     rows: int
@@ -88,6 +89,8 @@ def predict_files(
         DataError: a file cannot be read; the predictions of those before it are kept.
         ProcessLost: another process ended before its files were finished.
     """
+    if inputs == "-":
+        raise UsageError("--input -: standard input is one file; write its predictions to a file as well")
     targets = _targets(named_files(inputs), folder)
     _open_folder(folder, source, options, trust_saved_model=trust_saved_model)
     asked: dict[str, Any] = {"source": source, "inputs": inputs, "folder": str(folder), "options": options}
@@ -96,19 +99,20 @@ def predict_files(
     others = [_start({**asked, "shard": [part.number, part.of]}, processes) for part in parts[1:]]
     try:
         done = _predict(source, targets, parts[0], options, report, trust_saved_model=trust_saved_model)
-        codes = [other.wait() for other in others]
+        printed = [other.communicate()[0] for other in others]
     finally:
         for other in others:
             if other.poll() is None:
                 other.terminate()
                 other.wait()
-    if failed := [code for code in codes if code]:
+    if failed := [other.returncode for other in others if other.returncode]:
         ended = count(len(failed), "process", "processes")
         raise ProcessLost(
             f"{ended} of {processes} ended before their files were finished (exit code {failed[0]}); the others are "
             "kept, and the same command goes on"
         )
-    return done
+    every = [done, *(FileCounts(**json.loads(each)) for each in printed)]
+    return FileCounts(*(sum(getattr(each, name) for each in every) for name in ("files", "rows", "empty", "skipped")))
 
 
 def _predict(
@@ -123,16 +127,29 @@ def _predict(
     own = targets[shard.number - 1 :: shard.of]
     left = [(path, target) for path, target in own if not target.is_file()]
     model = load(source, trust_saved_model=trust_saved_model) if left else None
-    rows = empty = 0
+    files = rows = empty = 0
     for path, target in left:
+        if target.is_file():  # somebody else has been here meanwhile
+            continue
         assert model is not None
         for litter in target.parent.glob(f".{target.name}.*"):
-            if is_litter(litter):
-                litter.unlink(missing_ok=True)  # of a process that was killed: nobody else writes this file
+            if is_litter(litter) and _is_dead(litter):
+                litter.unlink(missing_ok=True)
         done = predict_file(model, path, target, **options)
-        rows, empty = rows + done.rows, empty + done.empty
+        files, rows, empty = files + 1, rows + done.rows, empty + done.empty
         report(f"{path}: {count(done.rows, 'row')}")
-    return FileCounts(len(left), rows, empty, len(own) - len(left))
+    return FileCounts(files, rows, empty, len(own) - files)
+
+
+def _is_dead(litter: Path) -> bool:
+    """Return whether the process that has begun a file is gone from this machine; its name ends in .PID.tmp."""
+    try:
+        os.kill(int(litter.name.split(".")[-2]), 0)
+    except (ValueError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _targets(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
@@ -154,9 +171,10 @@ def _open_folder(folder: Path, source: str, options: dict[str, Any], *, trust_sa
     wanted: dict[str, Any] = {"version": RECORD_VERSION, "model": model, "options": json.loads(json.dumps(options))}
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / RECORD).is_file():
-            if any(not is_litter(each) for each in folder.iterdir()):
-                raise RunConflict(f"{folder} is not empty and holds no predictions; name another folder with --output")
+        held = [each.name for each in folder.iterdir() if not is_litter(each)]
+        if held and RECORD not in held:
+            raise RunConflict(f"{folder} is not empty and holds no predictions; name another folder with --output")
+        if held in ([], [RECORD]):  # a command that was refused may have left the record alone
             write_json(folder / RECORD, sealed(wanted))
     there = read_sealed(folder / RECORD, remedy="remove it with all predictions of its folder, and begin again")
     if differing := [name for name in wanted if there.get(name) != wanted[name]]:
@@ -165,11 +183,10 @@ def _open_folder(folder: Path, source: str, options: dict[str, Any], *, trust_sa
 
 
 def _start(asked: dict[str, Any], processes: int) -> subprocess.Popen[bytes]:
-    """Start a process that predicts a part of the files, with its share of the cores."""
+    """Start a process that predicts a part of the files, with its share of the cores; it prints its counts."""
     threads = str(max((os.cpu_count() or 1) // processes, 1))
-    command = [sys.executable, "-c", "from homeground.inference import bulk; bulk.follow()", json.dumps(asked)]
-    environment = {**os.environ, "OMP_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads}
-    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    environment = {"OMP_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads}
+    return start_child("homeground.inference.bulk", "follow", environment, json.dumps(asked), stdout=subprocess.PIPE)
 
 
 def follow() -> None:
@@ -178,9 +195,8 @@ def follow() -> None:
     targets = _targets(named_files(asked["inputs"]), Path(asked["folder"]))
     shard, trusted = Shard(*asked["shard"]), asked["trust_saved_model"]
     try:
-        _predict(asked["source"], targets, shard, asked["options"], lambda _: None, trust_saved_model=trusted)
+        done = _predict(asked["source"], targets, shard, asked["options"], lambda _: None, trust_saved_model=trusted)
+        sys.stdout.write(json.dumps(asdict(done)))
     except HomegroundError as error:
         sys.stderr.write(f"homeground: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(128 + 2)

@@ -33,6 +33,7 @@ def in_company(recipe: Recipe, processes: int) -> tuple[Recipe, AbstractContextM
         raise UsageError(f"--processes {size}: several processes learn together with PyTorch only")
     if size > 1 and "slices" not in recipe.training.model_fields_set:
         recipe = recipe.with_training(slices=size)
+    _refuse_odd_numbers(size, recipe.training.slices)
     training = recipe.training
     if processes == size == training.slices == 1 and training.threads is None:
         return recipe, contextlib.nullcontext()
@@ -55,3 +56,13 @@ def all_in_company(recipes: Sequence[Recipe], processes: int) -> tuple[list[Reci
             f"the steps cut their batches into {' and '.join(map(str, sorted(cut)))} slices; give one number"
         )
     return [recipe for recipe, _ in each], each[0][1]
+
+
+def _refuse_odd_numbers(size: int, slices: int) -> None:
+    if size < 1 or size & (size - 1):
+        raise UsageError(f"--processes {size}: expected a power of two: 1, 2, 4, 8 …")
+    if slices % size:
+        raise UsageError(
+            f"--processes {size}: the batch is cut into {slices} slices (--slices), which so many processes cannot "
+            f"share; expected at most {slices} processes"
+        )

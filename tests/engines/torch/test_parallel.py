@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file
 from tests import checkpoints
 from tests.classifying import lively, topic_texts
 from tests.conftest import PAIR_HEADER, topic_pairs
@@ -95,6 +97,42 @@ def test_a_process_that_is_killed_stops_all_and_another_number_goes_on_to_the_sa
     assert all(child.poll() is not None for child in started)
     run = homeground.adapt(str(material / "labels.csv"), out=out, processes=2, **named)
     assert weights(run) == weights(unbroken)
+
+
+def test_slices_give_the_weights_of_the_whole_batch(material: Path, tmp_path: Path) -> None:
+    """Without dropout, but for rounding; the last batch has fewer examples than there are slices."""
+    named = {**QUICK, "dropout": 0.0, "precision": "fp32", "batch_size": 7, "checkpoint": str(material / "encoder")}
+    whole, cut = (
+        homeground.adapt(str(material / "pairs.csv"), out=str(tmp_path / f"{slices}"), **{**named, "slices": slices})
+        for slices in (1, 4)
+    )
+    one, other = (load_file(run.model_folder / "model.safetensors") for run in (whole, cut))
+    assert max(float(abs(one[name] - other[name]).max()) for name in one) < 1e-5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_children_end_with_a_leader_that_is_stopped_while_they_start(
+    number: signal.Signals, material: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "homeground", *COMMAND, "--processes", "4", "--out", str(tmp_path / "run")]
+    leader = subprocess.Popen(command, cwd=material, stderr=subprocess.PIPE)
+    children: list[str] = []
+    while len(children) < 3 and leader.poll() is None:
+        children = subprocess.run(["pgrep", "-P", str(leader.pid)], capture_output=True, text=True).stdout.split()
+    leader.send_signal(number)
+    # They hold the leader's stderr, which is closed when the last one has ended.
+    assert b"Traceback" not in leader.communicate(timeout=20)[1]
+    assert len(children) == 3
+
+
+def test_nothing_is_imported_from_the_folder_of_the_data(material: Path, tmp_path: Path) -> None:
+    """A folder may hold a random.py, and be somebody else's."""
+    for path in material.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "torch.py").write_text("raise SystemExit('run from the folder of the data')")
+    command = [sys.executable, "-P", "-m", "homeground", *COMMAND, "--processes", "2"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-500:]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from homeground.engines.torch.parallel import BROKEN, NO_MEMORY, WELL, Group
 from homeground.errors import ProcessLost
 from homeground.memory import is_memory_error
 
+Computed = TypeVar("Computed")
 Encode = Callable[[Mapping[str, Tensor]], Tensor]
 Slice = Mapping[str, Tensor]
 
@@ -90,8 +92,14 @@ class Together:
         value = torch.zeros((), device=batch["input_ids"].device)
         if not loss.decomposes:
             value, given = self._through_embeddings(encode, loss, batch, denominator, parts, own, seeds)
-        total = self._all_well(lambda: _tree_sum(self._gradients(own, encode, loss, denominator, seeds, given)))
-        total = total if self.group is None else self.group.add(total)
+
+        def add_up() -> tuple[Tensor, Tensor]:
+            total = _tree_sum(self._gradients(own, encode, loss, denominator, seeds, given))
+            return total, total if self.group is None else torch.empty_like(total)
+
+        total, room = self._all_well(add_up)
+        if self.group is not None:
+            self.group.add(total, room)
         self._set(total[:-1])
         return total[-1] if loss.decomposes else value
 
@@ -148,22 +156,27 @@ class Together:
 
         mine = self._all_well(embed)
         counts = [len(part["input_ids"]) for share in parts for _, part in share]
-        everything = mine if self.group is None else torch.cat(self.group.share(mine))
-        everything.requires_grad_()
-        value = loss.terms(everything, batch) / denominator
-        value.backward()
-        assert everything.grad is not None
-        gradients = list(everything.grad.split(counts))
-        first = sum(len(share) for share in parts[: self._first])
-        return value.detach(), gradients[first : first + sum(map(len, own))]
+        shared = [mine] if self.group is None else self.group.share(mine)
 
-    def _all_well(self, compute: Callable[[], Tensor]) -> Tensor:
+        def differentiate() -> tuple[Tensor, Tensor]:
+            everything = torch.cat(shared).requires_grad_()
+            value = loss.terms(everything, batch) / denominator
+            value.backward()
+            assert everything.grad is not None
+            return value.detach(), everything.grad
+
+        value, by_embeddings = self._all_well(differentiate)
+        gradients = list(by_embeddings.split(counts))
+        first = sum(len(share) for share in parts[: self._first])
+        return value, gradients[first : first + sum(map(len, own))]
+
+    def _all_well(self, compute: Callable[[], Computed]) -> Computed:
         """Return what is computed, once all processes have come so far; a failure of one is one of all."""
         try:
             computed = compute()
         except BaseException as error:
             if self.group is not None:
-                with contextlib.suppress(MemoryError, ProcessLost):
+                with contextlib.suppress(ProcessLost):  # the error itself says more; of memory all say the same
                     self.group.agree(NO_MEMORY if is_memory_error(error) else BROKEN)
             raise
         if self.group is not None:

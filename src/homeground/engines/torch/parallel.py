@@ -24,6 +24,10 @@ WELL, NO_MEMORY, BROKEN = range(3)
 """How a process fared with its slices."""
 
 
+class OutOfMemoryError(MemoryError):
+    """Memory ran out in one of the processes, which all of them know."""
+
+
 class Group:
     """The processes; ``rank`` numbers them from 0, the leader."""
 
@@ -53,29 +57,31 @@ class Group:
         """Compare how all processes fared, before they exchange what they have computed.
 
         Raises:
-            MemoryError: memory ran out in one of them.
+            OutOfMemoryError: memory ran out in one of them.
             ProcessLost: one of them failed.
         """
         worst = torch.tensor([fared])
         with _noticing_the_lost():
             dist.all_reduce(worst, dist.ReduceOp.MAX)
         if int(worst) == NO_MEMORY:
-            raise MemoryError("memory ran out in one of the processes")
+            raise OutOfMemoryError("memory ran out in one of the processes")
         if int(worst) == BROKEN:
             raise ProcessLost("one of the processes failed")
 
-    def add(self, values: Tensor) -> Tensor:
-        """Return the sum of ``values`` of all processes, added pair by pair, then pair of pairs by pair of pairs."""
+    def add(self, values: Tensor, other: Tensor) -> None:
+        """Make ``values`` the sum of those of all processes, added pair by pair, then pair of pairs by pair of pairs.
+
+        ``other`` is room for as many values, which is there before anything is exchanged.
+        """
         distance = 1
         while distance < self.size:
-            other, partner = torch.empty_like(values), self.rank ^ distance
+            partner = self.rank ^ distance
             with _noticing_the_lost():
                 waiting = [dist.isend(values, partner), dist.irecv(other, partner)]
                 for each in waiting:
                     cast(dist.Work, each).wait()
-            values = values + other  # the same either way round, so both partners have the same bits
+            values += other  # the same either way round, so both partners have the same bits
             distance *= 2
-        return values
 
     def share(self, values: Any) -> list[Any]:
         """Return what every process has, in the order of their ranks."""
@@ -120,7 +126,7 @@ def unpack(content: bytes) -> Any:
 def _noticing_the_lost() -> Generator[None]:
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise ProcessLost(
             "one of the processes has ended, so all stop; the same command goes on from the last snapshot"
         ) from error

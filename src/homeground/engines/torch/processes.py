@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,10 +18,10 @@ import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - documented all the same
 
+from homeground.engines.children import start_child
 from homeground.engines.torch.model import TorchModel
-from homeground.engines.torch.parallel import Group, working_with
+from homeground.engines.torch.parallel import Group, OutOfMemoryError, working_with
 from homeground.errors import ProcessLost, UsageError
-from homeground.memory import is_memory_error
 
 CONNECT_SECONDS = 120
 """Until a process that does not connect counts as lost."""
@@ -43,12 +42,11 @@ def lead(processes: int, *, slices: int, threads: int | None, fingerprint: str) 
     depend on the number of processes. ``fingerprint`` must be equal in all.
 
     Raises:
-        UsageError: the number of processes does not divide the slices, or the processes have other settings.
+        UsageError: the processes have other settings.
         ProcessLost: a process could not connect.
     """
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     size = launched if launched > 1 else processes
-    _refuse_odd_numbers(size, slices)
     with _threads(threads or (max((os.cpu_count() or 1) // slices, 1) if slices > 1 else None)):
         if size == 1:
             yield
@@ -59,8 +57,12 @@ def lead(processes: int, *, slices: int, threads: int | None, fingerprint: str) 
             _connect(rank, size, store=None)
         else:
             rank, store = 0, TCPStore("127.0.0.1", 0, size, is_master=True, wait_for_workers=False)
-            children = [_start(each, size, store.port) for each in range(1, size)]
-            _connect_watching(children, size, store)
+            try:
+                children += (_start(each, size, store.port) for each in range(1, size))
+                _connect_watching(children, size, store)
+            except BaseException:  # a signal, too
+                _end(children)
+                raise
         with _joined(rank, size, children) as group:
             _compare(group, fingerprint if launched > 1 else "")
             if group.leads:
@@ -98,23 +100,10 @@ def serve(group: Group) -> None:
                 continue
             assert model is not None
             if what == "step":
-                try:
+                with contextlib.suppress(OutOfMemoryError):  # the leader takes the step again in smaller slices
                     model.take_step(*values)
-                except Exception as error:
-                    if not is_memory_error(error):  # the leader takes the step again in smaller slices
-                        raise
             elif what == "compare":
                 model.compare_weights()
-
-
-def _refuse_odd_numbers(size: int, slices: int) -> None:
-    if size < 1 or size & (size - 1):
-        raise UsageError(f"--processes {size}: expected a power of two: 1, 2, 4, 8 …")
-    if slices % size:
-        raise UsageError(
-            f"--processes {size}: the batch is cut into {slices} slices (--slices), which so many processes cannot "
-            f"share; expected at most {slices} processes"
-        )
 
 
 def _connect(rank: int, size: int, *, store: TCPStore | None) -> None:
@@ -143,7 +132,6 @@ def _connect_watching(children: list[subprocess.Popen[bytes]], size: int, store:
     while store.add("here", 0) < len(children):
         ended = [number for number, child in enumerate(children, start=1) if child.poll() is not None]
         if ended or time.monotonic() - began > CONNECT_SECONDS:
-            _end(children)
             what = "ended before it connected" if ended else f"did not connect within {CONNECT_SECONDS} s"
             raise ProcessLost(f"process {ended[0] if ended else 'of this run'} {what}; is there memory for {size}?")
         time.sleep(0.02)
@@ -152,14 +140,13 @@ def _connect_watching(children: list[subprocess.Popen[bytes]], size: int, store:
 
 def _start(rank: int, size: int, port: int) -> subprocess.Popen[bytes]:
     """Start a process that serves; Ctrl-C in the terminal is the leader's."""
-    environment = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
+    environment = {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
     environment |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
     }
-    command = [sys.executable, "-c", "from homeground.engines.torch import processes; processes.follow()"]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return start_child("homeground.engines.torch.processes", "follow", environment)
 
 
 def _end(children: list[subprocess.Popen[bytes]], seconds: float = 0) -> None:
@@ -201,12 +188,15 @@ def _threads(count: int | None) -> Generator[None]:
 
 def follow() -> None:
     """Serve a leader on this machine, which has started this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, is_master=False)
-    store.add("here", 1)
-    _connect(rank, size, store=store)
+    host, port, wait = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timedelta(seconds=CONNECT_SECONDS)
+    try:
+        store = TCPStore(host, port, size, is_master=False, timeout=wait)
+        store.add("here", 1)
+        _connect(rank, size, store=store)
+    except (RuntimeError, ProcessLost):  # the leader is gone, or says so itself
+        sys.exit(ProcessLost.exit_code)
     with _joined(rank, size, []) as group:
         _compare(group, "")
         serve(group)

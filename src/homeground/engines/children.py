@@ -1,0 +1,47 @@
+"""Processes that this one starts to work for it; they end with it, however it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+SECONDS_BETWEEN_LOOKS = 0.5
+"""Between two looks at whether the parent is still there."""
+
+
+def start_child(
+    module: str, function: str, environment: Mapping[str, str], *arguments: str, stdout: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start a process that calls a function of a module of ours; ``arguments`` are its ``sys.argv[1:]``.
+
+    Ctrl-C in the terminal is the parent's alone. Nothing is imported from the current folder.
+    """
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"from homeground.engines.children import end_with; end_with({os.getpid()})\n"
+        f"from {module} import {function}; {function}()"
+    )
+    home = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+    )
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent is gone, whatever it is doing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -40,7 +40,12 @@ language = click.option(
 
 def common(command: Command) -> Command:
     """Add --json, --quiet, --language and --debug."""
-    return as_json(quiet(language(debug(command))))
+    return common_but_language(language(command))
+
+
+def common_but_language(command: Command) -> Command:
+    """Add what ``common`` adds to a command whose --language is that of texts."""
+    return as_json(quiet(debug(command)))
 
 
 def recipe_options(command: Command) -> Command:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from homeground.cli.options import common
+from homeground.cli.options import common_but_language
 from homeground.cli.terminal.progress import Progress
 from homeground.cli.terminal.screen import remark
 from homeground.wording import aligned
@@ -25,7 +25,7 @@ from homeground.workflows.publish import publish as publish_run
 @click.option("--language", metavar="CODE", help="languages of the texts, for the card, e.g. en or en,de")
 @click.option("--license", metavar="NAME", help="licence, for the card, e.g. apache-2.0 [the checkpoint's]")
 @click.option("--include-examples", is_flag=True, help="show test examples in the card, which has no texts otherwise")
-@common
+@common_but_language
 def publish(source: Path, repository: str, *, quiet: bool, as_json: bool, **options: Any) -> None:
     """Publish the model of a finished RUN on the Hub as USER/NAME, with a model card.
 

@@ -66,6 +66,10 @@ class Figures:
     too_rare: RareClass | None = None
 
 
+SMALLEST_DIFFERENCE = 1e-6
+"""What float32 and the batches of measuring move a score by; a difference that is smaller for sure is none."""
+
+
 def domain_verdict(
     interval: Interval,
     figures: Figures,
@@ -115,6 +119,8 @@ def _objection(
         return f"{figures.metric} could not be computed, as where all scores are the same"
     if discordant == 0 or interval.value == interval.standard_error == 0:
         return f"the two scores are the same, and no {figures.unit} is scored differently"
+    if effect and max(abs(interval.low), abs(interval.high)) < SMALLEST_DIFFERENCE:
+        return "the two scores are the same but for rounding"
     if discordant is not None and discordant < FEWEST_DISCORDANT:
         average = " on average" if figures.trainings > 1 else ""
         return (

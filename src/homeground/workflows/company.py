@@ -13,6 +13,9 @@ from homeground.engines import open_engine
 from homeground.errors import UsageError
 from homeground.recipe.recipe import Recipe
 
+LAUNCHED_WITH = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What a launcher sets beside WORLD_SIZE."""
+
 
 def in_company(recipe: Recipe, processes: int) -> tuple[Recipe, AbstractContextManager[None]]:
     """Return the recipe for so many processes, and the context in which they work together.
@@ -26,6 +29,11 @@ def in_company(recipe: Recipe, processes: int) -> tuple[Recipe, AbstractContextM
         launched = int(os.environ.get("WORLD_SIZE") or 1)
     except ValueError:
         raise UsageError(f'WORLD_SIZE is "{os.environ["WORLD_SIZE"]}"; expected the number of processes') from None
+    if launched > 1 and (missing := [name for name in LAUNCHED_WITH if name not in os.environ]):
+        raise UsageError(
+            f"WORLD_SIZE is {launched}, but {' and '.join(missing)} not set; let a launcher such as torchrun set all "
+            f"of {', '.join(LAUNCHED_WITH)}, or unset WORLD_SIZE"
+        )
     if launched > 1 < processes:
         raise UsageError(f"--processes {processes}: a launcher has started {launched} processes already; leave it out")
     size = max(launched, processes)

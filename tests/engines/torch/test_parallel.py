@@ -157,6 +157,15 @@ COMMAND = ["adapt", "labels.csv", "--checkpoint", "bert", "--epochs", "1", "--cr
 COMMAND += ["--bootstrap-draws", "200", "--batch-size", "16", "--learning-rate", "2e-3", "--threads", "1"]
 
 
+def test_half_of_what_a_launcher_sets_is_refused(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="WORLD_SIZE is 2, but RANK and MASTER_ADDR and MASTER_PORT not set"):
+        homeground.adapt(str(material / "labels.csv"), checkpoint=str(material / "bert"), quiet=True)
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(UsageError, match='WORLD_SIZE is "two"; expected the number of processes'):
+        homeground.adapt(str(material / "labels.csv"), checkpoint=str(material / "bert"), quiet=True)
+
+
 def test_processes_of_a_launcher_learn_together(material: Path, tmp_path: Path) -> None:
     """They are started by torchrun, and have the bits of one process with as many slices."""
     launcher = [

@@ -29,6 +29,9 @@ CONNECT_SECONDS = 120
 WAIT_DAYS = 365
 """Time that the others wait for the leader, which may measure for hours; one that has ended is noticed at once."""
 
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}
+"""Lets the processes of one machine exchange gradients over its loopback only."""
+
 END_SECONDS = 5
 """Time that processes have to end once they are told."""
 
@@ -57,12 +60,17 @@ def lead(processes: int, *, slices: int, threads: int | None, fingerprint: str) 
             _connect(rank, size, store=None)
         else:
             rank, store = 0, TCPStore("127.0.0.1", 0, size, is_master=True, wait_for_workers=False)
+            added = {name: value for name, value in LOOPBACK.items() if name not in os.environ}
+            os.environ |= added
             try:
                 children += (_start(each, size, store.port) for each in range(1, size))
                 _connect_watching(children, size, store)
             except BaseException:  # a signal, too
                 _end(children)
                 raise
+            finally:
+                for name in added:
+                    del os.environ[name]
         with _joined(rank, size, children) as group:
             _compare(group, fingerprint if launched > 1 else "")
             if group.leads:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.classifying import EVERY_WORD, lively, topic_texts
 
 import homeground
 from homeground.cli import run as command
+from homeground.inference import bulk as module
 from homeground.results.run import Run
 
 FILES, ROWS = 6, 40
@@ -69,6 +71,20 @@ def test_files_are_the_same_whoever_predicts_them(
     assert one == predicted(Path("two")) == predicted(Path("three"))
     homeground.predict_file(trained.load(), "in/part-2.jsonl", "alone.jsonl")
     assert one["part-2.jsonl"] == Path("alone.jsonl").read_bytes()
+
+
+def test_a_file_that_is_added_meanwhile_shifts_nobodys_part(
+    trained: Run, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = module._start
+
+    def start_late(*values: Any) -> Any:
+        (inputs / "part-00.jsonl").write_text('{"text": "bank"}')
+        return start(*values)
+
+    monkeypatch.setattr(module, "_start", start_late)
+    assert predict(trained, "--output", "out/", "--processes", "2") == 0
+    assert sorted(predicted(Path("out"))) == [f"part-{number}.jsonl" for number in range(FILES)]
 
 
 def test_finished_files_are_skipped_and_what_was_killed_is_made_again(

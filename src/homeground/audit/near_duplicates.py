@@ -35,6 +35,7 @@ RUN_CHARACTERS = 4
 RUN_CHARACTERS_UNSPACED = 2
 
 SIGNING_THREADS = 2
+"""Threads that compute signatures; with more, most of their time goes to waiting for Python's lock."""
 
 MAX_CHARACTERS_OF_A_TEXT = 20_000
 CHARACTERS_AT_ONCE = 500_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -15,9 +16,14 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def start_child(
-    module: str, function: str, environment: Mapping[str, str], *arguments: str, stdout: int = subprocess.DEVNULL
+    module: str,
+    function: str,
+    environment: Mapping[str, str],
+    *,
+    standard_input: str = "",
+    stdout: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    """Start a process that calls a function of a module of ours; ``arguments`` are its ``sys.argv[1:]``.
+    """Start a process that calls a function of a module of ours; ``standard_input`` is its standard input.
 
     Ctrl-C in the terminal is the parent's alone. Nothing is imported from the current folder.
     """
@@ -28,12 +34,15 @@ def start_child(
     )
     home = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", code, *arguments],
-        env={**os.environ, "PYTHONPATH": path, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-    )
+    with tempfile.TemporaryFile() as given:  # not a pipe, which the parent would have to feed
+        given.write(standard_input.encode())
+        given.seek(0)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", code],
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            stdin=given,
+            stdout=stdout,
+        )
 
 
 def end_with(parent: int) -> None:

@@ -93,7 +93,9 @@ def predict_files(
         raise UsageError("--input -: standard input is one file; write its predictions to a file as well")
     targets = _targets(named_files(inputs), folder)
     _open_folder(folder, source, options, trust_saved_model=trust_saved_model)
-    asked: dict[str, Any] = {"source": source, "inputs": inputs, "folder": str(folder), "options": options}
+    # Not the pattern: a file that is added meanwhile would shift the parts of those that start later.
+    files = [(path, str(target)) for path, target in targets]
+    asked: dict[str, Any] = {"source": source, "files": files, "options": options}
     asked["trust_saved_model"] = trust_saved_model
     parts = [shard.part(number, processes) for number in range(1, processes + 1)]
     others = [_start({**asked, "shard": [part.number, part.of]}, processes) for part in parts[1:]]
@@ -186,13 +188,15 @@ def _start(asked: dict[str, Any], processes: int) -> subprocess.Popen[bytes]:
     """Start a process that predicts a part of the files, with its share of the cores; it prints its counts."""
     threads = str(max((os.cpu_count() or 1) // processes, 1))
     environment = {"OMP_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads}
-    return start_child("homeground.inference.bulk", "follow", environment, json.dumps(asked), stdout=subprocess.PIPE)
+    return start_child(
+        "homeground.inference.bulk", "follow", environment, standard_input=json.dumps(asked), stdout=subprocess.PIPE
+    )
 
 
 def follow() -> None:
     """Predict the part of the files that the process which started this one asks for, and end."""
-    asked = json.loads(sys.argv[1])
-    targets = _targets(named_files(asked["inputs"]), Path(asked["folder"]))
+    asked = json.load(sys.stdin)
+    targets = [(path, Path(target)) for path, target in asked["files"]]
     shard, trusted = Shard(*asked["shard"]), asked["trust_saved_model"]
     try:
         done = _predict(asked["source"], targets, shard, asked["options"], lambda _: None, trust_saved_model=trusted)

@@ -67,7 +67,14 @@ def test_files_are_the_same_whoever_predicts_them(
     assert len(one) == FILES
     capsys.readouterr()
     assert predict(trained, "--output", "two/", "--processes", "2", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"output": "two/", "files": 0, "rows": 0, "empty": 0, "skipped": 6}
+    assert json.loads(capsys.readouterr().out) == {
+        "output": "two/",
+        "files": 0,
+        "rows": 0,
+        "empty": 0,
+        "skipped": 6,
+        "truncated": 0,
+    }
     assert one == predicted(Path("two")) == predicted(Path("three"))
     homeground.predict_file(trained.load(), "in/part-2.jsonl", "alone.jsonl")
     assert one["part-2.jsonl"] == Path("alone.jsonl").read_bytes()
@@ -132,6 +139,13 @@ def test_a_command_that_was_refused_leaves_no_trace(
     assert predict(trained, "--output", "out/") == 0
     assert command(["predict", str(trained.folder), "--input", "-", "--output", "piped/"]) == 2
     assert not Path("piped").exists()
+
+
+def test_texts_that_are_cut_are_said(trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in (0, 1):  # one for each process
+        (inputs / f"part-{number}.jsonl").write_text(json.dumps({"text": "bank " * 200}) + "\n")
+    assert predict(trained, "--output", "out/", "--processes", "2") == 0
+    assert "2 texts were cut to the maximum length of the model" in capsys.readouterr().err
 
 
 def test_files_of_one_name_are_refused(trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,7 @@ def predict(
     settings = typed_settings(values)
     texts = _read_texts(texts, input_path, output_path, settings)
     options = {"top": top, "embeddings": embeddings, **settings}
-    if input_path is not None and is_folder(output_path):
+    if input_path is not None and _is_folder(output_path):
         done = predict_files(
             source,
             input_path,
@@ -201,7 +201,7 @@ def _predict_rows(
     _report_rows(done, f"wrote {count(done.rows, 'row')} to {output_path}", quiet=quiet)
 
 
-def is_folder(path: str | None) -> bool:
+def _is_folder(path: str | None) -> bool:
     """Return whether an output is a folder: it ends as one, or is there as one."""
     return path is not None and (path.endswith(("/", os.sep)) or Path(path).is_dir())
 
@@ -210,6 +210,8 @@ def _report_files(done: FileCounts, folder: str, *, quiet: bool, as_json: bool) 
     if as_json:
         click.echo(json.dumps({"output": folder, **asdict(done)}, ensure_ascii=False))
     if not quiet:
+        if done.truncated:
+            remark(f"{count(done.truncated, 'text was', 'texts were')} cut to the maximum length of the model")
         skipped = f", {count(done.skipped, 'file')} finished before" if done.skipped else ""
         if done.empty:
             empty = "row has" if done.empty == 1 else "rows have"

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,16 @@ AS_CSV = (".csv", ".tsv", ".tab", ".xlsx", ".xlsm")
 
 @dataclass(frozen=True)
 class FileCounts:
-    """Files and rows that were predicted, rows among them without a text, and files finished before."""
+    """Files and rows that were predicted, rows among them without a text, and files finished before.
+
+    ``truncated`` counts the texts that lost tokens to the maximum length.
+    """
 
     files: int
     rows: int
     empty: int
     skipped: int
+    truncated: int
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def predict_files(
             "kept, and the same command goes on"
         )
     every = [done, *(FileCounts(**json.loads(each)) for each in printed)]
-    return FileCounts(*(sum(getattr(each, name) for each in every) for name in ("files", "rows", "empty", "skipped")))
+    return FileCounts(*map(sum, zip(*map(astuple, every), strict=True)))
 
 
 def _predict(
@@ -140,7 +144,7 @@ def _predict(
         done = predict_file(model, path, target, **options)
         files, rows, empty = files + 1, rows + done.rows, empty + done.empty
         report(f"{path}: {count(done.rows, 'row')}")
-    return FileCounts(files, rows, empty, len(own) - files)
+    return FileCounts(files, rows, empty, len(own) - files, 0 if model is None else model.truncated)
 
 
 def _is_dead(litter: Path) -> bool:

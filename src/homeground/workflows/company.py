@@ -12,6 +12,7 @@ from importlib.metadata import version
 from homeground.engines import open_engine
 from homeground.errors import UsageError
 from homeground.recipe.recipe import Recipe
+from homeground.wording import count
 
 LAUNCHED_WITH = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 """What a launcher sets beside WORLD_SIZE."""
@@ -71,6 +72,6 @@ def _refuse_odd_numbers(size: int, slices: int) -> None:
         raise UsageError(f"--processes {size}: expected a power of two: 1, 2, 4, 8 …")
     if slices % size:
         raise UsageError(
-            f"--processes {size}: the batch is cut into {slices} slices (--slices), which so many processes cannot "
-            f"share; expected at most {slices} processes"
+            f"--processes {size}: the batch is cut into {count(slices, 'slice')} (--slices), which so many processes "
+            f"cannot share; expected {slices}, or fewer"
         )

@@ -150,7 +150,7 @@ def test_nothing_is_imported_from_the_folder_of_the_data(material: Path, tmp_pat
     ("processes", "settings", "message"),
     [
         (3, {"slices": 4}, "--processes 3: expected a power of two"),
-        (4, {"slices": 2}, "cut into 2 slices .* at most 2 processes"),
+        (4, {"slices": 2}, "cut into 2 slices .* expected 2, or fewer"),
         (1, {"slices": 3}, "--slices 3: expected a power of two"),
         (2, {"engine": "keras", "slices": 1}, "PyTorch only"),
     ],

@@ -285,7 +285,8 @@ def test_the_same_seed_trains_the_same_model_and_another_one_another(subject: Su
 )
 def test_training_lowers_the_loss(folders: dict[str, Path], engine: str, head: str, loss: str) -> None:
     subject = subject_of(engine, head, folders)
-    model = subject.open(loss=loss)
+    # At this rate, masks of dropout decide whether so few texts are told apart; without them the loss falls for sure.
+    model = subject.open(loss=loss, dropout=0.0)
     before = model.loss(subject.batch, subject.count)
     results = subject.train(model, range(20))
     assert all(result.finite and result.gradient_norm > 0 for result in results)

@@ -17,7 +17,7 @@ from tests import checkpoints
 from homeground.checkpoint import load_tokenizer, open_checkpoint, write_tokenizer
 from homeground.data.tokenized import tokenize
 from homeground.engines.torch.loading import open_model
-from homeground.engines.torch.pooling import pool
+from homeground.engines.torch.networks.pooling import pool
 from homeground.errors import CheckpointError
 from homeground.recipe.sections import EncoderSettings, TrainingSettings
 

@@ -14,12 +14,13 @@ from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Trainable
 from homeground.engines.sentence_modules import read_steps
 from homeground.engines.tensors import refuse_not_finite
-from homeground.engines.torch.classifier import ClassifierNetwork
-from homeground.engines.torch.encoder import EncoderNetwork
-from homeground.engines.torch.masked_lm import MaskedLMNetwork
-from homeground.engines.torch.model import Network, TorchModel
-from homeground.engines.torch.pooling import open_pooler
-from homeground.engines.torch.token_classifier import TokenClassifierNetwork
+from homeground.engines.torch.model import TorchModel
+from homeground.engines.torch.networks.classifier import ClassifierNetwork
+from homeground.engines.torch.networks.encoder import EncoderNetwork
+from homeground.engines.torch.networks.masked_lm import MaskedLMNetwork
+from homeground.engines.torch.networks.network import Network
+from homeground.engines.torch.networks.pooling import open_pooler
+from homeground.engines.torch.networks.token_classifier import TokenClassifierNetwork
 from homeground.errors import CheckpointError
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from homeground.engines.classifier_head import (
     pass_inner,
 )
 from homeground.engines.model import Batch, HeadVariant, Outputs
-from homeground.engines.torch.encoder import TorchHead
-from homeground.engines.torch.model import Network, Tensors
-from homeground.engines.torch.pooling import Pooler, pool
+from homeground.engines.torch.networks.encoder import TorchHead
+from homeground.engines.torch.networks.network import Network, Tensors
+from homeground.engines.torch.networks.pooling import Pooler, pool
 
 
 class ClassifierNetwork(Network):

@@ -11,8 +11,8 @@ from transformers import AutoModelForTokenClassification
 from homeground.checkpoint import Checkpoint
 from homeground.data.tokenized import IGNORED_LABEL
 from homeground.engines.classifier_head import tag_settings
-from homeground.engines.torch.classifier import TorchClassifierHead, linear
-from homeground.engines.torch.model import Network, Tensors
+from homeground.engines.torch.networks.classifier import TorchClassifierHead, linear
+from homeground.engines.torch.networks.network import Network, Tensors
 
 
 class TokenClassifierNetwork(Network):

@@ -19,9 +19,9 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from homeground.data.tokenized import IGNORED_LABEL
 from homeground.engines.model import Batch, Outputs
 from homeground.engines.slicing import by_masked_tokens
-from homeground.engines.torch.encoder import TorchHead
-from homeground.engines.torch.model import Network, Tensors
-from homeground.engines.torch.pooling import Pooler
+from homeground.engines.torch.networks.encoder import TorchHead
+from homeground.engines.torch.networks.network import Network, Tensors
+from homeground.engines.torch.networks.pooling import Pooler
 
 RELATIVE_TOLERANCE = 1e-4
 """How much the logits of both ways may differ, relative to the largest; they agree to rounding or not at all."""

@@ -10,8 +10,9 @@ from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
 from homeground.engines.sentence_modules import read_dense_weights, write_steps
-from homeground.engines.torch.model import Network, Tensors, TorchModel
-from homeground.engines.torch.pooling import steps_of
+from homeground.engines.torch.model import TorchModel
+from homeground.engines.torch.networks.network import Network, Tensors
+from homeground.engines.torch.networks.pooling import steps_of
 
 
 class EncoderNetwork(Network):

@@ -161,6 +161,10 @@ class TrainingKeywords(TypedDict, total=False):
     """Parts of a batch that several processes can share (a power of two)."""
     threads: int | None
     """Threads of each process; default: all cores, or an equal share for every slice."""
+    speedups: Literal["all", "dropout", "embeddings", "none"]
+    """What computes steps faster than PyTorch's own operations on a processor: masks of dropout, gradients of
+    embeddings.
+    """
     learning_rate: float
     """Peak learning rate (labels, texts: 5e-05)."""
     optimizer: Literal["adamw", "adam"]

@@ -214,6 +214,11 @@ class TrainingSettings(Section):
     threads: int | None = Field(
         default=None, ge=1, description="threads of each process; default: all cores, or an equal share for every slice"
     )
+    speedups: Literal["all", "dropout", "embeddings", "none"] = Field(
+        default="all",
+        description="what computes steps faster than PyTorch's own operations on a processor: masks of dropout, "
+        "gradients of embeddings",
+    )
     learning_rate: float = Field(default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05)")
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adamw: with decoupled weight decay, adam: without weight decay"

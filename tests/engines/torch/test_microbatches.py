@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from homeground.checkpoint import open_checkpoint
 from homeground.engines.slicing import slices
+from homeground.engines.torch.dropout import keyed_dropout
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.losses import LOSSES
-from homeground.engines.torch.microbatches import accumulate
+from homeground.engines.torch.microbatches import Encode, accumulate
 from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
 PAIRS = 8
@@ -45,10 +47,18 @@ def batch() -> dict[str, Tensor]:
     }
 
 
+def encoding(model: Any) -> Encode:
+    def encode(part: Mapping[str, Tensor], seed: int) -> Tensor:
+        with keyed_dropout(seed, torch.device("cpu")):
+            return model.network(part)
+
+    return encode
+
+
 def gradient(model: Any, loss: str, size: int | None, *, seed: int = 0) -> tuple[float, Tensor]:
     model.body.train()
     model.body.zero_grad()
-    value = accumulate(model.network, LOSSES[loss], batch(), 8.0, size=size, seeds=lambda n: seed + n)
+    value = accumulate(encoding(model), LOSSES[loss], batch(), 8.0, size=size, seeds=lambda n: seed + n)
     gradients = [parameter.grad.flatten() for parameter in model.body.parameters() if parameter.grad is not None]
     return float(value), torch.cat(gradients)
 
@@ -85,8 +95,7 @@ def test_a_cached_gradient_is_of_the_very_masks_the_loss_was_computed_with(encod
     model.body.zero_grad()
     parts = []
     for number, part in enumerate(slices(batch(), 3)):
-        torch.manual_seed(number)
-        parts.append(model.network(part))
+        parts.append(encoding(model)(part, number))
     (LOSSES["cosent"].terms(torch.cat(parts), batch()) / 8.0).backward()
     gradients = [parameter.grad.flatten() for parameter in model.body.parameters() if parameter.grad is not None]
     assert float((torch.cat(gradients) - cached).norm() / cached.norm()) < 1e-6

@@ -21,7 +21,7 @@ from homeground.errors import ProcessLost
 from homeground.memory import is_memory_error
 
 Computed = TypeVar("Computed")
-Encode = Callable[[Mapping[str, Tensor]], Tensor]
+Encode = Callable[[Mapping[str, Tensor], int], Tensor]
 Slice = Mapping[str, Tensor]
 
 
@@ -30,7 +30,8 @@ def accumulate(
 ) -> Tensor:
     """Add the gradient of one global batch to the parameters and return its loss.
 
-    ``encode`` maps a slice to what the loss takes, items along the first axis; ``seeds`` gives a slice's dropout seed.
+    ``encode`` maps a slice and the seed of its dropout to what the loss takes, items along the first axis; ``seeds``
+    gives the seed of a slice by its number.
     A loss that does not decompose over items has its embeddings cached: they are computed without a graph, the loss is
     differentiated by them, and each slice is computed again to carry its share back (Gao et al. 2021).
     """
@@ -38,23 +39,20 @@ def accumulate(
     if loss.decomposes or len(parts) == 1:
         total = torch.zeros((), device=batch["input_ids"].device)
         for number, part in enumerate(parts):
-            torch.manual_seed(seeds(number))
-            value = loss.terms(encode(part), part) / denominator
+            value = loss.terms(encode(part, seeds(number)), part) / denominator
             value.backward()
             total += value.detach()
         return total
     with torch.no_grad():
         cached = []
         for number, part in enumerate(parts):
-            torch.manual_seed(seeds(number))
-            cached.append(encode(part))
+            cached.append(encode(part, seeds(number)))
     embeddings = torch.cat(cached).requires_grad_()
     value = loss.terms(embeddings, batch) / denominator
     value.backward()
     assert embeddings.grad is not None
     for number, (part, gradient) in enumerate(zip(parts, embeddings.grad.split([len(c) for c in cached]), strict=True)):
-        torch.manual_seed(seeds(number))
-        encode(part).backward(gradient)
+        encode(part, seeds(number)).backward(gradient)
     return value.detach()
 
 
@@ -124,11 +122,10 @@ class Together:
                 parameter.grad = None
             value = torch.zeros((), device=self.parameters[0].device)
             for number, part in share:
-                torch.manual_seed(seeds(number))
                 if given is not None:
-                    encode(part).backward(next(places))
+                    encode(part, seeds(number)).backward(next(places))
                     continue
-                terms = loss.terms(encode(part), part) / denominator
+                terms = loss.terms(encode(part, seeds(number)), part) / denominator
                 terms.backward()
                 value = value + terms.detach()
             gradients = (torch.zeros_like(each) if each.grad is None else each.grad for each in self.parameters)
@@ -150,8 +147,7 @@ class Together:
             embeddings: list[Tensor] = []
             with torch.no_grad():
                 for number, part in (each for share in own for each in share):
-                    torch.manual_seed(seeds(number))
-                    embeddings.append(encode(part))
+                    embeddings.append(encode(part, seeds(number)))
             return torch.cat(embeddings) if embeddings else torch.empty(0)
 
         mine = self._all_well(embed)

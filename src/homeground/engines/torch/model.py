@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from homeground.engines.model import Batch, Outputs, StepResult, Trainable
 from homeground.engines.slicing import slices
 from homeground.engines.tensors import failures_as_os_errors
+from homeground.engines.torch.dropout import keyed_dropout
 from homeground.engines.torch.frozen import freeze
 from homeground.engines.torch.losses import LOSSES
 from homeground.engines.torch.microbatches import Together, accumulate
@@ -23,6 +24,7 @@ from homeground.engines.torch.networks.network import Network, Tensors, to_devic
 from homeground.engines.torch.optimizer import clip, open_optimizer, optimizer_tensors, restore_optimizer
 from homeground.engines.torch.parallel import current_group, pack, unpack
 from homeground.engines.torch.precision import autocast, choose_device, choose_precision
+from homeground.engines.torch.rows import Gradients, keep_rows
 from homeground.errors import UsageError
 from homeground.memory import in_one_go
 from homeground.randomness import key
@@ -58,6 +60,9 @@ class TorchModel:
             if not self._trainable:
                 raise UsageError(f"--freeze {training.freeze}: nothing is left to be trained; leave some weights free")
             self._freeze_unused()
+            if training.speedups in ("all", "embeddings") and training.slices == 1 and self.device.type == "cpu":
+                keep_rows(network)
+            self._gradients = Gradients()
             self._optimizer = open_optimizer(self._trainable, training)
 
     @property
@@ -92,7 +97,7 @@ class TorchModel:
         alone = training.slices == 1 and group is None
         learn = accumulate if alone else Together(training.slices, trainable, group).accumulate
         loss = learn(
-            lambda part: self._compute(part, self.precision),
+            self._compute_to_learn,
             self._loss,
             to_device(batch, self.device),
             denominator,
@@ -100,13 +105,13 @@ class TorchModel:
             seeds=lambda number: key(self._seed, "dropout", step, number) % 2**63,
         )
         norm = clip(
-            trainable,
+            self._gradients.collect(trainable),
             norm=training.max_grad_norm,
             norm_per_weight=training.max_grad_norm_per_weight,
         )
         result = StepResult(float(loss), norm, finite=math.isfinite(float(loss)) and math.isfinite(norm))
         if result.finite:
-            with in_one_go():
+            with in_one_go(), self._gradients.whole():
                 self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return result
@@ -181,6 +186,11 @@ class TorchModel:
         """Return device, precision and threads."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         return {"device": name, "precision": self.precision, "threads": str(torch.get_num_threads())}
+
+    def _compute_to_learn(self, batch: Tensors, seed: int) -> Tensor:
+        assert self._training is not None
+        with keyed_dropout(seed, self.device, plain=self._training.speedups not in ("all", "dropout")):
+            return self._compute(batch, self.precision)
 
     def _compute(self, batch: Tensors, precision: str) -> Tensor:
         with autocast(precision, self.device):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,19 +26,27 @@ def open_optimizer(parameters: Named, training: TrainingSettings) -> torch.optim
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=training.adam_epsilon, fused=True)
 
 
-def clip(parameters: Iterable[nn.Parameter], *, norm: float | None, norm_per_weight: float | None) -> float:
-    """Clip the gradients in place and return their global norm as it was before.
+def clip(gradients: Sequence[Tensor], *, norm: float | None, norm_per_weight: float | None) -> float:
+    """Clip gradients in place and return their global norm as it was before.
 
     ``norm_per_weight`` bounds the norm of each weight's own gradient (Keras' ``clipnorm``), then ``norm`` that of all.
     """
-    trained = [parameter for parameter in parameters if parameter.grad is not None]
-    before = nn.utils.get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
+    before = total = nn.utils.get_total_norm(gradients)
     if norm_per_weight is not None:
-        for parameter in trained:
-            nn.utils.clip_grad_norm_(parameter, norm_per_weight)
+        for gradient in gradients:
+            _scale_down([gradient], nn.utils.get_total_norm([gradient]), norm_per_weight)
+        total = nn.utils.get_total_norm(gradients)
     if norm is not None:
-        nn.utils.clip_grad_norm_(trained, norm)
+        _scale_down(gradients, total, norm)
     return float(before)
+
+
+def _scale_down(gradients: Sequence[Tensor], norm: Tensor, largest: float) -> None:
+    """Scale gradients of a norm, as ``torch.nn.utils.clip_grad_norm_`` does, where it is above the largest allowed."""
+    factor = largest / (norm + 1e-6)
+    if factor < 1:
+        for gradient in gradients:
+            gradient.mul_(factor)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, parameters: Named) -> dict[str, Tensor]:

@@ -88,6 +88,18 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsAdapters(Protocol):
+    """A model that can learn with adapters, whose products its weights hold."""
+
+    def save_adapters(self, folder: Path, *, checkpoint: str) -> None:
+        """Write the adapters that it learned with, and what was trained beside them, in the layout of peft.
+
+        ``checkpoint`` is the name of the model that they are made for.
+        """
+        ...
+
+
 class Head(Protocol):
     """What is on top of the body; each kind of model has a head of its own."""
 

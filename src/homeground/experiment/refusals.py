@@ -12,6 +12,7 @@ from homeground.data.streams import require_texts
 from homeground.errors import DataError, UsageError, nearest
 from homeground.experiment.data_record import coverage_notes
 from homeground.experiment.splits import words_decide
+from homeground.recipe.lora import require_peft
 from homeground.recipe.recipe import Recipe
 from homeground.results.audit import AuditRecord
 from homeground.tasks import TASKS
@@ -20,6 +21,8 @@ from homeground.tasks.task import FindsHead, TaskInfo, TaskSpec
 
 def refuse_before_start(recipe: Recipe, info: TaskInfo, corpus: Corpus) -> None:
     """Refuse what would else come to light only after the run was begun."""
+    if recipe.training.lora is not None:
+        require_peft()
     scores = [example.score for example in corpus.test.examples]
     if scores[0] is not None and len(scores) > 1 and len(set(scores)) == 1:
         raise DataError(

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from homeground.checkpoint import open_checkpoint, write_modules, write_tokenizer
 from homeground.engines import open_engine
-from homeground.engines.model import Model, classifier_head
+from homeground.engines.model import KeepsAdapters, Model, classifier_head
 from homeground.errors import HomegroundError
 from homeground.experiment.setup import Setup
 from homeground.experiment.training_run import BaselineModel
 from homeground.memory import in_parts
-from homeground.results.run import BASELINE, BEFORE, Run
+from homeground.results.run import ADAPTER, BASELINE, BEFORE, Run
 from homeground.results.scores import Scores
 from homeground.storage import new_folder
 from homeground.tasks.task import KeepsBaseline
@@ -42,6 +42,18 @@ A logistic regression on words and characters (TF-IDF), which the adapted model 
 beat. Use it with Homeground: `homeground predict`, `evaluate`, `compare`, or `homeground.load` in Python. It needs no
 network and no GPU. Its probabilities are those of one regression a class; where each text has one label they are
 divided by their sum.
+"""
+
+ADAPTER_CARD = """# The adapters
+
+What the run beside it has learned, apart from the model: low-rank adapters for {} and, where it has a new head, this.
+The model in model/ has them in its weights already and needs nothing else. With peft:
+
+```python
+from peft import PeftModel
+
+model = PeftModel.from_pretrained(checkpoint, "adapter")  # the checkpoint, opened with transformers
+```
 """
 
 MAX_ITEMS_COMPARED = 32
@@ -71,6 +83,17 @@ def save_model(model: Model, setup: Setup, folder: Path, *, card: str, settings:
         _write(temporary / "homeground.json", saved)
         (temporary / "README.md").write_text(card, encoding="utf-8")
     _check(model, setup, folder)
+
+
+def save_adapters(model: Model, setup: Setup, run: Run, on_event: OnEvent) -> None:
+    """Keep the adapters that the weights of the saved model hold, where it learned with some."""
+    if setup.recipe.training.lora is None or not isinstance(model, KeepsAdapters):
+        return
+    folder, name = run.folder / ADAPTER, setup.checkpoint.name
+    with new_folder(folder) as temporary:
+        model.save_adapters(temporary, checkpoint=name)
+        (temporary / "README.md").write_text(ADAPTER_CARD.format(name), encoding="utf-8")
+    on_event(Notice(f"model/ is whole; its adapters alone are in {ADAPTER}/ ({_megabytes(folder)}), for peft"))
 
 
 def save_alternatives(run: Run, setup: Setup, before: BaselineModel, scores: Scores, on_event: OnEvent) -> None:

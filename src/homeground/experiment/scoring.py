@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS, baseline_p
 from homeground.experiment.learning_curve import learning_curve
 from homeground.experiment.outcome import BeforeAndAfter, Outcome
 from homeground.experiment.setup import Setup
+from homeground.recipe.lora import lora_settings
 from homeground.results.ledger import count_verdict
-from homeground.results.parts import TestSetRecord, TrainingRecord, WordsRecord
+from homeground.results.parts import LoraRecord, TestSetRecord, TrainingRecord, WordsRecord
 from homeground.results.run import Run
 from homeground.results.scores import Scores
 from homeground.results.summary import prose
@@ -130,8 +131,21 @@ def _verdict_number(run: Run, setup: Setup) -> int:
     )
 
 
+def _number(how: Mapping[str, str], name: str) -> int | None:
+    return int(how[name]) if name in how else None
+
+
+def _lora(text: str | None, how: Mapping[str, str]) -> LoraRecord | None:
+    if text is None:
+        return None
+    lora = lora_settings(text)
+    layers = tuple(how["adapted"].split(", "))
+    return LoraRecord(r=lora.r, alpha=lora.alpha, dropout=lora.dropout, layers=layers)
+
+
 def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
-    finished, keep = outcome.kept.finished, setup.recipe.training.keep
+    finished, settings = outcome.kept.finished, setup.recipe.training
+    keep = settings.keep
     how = outcome.kept.tuned.describe()
     record = TrainingRecord(
         learning_rate=outcome.settings.learning_rate,
@@ -144,6 +158,10 @@ def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
         device=how.get("device", ""),
         precision=how.get("precision", ""),
         threads=how.get("threads", ""),
+        parameters=_number(how, "parameters"),
+        trained_parameters=_number(how, "trained_parameters"),
+        freeze=None if settings.freeze == "none" else str(settings.freeze),
+        lora=_lora(settings.lora, how),
     )
     return record if finished.microbatch is None else record.model_copy(update={"microbatch": finished.microbatch})
 

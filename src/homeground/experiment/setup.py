@@ -139,7 +139,7 @@ class Setup:
         del recipe["encoder"]["trust_saved_model"], recipe["inspection"], recipe["cleaning"]["ablate_cleaning"]
         del recipe["masking"]["ablate_vocabulary"]
         # Of runs from before there were any, they say nothing else.
-        for name, usual in (("slices", 1), ("threads", None), ("freeze", "none"), ("speedups", "all")):
+        for name, usual in (("slices", 1), ("threads", None), ("freeze", "none"), ("speedups", "all"), ("lora", None)):
             if recipe["training"][name] == usual:
                 del recipe["training"][name]
         for section, name in FILES[1:]:

@@ -157,6 +157,10 @@ class TrainingKeywords(TypedDict, total=False):
     """Weights that stay as they are: the embeddings, these and so many of the lowest layers, e.g. 3, or the whole body,
     so that only the head learns.
     """
+    lora: str | None
+    """Low-rank adapters that learn while the body stays as it is, e.g. r=16 or
+    r=16,alpha=32,dropout=0.1,targets=query+value; default: none.
+    """
     slices: int
     """Parts of a batch that several processes can share (a power of two)."""
     threads: int | None
@@ -166,7 +170,7 @@ class TrainingKeywords(TypedDict, total=False):
     embeddings.
     """
     learning_rate: float
-    """Peak learning rate (labels, texts: 5e-05)."""
+    """Peak learning rate (labels, texts: 5e-05; with --lora ten times as much)."""
     optimizer: Literal["adamw", "adam"]
     """Adamw: with decoupled weight decay, adam: without weight decay."""
     adam_beta1: float
@@ -211,7 +215,7 @@ class SearchKeywords(TypedDict, total=False):
     search_minutes: float | None
     """Minutes after which no further trial starts; default: no limit."""
     search_rates: tuple[float, float]
-    """Range of the learning rates to try."""
+    """Range of the learning rates to try (with --lora ten times as much)."""
 
 
 class EvaluationKeywords(TypedDict, total=False):

@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from homeground.errors import UsageError
 from homeground.recipe.files import SAVED_MODEL_PREFIX, is_in_memory, join_files, split_files
+from homeground.recipe.lora import LEARNING_RATE_FACTOR
 from homeground.recipe.sections import (
     FEWEST_SEEDS,
     AnnotationSettings,
@@ -114,6 +115,7 @@ class Recipe(Section):
             raise ValueError(f"--slices {self.training.slices}: expected a power of two: 1, 2, 4, 8 …")
         if self.training.freeze != "none" and self.engine == "keras":
             raise ValueError("--freeze is for PyTorch only; leave it out with --engine keras")
+        self._refuse_beside_lora()
         if (self.training.slices > 1 or self.training.threads) and self.engine == "keras":
             raise ValueError("--slices and --threads are for PyTorch only; leave them out with --engine keras")
         if self.split.cross_fit and (isinstance(self.split.test, str)):
@@ -159,6 +161,22 @@ class Recipe(Section):
             raise ValueError("--no-header needs --columns a,b,_,c to name the columns")
         return self
 
+    def _refuse_beside_lora(self) -> None:
+        if self.training.lora is None:
+            return
+        if self.engine == "keras":
+            raise ValueError("--lora is for PyTorch only; leave it out with --engine keras")
+        if self.training.freeze != "none":
+            raise ValueError(
+                f"--lora leaves all weights of the body as they are, and --freeze {self.training.freeze} some of them; "
+                "choose one"
+            )
+        if self.masking.extend_vocabulary:
+            raise ValueError(
+                "--lora leaves the embeddings as they are, and --extend-vocabulary adds some that must be learned; "
+                "choose one"
+            )
+
     def for_task(self, task: str, defaults: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """Return the recipe with its task, and with the defaults of the task for the settings that are not set.
 
@@ -169,7 +187,21 @@ class Recipe(Section):
             current: Section = getattr(self, section)
             missing = {name: value for name, value in values.items() if name not in current.model_fields_set}
             changes[section] = current.model_copy(update=missing)
-        return self.model_copy(update=changes)
+        return self.model_copy(update=changes)._with_rates_of_lora(self)
+
+    def _with_rates_of_lora(self, asked: Recipe) -> Recipe:
+        """Return the recipe with larger learning rates for adapters, where those who ``asked`` have set none."""
+        if self.training.lora is None:
+            return self
+        training, search = self.training, self.search
+        if "learning_rate" not in asked.training.model_fields_set:
+            rate = LEARNING_RATE_FACTOR * training.learning_rate
+            training = training.model_copy(update={"learning_rate": rate})
+        if "search_rates" not in asked.search.model_fields_set:
+            low, high = search.search_rates
+            rates = (LEARNING_RATE_FACTOR * low, LEARNING_RATE_FACTOR * high)
+            search = search.model_copy(update={"search_rates": rates})
+        return self.model_copy(update={"training": training, "search": search})
 
     def with_training(self, **values: float | str) -> Recipe:
         """Return the recipe with other values in [training]."""

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from homeground.recipe.lora import as_lora_text
+
 
 def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -39,6 +41,8 @@ def _number_or_text(value: object) -> object:
 
 ColumnNames = Annotated[str, BeforeValidator(_one_name)]
 """The name of a column, or those of several with commas between them; also a list, or an option given several times."""
+Lora = Annotated[str, BeforeValidator(as_lora_text)]
+"""The settings of low-rank adapters; also r alone, or a mapping."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Range = Annotated[tuple[float, float], BeforeValidator(_split_commas)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -208,6 +212,11 @@ class TrainingSettings(Section):
         description="weights that stay as they are: the embeddings, these and so many of the lowest layers, e.g. 3, or "
         "the whole body, so that only the head learns",
     )
+    lora: Lora | None = Field(
+        default=None,
+        description="low-rank adapters that learn while the body stays as it is, e.g. r=16 or "
+        "r=16,alpha=32,dropout=0.1,targets=query+value; default: none",
+    )
     slices: int = Field(
         default=1, ge=1, description="parts of a batch that several processes can share (a power of two)"
     )
@@ -219,7 +228,9 @@ class TrainingSettings(Section):
         description="what computes steps faster than PyTorch's own operations on a processor: masks of dropout, "
         "gradients of embeddings",
     )
-    learning_rate: float = Field(default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05)")
+    learning_rate: float = Field(
+        default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05; with --lora ten times as much)"
+    )
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adamw: with decoupled weight decay, adam: without weight decay"
     )
@@ -297,7 +308,9 @@ class SearchSettings(Section):
     search_minutes: float | None = Field(
         default=None, gt=0, description="minutes after which no further trial starts; default: no limit"
     )
-    search_rates: Range = Field(default=(1e-5, 3e-4), description="range of the learning rates to try")
+    search_rates: Range = Field(
+        default=(1e-5, 3e-4), description="range of the learning rates to try (with --lora ten times as much)"
+    )
 
 
 class EvaluationSettings(Section):

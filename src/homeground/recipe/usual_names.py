@@ -20,6 +20,7 @@ USUAL_NAMES = {
     "input": "in infile file input_file",
     "label": "labels target targets y label_column label_col class category",
     "learning_rate": "lr learningrate peak_lr max_lr l learning_rates lrs",
+    "lora": "peft lora_r lora_rank use_lora lora_config adapters adapter",
     "loss": "loss_fn loss_function objective criterion",
     "max_grad_norm": "clip gradient_clipping grad_clip clip_norm clipnorm",
     "max_length": "max_len maxlen max_seq_length max_seq_len seq_len sequence_length max_tokens block_size",

@@ -17,6 +17,7 @@ from homeground.reports.task_pages import PLACE, Snippets, task_page
 from homeground.results.parts import GeneralRecord, MaskedHeadRecord
 from homeground.results.record import RunRecord
 from homeground.results.scores import Scores
+from homeground.results.summary import learned_line
 from homeground.statistics.glossary import metric
 from homeground.wording import as_markdown, count, interval, number, percent, signed
 
@@ -213,6 +214,7 @@ def _training(record: RunRecord) -> str:
     if training.learning_rate is None or training.epochs is None:
         return ""
     search = head = merging = ""
+    learned = f" Trained: {line}." if (line := learned_line(training)) else ""
     if scores.search:
         search = f", selected on validation from {len(scores.search.trials)} trials of learning rate and epochs"
     if isinstance(scores.head, MaskedHeadRecord):
@@ -228,7 +230,7 @@ def _training(record: RunRecord) -> str:
     return (
         f"Trained for {training.epochs:.3g} epoch{'' if training.epochs == 1 else 's'} in batches of "
         f"{record.setting('training', 'batch_size')} with a learning rate of at most {training.learning_rate:g}"
-        f"{search}.{head}{merging}\n"
+        f"{search}.{learned}{head}{merging}\n"
     )
 
 

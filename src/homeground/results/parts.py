@@ -269,6 +269,15 @@ class LearningCurveRecord(Record):
     difference: IntervalRecord | None = field("the score at 100% minus the score at 50%, or null", None)
 
 
+class LoraRecord(Record):
+    """The low-rank adapters that learned in place of the body (`--lora`)."""
+
+    r: int = field("rank of the adapters")
+    alpha: float = field("their products are multiplied by alpha / r")
+    dropout: float = field("dropout of their input", 0.0)
+    layers: tuple[str, ...] = field("the last parts of the names of the linear maps that have one", ())
+
+
 class TrainingRecord(Record):
     """The training of the model that is kept."""
 
@@ -283,6 +292,10 @@ class TrainingRecord(Record):
     precision: str = field("arithmetic of the training, such as bf16", "")
     threads: str = field("number of threads", "")
     microbatch: int | None = field("examples computed at once since memory ran out; null where it did not", None)
+    parameters: int | None = field("number of parameters of the model in training, adapters included", None)
+    trained_parameters: int | None = field("how many of them learned", None)
+    freeze: str | None = field("what stayed as it was (`--freeze`); null where all could learn", None)
+    lora: LoraRecord | None = field("the adapters (`--lora`); null where there were none", None)
 
 
 class WordsRecord(Record):

@@ -85,6 +85,9 @@ CHAIN_FILE = "chain.json"
 MADE_FROM_RUNS = (CLEANING_FILE, VOCABULARY_FILE, CHAIN_FILE)
 """The files of a run that are made from finished runs, so that the same command makes them again."""
 
+ADAPTER = "adapter"
+"""The folder of the adapters (--lora) whose products the adapted model holds."""
+
 BEFORE, BASELINE = "before", "baseline"
 """The folders of the alternatives to the adapted model."""
 

@@ -10,7 +10,7 @@ from homeground.statistics.glossary import metric
 from homeground.wording import UNIT_NOUNS, count, in_terminal, is_number, percent
 
 if TYPE_CHECKING:  # pydantic is slow to import, and predicting prints no verdict
-    from homeground.results.parts import BaselineDifference, GeneralRecord, IntervalRecord
+    from homeground.results.parts import BaselineDifference, GeneralRecord, IntervalRecord, TrainingRecord
     from homeground.results.scores import CheckpointStanding, Judgement, MethodStanding, Scores
 
 
@@ -38,7 +38,20 @@ def summary_lines(scores: Scores) -> list[Remark]:
     lines = judgement_lines(scores)
     if scores.head:
         lines.insert(1, Remark("before", "the checkpoint with a new head, which was fitted first with the rest frozen"))
+    if learned := learned_line(scores.training):
+        lines.append(Remark("trained", learned))
     return [*lines, *([Remark("general", general_line(scores.general))] if scores.general else [])]
+
+
+def learned_line(training: TrainingRecord) -> str:
+    """Return how many parameters were trained, and how; nothing where all could learn."""
+    if training.trained_parameters is None or (training.lora is None and training.freeze is None):
+        return ""
+    share = f"{count(training.trained_parameters)} of {count(training.parameters, 'parameter')}"
+    if training.lora is None:
+        return f"{share}, with --freeze {training.freeze}"
+    lora = training.lora
+    return f"{share}, with LoRA (r {lora.r}, alpha {lora.alpha:g}) on {', '.join(lora.layers)}"
 
 
 def gate_failures(scores: Scores) -> list[str]:

@@ -15,7 +15,7 @@ from homeground.experiment.data_record import data_warnings
 from homeground.experiment.estimate import least_bytes, most_bytes, workload
 from homeground.experiment.label_next import label_next
 from homeground.experiment.outcome import carry_out
-from homeground.experiment.saving import save_alternatives, save_model
+from homeground.experiment.saving import save_adapters, save_alternatives, save_model
 from homeground.experiment.scoring import example_lines, make_scores
 from homeground.experiment.setup import Setup
 from homeground.reports.model_card import model_card
@@ -139,6 +139,7 @@ def _carry_out(run: Run, setup: Setup, on_event: OnEvent) -> None:
     settings = calibration.settings() if calibration else {}
     card = model_card(read_run(run.folder))
     save_model(outcome.kept.model, setup, run.model_folder, card=card, settings=settings)
+    save_adapters(outcome.kept.model, setup, run, on_event)
     save_alternatives(run, setup, outcome.baseline, scores, on_event)
     run.write_record(finished=now())
     write_report(run.folder)

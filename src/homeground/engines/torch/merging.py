@@ -19,7 +19,9 @@ def merge(base: Model, tuned: Model, weight: float) -> TorchModel:
     """Return a model between ``base`` (weight 0) and ``tuned`` (weight 1), to be measured and saved."""
     assert isinstance(base, TorchModel)
     assert isinstance(tuned, TorchModel)
-    return TorchModel(interpolate(base.network, tuned.network, weight))
+    merged = TorchModel(interpolate(base.network, tuned.network, weight))
+    merged.keep_adapters_of(tuned, weight)
+    return merged
 
 
 @torch.no_grad()

@@ -13,11 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from homeground.engines.model import Batch, Outputs, StepResult, Trainable
+from homeground.engines.model import Batch, Head, Outputs, StepResult, Trainable
 from homeground.engines.slicing import slices
 from homeground.engines.tensors import failures_as_os_errors
 from homeground.engines.torch.dropout import keyed_dropout
 from homeground.engines.torch.frozen import freeze
+from homeground.engines.torch.lora import Adapters, KeptAdapters
 from homeground.engines.torch.losses import LOSSES
 from homeground.engines.torch.microbatches import Together, accumulate
 from homeground.engines.torch.networks.network import Network, Tensors, to_device
@@ -31,6 +32,9 @@ from homeground.randomness import key
 
 if TYPE_CHECKING:
     from homeground.recipe.sections import TrainingSettings
+
+LEARNED = "learned.safetensors"
+"""In a snapshot of a training with adapters: these, and what learns beside them."""
 
 
 class TorchModel:
@@ -46,24 +50,47 @@ class TorchModel:
         trainable: Trainable = "all",
     ) -> None:
         self.device = choose_device()
-        self.network = network.to(self.device)
-        self.head = network.make_head()
+        self._network = network.to(self.device)
+        self._head = network.make_head()
+        self._adapters: Adapters | None = None
+        self.kept_adapters: KeptAdapters | None = None
+        """Those of a model that learned with some, from which this one was merged."""
         self._loss, self._loss_name = LOSSES[loss] if loss else None, loss
         self._training = training
-        self._seed = seed
+        self._seed, self._which = seed, trainable
         self.precision = choose_precision(training.precision, self.device) if training else "fp32"
         if training:
             if trainable == "head":
                 network.freeze_body()
+            elif training.lora is not None:
+                self._adapters = Adapters(
+                    network.body, training.lora, new=network.new, head_learns=network.head_learns, seed=seed
+                )
+                network.pooler.requires_grad_(False)
             elif training.freeze != "none":
                 freeze(network.body, training.freeze)
-            if not self._trainable:
+            if not self._list_trainable():
                 raise UsageError(f"--freeze {training.freeze}: nothing is left to be trained; leave some weights free")
             self._freeze_unused()
+            self._trainable = self._list_trainable()
             if training.speedups in ("all", "embeddings") and training.slices == 1 and self.device.type == "cpu":
                 keep_rows(network)
             self._gradients = Gradients()
             self._optimizer = open_optimizer(self._trainable, training)
+
+    @property
+    def network(self) -> Network:
+        """The network as it is measured and saved: its weights hold what adapters have learned."""
+        if self._adapters is not None:
+            self._adapters.merge()
+        return self._network
+
+    @property
+    def head(self) -> Head:
+        """The head of the network as it is measured."""
+        if self._adapters is not None:
+            self._adapters.merge()
+        return self._head
 
     @property
     def body(self) -> PreTrainedModel:
@@ -89,7 +116,9 @@ class TorchModel:
         training = self._training
         assert training is not None
         assert self._loss is not None
-        self.network.train()
+        if self._adapters is not None:
+            self._adapters.insert()
+        self._network.train()
         self._optimizer.zero_grad(set_to_none=True)  # of a step for which memory ran out
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
@@ -141,7 +170,12 @@ class TorchModel:
             group.announce(("compare",))
             self.compare_weights()
         with failures_as_os_errors():
-            self.network.save(folder)
+            if with_optimizer and self._adapters is not None:
+                self._network.body.config.save_pretrained(folder)
+                learned = {name: parameter.detach().contiguous() for name, parameter in self._trainable}
+                save_file(learned, folder / LEARNED)
+            else:
+                self.network.save(folder)
             if with_optimizer:
                 save_file(optimizer_tensors(self._optimizer, self._trainable), folder / "optimizer.safetensors")
         for weights in folder.rglob("*.safetensors"):
@@ -152,22 +186,39 @@ class TorchModel:
         """Load the weights, and the optimizer's state where there is one, from what ``save`` wrote."""
         if (group := current_group()) is not None:
             group.model = None  # the others get it anew
-        self.network.restore(folder)
+        if self._adapters is not None:
+            self._adapters.take_out()
+        if (folder / LEARNED).is_file():
+            self._set_learned(load_file(folder / LEARNED))
+        else:
+            self._network.restore(folder)
         if (folder / "optimizer.safetensors").is_file() and self._training:
             restore_optimizer(self._optimizer, self._trainable, load_file(folder / "optimizer.safetensors"))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> TorchModel:
         """Return the model that the leading process holds, with the state of its optimizer."""
-        network, loss, training, seed, state = unpack(content)
-        model = cls(network, loss=loss, training=training, seed=seed)
+        network, loss, training, seed, trainable, learned, state = unpack(content)
+        model = cls(network, loss=loss, training=training, seed=seed, trainable=trainable)
+        if learned:
+            model._set_learned(learned)
         if state:
             restore_optimizer(model._optimizer, model._trainable, state)
         return model
 
     def _to_bytes(self) -> bytes:
         state = optimizer_tensors(self._optimizer, self._trainable) if self._optimizer.state else {}
-        return pack((self.network, self._loss_name, self._training, self._seed, state))
+        learned: dict[str, Tensor] = {}
+        if self._adapters is not None:
+            self._adapters.take_out()
+            learned = {name: parameter.detach() for name, parameter in self._trainable}
+        return pack((self._network, self._loss_name, self._training, self._seed, self._which, learned, state))
+
+    @torch.no_grad()
+    def _set_learned(self, values: Tensors) -> None:
+        """Set what learns to the values of a snapshot."""
+        for name, parameter in self._trainable:
+            parameter.copy_(values[name])
 
     def compare_weights(self) -> None:
         """Compare the weights of all processes, bit for bit.
@@ -182,10 +233,30 @@ class TorchModel:
         if len(set(group.share(hashed.hexdigest()))) > 1:
             raise RuntimeError("the weights of the processes differ")
 
+    def save_adapters(self, folder: Path, *, checkpoint: str) -> None:
+        """Write the adapters in peft's layout; see the protocol."""
+        kept = self.kept_adapters if self._adapters is None else self._adapters.kept()
+        assert kept is not None
+        with failures_as_os_errors():
+            kept.save(folder, self.body, task=self._network.peft_task, checkpoint=checkpoint)
+
+    def keep_adapters_of(self, other: TorchModel, weight: float) -> None:
+        """Keep the adapters of another model, of which this one has a share ``weight`` in its weights."""
+        self.kept_adapters = None if other._adapters is None else other._adapters.kept(weight)
+
     def describe(self) -> dict[str, str]:
-        """Return device, precision and threads."""
+        """Return device, precision and threads, and how many parameters are trained."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
-        return {"device": name, "precision": self.precision, "threads": str(torch.get_num_threads())}
+        how = {"device": name, "precision": self.precision, "threads": str(torch.get_num_threads())}
+        if self._training is None:
+            return how
+        trained = sum(parameter.numel() for _, parameter in self._trainable)
+        every = {id(each): each.numel() for each in self._network.parameters()}
+        every |= {id(each): each.numel() for _, each in self._trainable}
+        how |= {"trained_parameters": str(trained), "parameters": str(sum(every.values()))}
+        if self._adapters is not None:
+            how |= {"lora": str(self._adapters.settings), "adapted": ", ".join(self._adapters.kinds)}
+        return how
 
     def _compute_to_learn(self, batch: Tensors, seed: int) -> Tensor:
         assert self._training is not None
@@ -194,17 +265,18 @@ class TorchModel:
 
     def _compute(self, batch: Tensors, precision: str) -> Tensor:
         with autocast(precision, self.device):
-            outputs = self.network(batch)
+            outputs = self._network(batch)
         return outputs.float()  # the loss is one of float32, whatever the layers compute in
 
-    @property
-    def _trainable(self) -> list[tuple[str, nn.Parameter]]:
-        return [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+    def _list_trainable(self) -> list[tuple[str, nn.Parameter]]:
+        return [(name, parameter) for name, parameter in self._network.named_parameters() if parameter.requires_grad]
 
     def _freeze_unused(self) -> None:
         """Freeze what a probe step gives no gradient, such as a pooler layer the embedding never passes through."""
-        self.network.eval()
-        self.network.probe().sum().backward()
-        for _, parameter in self._trainable:
+        self._network.eval()
+        self._network.probe().sum().backward()
+        for _, parameter in self._list_trainable():
             parameter.requires_grad_(parameter.grad is not None)
             parameter.grad = None
+        if self._adapters is not None:
+            self._adapters.drop_unused()

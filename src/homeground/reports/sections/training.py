@@ -9,6 +9,7 @@ from typing import Any
 from homeground.reports.charts import Chart, line_chart, search_chart, share_chart
 from homeground.results.parts import ClassifierHeadRecord, MaskedHeadRecord, SearchRecord, TrainingRecord
 from homeground.results.record import RunRecord
+from homeground.results.summary import learned_line
 from homeground.statistics.glossary import metric
 from homeground.wording import count, duration, interval, is_number, number, setting
 
@@ -122,12 +123,13 @@ def _summary(training: TrainingRecord, criterion: str) -> str:
         *([] if rate is None else [f"a learning rate of at most {setting(rate)}"]),
         _where(training),
     ]
+    learned = f"Trained: {line}." if (line := learned_line(training)) else ""
     kept = {
         "best": f"The saved weights are those of step {count(training.best_step)}, the best {criterion}.",
         "last": "The saved weights are those of the last step.",
     }.get(training.keep, "")
     stopped = f"Training stopped because {training.stopped_because}." if training.stopped_because else ""
-    return " ".join(part for part in [", ".join(facts) + ".", stopped, kept] if part)
+    return " ".join(part for part in [", ".join(facts) + ".", learned, stopped, kept] if part)
 
 
 def _single_values(lines: Lines) -> str:

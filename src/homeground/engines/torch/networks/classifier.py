@@ -34,6 +34,8 @@ class ClassifierNetwork(Network):
 
     auto_class = AutoModelForSequenceClassification
     output = "logits"
+    head_learns = True
+    peft_task = "SEQ_CLS"
 
     def __init__(self, body: PreTrainedModel, pooler: Pooler, *, new: frozenset[str] = frozenset()) -> None:
         super().__init__(body, pooler, new=new)

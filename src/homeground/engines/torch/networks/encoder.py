@@ -20,6 +20,7 @@ class EncoderNetwork(Network):
 
     auto_class = AutoModel
     output = "embeddings"
+    peft_task = "FEATURE_EXTRACTION"
     probe_shape = (1, 2, 4)
 
     def forward(self, batch: Tensors) -> Tensor:

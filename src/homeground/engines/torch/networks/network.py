@@ -32,6 +32,12 @@ class Network(nn.Module, ABC):
     output: ClassVar[str]
     """The name of the tensor in what ``predict`` returns."""
 
+    head_learns: ClassVar[bool] = False
+    """Whether the head is trained in full beside adapters even where the checkpoint had it."""
+
+    peft_task: ClassVar[str | None] = None
+    """What peft calls the task of an adapter."""
+
     probe_shape: ClassVar[tuple[int, ...]] = (1, 4)
     """The shape of the token ids of the smallest batch: one item of four tokens."""
 

@@ -20,6 +20,8 @@ class TokenClassifierNetwork(Network):
 
     auto_class = AutoModelForTokenClassification
     output = "logits"
+    head_learns = True
+    peft_task = "TOKEN_CLS"
 
     @classmethod
     def head_settings(

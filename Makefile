@@ -37,8 +37,8 @@ faults: install  ## every row of the fault matrix (docs/reliability.md), in half
 	FAULTS=all FAULTS_TABLE=.faults.jsonl $(BIN)/pytest tests/faults --numprocesses 2 --dist worksteal || true
 	$(BIN)/python -m tests.faults .faults.jsonl
 
-bench: install  ## the benchmarks that need nothing but this repository
-	$(BIN)/python benchmarks/speed.py similarity
+bench: $(VENV)/.installed-bench  ## speed beside that of other libraries, in half an hour on 2 idle cores
+	$(BIN)/python -m benchmarks.peers --json docs/performance.json --page docs/performance.md
 
 calibration: install  ## how often the verdict errs, by simulation, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --workers 2
@@ -50,9 +50,10 @@ clean:  ## remove the environment and the demo's run
 $(VENV)/.installed-demo: EXTRA := demo
 $(VENV)/.installed: EXTRA := dev
 $(VENV)/.installed-keras: EXTRA := dev-keras
+$(VENV)/.installed-bench: EXTRA := bench
 
 # The stamp is made last: an environment that was interrupted half way does not count as done.
-$(VENV)/.installed-demo $(VENV)/.installed $(VENV)/.installed-keras: pyproject.toml constraints.txt
+$(VENV)/.installed-demo $(VENV)/.installed $(VENV)/.installed-keras $(VENV)/.installed-bench: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \

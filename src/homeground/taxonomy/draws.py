@@ -109,18 +109,21 @@ def draw_pairs(
             "--branch-depth below a root that holds everything; --count stranger=0 goes without)"
         )
     draw = _Draw(taxonomy, concepts, pairing, seed)
-    pairs: dict[frozenset[str], ScoredPair] = {}
+    pairs: list[ScoredPair] = []
+    drawn: set[tuple[str, str]] = set()
     hard: dict[int, list[int]] = defaultdict(list)
     for one, two in hard_negatives:
         hard[one].append(two)
     for number, concept in enumerate(concepts):
         group = taxonomy.names[taxonomy.unit(concept.node, pairing.depth)]
         for relation, text, key, other in draw.partners(number, hard.get(number, ())):
-            both = frozenset((concept.keys[0], key))
-            if len(both) == 2 and both not in pairs:
+            title = concept.keys[0]
+            both = (title, key) if title < key else (key, title)
+            if title != key and both not in drawn:
+                drawn.add(both)
                 score = pairing.score(taxonomy, relation, concept, other)
-                pairs[both] = ScoredPair(concept.title, text, score, relation, group)
-    return DrawnPairs(list(pairs.values()), draw.homonyms, draw.namesakes)
+                pairs.append(ScoredPair(concept.title, text, score, relation, group))
+    return DrawnPairs(pairs, draw.homonyms, draw.namesakes)
 
 
 Partner = tuple[str, str, str, Concept]
@@ -200,6 +203,8 @@ class _Draw:
         cousins: list[Concept] = []
         levels = some(random, len(way) - 2, len(way)) if wanted else []
         for level in levels:
+            if len(cousins) >= wanted:
+                break
             # The slice of the walk below the node of this level, without the node itself and without the inner slice
             # below the next node on the way to the concept: places from the inner slice on are moved behind it.
             low, high = self._slice_below(way[level])
@@ -234,8 +239,10 @@ class _Draw:
 
 def some(random: np.random.Generator, count: int, wanted: int) -> list[int]:
     """Return up to ``wanted`` different numbers below ``count``, in random order."""
+    if count <= 1:
+        return list(range(min(count, wanted)))
     if count <= MAX_SHUFFLED:
-        return random.permutation(max(count, 0))[:wanted].tolist()
+        return random.permutation(count)[:wanted].tolist()
     return list(dict.fromkeys(random.integers(count, size=wanted).tolist()))
 
 

@@ -96,8 +96,18 @@ class Taxonomy:
 
     def common_depth(self, one: int, two: int) -> int:
         """Return the depth of the deepest node above both or one of both, 0 where they have nothing in common."""
-        above = self._ancestors(one)
-        return max((self.depths[node] for node in self._ancestors(two) if node in above), default=0)
+        while one != two:
+            if self.depths[one] < self.depths[two]:
+                one, two = two, one
+            # The deeper of two nodes is not above the other; so with one parent they have in common what this one has.
+            above = self.parents[one]
+            if not above:
+                return 0
+            if len(above) > 1:
+                ancestors = self._ancestors(one)
+                return max((self.depths[node] for node in self._ancestors(two) if node in ancestors), default=0)
+            one = above[0]
+        return self.depths[one]
 
     def closeness(self, one: int, two: int) -> float:
         """Return how close two nodes are, in [0, 1]: ``2 * depth(common) / (depth(one) + depth(two))``.

@@ -80,14 +80,15 @@ def documents(sentences: list[list[str]]) -> Iterator[str]:
 
 def write_corpus(path: Path, size: int, sentences: list[list[str]]) -> int:
     """Write documents up to a size in bytes, one a line, and return how many."""
-    written = 0
+    written = count = 0
+    texts = documents(sentences)
     with path.open("w", encoding="utf-8") as file:
-        for number, text in enumerate(documents(sentences), start=1):
+        while written < size:
+            text = next(texts)
             written += len(text.encode()) + 1
+            count += 1
             file.write(f"{text}\n")
-            if written >= size:
-                break
-    return number
+    return count
 
 
 def write_checkpoint(folder: Path) -> None:
@@ -113,7 +114,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("megabytes", type=int)
     parser.add_argument("--out", type=Path, required=True, help="folder for the corpus, the tokens and the run")
-    parser.add_argument("--texts", nargs="*", default=[], metavar="FILE", help="text files, or JSON Lines as FILE:FIELD")
+    parser.add_argument(
+        "--texts", nargs="*", default=[], metavar="FILE", help="text files, or JSON Lines as FILE:FIELD"
+    )
     parser.add_argument("--epochs", default="0.002", help="share of the corpus that is trained on")
     parser.add_argument("--write-only", action="store_true", help="only write the corpus")
     arguments = parser.parse_args()

@@ -25,6 +25,10 @@ def tree(parents: list[tuple[int, ...]] | None = None, **options: int) -> Taxono
     return grow(concepts, names, above, circle=lambda nodes: DataError(f"circle {nodes}"), **options)
 
 
+def above_or_itself(taxonomy: Taxonomy, node: int) -> set[int]:
+    return {node}.union(*(above_or_itself(taxonomy, parent) for parent in taxonomy.parents[node]))
+
+
 @pytest.mark.parametrize(
     ("one", "two", "closeness"),
     [
@@ -51,6 +55,8 @@ def test_closeness_is_symmetric_between_0_and_1_and_1_only_for_the_same(
     one, two = (data.draw(st.integers(0, len(parents) - 1)) for _ in range(2))
     assert taxonomy.closeness(one, two) == taxonomy.closeness(two, one)
     assert 0 <= taxonomy.closeness(one, two) <= 1
+    shared = above_or_itself(taxonomy, one) & above_or_itself(taxonomy, two)
+    assert taxonomy.common_depth(one, two) == max((taxonomy.depths[node] for node in shared), default=0)
     assert (taxonomy.closeness(one, two) == 1) == (one == two)
     assert len(taxonomy.way(one)) == taxonomy.depths[one]
     first, after = taxonomy.spans[one]

@@ -6,15 +6,17 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from homeground.data.units import MIN_UNITS
 from homeground.errors import RunConflict, UsageError, nearest
-from homeground.storage import aside, new_folder, write_text, written_to
+from homeground.storage import aside, new_folder, write_bytes, written_to
 from homeground.taxonomy.draws import COUNTS, SCORES, DrawnPairs, Pairing, ScoredPair
 from homeground.taxonomy.files import TaxonomyLayout, read_taxonomy
 from homeground.taxonomy.splits import ConceptSplits, held_out_depth, split_concepts
@@ -22,6 +24,9 @@ from homeground.taxonomy.taxonomy import Taxonomy, homonyms
 
 VALIDATION_SHARE, TEST_SHARE = 0.1, 0.2
 """Shares of the groups that are held out, unless others are given."""
+
+PAIRS_AT_ONCE = 10_000
+"""Pairs that are in memory as text at once."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class PairPlan:
             split: len({taxonomy.unit(concept.node, depth) for concept in concepts})
             for split, concepts in self.splits.concepts.items()
         }
-        names = list(homonyms(taxonomy.concepts))
+        names = homonyms(taxonomy.concepts)
+        examples = list(islice(names, 5))
         notes = list(taxonomy.notes)
         if groups["test"] < MIN_UNITS:
             notes.append(
@@ -59,7 +65,7 @@ class PairPlan:
             "groups": groups,
             "split_concepts": {split: len(concepts) for split, concepts in self.splits.concepts.items()},
             "pairs": {split: dict(Counter(pair.relation for pair in each.pairs)) for split, each in drawn.items()},
-            "homonyms": {"names": len(names), "examples": names[:5]},
+            "homonyms": {"names": len(examples) + sum(1 for _ in names), "examples": examples},
             "dropped": {
                 "texts_in_two_splits": {**self.splits.dropped, "examples": list(self.splits.examples)},
                 "pairs_with_a_name_in_common": sum(each.homonyms for each in drawn.values()),
@@ -101,7 +107,7 @@ def plan_pairs(
 
 def write_pairs(path: Path, pairs: Sequence[ScoredPair]) -> None:
     """Write scored pairs as CSV with the columns text_1, text_2, similarity, relation and group."""
-    write_text(path, _as_csv(pairs))
+    write_bytes(path, b"".join(_as_csv(pairs)))
 
 
 def write_splits(folder: Path, drawn: Mapping[str, DrawnPairs], record: Mapping[str, Any], *, fresh: bool) -> None:
@@ -114,8 +120,10 @@ def write_splits(folder: Path, drawn: Mapping[str, DrawnPairs], record: Mapping[
     """
     if folder.is_file():
         raise RunConflict(f"{folder} is a file; name a folder for the pairs with --out")
-    files = {f"{split}.csv": _as_csv(each.pairs) for split, each in drawn.items()}
-    files["pairs.json"] = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    files: dict[str, Callable[[], Iterable[bytes]]] = {
+        f"{split}.csv": partial(_as_csv, each.pairs) for split, each in drawn.items()
+    }
+    files["pairs.json"] = lambda: [(json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode("utf-8")]
     if folder.exists() and any(folder.iterdir()):
         if not fresh and _has_files(folder, files):
             return
@@ -126,8 +134,9 @@ def write_splits(folder: Path, drawn: Mapping[str, DrawnPairs], record: Mapping[
         with written_to(folder):
             folder.rename(aside(folder))
     with new_folder(folder) as new:
-        for name, text in files.items():
-            (new / name).write_bytes(text.encode("utf-8"))
+        for name, parts in files.items():
+            with (new / name).open("wb") as file:
+                file.writelines(parts())
 
 
 def _check_relations(
@@ -160,16 +169,23 @@ def _check_shares(validation: float, test: float) -> dict[str, float]:
     return {"train": 1 - validation - test, "validation": validation, "test": test}
 
 
-def _has_files(folder: Path, files: Mapping[str, str]) -> bool:
-    return all(
-        (folder / name).is_file() and (folder / name).read_bytes() == text.encode("utf-8")
-        for name, text in files.items()
-    )
+def _has_files(folder: Path, files: Mapping[str, Callable[[], Iterable[bytes]]]) -> bool:
+    return all((folder / name).is_file() and _has(folder / name, parts()) for name, parts in files.items())
 
 
-def _as_csv(pairs: Sequence[ScoredPair]) -> str:
+def _has(path: Path, parts: Iterable[bytes]) -> bool:
+    with path.open("rb") as file:
+        return all(file.read(len(part)) == part for part in parts) and not file.read(1)
+
+
+def _as_csv(pairs: Sequence[ScoredPair]) -> Iterator[bytes]:
+    """Yield the bytes of a CSV file, ``PAIRS_AT_ONCE`` rows at a time."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["text_1", "text_2", "similarity", "relation", "group"])
-    writer.writerows((pair.text_1, pair.text_2, pair.similarity, pair.relation, pair.group) for pair in pairs)
-    return text.getvalue()
+    for begin in range(0, max(len(pairs), 1), PAIRS_AT_ONCE):
+        some = pairs[begin : begin + PAIRS_AT_ONCE]
+        writer.writerows((pair.text_1, pair.text_2, pair.similarity, pair.relation, pair.group) for pair in some)
+        yield text.getvalue().encode("utf-8")
+        text.seek(0)
+        text.truncate()

@@ -101,12 +101,13 @@ class Taxonomy:
                 one, two = two, one
             # The deeper of two nodes is not above the other; so with one parent they have in common what this one has.
             above = self.parents[one]
-            if not above:
-                return 0
-            if len(above) > 1:
+            if len(above) == 1:
+                one = above[0]
+            elif above:
                 ancestors = self._ancestors(one)
                 return max((self.depths[node] for node in self._ancestors(two) if node in ancestors), default=0)
-            one = above[0]
+            else:
+                return 0
         return self.depths[one]
 
     def closeness(self, one: int, two: int) -> float:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo check test test-keras test-lowest faults bench calibration clean
+.PHONY: help install demo check test test-keras test-ray test-lowest faults bench calibration clean
 
 help:  ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,10 @@ test-keras:  ## the tests of the keras engine, in an environment of their own wi
 	$(MAKE) VENV=.venv-keras .venv-keras/.installed-keras
 	.venv-keras/bin/pytest tests/engines tests/test_examples.py tests/test_keras_guide.py -k keras --numprocesses auto --maxprocesses 2 --dist loadfile
 
+test-ray:  ## homeground.Predictor inside Ray, in an environment of its own
+	$(MAKE) VENV=.venv-ray .venv-ray/.installed-ray
+	.venv-ray/bin/pytest tests/ray
+
 test-lowest:  ## the tests with the lowest versions that pyproject.toml allows, in an environment of their own
 	$(PYTHON) -m venv .venv-lowest
 	$(PYTHON) -m tests.floors > .venv-lowest/constraints.txt
@@ -44,16 +48,17 @@ calibration: install  ## how often the verdict errs, by simulation, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration --workers 2
 
 clean:  ## remove the environment and the demo's run
-	rm -rf $(VENV) .venv-keras .venv-lowest runs/demo runs/demo-data
+	rm -rf $(VENV) .venv-keras .venv-ray .venv-lowest runs/demo runs/demo-data
 
 # The demo needs no development tools; the environment of the tests has all that the demo needs.
 $(VENV)/.installed-demo: EXTRA := demo
 $(VENV)/.installed: EXTRA := dev
 $(VENV)/.installed-keras: EXTRA := dev-keras
 $(VENV)/.installed-bench: EXTRA := bench
+$(VENV)/.installed-ray: EXTRA := dev-ray
 
 # The stamp is made last: an environment that was interrupted half way does not count as done.
-$(VENV)/.installed-demo $(VENV)/.installed $(VENV)/.installed-keras $(VENV)/.installed-bench: pyproject.toml constraints.txt
+$(VENV)/.installed-demo $(VENV)/.installed $(VENV)/.installed-keras $(VENV)/.installed-bench $(VENV)/.installed-ray: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \

@@ -27,7 +27,12 @@ def write_inspection(inspection: InspectionRecord, path: Path) -> None:
     template = environment().get_template("inspection.html")
     inspection = InspectionRecord.model_validate(printable_values(inspection.to_json()))
     name = printable(Path(inspection.data).name or inspection.data)
-    write_text(path, template.render(name=name, inspection=inspection, section=audit_values(inspection.audit)))
+    write_text(
+        path,
+        template.render(
+            name=name, inspection=inspection, section=audit_values(inspection.audit, place="homeground inspect --json")
+        ),
+    )
 
 
 def inspection_lines(inspection: InspectionRecord) -> list[str]:

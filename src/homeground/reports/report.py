@@ -98,8 +98,8 @@ HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
 HEADING = re.compile(r'<h2 id="([^"]+)">(.+?)</h2>')
 """A heading of a section, which the contents list."""
 
-MOST_BYTES_TO_DOWNLOAD = 2_000_000
-"""Bytes of examples that the page carries; the rest is in examples.jsonl."""
+MOST_BYTES_TO_DOWNLOAD = 1_500_000
+"""Bytes of examples that the page carries, before they are written as base64; the rest is in examples.jsonl."""
 
 
 def render(record: RunRecord) -> str:
@@ -130,12 +130,20 @@ def _download(record: RunRecord) -> dict[str, Any] | None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for line in lines for name in line)), restval="")
     writer.writeheader()
-    rows = 0
-    while rows < len(lines) and text.tell() < MOST_BYTES_TO_DOWNLOAD:
-        writer.writerow(lines[rows])
-        rows += 1
     # With a byte order mark, spreadsheets read the file as UTF-8.
-    encoded = base64.b64encode(text.getvalue().encode("utf-8-sig")).decode("ascii")
+    content, rows = bytearray(text.getvalue().encode("utf-8-sig")), 0
+    for line in lines:
+        text.seek(0)
+        text.truncate()
+        writer.writerow(line)
+        row = text.getvalue().encode("utf-8")
+        if len(content) + len(row) > MOST_BYTES_TO_DOWNLOAD:
+            break
+        content += row
+        rows += 1
+    if not rows:
+        return None
+    encoded = base64.b64encode(content).decode("ascii")
     return {"link": f"data:text/csv;charset=utf-8;base64,{encoded}", "rows": rows, "left": len(lines) - rows}
 
 

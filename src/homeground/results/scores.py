@@ -184,7 +184,9 @@ class Scores(Judgement):
     training: TrainingRecord = field("how the model was trained", TrainingRecord())
     classes: tuple[str, ...] = field("classification: the classes in order; token classification: the types", ())
     confusion: ConfusionRecord | None = field(
-        "classification: true classes and predicted classes; null where a text may have several labels", None
+        "classification: true classes and predicted classes; null where a text may have several labels, and with more "
+        "than 1,000 classes",
+        None,
     )
     per_class: PerClassRecord | None = field(
         "classification: precision, recall and F1 of every class; token classification: of every type", None

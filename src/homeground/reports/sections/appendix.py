@@ -14,6 +14,9 @@ from homeground.wording import count, row_numbers, shorten
 MOST_HUBS = 10
 """How many texts of many pairs are listed."""
 
+MOST_FILES, MOST_REASONS, MOST_NOTES = 20, 30, 30
+"""How many files, reasons for skipping rows, and remarks are listed."""
+
 LONGEST_VALUE = 400
 """Characters of a setting that are shown."""
 
@@ -40,7 +43,13 @@ def data(record: RunRecord) -> dict[str, Any] | None:
         "split_note": _split_note(values.split),
         "checks": _checks(record),
         "hubs": values.hubs[:MOST_HUBS],
-        "hubs_left": max(len(values.hubs) - MOST_HUBS, 0),
+        "hubs_left": len(values.hubs) - MOST_HUBS,
+        "files": values.files[:MOST_FILES],
+        "files_left": len(values.files) - MOST_FILES,
+        "skipped": values.set_aside[:MOST_REASONS],
+        "skipped_left": len(values.set_aside) - MOST_REASONS,
+        "notes": [shorten(note, LONGEST_VALUE) for note in values.notes[:MOST_NOTES]],
+        "notes_left": len(values.notes) - MOST_NOTES,
     }
 
 
@@ -102,7 +111,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(_as_text(item) for item in cast(list[Any], value))
+        return shorten(", ".join(_as_text(item) for item in cast(list[Any], value)), LONGEST_VALUE)
     return shorten(value, LONGEST_VALUE)
 
 

@@ -19,6 +19,12 @@ MOST_IN_FULL = 12
 MOST_AT_FIRST = 20
 """So many classes are shown at once, those with the lowest F1; the rest can be opened."""
 
+MOST_CLASSES, MOST_ABSENT = 300, 100
+"""The most classes that are shown at all, and that are named because no test text has them."""
+
+MOST_LABELS = 12
+"""The most labels of one text that are shown."""
+
 NOTEWORTHY_GAP = 0.02
 """Gap between mean confidence and share of right answers from which a model is called over- or underconfident."""
 
@@ -38,15 +44,19 @@ def per_class(record: RunRecord) -> dict[str, Any] | None:
     before = {row.label: row for row in values.before}
     rows = [(before.get(row.label, ClassRecord(label=row.label)), row) for row in values.after if row.support]
     rows.sort(key=lambda pair: (pair[1].f1 or 0.0, pair[0].f1 or 0.0))
+    absent = [shorten(row.label, LONGEST_LABEL) for row in values.after if not row.support]
     moved = [(after.f1 or 0.0) - old.f1 for old, after in rows if old.f1 is not None]
     return {
         "dense": len(rows) > MOST_IN_FULL,
         "shown": MOST_AT_FIRST,
+        "count": len(rows),
+        "left": len(rows) - MOST_CLASSES,
         "rows": [
             (shorten(after.label, LONGEST_LABEL), old, after, *(bar(row.f1, row.low, row.high) for row in (old, after)))
-            for old, after in rows
+            for old, after in rows[:MOST_CLASSES]
         ],
-        "absent": [shorten(row.label, LONGEST_LABEL) for row in values.after if not row.support],
+        "absent": absent[:MOST_ABSENT],
+        "absent_left": len(absent) - MOST_ABSENT,
         "without": any(after.low is None for _, after in rows),
         "rose": sum(change > 0 for change in moved),
         "fell": sum(change < 0 for change in moved),
@@ -206,6 +216,13 @@ def _labels(value: Any) -> list[str]:
     return [str(label) for label in cast(list[Any], value if isinstance(value, list) else [value])]
 
 
+def _shown(labels: list[str]) -> list[str]:
+    """Return labels as they are shown: of many the first, and how many are left out."""
+    left = len(labels) - MOST_LABELS
+    shown = [shorten(label, LONGEST_LABEL) for label in labels[:MOST_LABELS]]
+    return [*shown, f"+{count(left)}"] if left > 0 else shown
+
+
 def _is_right(row: Row, side: str) -> bool:
     return set(_labels(row.get("label"))) == set(_labels(row[side]["label"]))
 
@@ -221,24 +238,26 @@ def _example(row: Row) -> dict[str, Any]:
     return {
         "row": row.get("row", ""),
         "texts": [shorten(row[name], LONGEST_TEXT) for name in ("text", "text_1", "text_2") if row.get(name)],
-        "label": [shorten(label, LONGEST_LABEL) for label in _labels(row.get("label"))],
+        "label": _shown(_labels(row.get("label"))),
         "sides": [(name, _answer(row, name.lower())) for name in ("Before", "After")],
     }
 
 
 def _answer(row: Row, side: str) -> dict[str, Any]:
     """Return the predicted labels, each with its probability where it has its own, and the missed labels."""
-    labels, gold = ([shorten(name, LONGEST_LABEL) for name in _labels(each.get("label"))] for each in (row[side], row))
+    labels, gold = (_labels(each.get("label")) for each in (row[side], row))
+    right = set(gold)
     value = row[side].get("probability")
     values = cast(list[Any], value) if isinstance(value, list) else []
     if len(values) != len(labels):
         values = [None] * len(labels)
+    missed = [label for label in gold if label not in set(labels)] if isinstance(row.get("label"), list) else []
     return {
         "labels": [
-            (label, number(p, 2) if is_number(p) else "", label in gold)
-            for label, p in zip(labels, values, strict=True)
+            (shown, number(p, 2) if is_number(p) else "", label in right)
+            for shown, label, p in zip(_shown(labels), labels, values, strict=False)
         ],
-        "missed": [label for label in gold if label not in labels] if isinstance(row.get("label"), list) else [],
+        "missed": _shown(missed),
         "none_right": not gold,
         "sure": number(value, 2) if is_number(value) else "",
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +30,12 @@ LONGEST_NAME = 60
 
 LEFT, TOP, EXTENT = 170, 20, 700
 """The position of the fine grid in its drawing, and its width and height."""
+
+MOST_TITLES = 40
+"""The most titles that are compared; of more the first are."""
+
+MOST_CLASSES, MOST_SQUARES = 400, 2000
+"""The most classes of which a matrix is drawn, and the most squares of a fine grid: the strongest."""
 
 MOST_ROWS_NAMED = 100
 """The most classes whose names are written beside the rows of a fine grid; more would be too small to read."""
@@ -65,12 +72,14 @@ def heat_maps(record: RunRecord) -> dict[str, Any] | None:
     values = record.scores.heat_map
     if values is None or not values.titles:
         return None
-    titles = [shorten(title, LONGEST_NAME) for title in values.titles]
-    before, after = (similarities(side, len(titles)) for side in (values.before, values.after))
+    count_of_titles = len(values.titles)
+    titles = [shorten(title, LONGEST_NAME) for title in values.titles[:MOST_TITLES]]
+    before, after = (_first(similarities(side, count_of_titles)) for side in (values.before, values.after))
     low, change = _lowest(before, after), _difference(before, after)
     widest = max(abs(value) for row in change for value in row) or 1.0
     return {
         "titles": titles,
+        "left": count_of_titles - len(titles),
         "values_shown": len(titles) <= MOST_WITH_VALUES,
         "maps": [
             ("Before", _heat(before, low), _heat_scale(low)),
@@ -91,12 +100,13 @@ def heat_maps(record: RunRecord) -> dict[str, Any] | None:
 
 def heat_map(titles: Sequence[str], values: Matrix[float]) -> dict[str, Any]:
     """Return one map, of a checkpoint that was not adapted."""
-    names = [shorten(title, LONGEST_NAME) for title in titles]
-    matrix = similarities(values, len(names))
+    names = [shorten(title, LONGEST_NAME) for title in titles[:MOST_TITLES]]
+    matrix = _first(similarities(values, len(titles)))
     low = _lowest(matrix)
     pairs = [(f"{matrix[i][j]:.2f}", names[i], names[j]) for i, j in _below(matrix, lambda i, j: matrix[i][j])]
     return {
         "titles": names,
+        "left": len(titles) - len(names),
         "values_shown": len(names) <= MOST_WITH_VALUES,
         "cells": _heat(matrix, low),
         "scale": _heat_scale(low),
@@ -105,25 +115,27 @@ def heat_map(titles: Sequence[str], values: Matrix[float]) -> dict[str, Any]:
     }
 
 
+def _first(matrix: Matrix[float]) -> list[Sequence[float]]:
+    return [row[:MOST_TITLES] for row in matrix[:MOST_TITLES]]
+
+
 def confusion(record: RunRecord) -> dict[str, Any] | None:
     """Return the two matrices and their difference, or None where a run has none, as with several labels a text."""
     values, classes = record.scores.confusion, [shorten(name, LONGEST_NAME) for name in record.scores.classes]
+    if values is not None:
+        for side in (values.before, values.after):
+            _require_square(side, len(classes), "the confusion matrix", "classes")
+    if len(classes) > MOST_CLASSES:
+        return _without_matrix(record)
     if not classes or values is None:
         return None
-    for side in (values.before, values.after):
-        _require_square(side, len(classes), "the confusion matrix", "classes")
     before, after = values.before, values.after
     fine = len(classes) > MOST_WITH_NAMES
     draw = _squares if fine else _cells
     change, better = _difference(before, after), _difference(_goodness(before), _goodness(after))
     widest = max((abs(value) for row in better for value in row), default=0.0) or 1.0
     changes = [[f"{count(a)} → {count(b)}" for a, b in zip(*rows, strict=True)] for rows in _rows(before, after)]
-    return {
-        "classes": classes,
-        "fine": fine,
-        "row_names": classes if len(classes) <= MOST_ROWS_NAMED else [],
-        "counts_shown": len(classes) <= MOST_WITH_VALUES,
-        "grid": _grid(len(classes)),
+    sides = {
         "before": draw(classes, _texts(before, count), _goodness(before), _shares(before)),
         "after": draw(classes, _texts(after, count), _goodness(after), _shares(after)),
         "change": draw(
@@ -132,9 +144,19 @@ def confusion(record: RunRecord) -> dict[str, Any] | None:
             [[value / widest for value in row] for row in better],
             changes,
         ),
+    }
+    return {
+        "classes": classes,
+        "drawn": True,
+        "fine": fine,
+        "left": max(len(squares) - MOST_SQUARES for squares in sides.values()) if fine else 0,
+        "row_names": classes if len(classes) <= MOST_ROWS_NAMED else [],
+        "counts_shown": len(classes) <= MOST_WITH_VALUES,
+        "grid": _grid(len(classes)),
+        **({name: _strongest(squares) for name, squares in sides.items()} if fine else sides),
         "scale": _diverging_scale("all wrong", "none", "all right"),
         "change_scale": _diverging_scale("worse", "0", "better"),
-        "pairs": _confused(classes, before, after),
+        "pairs": _confused(classes, _pairs(before), _pairs(after), [sum(row) for row in after]),
         "wrong": [count(sum(map(sum, side)) - sum(side[i][i] for i in range(len(side)))) for side in (before, after)],
         "texts": count(sum(map(sum, after))),
     }
@@ -263,6 +285,12 @@ def _squares(
     ]
 
 
+def _strongest(squares: Sequence[Any]) -> list[Square]:
+    """Return the strongest squares, in their order."""
+    kept = sorted(range(len(squares)), key=lambda place: -squares[place].strength)[:MOST_SQUARES]
+    return [squares[place] for place in sorted(kept)]
+
+
 def _grid(classes: int) -> dict[str, Any]:
     """Return the geometry of the fine grid, with a line and a number at every tenth class, or fewer of many."""
     side = EXTENT / classes
@@ -277,17 +305,49 @@ def _grid(classes: int) -> dict[str, Any]:
     }
 
 
-def _confused(classes: list[str], before: Matrix[int], after: Matrix[int]) -> list[dict[str, str]]:
-    """Return the pairs of classes confused most often, those left after adapting first."""
-    places = [(i, j) for i in range(len(classes)) for j in range(len(classes)) if i != j and before[i][j] + after[i][j]]
-    places.sort(key=lambda place: (-after[place[0]][place[1]], -before[place[0]][place[1]], place))
+Pairs = Mapping[tuple[int, int], int]
+"""How many texts of a class were predicted as another one."""
+
+
+def _pairs(matrix: Matrix[int]) -> Pairs:
+    return {(i, j): size for i, row in enumerate(matrix) for j, size in enumerate(row) if size and i != j}
+
+
+def _confused(classes: Sequence[str], before: Pairs, after: Pairs, texts: Sequence[int]) -> list[dict[str, str]]:
+    """Return the most confused pairs of classes, those left after adapting first; ``texts`` are of every class."""
+    places = sorted({*before, *after}, key=lambda place: (-after.get(place, 0), -before.get(place, 0), place))
     return [
         {
             "true": classes[i],
             "predicted": classes[j],
-            "before": count(before[i][j]),
-            "after": count(after[i][j]),
-            "share": percent(after[i][j] / sum(after[i])) if sum(after[i]) else MISSING,
+            "before": count(before.get((i, j), 0)),
+            "after": count(after.get((i, j), 0)),
+            "share": percent(after.get((i, j), 0) / texts[i]) if texts[i] else MISSING,
         }
         for i, j in places[:MOST_PAIRS]
     ]
+
+
+def _without_matrix(record: RunRecord) -> dict[str, Any] | None:
+    """Return the most confused pairs of very many classes, counted in the examples; None where they have no label."""
+    places = {name: place for place, name in enumerate(record.scores.classes)}
+    counts = {side: Counter[tuple[int, int]]() for side in ("before", "after")}
+    texts = [0] * len(places)
+    for line in record.examples:
+        truth = places.get(line["label"]) if isinstance(line.get("label"), str) else None
+        predicted = {side: line[side].get("label") for side in counts if isinstance(line.get(side), Mapping)}
+        if truth is None or len(predicted) < len(counts):
+            continue
+        texts[truth] += 1
+        for side, name in predicted.items():
+            if places.get(name, truth) != truth:
+                counts[side][truth, places[name]] += 1
+    if not any(texts):
+        return None
+    return {
+        "drawn": False,
+        "count": len(places),
+        "pairs": _confused([shorten(name, LONGEST_NAME) for name in places], counts["before"], counts["after"], texts),
+        "wrong": [count(sum(pairs.values())) for pairs in counts.values()],
+        "texts": count(sum(texts)),
+    }

@@ -11,10 +11,16 @@ from homeground.results.parts import IntervalRecord, MergePoint, MergePointSide,
 from homeground.results.record import RunRecord
 from homeground.results.scores import Comparison, Scores
 from homeground.statistics.glossary import Metric, metric
-from homeground.wording import interval, number, percent, signed
+from homeground.wording import interval, number, percent, shorten, signed
 
 MAX_WORDS_LISTED = 30
 """New tokens that are shown; data.json lists more."""
+
+MAX_TRAININGS_LISTED = 50
+"""Training runs of ``--seeds``, and merge weights of folds, that are shown."""
+
+LONGEST_WORD, LONGEST_PIECES = 40, 120
+"""Characters of a new token and of the tokens before it that are shown."""
 
 CHAIN_STAGES = {
     "before": "The checkpoint, unchanged",
@@ -62,7 +68,11 @@ def vocabulary(record: RunRecord) -> dict[str, Any] | None:
     if added is None:
         return None
     compared = record.vocabulary and _with_and_without(record.vocabulary)
-    return {"added": added, "listed": added.listed[:MAX_WORDS_LISTED], "compared": compared}
+    listed = [
+        (shorten(each.word, LONGEST_WORD), shorten(" · ".join(each.pieces), LONGEST_PIECES), each.count)
+        for each in added.listed[:MAX_WORDS_LISTED]
+    ]
+    return {"added": added, "listed": listed, "left": added.words - len(listed), "compared": compared}
 
 
 def _with_and_without(compared: Comparison) -> dict[str, Any]:
@@ -125,9 +135,15 @@ def _baseline_note(scores: Scores, primary: Metric) -> str:
 
 def seeds(record: RunRecord) -> dict[str, Any] | None:
     """Return the variance between the training runs of ``--seeds``, or None where there was one."""
-    if not record.scores.trainings:
+    if not record.scores.trainings or record.scores.seeds is None:
         return None
-    return {"metric": metric(record.scores.primary_metric), "share": seeds_share(record.scores.seeds)}
+    trainings = record.scores.seeds.trainings
+    return {
+        "metric": metric(record.scores.primary_metric),
+        "share": seeds_share(record.scores.seeds),
+        "trainings": trainings[:MAX_TRAININGS_LISTED],
+        "left": len(trainings) - MAX_TRAININGS_LISTED,
+    }
 
 
 def general(record: RunRecord) -> dict[str, Any] | None:

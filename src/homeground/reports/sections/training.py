@@ -11,7 +11,7 @@ from homeground.results.parts import ClassifierHeadRecord, MaskedHeadRecord, Sea
 from homeground.results.record import RunRecord
 from homeground.results.summary import learned_line
 from homeground.statistics.glossary import metric
-from homeground.wording import count, duration, interval, is_number, number, setting
+from homeground.wording import count, duration, interval, is_number, number, setting, shorten
 
 OPTIMIZER = {"train/learning_rate": "Learning rate", "train/gradient_norm": "Gradient norm"}
 TOGETHER = [
@@ -23,6 +23,12 @@ TOGETHER = [
 
 REDUNDANT = ("tutorial_perplexity", "word_perplexity", "character_perplexity")
 """Metrics that rise and fall with another one, whose curve is enough."""
+
+LONGEST_REASON = 100
+"""Characters of a reason that are shown."""
+
+MOST_TRIALS = 100
+"""The most trials of a search that are shown: the first, and the one that was selected."""
 
 Lines = Sequence[Mapping[str, Any]]
 Points = list[tuple[float, float]]
@@ -193,13 +199,20 @@ def _search(search: SearchRecord) -> dict[str, Any]:
         f"{number(trial.score, words.decimals)}"
         for place, trial in enumerate(search.trials, start=1)
     ]
-    pairs = list(zip(search.trials, titles, strict=True))
+    places = list(range(len(search.trials)))[:MOST_TRIALS]
+    places += [search.chosen - 1] if search.chosen > MOST_TRIALS else []
+    pairs = [(search.trials[place], titles[place]) for place in places]
     title = f"{words.label} on validation"
+    chosen = places.index(search.chosen - 1) + 1 if search.chosen - 1 in places else 0
     return {
         "metric": words,
         # Where it failed is enough here; the loss is in scores.json.
-        "rows": [(trial, (trial.failed or "").partition(":")[0]) for trial in search.trials],
-        "chart": search_chart(pairs, chosen=search.chosen, title=title) if len(pairs) > 1 else None,
+        "rows": [
+            (trial, shorten((trial.failed or "").partition(":")[0], LONGEST_REASON), place + 1 == search.chosen)
+            for place, trial in zip(places, (trial for trial, _ in pairs), strict=True)
+        ],
+        "left": len(search.trials) - len(pairs),
+        "chart": search_chart(pairs, chosen=chosen, title=title) if len(pairs) > 1 else None,
     }
 
 

@@ -10,6 +10,9 @@ from homeground.wording import shorten
 LONGEST_TOKEN = 40
 """Characters of a token or word that are shown."""
 
+LONGEST_SIDE = 300
+"""Characters of a sentence that are shown before its masked word, and behind it."""
+
 
 def blanks(record: RunRecord) -> dict[str, Any] | None:
     """Return the sentences with the words that each model predicts, or None where the run kept none."""
@@ -19,6 +22,8 @@ def blanks(record: RunRecord) -> dict[str, Any] | None:
         "rows": [
             {
                 "blank": blank,
+                "left": blank.left if len(blank.left) <= LONGEST_SIDE else "…" + blank.left[-LONGEST_SIDE:],
+                "right": blank.right if len(blank.right) <= LONGEST_SIDE else blank.right[:LONGEST_SIDE] + "…",
                 "word": shorten(blank.word, LONGEST_TOKEN),
                 "sides": [
                     (

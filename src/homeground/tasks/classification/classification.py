@@ -33,6 +33,9 @@ from homeground.tasks.task import (
     defined_scores,
 )
 
+MAX_CLASSES_OF_MATRIX = 1000
+"""The most classes whose confusions are in scores.json as a matrix: it grows with the square of their number."""
+
 
 @dataclass(frozen=True)
 class LabelledRows:
@@ -205,7 +208,7 @@ class Classification:
         given = {name: self._with_unseen(side.measurement.predictions) for name, side in sides.items()}
         right = {name: formulas.correct(values, truth) for name, values in given.items()}
         matrices = None
-        if not self.several:
+        if not self.several and len(classes) <= MAX_CLASSES_OF_MATRIX:
             matrices = {name: formulas.confusion(v, truth, len(classes)).tolist() for name, v in given.items()}
         return {
             "classes": classes,

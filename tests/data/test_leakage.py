@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homeground.audit import duplicates
 from homeground.data.corpus import Corpus, read_corpus, read_file, splits_lines
 from homeground.data.documents import Document
 from homeground.data.examples import Example, digest
@@ -259,3 +260,37 @@ def test_the_first_line_of_a_file_without_a_header_is_left_out_too(tmp_path: Pat
     (tmp_path / "tested.csv").write_text("The ferry was late and left.\nNobody said why it was.\n")
     left_out = read_left_out(str(tmp_path / "tested.csv"))
     assert left_out.match("the ferry was late and left", digest(["the ferry was late and left"]))
+
+
+def test_a_file_is_searched_once_for_the_same_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    inside = Passages.inside
+
+    def counted(self: Passages, text: str) -> set[int]:
+        searched.append(text)
+        return inside(self, text)
+
+    monkeypatch.setattr(Passages, "inside", counted)
+    rows = [*LONG, *(" ".join(text.split()[:10]) for text in LONG)]
+    corpus = _document_corpus(tmp_path, rows, None, validation=0.2, cross_fit=0)
+    nothing = TrainingHashes.of([])
+    seen = corpus.contamination(nothing, nothing)
+    assert seen.rows
+    assert audited(corpus) == set(seen.rows)
+    # Once for the documents that validate, and once for those that test.
+    assert len(searched) == 2 * len(rows)
+
+
+def test_documents_of_validation_and_of_training_are_both_searched_where_they_are_in_two_files(tmp_path: Path) -> None:
+    own = [" ".join(f"other{number}x{place}" for place in range(20)) for number in range(5)]
+    (tmp_path / "validation.txt").write_text("\n".join(own), encoding="utf-8")
+    halves = [" ".join(text.split()[:10]) for text in (LONG[4], own[2])]
+    corpus = _document_corpus(
+        tmp_path, LONG, [*halves, "a text of its own"], validation=str(tmp_path / "validation.txt")
+    )
+    assert audited(corpus) == {1, 2}
+
+
+def audited(corpus: Corpus) -> set[int]:
+    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
+    return duplicates.test_in_training({name: part.examples for name, part in parts.items()})

@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 import warnings
+from array import array
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -65,6 +66,18 @@ class TokenizedDocuments:
         return np.searchsorted(self.rows, np.asarray(rows, np.int64))
 
 
+@dataclass(frozen=True)
+class Search:
+    """What came of searching a source for the documents of some ``rows`` of ``origin``: which text holds which.
+
+    ``pairs`` are flat, the row of a document and then the row of the text that holds it.
+    """
+
+    origin: Source | None
+    rows: frozenset[int]
+    pairs: array[int]
+
+
 @dataclass
 class Source:
     """One column of texts in a file, read row by row."""
@@ -77,6 +90,8 @@ class Source:
     """Texts with control characters."""
     scripts: ScriptCount = field(default_factory=ScriptCount)
     """Letters of the texts, of languages without spaces apart."""
+    searches: list[Search] = field(default_factory=list[Search])
+    """What the texts were searched for."""
     _tokenized: dict[str, TokenizedDocuments] = field(default_factory=dict[str, TokenizedDocuments])
 
     def texts(self) -> Iterator[tuple[int, str]]:

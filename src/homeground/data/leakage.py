@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.documents import Document, with_texts
+from homeground.data.documents import Document, Search, Source, with_texts
 from homeground.data.evidence.headers import reads_like_text
 from homeground.data.examples import Example, Examples, digest
 from homeground.data.streams import open_rows
@@ -154,13 +155,39 @@ def rows_inside(
     """
     if not (tested and learned and isinstance(tested[0], Document)):
         return set()
-    passages = Passages((example.row, text) for example, (text,) in with_texts(tested))
-    return {
-        row
-        for example, (text,) in with_texts(learned)
-        for row in passages.inside(text)
-        if folds is None or folds[row] != folds[example.row]
-    }
+    sources = {id(each.source): each.source for each in learned if isinstance(each, Document)}
+    asked = {example.row for example in tested}
+    inside: set[int] = set()
+    for key, source in sources.items():
+        assert source is not None
+        rows = {each.row for each in learned if isinstance(each, Document) and id(each.source) == key}
+        inside |= {
+            row
+            for row, holder in _holders(tested, source)
+            if row in asked and holder in rows and (folds is None or folds[row] != folds[holder])
+        }
+    return inside
+
+
+def _holders(tested: Sequence[Example], source: Source) -> Iterator[tuple[int, int]]:
+    """Yield the rows of documents with the row of a document of a source that holds their words side by side.
+
+    The source is searched once for the same documents, since this takes longer than all else that is done to a text.
+    """
+    first = tested[0]
+    assert isinstance(first, Document)
+    rows = frozenset(example.row for example in tested)
+    searches = [each for each in source.searches if each.origin is first.source and rows <= each.rows]
+    if not searches:
+        passages = Passages((example.row, text) for example, (text,) in with_texts(tested))
+        pairs = array("q")
+        for holder, text in source.texts():
+            for row in passages.inside(text):
+                pairs.extend((row, holder))
+        searches = [Search(first.source, rows, pairs)]
+        source.searches += searches
+    pairs = searches[0].pairs
+    return zip(pairs[::2], pairs[1::2], strict=True)
 
 
 def text_hashes(examples: Iterable[Example]) -> Hashes:

@@ -20,7 +20,12 @@ import pytest
 from tests import checkpoints
 
 import homeground
+
+# Read when Ray is imported: without clusters its ports are those of loopback, on Linux too.
+os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 import ray
+
+pytestmark = pytest.mark.timeout(900)
 
 ROWS, ROWS_AT_ONCE = 960, 24
 SCALE = Path(__file__).parent.parent.parent / "docs/scale.md"
@@ -30,13 +35,12 @@ SCALE = Path(__file__).parent.parent.parent / "docs/scale.md"
 def cluster() -> Iterator[None]:
     """A Ray of this machine alone, without a dashboard, that ends with the tests."""
     folder = tempfile.mkdtemp(prefix="hg-ray-")  # the paths of its sockets have to be short
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     ray.init(
         num_cpus=4,
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=200 << 20,
-        _node_ip_address="127.0.0.1",
         _temp_dir=folder,
     )
     try:

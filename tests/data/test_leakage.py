@@ -277,8 +277,7 @@ def test_a_file_is_searched_once_for_the_same_documents(tmp_path: Path, monkeypa
     seen = corpus.contamination(nothing, nothing)
     assert seen.rows
     assert audited(corpus) == set(seen.rows)
-    # Once for the documents that validate, and once for those that test.
-    assert len(searched) == 2 * len(rows)
+    assert len(searched) == len(rows)
 
 
 def test_documents_of_validation_and_of_training_are_both_searched_where_they_are_in_two_files(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ pytest.importorskip("pyspark")
 if shutil.which("java") is None:
     pytest.skip("Spark needs a JVM", allow_module_level=True)
 
+pytestmark = pytest.mark.timeout(900)
+
 SCALE = Path(__file__).parent.parent.parent / "docs/scale.md"
 
 
@@ -40,7 +42,7 @@ def test_the_snippet_of_the_document_predicts_what_one_process_does(
         .getOrCreate()
     )
     try:
-        names: dict[str, Any] = {"frame": spark.createDataFrame([(text,) for text in texts], ["text"]).repartition(4)}
+        names: dict[str, Any] = {"frame": spark.createDataFrame([(text,) for text in texts], ["text"]).repartition(2)}
         blocks = re.findall(r"^```python\n(.*?)^```", SCALE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         (snippet,) = [block for block in blocks if "import predict_batch_udf" in block]
         exec(snippet.replace('"runs/reviews"', f'"{run}"').replace("batch_size=1024", "batch_size=32"), names)

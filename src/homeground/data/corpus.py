@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from homeground.data.columns import refuse_other_content, require_columns
 from homeground.data.documents import Document
 from homeground.data.examples import Example, Examples, Part, link
-from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, rows_inside, rows_learned
+from homeground.data.leakage import Contamination, TrainingHashes, read_left_out, rows_inside, rows_learned, search_once
 from homeground.data.sources.folders import splits_of
 from homeground.data.sources.nested import with_fields
 from homeground.data.splitting import Names, cross_fit_folds, ordered_split, score_bands, split_units
@@ -189,6 +189,8 @@ def read_corpus(table: Table, recipe: Recipe, read: Read, *, columns: Mapping[st
     if folds is not None:
         parts["test"] = data
     as_read = AsRead(parts["validation"], parts["test"], folds)
+    if folds is None:
+        search_once([*parts["validation"].examples, *parts["test"].examples], parts["train"].examples)
     parts["validation"], in_training = _without_learned(parts["validation"], parts["train"])
     _refuse_no_choice(tables.get("validation", table), in_training, parts["validation"])
     if not parts["test"].examples:

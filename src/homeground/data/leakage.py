@@ -169,6 +169,13 @@ def rows_inside(
     return inside
 
 
+def search_once(tested: Sequence[Example], learned: Sequence[Example]) -> None:
+    """Search the documents that are learned from for all that are tested, so that no part of these needs a search."""
+    origins = {id(each.source) for each in tested if isinstance(each, Document)}
+    for origin in origins:
+        rows_inside([each for each in tested if isinstance(each, Document) and id(each.source) == origin], learned)
+
+
 def _holders(tested: Sequence[Example], source: Source) -> Iterator[tuple[int, int]]:
     """Yield the rows of documents with the row of a document of a source that holds their words side by side.
 

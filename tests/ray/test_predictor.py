@@ -27,7 +27,7 @@ import ray
 
 pytestmark = pytest.mark.timeout(900)
 
-ROWS, ROWS_AT_ONCE = 960, 24
+ROWS, ROWS_AT_ONCE = 480, 12
 SCALE = Path(__file__).parent.parent.parent / "docs/scale.md"
 
 
@@ -37,7 +37,7 @@ def cluster() -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="hg-ray-")  # the paths of its sockets have to be short
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     ray.init(
-        num_cpus=4,
+        num_cpus=3,
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=200 << 20,

@@ -122,7 +122,7 @@ def _first(matrix: Matrix[float]) -> list[Sequence[float]]:
 def confusion(record: RunRecord) -> dict[str, Any] | None:
     """Return the two matrices and their difference, or None where a run has none, as with several labels a text."""
     values, classes = record.scores.confusion, [shorten(name, LONGEST_NAME) for name in record.scores.classes]
-    if values is not None:
+    if values is not None and classes:
         for side in (values.before, values.after):
             _require_square(side, len(classes), "the confusion matrix", "classes")
     if len(classes) > MOST_CLASSES:

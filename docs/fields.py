@@ -20,13 +20,13 @@ from homeground.results.audit import InspectionRecord
 from homeground.results.chain import ChainRecord
 from homeground.results.data import DataRecord
 from homeground.results.parts import MetricValues, Record
-from homeground.results.publication import PublicationRecord
+from homeground.results.publication import ExportRecord, PublicationRecord
 from homeground.results.scores import CheckpointComparison, Comparison, EvaluationRecord, Judgement, Scores
 
 DOCUMENT = Path(__file__).with_name("scores.md")
 FILES: tuple[type[Record], ...] = (
     Judgement, Scores, Comparison, EvaluationRecord, CheckpointComparison, DataRecord, ChainRecord, PublicationRecord,
-    InspectionRecord
+    ExportRecord, InspectionRecord
 )  # fmt: skip
 ROOTS = {model.__name__: model for model in FILES}
 KINDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", type(None): "null"}

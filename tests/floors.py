@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def floors(extras: tuple[str, ...] = ("cleaning", "excel", "lora", "parquet", "segmentation")) -> list[str]:
+def floors(extras: tuple[str, ...] = ("cleaning", "excel", "export", "lora", "parquet", "segmentation")) -> list[str]:
     """Return the constraints of the dependencies and of the extras that users install."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [*project["dependencies"], *(each for extra in extras for each in project["optional-dependencies"][extra])]

@@ -43,6 +43,9 @@ FRAMEWORKS = {
     "tensorflow": "engines/keras",
     "jinja2": "reports",
     "matplotlib": "reports",
+    "openvino": "engines/exported",
+    "onnxruntime": "engines/exported",
+    "onnx": "engines/exported",
 }
 # What is particular to one task or one network stays in its folder; the tables of both name them.
 CONCRETE = {
@@ -63,7 +66,7 @@ CONCRETE = {
     "KerasTokenClassifierNetwork": "engines/keras",
     "KerasMaskedLMNetwork": "engines/keras",
 }
-ENGINE_FOLDERS = ("engines/torch", "engines/keras")
+ENGINE_FOLDERS = ("engines/torch", "engines/keras", "engines/exported")
 # A head is named where it is built, by the task that needs it, and by the model in use that has it.
 HEADS = {
     "encoder": ("tasks/similarity", *ENGINE_FOLDERS, "inference/encoder.py"),

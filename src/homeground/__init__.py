@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from homeground.workflows.chain import adapt_chain
     from homeground.workflows.checkpoint_comparison import compare_checkpoints
     from homeground.workflows.compare import compare, evaluate
+    from homeground.workflows.export import export
     from homeground.workflows.inspect import inspect
     from homeground.workflows.pairs import make_pairs
     from homeground.workflows.publish import publish
@@ -49,6 +50,7 @@ __all__ = [
     "compare",
     "compare_checkpoints",
     "evaluate",
+    "export",
     "inspect",
     "load",
     "make_pairs",
@@ -71,6 +73,7 @@ _HOMES = {
     "compare": "homeground.workflows.compare",
     "compare_checkpoints": "homeground.workflows.checkpoint_comparison",
     "evaluate": "homeground.workflows.compare",
+    "export": "homeground.workflows.export",
     "inspect": "homeground.workflows.inspect",
     "load": "homeground.inference.loading",
     "make_pairs": "homeground.workflows.pairs",

@@ -7,6 +7,7 @@
     │   ├── BrokenAnnotations       2  tags or spans that cannot be read
     │   └── ColumnsMissing          2  columns without which a task is not possible
     ├── DamagedFile                 2  a file of a run that is not as it was written
+    ├── ExportRefused               1  an exported model that is not shown to be as good as the model itself
     ├── CheckpointError             2  a checkpoint that cannot be found, opened or trusted
     ├── RunConflict                 2  a run folder that belongs to another recipe, data or checkpoint
     ├── TrainingFailed             70  a loss or gradient that is not finite
@@ -119,6 +120,12 @@ class CheckpointError(HomegroundError):
     """A checkpoint that cannot be found, opened or trusted."""
 
     exit_code = 2
+
+
+class ExportRefused(HomegroundError):
+    """An exported model that is not shown to be as good as the model that it was made from; nothing is left of it."""
+
+    exit_code = 1
 
 
 class RunConflict(HomegroundError):

@@ -36,6 +36,9 @@ SEAL = "sha256"
 FRESH = "make the run again with --fresh"
 """What to do about a file that no command makes again."""
 
+OTHER_OUT = "name a writable folder with --out"
+"""What to do about a folder that cannot be written."""
+
 _SYNCS_FOLDERS = os.name != "nt"
 _LITTER = re.compile(r"\..+\.\d+\.(tmp|old)")
 
@@ -204,13 +207,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Generator[Path]:
+def new_folder(path: Path, otherwise: str = OTHER_OUT) -> Generator[Path]:
     """Yield a temporary folder to fill; at the end it gets a manifest and is renamed to ``path``.
 
-    An older folder at ``path`` is replaced only once the new one is complete.
+    An older folder at ``path`` is replaced only once the new one is complete. ``otherwise`` is that of ``written_to``.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with written_to(path):
+    with written_to(path, otherwise):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
@@ -306,7 +309,7 @@ def file_hash(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def written_to(path: Path, otherwise: str = "name a writable folder with --out") -> Generator[None]:
+def written_to(path: Path, otherwise: str = OTHER_OUT) -> Generator[None]:
     """Turn a failed write into a DiskError with its path and what to do, by default ``otherwise``."""
     try:
         yield

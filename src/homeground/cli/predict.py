@@ -24,7 +24,7 @@ from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.files import RowCounts, predict_file, print_predictions, require_embeddings
 from homeground.inference.fill_mask import MaskedLM
-from homeground.inference.loading import load
+from homeground.inference.loading import AUTO, ENGINE_NAMES, load
 from homeground.inference.tagger import Tagger
 from homeground.inference.texts import has_text, names_file
 from homeground.wording import aligned, count, printable
@@ -36,7 +36,7 @@ NO_TOP = "--top is for labels of texts and for masked words; leave it out"
 
 MAIN_OPTIONS = {
     "Texts from a file": ("input", "output", "text", "text_1", "text_2"),
-    "Output": ("top", "embeddings", "json", "quiet", "help_all", "help"),
+    "Output": ("engine", "top", "embeddings", "json", "quiet", "help_all", "help"),
 }
 
 
@@ -48,6 +48,7 @@ MAIN_OPTIONS = {
 @click.option("--processes", type=click.IntRange(min=1), help="processes that share the files of --input")
 @click.option("--shard", metavar="I/N", help="predict only every N-th file of --input, from the I-th on")
 @sections("text", "text_1", "text_2")
+@click.option("--engine", metavar="NAME", default=AUTO, help=f"what computes ({', '.join(ENGINE_NAMES)}) [{AUTO}]")
 @click.option("--top", metavar="K", type=click.IntRange(min=1), help="number of labels, or of tokens for a mask")
 @click.option("--embeddings", is_flag=True, help="embeddings instead of similarities or masked words")
 @sections("reading", "trust_saved_model")
@@ -60,6 +61,7 @@ def predict(
     output_path: str | None,
     processes: int | None,
     shard: str | None,
+    engine: str,
     top: int | None,
     embeddings: bool,
     quiet: bool,
@@ -81,27 +83,24 @@ def predict(
     \b
     many files into a folder, each written whole; finished ones are skipped:
       homeground predict RUN --input 'in/*.jsonl' --output out/ --processes 4
+    \b
+    without torch, by what `homeground export RUN` wrote:
+      homeground predict RUN --engine openvino "great film"
     """
     trusted = bool(values.pop("trust_saved_model", False))
     settings = typed_settings(values)
     texts = _read_texts(texts, input_path, output_path, settings)
-    options = {"top": top, "embeddings": embeddings, **settings}
+    options: dict[str, Any] = {"top": top, "embeddings": embeddings, **settings}
     if input_path is not None and _is_folder(output_path):
-        done = predict_files(
-            source,
-            input_path,
-            Path(str(output_path)),
-            processes=processes or 1,
-            shard=Shard.parse(shard or "1/1"),
-            trust_saved_model=trusted,
-            report=(lambda _text: None) if quiet else remark,
-            **options,
-        )
+        options |= {"trust_saved_model": trusted, "engine": engine}
+        parts: dict[str, Any] = {"processes": processes or 1, "shard": Shard.parse(shard or "1/1")}
+        report = (lambda _text: None) if quiet else remark
+        done = predict_files(source, input_path, Path(str(output_path)), report=report, **parts, **options)
         _report_files(done, str(output_path), quiet=quiet, as_json=as_json)
         return
     if processes or shard:
         raise UsageError("--processes and --shard are for files of --input and a folder as --output, such as out/")
-    model = load(source, trust_saved_model=trusted)
+    model = load(source, engine=engine, trust_saved_model=trusted)
     if input_path is not None:
         with data_file(input_path, settings) as path:
             options = {"top": top, "embeddings": embeddings, **settings}  # without what standard input took

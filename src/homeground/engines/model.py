@@ -228,3 +228,24 @@ class Engine(Protocol):
     def describe_hardware(self) -> dict[str, str]:
         """Return device, threads and arithmetic, by name."""
         ...
+
+
+class Exporter(Protocol):
+    """What writes the models of an engine for other runtimes."""
+
+    def export_model(
+        self, model: Model, folder: Path, *, format: str, head: str, calibration: Sequence[Batch] | None = None
+    ) -> dict[str, Any]:
+        """Write the graph of a model into a folder, and return its ``inputs`` and the ``versions`` of libraries.
+
+        With ``calibration``, batches of training examples, it is quantized to int8.
+
+        Raises:
+            UsageError: a library is missing, or the format cannot hold the model.
+            CheckpointError: the architecture cannot be traced.
+        """
+        ...
+
+    def require_exporters(self, format: str, *, int8: bool) -> None:
+        """Raise UsageError where a library for an export is not installed."""
+        ...

@@ -36,7 +36,7 @@ from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
 from homeground.data.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.engines.extended_checkpoint import extend_checkpoint
-from homeground.errors import DataError, UsageError
+from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.evaluation.general_sets import Domain, GeneralExamples, is_measurable, read_general_sets
 from homeground.evaluation.left_out import FEWEST_LEFT
@@ -296,6 +296,11 @@ def _open_checkpoint(recipe: Recipe, spec: TaskSpec) -> Checkpoint:
         recipe.checkpoint, revision=recipe.revision, trust_saved_model=recipe.encoder.trust_saved_model
     )
     require_encoder(checkpoint)
+    if checkpoint.exported:
+        raise CheckpointError(
+            f'"{checkpoint.name}" is an exported model, which predicts and can be measured, but not adapted; '
+            "name the run that it was made from"
+        )
     open_engine(recipe.engine).require_supported(checkpoint)
     refuse_new_head(recipe, spec, checkpoint)
     return checkpoint

@@ -18,12 +18,11 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from homeground.checkpoint import open_checkpoint
 from homeground.data.sources.several import named_files
 from homeground.engines.children import start_child
 from homeground.errors import HomegroundError, ProcessLost, RunConflict, UsageError
 from homeground.inference.files import predict_file
-from homeground.inference.loading import load
+from homeground.inference.loading import AUTO, choose, load
 from homeground.storage import is_litter, read_sealed, sealed, write_json, written_to
 from homeground.wording import count
 
@@ -80,12 +79,14 @@ def predict_files(
     processes: int = 1,
     shard: Shard = Shard(),
     trust_saved_model: bool = False,
+    engine: str = AUTO,
     report: Callable[[str], None] = lambda _: None,
     **options: Any,
 ) -> FileCounts:
     """Predict every file that ``inputs`` names, into a folder; ``options`` are those of ``predict_file``.
 
-    ``inputs`` are files between commas, or a pattern. Each of the ``processes`` on this machine predicts its share.
+    ``inputs`` are files between commas, or a pattern; ``engine`` is that of ``load``. Each of the ``processes`` on this
+    machine predicts its share.
 
     Raises:
         UsageError: two files would have predictions of one name.
@@ -96,15 +97,15 @@ def predict_files(
     if inputs == "-":
         raise UsageError("--input -: standard input is one file; write its predictions to a file as well")
     targets = _targets(named_files(inputs), folder)
-    _open_folder(folder, source, options, trust_saved_model=trust_saved_model)
+    how: dict[str, Any] = {"engine": engine, "trust_saved_model": trust_saved_model}
+    _open_folder(folder, source, options, how)
     # Not the pattern: a file that is added meanwhile would shift the parts of those that start later.
     files = [(path, str(target)) for path, target in targets]
-    asked: dict[str, Any] = {"source": source, "files": files, "options": options}
-    asked["trust_saved_model"] = trust_saved_model
+    asked: dict[str, Any] = {"source": source, "files": files, "options": options, "how": how}
     parts = [shard.part(number, processes) for number in range(1, processes + 1)]
     others = [_start({**asked, "shard": [part.number, part.of]}, processes) for part in parts[1:]]
     try:
-        done = _predict(source, targets, parts[0], options, report, trust_saved_model=trust_saved_model)
+        done = _predict(source, targets, parts[0], options, report, how)
         printed = [other.communicate()[0] for other in others]
     finally:
         for other in others:
@@ -127,12 +128,11 @@ def _predict(
     shard: Shard,
     options: dict[str, Any],
     report: Callable[[str], None],
-    *,
-    trust_saved_model: bool,
+    how: dict[str, Any],
 ) -> FileCounts:
     own = targets[shard.number - 1 :: shard.of]
     left = [(path, target) for path, target in own if not target.is_file()]
-    model = load(source, trust_saved_model=trust_saved_model) if left else None
+    model = load(source, **how) if left else None
     files = rows = empty = 0
     for path, target in left:
         if target.is_file():  # somebody else has been here meanwhile
@@ -171,9 +171,9 @@ def _targets(paths: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
     return [(path, target) for target, path in targets.items()]
 
 
-def _open_folder(folder: Path, source: str, options: dict[str, Any], *, trust_saved_model: bool) -> None:
+def _open_folder(folder: Path, source: str, options: dict[str, Any], how: dict[str, Any]) -> None:
     """Make the folder where there is none, and write down what its predictions are."""
-    model = open_checkpoint(source, trust_saved_model=trust_saved_model).sha256
+    model = choose(source, **how)[0].sha256
     wanted: dict[str, Any] = {"version": RECORD_VERSION, "model": model, "options": json.loads(json.dumps(options))}
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,9 +201,9 @@ def follow() -> None:
     """Predict the part of the files that the process which started this one asks for, and end."""
     asked = json.load(sys.stdin)
     targets = [(path, Path(target)) for path, target in asked["files"]]
-    shard, trusted = Shard(*asked["shard"]), asked["trust_saved_model"]
+    shard = Shard(*asked["shard"])
     try:
-        done = _predict(asked["source"], targets, shard, asked["options"], lambda _: None, trust_saved_model=trusted)
+        done = _predict(asked["source"], targets, shard, asked["options"], lambda _: None, asked["how"])
         sys.stdout.write(json.dumps(asdict(done)))
     except HomegroundError as error:
         sys.stderr.write(f"homeground: {error}\n")

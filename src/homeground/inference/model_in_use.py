@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, count_parameters, load_tokenizer, model_files, padding_id
 from homeground.data.tokenized import map_longest_first
+from homeground.engines import engine_for
 from homeground.errors import UsageError
 from homeground.storage import new_folder
 
@@ -35,7 +36,7 @@ class ModelInUse:
     def __init__(self, checkpoint: Checkpoint, *, engine: str = "torch") -> None:
         self.checkpoint = checkpoint
         self.truncated = 0
-        self._engine = engine
+        self._engine = engine_for(checkpoint, engine)
         self._tokenizer: Tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length)
         self._padding = padding_id(checkpoint, self._tokenizer)
 
@@ -47,7 +48,8 @@ class ModelInUse:
     @cached_property
     def parameters(self) -> int:
         """The number of parameters, those of the heads included."""
-        return count_parameters(self.checkpoint.folder)
+        exported = self.checkpoint.exported
+        return exported.parameters if exported else count_parameters(self.checkpoint.folder)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Copy the model into a new or empty folder, in the Hugging Face layout, and return that folder.
@@ -72,7 +74,8 @@ class ModelInUse:
     def __repr__(self) -> str:
         facts = {**self._facts(), "parameters": f"{self.parameters:,}", "max_length": str(self.max_length)}
         listed = ", ".join(f"{name}={value}" for name, value in facts.items())
-        return f"{type(self).__name__}({str(self.checkpoint.run or self.checkpoint.name)!r}, {listed})"
+        of = self.checkpoint.run if self.checkpoint.exported is None else None
+        return f"{type(self).__name__}({str(of or self.checkpoint.name)!r}, {listed})"
 
     def figures(self, texts: Sequence[str]) -> NDArray[Any]:
         """Return the numbers that the predictions for texts rest on, whose first axis is the texts or their words."""

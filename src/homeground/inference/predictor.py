@@ -14,7 +14,7 @@ from homeground.checkpoint import read_settings
 from homeground.data.tables import Table
 from homeground.errors import UsageError
 from homeground.inference.files import require_embeddings
-from homeground.inference.loading import load
+from homeground.inference.loading import AUTO, load
 from homeground.inference.predicted_columns import InputFile, Predictions, columns_of_texts, predicted_columns
 from homeground.inference.texts import has_text
 from homeground.recipe.recipe import make_recipe
@@ -27,7 +27,8 @@ class Predictor:
 
     It takes a mapping of columns to arrays, as Ray Data's ``map_batches`` gives it, or a pandas DataFrame, and returns
     the same with the columns that ``homeground predict --output`` adds. ``text``, or ``text_1`` and ``text_2``, name
-    the columns of the texts, by default those of the training data; other options are those of ``predict_file``.
+    the columns of the texts, by default those of the training data; ``engine`` is that of ``load``, other options are
+    those of ``predict_file``.
 
     >>> homeground.Predictor("runs/reviews")({"text": ["great film"]})  # doctest: +SKIP
     """
@@ -41,8 +42,9 @@ class Predictor:
         text_2: str | None = None,
         top: int | None = None,
         embeddings: bool = False,
+        engine: str = AUTO,
     ) -> None:
-        self._source = fspath(source)
+        self._source, self._engine = fspath(source), engine
         self._named = {"text": text, "text_1": text_1, "text_2": text_2}
         self._top, self._embeddings = top, embeddings
 
@@ -72,7 +74,7 @@ class Predictor:
 
     @cached_property
     def _model(self) -> Any:
-        model = load(self._source)
+        model = load(self._source, engine=self._engine)
         if self._embeddings:
             require_embeddings(model)
         return model

@@ -19,7 +19,7 @@ from homeground.results.record import RunRecord
 from homeground.results.scores import Scores
 from homeground.results.summary import learned_line
 from homeground.statistics.glossary import metric
-from homeground.wording import as_markdown, count, interval, number, percent, signed
+from homeground.wording import as_markdown, count, interval, number, percent, signed, size
 
 HUB_NAMES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 """Checkpoints known here by a short name, and what they are called on the Hub."""
@@ -47,7 +47,7 @@ BODY = """
 Evaluated on {test}, {contamination}. "Better by" is positive where the model improved. {meaning}
 {general}
 {trained}
-{use}{data}{examples}## Limits
+{use}{exports}{data}{examples}## Limits
 
 {coverage} The
 licences of the checkpoint and of the data apply to this model; check them before you share it.
@@ -149,6 +149,7 @@ def _body(record: RunRecord, published: Publication | None) -> str:
             page.snippets(record), page.notes(record) + _cleaning(record), published.repository if published else PLACE
         ),
         coverage=_coverage(scores),
+        exports=_exports(record),
         data=_data(record) if published else "",
         examples=_examples(record) if published and published.examples else "",
     )
@@ -252,6 +253,28 @@ def _calibration(scores: Scores) -> str:
             f"precision of {abstain.target_precision}; the pipeline predicts a label for every text."
         )
     return "".join(f"\n{sentence}\n" for sentence in sentences)
+
+
+def _exports(record: RunRecord) -> str:
+    """Return a table of the exports of the run, which are beside the model and are not published with it."""
+    if not record.exports:
+        return ""
+    words = metric(record.exports[0].primary_metric)
+    rows = "\n".join(
+        f"| {each.name} | {size(each.bytes)} | {number(each.before, words.decimals)} | "
+        f"{number(each.after, words.decimals)} | {interval(each.difference, words.decimals)} | "
+        f"{each.parity.largest:.2g} | {'–' if each.parity.equal is None else percent(each.parity.equal, 2)} | "
+        f"{number(each.speed.ratio, 2)}× |"
+        for each in record.exports
+    )
+    label = as_markdown(words.label)
+    return (
+        "## Exports\n\nMade of this model with `homeground export`, and measured beside it on the same test. Speed is "
+        "the ratio of time against the model in fp32 on one machine; above 1 the export is faster.\n\n"
+        f"| Export | Size | {label} of the model | {label} of the export | Interval of the difference | Largest "
+        f"difference of {record.exports[0].parity.outputs} | Equal predictions | Speed |\n"
+        f"|---|---:|---:|---:|---:|---:|---:|---:|\n{rows}\n\n"
+    )
 
 
 def _data(record: RunRecord) -> str:

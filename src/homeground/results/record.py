@@ -14,6 +14,7 @@ from homeground.errors import DataError
 from homeground.results.chain import ChainRecord
 from homeground.results.data import CheckpointRecord, DataRecord
 from homeground.results.parts import Record
+from homeground.results.publication import ExportRecord, read_exports
 from homeground.results.run import (
     BASELINE,
     BEFORE,
@@ -38,7 +39,8 @@ class RunRecord:
     """The contents of a run folder; a file that is not there is empty here.
 
     ``metrics`` and ``examples`` are the lines of their files, in order, without the test examples that are left out of
-    the verdict. ``alternatives`` are the folders of what was kept beside the adapted model. All text is printable (see
+    the verdict. ``alternatives`` are the folders of what was kept beside the adapted model, ``exports`` the
+    records of what was made of it for other runtimes. All text is printable (see
     ``printable``).
     """
 
@@ -53,6 +55,7 @@ class RunRecord:
     metrics: tuple[Mapping[str, Any], ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
     alternatives: tuple[str, ...] = ()
+    exports: tuple[ExportRecord, ...] = ()
 
     @property
     def checkpoint(self) -> CheckpointRecord:
@@ -97,6 +100,7 @@ def read_run(folder: Path) -> RunRecord:
         metrics=_read_lines(folder / "metrics.jsonl"),
         examples=tuple(line for line in _read_lines(folder / "examples.jsonl") if not line.get("left_out")),
         alternatives=tuple(name for name in (BEFORE, BASELINE) if (folder / name).is_dir()),
+        exports=read_exports(folder),
     )
 
 

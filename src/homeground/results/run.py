@@ -22,6 +22,7 @@ runs/<name>/
     before/          the checkpoint with the head that was fitted to it, in the same layout
     baseline/        the bag of words that the adapted model is not shown to beat, as JSON and safetensors
     report.html
+    exports/         the model for other runtimes, each with its export.json and closed by a manifest.json
     publish.json     where the model was published, and what lies there
     chain.json       what a chain came to of which this is the last run
     uncleaned/       with --ablate-cleaning the same run without cleaning; cleaning.json compares both
@@ -272,7 +273,7 @@ class Run(PathLike[str]):
         return pandas.DataFrame.from_dict(self.metrics, orient="index")
 
     def load(
-        self, *, engine: str = "torch", trust_saved_model: bool = False
+        self, *, engine: str = "auto", trust_saved_model: bool = False
     ) -> homeground.Encoder | homeground.Classifier | homeground.Tagger:
         """Return the adapted model, as ``homeground.load`` does."""
         # By its public name: the rooms of the models come after this one.

@@ -11,6 +11,7 @@ from homeground.wording import UNIT_NOUNS, count, in_terminal, is_number, percen
 
 if TYPE_CHECKING:  # pydantic is slow to import, and predicting prints no verdict
     from homeground.results.parts import BaselineDifference, GeneralRecord, IntervalRecord, TrainingRecord
+    from homeground.results.publication import ExportRecord
     from homeground.results.scores import CheckpointStanding, Judgement, MethodStanding, Scores
 
 
@@ -170,6 +171,25 @@ def general_line(general: GeneralRecord) -> str:
         return f"{general.verdict}: {general.reason or change}"
     return f"{general.verdict}: {words.in_sentences} {before} before and {after} after, " + "; ".join(
         filter(None, (change, meaning, general.reason))
+    )
+
+
+def export_line(record: ExportRecord) -> str:
+    """Return what an export scores beside its model, how far their outputs differ, and how fast it is."""
+    words, digits = metric(record.primary_metric), digits_of(record.difference)
+    before, after = decimal(record.before, digits), decimal(record.after, digits)
+    change = change_in_words(record.difference, digits, greater_is_better=words.greater_is_better)
+    parity, speed = record.parity, record.speed
+    equal = "" if parity.equal is None else f", {percent(parity.equal, 2)} of the predictions are equal"
+    cosine = (
+        "" if parity.lowest_cosine is None else f", the lowest cosine of a text's two is {parity.lowest_cosine:.4f}"
+    )
+    than = "torch" if speed.device == "cpu" else f"torch on {speed.device}"
+    return (
+        f"{words.in_sentences} {before} with torch in fp32 and {after} as {record.name}, {change}, on "
+        f"{count(record.test_examples, record.example)}; {parity.outputs} differ by up to {parity.largest:.2g}"
+        f"{equal}{cosine}; {speed.ratio:.2f} times as fast as {than} ({count(speed.batch_size, 'text')} of "
+        f"{speed.tokens:.0f} tokens at once, {count(speed.threads, 'thread')})"
     )
 
 

@@ -85,17 +85,26 @@ def _open(name: str) -> TestedRun:
     if not run.finished:
         state = "is not a finished run" if run.folder.exists() else "there is no such run"
         raise UsageError(f"{name}: {state}; name two finished runs, or the DATA that both are to be compared on")
-    setup = prepare(
-        make_recipe(read_recipe(require_listed(run.folder, "recipe.toml")), out=name, audit=False, strict=False)
-    )
+    setup = prepare_again(run, name, remedy="; name the DATA to compare on")
+    if setup.nothing_left:
+        raise UsageError(f"{name}: nearly all of its test was learned from; name the DATA to compare on")
+    return TestedRun(run, setup, stored_measurements(setup)[1])
+
+
+def prepare_again(run: Run, name: str, *, remedy: str = "", **settings: Any) -> Setup:
+    """Return what a finished run was prepared from, read again; ``settings`` replace those of its recipe.
+
+    Raises:
+        DataError: a file that it was made from has changed.
+    """
+    recipe = read_recipe(require_listed(run.folder, "recipe.toml"))
+    setup = prepare(make_recipe(recipe, out=name, audit=False, strict=False, **settings))
     recorded: dict[str, str] = run.record["identity"]["data"]
     for part, sha256 in setup.hashes.items():
         if recorded.get(part) != sha256:
             file = setup.recipe.data if part == "train" else f"the file of {part}"
-            raise DataError(f"{name}: {file} has changed since this run was made; name the DATA to compare on")
-    if setup.nothing_left:
-        raise UsageError(f"{name}: nearly all of its test was learned from; name the DATA to compare on")
-    return TestedRun(run, setup, stored_measurements(setup)[1])
+            raise DataError(f"{name}: {file} has changed since this run was made{remedy}")
+    return setup
 
 
 def _refuse_unlike(first: TestedRun, second: TestedRun) -> None:

@@ -22,6 +22,8 @@ PACKAGES = (
     "safetensors",
     "huggingface_hub",
     "sentence-transformers",
+    "openvino",
+    "onnxruntime",
     "keras",
     "tensorflow",
     "tensorflow-cpu",

@@ -1,0 +1,47 @@
+"""``homeground export``: the model of a run for OpenVINO or ONNX Runtime, where torch is not needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from homeground.cli.options import common
+from homeground.cli.terminal.progress import Progress
+from homeground.cli.terminal.screen import remark
+from homeground.wording import size
+from homeground.workflows.export import FORMATS
+from homeground.workflows.export import export as export_run
+
+
+@click.command()
+@click.argument("source", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], help="runtime [openvino]")
+@click.option("--int8", is_flag=True, help="quantize to int8; accepted if the score stays within the margin")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="folder [RUN/exports/NAME]")
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="loss of the score that int8 may have [0.01, or 0.05 nats per masked token]",
+)
+@common
+def export(
+    source: Path, *, format_: str, int8: bool, output: Path | None, margin: float | None, quiet: bool, as_json: bool
+) -> None:
+    """Export the model of a finished RUN, which then predicts without torch.
+
+    \b
+      homeground export RUN
+      homeground export RUN --int8
+      homeground predict RUN --engine openvino-int8 --input new.csv --output labelled.csv
+
+    The export and the model are measured on the test of the run; one that is not shown to be as good is refused.
+    """
+    done = export_run(source, format=format_, int8=int8, output=output, margin=margin, on_event=Progress(quiet=quiet))
+    if as_json:
+        click.echo(json.dumps(done, ensure_ascii=False))
+        return
+    click.echo(f"{done['folder']} ({size(done['bytes'])})")
+    remark(done["sentence"])

@@ -16,11 +16,12 @@ from homeground.checkpoint import Checkpoint
 from homeground.engines.model import Engine, Exporter
 from homeground.errors import UsageError
 
-ENGINES = {
-    "torch": "homeground.engines.torch",
-    "keras": "homeground.engines.keras",
-    "exported": "homeground.engines.exported",
-}
+ENGINES = {"torch": "homeground.engines.torch", "keras": "homeground.engines.keras"}
+"""The engines that train."""
+
+PREDICTING_ENGINES = {"exported": "homeground.engines.exported"}
+"""The engines that predict alone."""
+
 EXPORTERS = {"torch": "homeground.engines.torch.exporting"}
 """The engines whose models can be written for other runtimes."""
 
@@ -46,7 +47,7 @@ def is_installed(name: str) -> bool:
 def open_engine(name: str) -> Engine:
     """Return an engine by its name; its framework is imported here."""
     try:
-        return cast(Engine, importlib.import_module(ENGINES[name]))
+        return cast(Engine, importlib.import_module({**ENGINES, **PREDICTING_ENGINES}[name]))
     except ModuleNotFoundError as error:
         # Without torch Homeground still predicts, with exported models.
         if error.name not in ("torch", "transformers"):

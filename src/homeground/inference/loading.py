@@ -30,7 +30,7 @@ from homeground.inference.word_classifier import WordClassifier
 AUTO = "auto"
 """The engine that is there: torch or, where it is not installed, an export of the run."""
 
-WITH_WEIGHTS = tuple(name for name in ENGINES if name != "exported")
+WITH_WEIGHTS = tuple(ENGINES)
 ENGINE_NAMES = (AUTO, *WITH_WEIGHTS, *EXPORT_NAMES)
 """What computes a model: an engine from its weights, or one of the exports of its run."""
 

@@ -88,7 +88,7 @@ def assert_all_once(rows: list[dict[str, Any]], expected: dict[int, tuple[str, s
     for row in rows:
         text, label, confidence = expected[row["id"]]
         assert (row["text"], row["predicted_label"]) == (text, label)
-        assert row["confidence"] == pytest.approx(confidence, abs=1e-5)
+        assert row["confidence"] == pytest.approx(confidence, abs=1e-4)  # other batches round otherwise
 
 
 def test_the_snippet_of_the_document_predicts_what_one_process_does(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def test_the_snippet_of_the_document_predicts_what_one_process_does(
     )
     texts = [f"good book film {n}" if n % 3 else f"bad news {n}" for n in range(300)]
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
@@ -55,4 +57,4 @@ def test_the_snippet_of_the_document_predicts_what_one_process_does(
     for row in rows:
         label, confidence = by_text[row["text"]]
         assert row["predicted_label"] == label
-        assert row["confidence"] == pytest.approx(confidence, abs=1e-5)
+        assert row["confidence"] == pytest.approx(confidence, abs=1e-4)  # other batches round otherwise

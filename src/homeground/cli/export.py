@@ -35,7 +35,7 @@ def export(
     \b
       homeground export RUN
       homeground export RUN --int8
-      homeground predict RUN --engine openvino-int8 --input new.csv --output labelled.csv
+      homeground predict RUN --engine openvino-int8 --input new.csv
 
     The export and the model are measured on the test of the run; one that is not shown to be as good is refused.
     """

@@ -69,7 +69,7 @@ def choose(source: str, *, engine: str = AUTO, trust_saved_model: bool = False) 
     if engine not in ENGINE_NAMES:
         raise UsageError(f'engine "{engine}" is not known; {nearest(engine, ENGINE_NAMES)}')
     run = Path(source)
-    exports = exports_of(run) if (run / "run.json").is_file() else []
+    exports = exports_of(run) if os.path.isfile(run / "run.json") else []  # noqa: PTH113 - of names too long, False
     if engine in EXPORT_NAMES:
         if engine not in exports and not _is_export(run, engine):
             raise UsageError(

@@ -106,6 +106,6 @@ def test_memory_that_runs_out_halves_the_slices_and_changes_nothing(
     weights = [load_file(run.model_folder / "model.safetensors") for run in runs]
     # The gradient of a key's bias is 0 but for rounding, which Adam makes a step of.
     names = [name for name in weights[0] if not name.endswith("key.bias")]
-    assert max(float(abs(weights[0][name] - weights[1][name]).max()) for name in names) <= 1e-6
+    assert max(float(abs(weights[0][name] - weights[1][name]).max()) for name in names) <= 5e-6
     assert runs[1].scores["training"]["microbatch"] == 4
     assert [any("memory ran out" in text for text in run.warnings) for run in runs] == [False, True]

@@ -146,7 +146,7 @@ def test_the_gradients_of_a_step_are_those_of_torch(folder: Path, head: str, tmp
     tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
     first.network.eval()
     (first._loss.terms(first.network(tensors), tensors) / 6).backward()
-    theirs = {name: each.grad.numpy() for name, each in first._trainable if each.grad is not None}
+    theirs = {name: each.grad.to_dense().numpy() for name, each in first._trainable if each.grad is not None}
     _, gradients = second._gradients(batch, 6.0)
     prefix = second.network.parts.shape.architecture.prefix
     shape = second.network.parts.shape.body_weights()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft
 import pytest
 import torch
 import transformers
@@ -33,6 +32,8 @@ from homeground.recipe.sections import EncoderSettings, TrainingSettings
 from homeground.results.run import Run
 from homeground.storage import file_hash
 from homeground.training.events import Interrupted
+
+peft = pytest.importorskip("peft")
 
 QUICK: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "bootstrap_draws": 200, "audit": False, "quiet": True}
 QUICK |= {"batch_size": 16, "lora": "r=4,dropout=0.1"}

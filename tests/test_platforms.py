@@ -20,7 +20,8 @@ import os, signal, sys, warnings
 
 # filelock takes its second way without fcntl, and says so; on Windows it has a third.
 warnings.filterwarnings("ignore", "only soft file lock is available")
-for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"):
+# psutil, which transformers takes where it is installed, needs on Linux what only Unix has, and on Windows does not.
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "psutil"):
     sys.modules[name] = None
 del signal.SIGHUP
 """

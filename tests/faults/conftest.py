@@ -79,7 +79,7 @@ bootstrap_draws = 200
 audit = false
 """
 
-TIMES = ("seconds", "wall_time", "time", "started", "finished", "sha256")
+TIMES = ("seconds", "items_per_second", "matrix_share", "wall_time", "time", "started", "finished", "sha256")
 """Fields that hold another value each time."""
 
 

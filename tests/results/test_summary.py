@@ -241,3 +241,11 @@ def test_cross_fitted_data_is_not_told_to_test_on_a_larger_share() -> None:
 )
 def test_general_ability_is_one_line_with_its_figures_and_what_decides(changed: dict[str, Any], line: str) -> None:
     assert general_line(GeneralRecord.model_validate({**GENERAL, **changed})) == line
+
+
+def test_the_speed_of_a_training_is_said_where_its_share_of_the_machine_was_measured() -> None:
+    short = Scores(**HELPED, training={"items_per_second": 212.4})
+    assert "speed" not in {line.topic for line in summary_lines(short)}
+    long = Scores(**HELPED, training={"items_per_second": 212.4, "matrix_share": 0.463})
+    said = {line.topic: line.text for line in summary_lines(long)}["speed"]
+    assert said == "212 examples a second, 46% of the machine's peak in multiplying matrices"

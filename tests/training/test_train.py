@@ -171,6 +171,15 @@ def test_a_fraction_of_an_epoch_ends_in_its_midst_and_is_evaluated_there(encoder
     assert reported[-1] == events.Finished(10, 1.25, reported[-1].best_step, "all epochs are done")
 
 
+def test_the_pace_is_that_of_all_steps_but_the_first(encoder: Path, tmp_path: Path) -> None:
+    training = make(encoder, pairs=12, epochs=2, group_by_length=False)
+    finished = list(training.events(tmp_path, validated=False))[-1]
+    assert isinstance(finished, events.Finished)
+    assert finished.pace.items == 4 + 8 + 4
+    assert 0 < finished.pace.seconds < 60
+    assert finished.pace.operations > 0
+
+
 def test_checkpoints_are_written_between_epochs_too_when_time_has_passed(encoder: Path, tmp_path: Path) -> None:
     reported = list(make(encoder, epochs=1, checkpoint_minutes=1e-9).events(tmp_path))
     assert [event.step for event in reported if isinstance(event, events.Saved)] == list(range(1, PER_EPOCH + 1))

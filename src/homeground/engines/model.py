@@ -28,11 +28,15 @@ Outputs = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One optimizer step: the loss per item before the step, the gradient's global norm before clipping."""
+    """One optimizer step: the loss per item before the step, the gradient's global norm before clipping.
+
+    ``operations`` are those of the products of matrices that this process computed; 0 where they are not counted.
+    """
 
     loss: float
     gradient_norm: float
     finite: bool
+    operations: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,15 @@ class Model(Protocol):
 
     def describe(self) -> dict[str, str]:
         """Return how the model computes, for the record: device, precision, threads."""
+        ...
+
+
+@runtime_checkable
+class KnowsPeak(Protocol):
+    """A model that can tell how fast its device multiplies matrices."""
+
+    def matrix_peak(self) -> float:
+        """Return how many operations a second the device does in a product of large matrices, as a step computes."""
         ...
 
 

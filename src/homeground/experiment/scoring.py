@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.engines.model import MaskedHead, Model
+from homeground.engines.model import KnowsPeak, MaskedHead, Model
 from homeground.errors import DataError, RunConflict
 from homeground.evaluation.comparison import Circumstances, judge, judge_general
 from homeground.evaluation.evaluate import embed
@@ -34,6 +34,10 @@ from homeground.results.writing import (
 )
 from homeground.storage import read_array, require_listed
 from homeground.tasks.task import Batch, MeasuredModel, Measurement, Metric
+from homeground.training.events import Pace
+
+SHORTEST_PACE = 5.0
+"""Seconds that steps must have taken for their share of the machine's peak to mean something."""
 
 
 def make_scores(run: Run, setup: Setup, outcome: Outcome) -> Scores:
@@ -145,7 +149,7 @@ def _lora(text: str | None, how: Mapping[str, str]) -> LoraRecord | None:
 
 def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
     finished, settings = outcome.kept.finished, setup.recipe.training
-    keep = settings.keep
+    keep, pace = settings.keep, finished.pace
     how = outcome.kept.tuned.describe()
     record = TrainingRecord(
         learning_rate=outcome.settings.learning_rate,
@@ -155,6 +159,8 @@ def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
         stopped_because=finished.reason,
         keep=keep,
         seconds=round(outcome.seconds, 1),
+        items_per_second=round(pace.items / pace.seconds, 2) if pace.items else None,
+        matrix_share=_matrix_share(pace, outcome.kept.tuned),
         device=how.get("device", ""),
         precision=how.get("precision", ""),
         threads=how.get("threads", ""),
@@ -164,6 +170,13 @@ def _training(setup: Setup, outcome: Outcome) -> TrainingRecord:
         lora=_lora(settings.lora, how),
     )
     return record if finished.microbatch is None else record.model_copy(update={"microbatch": finished.microbatch})
+
+
+def _matrix_share(pace: Pace, model: Model) -> float | None:
+    """Return which share of the machine's peak a training has used; None where it was too short to tell."""
+    if pace.seconds < SHORTEST_PACE or not pace.operations or not isinstance(model, KnowsPeak):
+        return None
+    return round(pace.operations / pace.seconds / model.matrix_peak(), 3)
 
 
 def _words(words: BeforeAndAfter) -> WordsRecord:

@@ -288,6 +288,12 @@ class TrainingRecord(Record):
     stopped_because: str = field("why it stopped", "")
     keep: str = field("which weights are kept: `best` or `last`", "best")
     seconds: float | None = field("duration of the whole run in seconds", None)
+    items_per_second: float | None = field("examples or blocks learned from in a second; null without two steps", None)
+    matrix_share: float | None = field(
+        "operations of products of matrices in a second of training, over those of the machine's fastest product of "
+        "large ones; null where it was not measured",
+        None,
+    )
     device: str = field("device it was trained on", "")
     precision: str = field("arithmetic of the training, such as bf16", "")
     threads: str = field("number of threads", "")

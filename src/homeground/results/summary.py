@@ -41,7 +41,19 @@ def summary_lines(scores: Scores) -> list[Remark]:
         lines.insert(1, Remark("before", "the checkpoint with a new head, which was fitted first with the rest frozen"))
     if learned := learned_line(scores.training):
         lines.append(Remark("trained", learned))
+    if scores.training.matrix_share is not None:
+        lines.append(Remark("speed", pace_line(scores.training)))
     return [*lines, *([Remark("general", general_line(scores.general))] if scores.general else [])]
+
+
+def pace_line(training: TrainingRecord) -> str:
+    """Return how fast a training learned, and how much of the machine it used; nothing where it took one step."""
+    if training.items_per_second is None:
+        return ""
+    speed = f"{count(training.items_per_second, 'example')} a second"
+    if training.matrix_share is None:
+        return speed
+    return f"{speed}, {training.matrix_share:.0%} of the machine's peak in multiplying matrices"
 
 
 def learned_line(training: TrainingRecord) -> str:

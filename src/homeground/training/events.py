@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -102,14 +102,27 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a loop learned: ``items`` and ``operations`` (of products of matrices) in ``seconds``."""
+
+    items: int = 0
+    operations: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
-    """The loop is over and the model holds the weights to keep; ``microbatch`` is set where memory ran out."""
+    """The loop is over and the model holds the weights to keep; ``microbatch`` is set where memory ran out.
+
+    ``pace`` is that of the steps of this call after its first one, which is slower.
+    """
 
     step: int
     epoch: float
     best_step: int | None
     reason: str
     microbatch: int | None = None
+    pace: Pace = field(default=Pace(), compare=False)
 
 
 TrainingEvent = Started | Step | MemoryShort | Evaluated | Saved | Interrupted | Finished

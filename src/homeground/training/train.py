@@ -34,6 +34,7 @@ from homeground.training.events import (
     Finished,
     Interrupted,
     MemoryShort,
+    Pace,
     Saved,
     Started,
     Step,
@@ -102,7 +103,7 @@ def train(
     best = best_snapshot(home, state)
     if training.keep == "best" and best is not None and state.best.step != state.step:
         model.restore(best)
-    yield Finished(state.step, state.epoch, state.best.step, state.done, state.microbatch)
+    yield Finished(state.step, state.epoch, state.best.step, state.done, state.microbatch, course.pace)
 
 
 def _changes(state: State, fingerprint: Mapping[str, Any]) -> list[str]:
@@ -146,9 +147,12 @@ class _Course:
         self.per_epoch = steps_per_epoch(len(self.lengths), self.training.batch_size)
         self.total = total_steps(len(self.lengths), self.training.batch_size, self.training.epochs)
         self.batches: tuple[int, list[NDArray[np.int64]]] = (-1, [])
+        self.pace = Pace()
+        self._first: int | None = None
 
     def learn(self, model: Model, state: State) -> tuple[State, Step]:
         """Take the step after ``state`` and return where that leads."""
+        began = time.perf_counter()
         items = self._items(state.step)
         batch, denominator = self.task.collate(
             self.rows, items, "training", epoch=state.step // self.per_epoch, seed=self.recipe.seed
@@ -173,6 +177,7 @@ class _Course:
                 f"step was not taken; try --learning-rate {lower:.1g} or --precision fp32",
                 items.tolist(),
             )
+        self._time(state.step, len(items), result.operations, time.perf_counter() - began)
         state = replace(
             state,
             step=state.step + 1,
@@ -182,6 +187,14 @@ class _Course:
             epoch_weight=state.epoch_weight + len(items),
         )
         return state, Step(state.step, self.total, state.epoch, result.loss, rate, result.gradient_norm)
+
+    def _time(self, step: int, items: int, operations: int, seconds: float) -> None:
+        """Add a step to the pace, unless it is the first one."""
+        if self._first is None:
+            self._first = step
+        else:
+            pace = self.pace
+            self.pace = Pace(pace.items + items, pace.operations + operations, pace.seconds + seconds)
 
     def close_epoch(self, state: State, validation: Mapping[str, float]) -> tuple[State, Evaluated]:
         """Judge the monitored value at the end of an epoch, and decide whether the loop is done."""

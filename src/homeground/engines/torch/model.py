@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from homeground.engines.model import Batch, Head, Outputs, StepResult, Trainable
 from homeground.engines.slicing import slices
 from homeground.engines.tensors import failures_as_os_errors
+from homeground.engines.torch.arithmetic import CountedOperations, matrix_peak
 from homeground.engines.torch.dropout import keyed_dropout
 from homeground.engines.torch.frozen import freeze
 from homeground.engines.torch.lora import Adapters, KeptAdapters
@@ -125,20 +126,22 @@ class TorchModel:
         group, trainable = current_group(), [parameter for _, parameter in self._trainable]
         alone = training.slices == 1 and group is None
         learn = accumulate if alone else Together(training.slices, trainable, group).accumulate
-        loss = learn(
-            self._compute_to_learn,
-            self._loss,
-            to_device(batch, self.device),
-            denominator,
-            size=microbatch or training.microbatch_size,
-            seeds=lambda number: key(self._seed, "dropout", step, number) % 2**63,
-        )
+        with CountedOperations() as operations:
+            loss = learn(
+                self._compute_to_learn,
+                self._loss,
+                to_device(batch, self.device),
+                denominator,
+                size=microbatch or training.microbatch_size,
+                seeds=lambda number: key(self._seed, "dropout", step, number) % 2**63,
+            )
         norm = clip(
             self._gradients.collect(trainable),
             norm=training.max_grad_norm,
             norm_per_weight=training.max_grad_norm_per_weight,
         )
-        result = StepResult(float(loss), norm, finite=math.isfinite(float(loss)) and math.isfinite(norm))
+        finite = math.isfinite(float(loss)) and math.isfinite(norm)
+        result = StepResult(float(loss), norm, finite, operations.count)
         if result.finite:
             with in_one_go(), self._gradients.whole():
                 self._optimizer.step()
@@ -243,6 +246,10 @@ class TorchModel:
     def keep_adapters_of(self, other: TorchModel, weight: float) -> None:
         """Keep the adapters of another model, of which this one has a share ``weight`` in its weights."""
         self.kept_adapters = None if other._adapters is None else other._adapters.kept(weight)
+
+    def matrix_peak(self) -> float:
+        """Return how many operations a second products of large matrices have on this device; see the protocol."""
+        return matrix_peak(self.precision, self.device.type, torch.get_num_threads())
 
     def describe(self) -> dict[str, str]:
         """Return device, precision and threads, and how many parameters are trained."""

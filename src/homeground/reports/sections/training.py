@@ -9,7 +9,7 @@ from typing import Any
 from homeground.reports.charts import Chart, line_chart, search_chart, share_chart
 from homeground.results.parts import ClassifierHeadRecord, MaskedHeadRecord, SearchRecord, TrainingRecord
 from homeground.results.record import RunRecord
-from homeground.results.summary import learned_line
+from homeground.results.summary import learned_line, pace_line
 from homeground.statistics.glossary import metric
 from homeground.wording import count, duration, interval, is_number, number, setting, shorten
 
@@ -128,6 +128,7 @@ def _summary(training: TrainingRecord, criterion: str) -> str:
         f"{_epochs(training.epochs)}, {count(training.steps, 'step')}",
         *([] if rate is None else [f"a learning rate of at most {setting(rate)}"]),
         _where(training),
+        *([line] if (line := pace_line(training)) else []),
     ]
     learned = f"Trained: {line}." if (line := learned_line(training)) else ""
     kept = {

@@ -72,11 +72,12 @@ COMPARISONS = {
         _trainers("mlm", "defaults", padding=False),
     ),
     "classification": Comparison(
-        "Classification, MiniLM, batches of 16", "texts", 16, 12, COMPLAINTS, data.labelled_texts,
-        _trainers("classification", "padded to 128", padding="max_length", **BY_LENGTH),
+        "Classification, MiniLM, batches of 16", "texts", 16, 40, COMPLAINTS, data.labelled_texts,
+        _trainers("classification", "padded to 128", padding="max_length", **BY_LENGTH)
+        | {"Keras fit, padded to the longest": trainings.keras_fit},
     ),
     "similarity": Comparison(
-        "Scored pairs, MiniLM, batches of 32", "pairs", 32, 12, "", data.scored_pairs,
+        "Scored pairs, MiniLM, batches of 32", "pairs", 32, 40, "", data.scored_pairs,
         _trainings(
             "similarity",
             {
@@ -86,19 +87,22 @@ COMPARISONS = {
         ),
     ),
     "token-classification": Comparison(
-        "Entities, MiniLM, batches of 16", "texts", 16, 12, REPORTS, data.tagged_texts,
+        "Entities, MiniLM, batches of 16", "texts", 16, 40, REPORTS, data.tagged_texts,
         _trainers("token-classification", "padded to 128", padding="max_length", **BY_LENGTH),
     ),
     "prediction": Comparison(
-        "Labels of 1,000 texts, from file to file", "texts", 1000, 0, COMPLAINTS, data.many_texts,
+        f"Labels of {data.PREDICTED:,} texts, from file to file", "texts", data.PREDICTED, 0, COMPLAINTS,
+        data.many_texts,
         {
-            "Homeground": predictions.ours,
+            "Homeground": predictions.ours("torch"),
+            "Homeground, OpenVINO": predictions.ours("openvino"),
+            "Homeground, OpenVINO int8": predictions.ours("openvino-int8"),
             "pipeline, defaults": predictions.pipeline(None),
             "pipeline, batches of 32": predictions.pipeline(32),
         },
     ),
     "embeddings": Comparison(
-        "Embeddings of 1,000 texts, MiniLM", "texts", 1000, 0, COMPLAINTS, data.many_texts,
+        f"Embeddings of {data.PREDICTED:,} texts, MiniLM", "texts", data.PREDICTED, 0, COMPLAINTS, data.many_texts,
         {"Homeground": predictions.our_embeddings, "SentenceTransformer.encode": predictions.their_embeddings},
     ),
 }  # fmt: skip

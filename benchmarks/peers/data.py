@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 HELD_OUT = 5
 """Every so many rows one is held out, to see what was learned."""
+
+PREDICTED = 4000
+"""Texts to be predicted or embedded."""
 
 Rows = list[dict[str, Any]]
 
@@ -90,13 +94,15 @@ def plain_texts(folder: Path, file: str, text: str | None, label: str | None) ->
 
 
 def many_texts(folder: Path, file: str, text: str | None, label: str | None) -> None:
-    """Write texts to be predicted, a checkpoint adapted to a few of them, and the same as a Hub model."""
+    """Write texts to be predicted, no two alike, a model that was adapted to a few of them, and its exports."""
     import homeground
 
     labelled_texts(folder, file, text, label)
     rows = read(folder)
     settings: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "audit": False, "quiet": True, "bootstrap_draws": 200}
-    homeground.adapt(rows[:400], checkpoint="minilm", task="classification", out=str(folder / "run"), **settings)
-    copies = [row["text"] for row in rows] * (-(-1000 // len(rows)))
-    lines = "".join(json.dumps({"text": text}) + "\n" for text in copies[:1000])
+    run = homeground.adapt(rows[:400], checkpoint="minilm", task="classification", out=str(folder / "run"), **settings)
+    for int8 in (False, True):
+        homeground.export(run, format="openvino", int8=int8, margin=1.0)
+    texts = itertools.islice(itertools.cycle([row["text"] for row in rows]), PREDICTED)
+    lines = "".join(json.dumps({"text": f"{text} {number}"}) + "\n" for number, text in enumerate(texts))
     (folder / "texts.jsonl").write_text(lines, encoding="utf-8")

@@ -14,16 +14,19 @@ Prediction = Callable[[Path], tuple[float, list[Any]]]
 """Seconds, and what was predicted for every text."""
 
 
-def ours(folder: Path) -> tuple[float, list[Any]]:
-    """Predict from file to file with this library."""
-    began = time.perf_counter()
-    import homeground
+def ours(engine: str) -> Prediction:
+    """Return this library on an engine, or an export."""
 
-    homeground.predict_file(
-        homeground.load(str(folder / "run")), str(folder / "texts.jsonl"), str(folder / "ours.jsonl")
-    )
-    seconds = time.perf_counter() - began
-    return seconds, [row["predicted_label"] for row in read(folder, "ours")]
+    def predict(folder: Path) -> tuple[float, list[Any]]:
+        began = time.perf_counter()
+        import homeground
+
+        model: Any = homeground.load(str(folder / "run"), engine=engine)
+        homeground.predict_file(model, str(folder / "texts.jsonl"), str(folder / "ours.jsonl"))
+        seconds = time.perf_counter() - began
+        return seconds, [row["predicted_label"] for row in read(folder, "ours")]
+
+    return predict
 
 
 def pipeline(batch_size: int | None) -> Prediction:

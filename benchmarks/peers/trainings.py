@@ -7,8 +7,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from benchmarks.peers.data import checkpoint_in, minilm, read
 
@@ -100,15 +102,74 @@ def trainer(task_name: str, *, padding: bool | str = False, **flags: Any) -> Tra
     return train
 
 
-def _labelled(folder: Path, tokenizer: Any, padding: bool | str) -> tuple[dict[str, Any], Any, Any]:
-    from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
+def keras_fit(folder: Path, steps: int) -> Trained:
+    """Train a classifier of KerasHub by ``fit``, all texts padded to the longest, with Adam, as Keras users do."""
+    import keras
+    import keras_hub
+    import tensorflow as tf
+    from transformers import AutoTokenizer
 
+    encoded, labels, classes = _encoded(folder, AutoTokenizer.from_pretrained(minilm()), padding=True)
+    backbone = keras_hub.models.Backbone.from_preset(minilm())
+    model = keras_hub.models.BertTextClassifier(backbone=backbone, num_classes=classes, preprocessor=None)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(5e-5), loss=loss, metrics=["accuracy"])
+
+    class Clock(keras.callbacks.Callback):
+        """Starts when the first step is over."""
+
+        began = 0.0
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            """Note the time after the first step."""
+            self.began = self.began or time.perf_counter()
+
+    clock, inputs = Clock(), _as_keras_hub_names(encoded)
+    rows = tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(len(labels), seed=0).repeat()
+    batches = rows.batch(BATCH_SIZES["classification"]).prefetch(1)
+    model.fit(batches, epochs=1, steps_per_epoch=steps + 1, callbacks=[clock], verbose=0)
+    return time.perf_counter() - clock.began, _KerasBody(model)
+
+
+def _as_keras_hub_names(encoded: Any) -> dict[str, Any]:
+    names = {"token_ids": "input_ids", "segment_ids": "token_type_ids", "padding_mask": "attention_mask"}
+    return {name: np.asarray(encoded[theirs], np.int32) for name, theirs in names.items()}
+
+
+class _KerasBody:
+    """A classifier of KerasHub that is called as one of transformers is, to be measured."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def float(self) -> _KerasBody:
+        """Return itself: it computes in float32."""
+        return self
+
+    def eval(self) -> _KerasBody:
+        """Return itself: ``predict_on_batch`` drops nothing."""
+        return self
+
+    def __call__(self, **encoded: Any) -> Any:
+        """Return the logits of a batch."""
+        logits = self.model.predict_on_batch(_as_keras_hub_names(encoded))
+        return SimpleNamespace(logits=torch.from_numpy(np.asarray(logits)))
+
+
+def _encoded(folder: Path, tokenizer: Any, padding: bool | str) -> tuple[Any, list[int], int]:
+    """Return the encoded texts, the numbers of their labels, and how many labels there are."""
     rows = read(folder)
     labels = sorted({row["label"] for row in rows})
     encoded = tokenizer([row["text"] for row in rows], padding=padding, truncation=True, max_length=LENGTH)
-    model = AutoModelForSequenceClassification.from_pretrained(minilm(), num_labels=len(labels))
-    columns = {**encoded, "labels": [labels.index(row["label"]) for row in rows]}
-    return columns, model, DataCollatorWithPadding(tokenizer)
+    return encoded, [labels.index(row["label"]) for row in rows], len(labels)
+
+
+def _labelled(folder: Path, tokenizer: Any, padding: bool | str) -> tuple[dict[str, Any], Any, Any]:
+    from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
+
+    encoded, labels, classes = _encoded(folder, tokenizer, padding)
+    model = AutoModelForSequenceClassification.from_pretrained(minilm(), num_labels=classes)
+    return {**encoded, "labels": labels}, model, DataCollatorWithPadding(tokenizer)
 
 
 def _tagged(folder: Path, tokenizer: Any, padding: bool | str) -> tuple[dict[str, Any], Any, Any]:

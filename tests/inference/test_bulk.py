@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from tests.classifying import EVERY_WORD, lively, topic_texts
 import homeground
 from homeground.cli import run as command
 from homeground.inference import bulk as module
+from homeground.inference import files as writing
 from homeground.results.run import Run
 
 FILES, ROWS = 6, 40
@@ -105,7 +108,7 @@ def test_finished_files_are_skipped_and_what_was_killed_is_made_again(
     process.send_signal(signal.SIGKILL)
     process.wait()
     there = predicted(Path("out"))
-    (Path("out") / f".part-5.jsonl.{process.pid}.tmp").write_text("half")
+    (Path("out") / f".part-5.jsonl.{writing.this_machine()}-01.{process.pid}.tmp").write_text("half")
     capsys.readouterr()
     assert predict(trained, "--output", "out/") == 0
     assert f"{len(there)} file" in capsys.readouterr().err
@@ -154,13 +157,100 @@ def test_files_of_one_name_are_refused(trained: Run, inputs: Path, capsys: pytes
     assert "would both be out/part-1.jsonl; rename one of the two" in capsys.readouterr().err
 
 
-def test_a_file_that_cannot_be_read_keeps_what_is_finished(
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("broken", [0, 3])
+def test_a_file_that_cannot_be_read_keeps_no_other_from_being_predicted(
+    broken: int, processes: str, trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inputs / f"part-{broken}.jsonl").write_text("{")
+    assert predict(trained, "--output", "out/", "--processes", processes) == 2
+    said = capsys.readouterr().err
+    assert f"in/part-{broken}.jsonl" in said
+    assert "the predictions of all other files are written" in said
+    assert sorted(predicted(Path("out"))) == [f"part-{number}.jsonl" for number in range(FILES) if number != broken]
+
+
+def test_several_files_that_cannot_be_read_are_counted(
     trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (inputs / "part-3.jsonl").write_text("{")
+    for number in (1, 2, 4):
+        (inputs / f"part-{number}.jsonl").write_text("{")
     assert predict(trained, "--output", "out/") == 2
-    assert "part-3.jsonl" in capsys.readouterr().err
-    assert sorted(predicted(Path("out"))) == [f"part-{number}.jsonl" for number in range(3)]
+    assert "2 more files cannot be read, the next is in/part-2.jsonl" in capsys.readouterr().err
+
+
+def test_predictions_of_another_file_of_that_name_are_not_taken_for_finished(
+    trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(trained, "--output", "out/") == 0
+    before = predicted(Path("out"))
+    shutil.copytree("in", "same")
+    named = ["predict", str(trained.folder), "--output", "out/", "--input"]
+    assert command([*named, "same/*.jsonl"]) == 0
+    assert "6 files finished before" in capsys.readouterr().err
+    Path("same/part-2.jsonl").write_text('{"text": "bank money"}\n')
+    assert command([*named, "same/*.jsonl"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "out/part-2.jsonl holds predictions of" in said
+    assert "and not of same/part-2.jsonl; remove out/part-2.jsonl to have it made again" in said
+    assert predicted(Path("out")) == before
+
+
+def test_a_file_that_was_changed_since_is_not_taken_for_finished(
+    trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(trained, "--output", "out/") == 0
+    (inputs / "part-2.jsonl").write_text('{"text": "bank money"}\n')
+    capsys.readouterr()
+    assert predict(trained, "--output", "out/", "--processes", "2") == 2
+    assert "part-2.jsonl as it was before" in " ".join(capsys.readouterr().err.split())
+    Path("out/part-2.jsonl").unlink()
+    assert predict(trained, "--output", "out/") == 0
+    assert len(Path("out/part-2.jsonl").read_text().splitlines()) == 1
+
+
+def test_processes_of_two_machines_with_one_number_write_two_files(
+    trained: Run, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = trained.load()
+    with writing._new_file(Path("out.jsonl"), "w") as first, writing._new_file(Path("out.jsonl"), "w") as second:
+        first.write("first")
+        second.write("second")
+        assert len(list(Path().glob(".out.jsonl.*.tmp"))) == 2
+    homeground.predict_file(model, "in/part-2.jsonl", "out.jsonl")
+    assert not list(Path().glob(".*.tmp"))
+
+
+def test_what_another_machine_is_writing_is_left_for_a_day(trained: Run, inputs: Path) -> None:
+    Path("out").mkdir()
+    assert predict(trained, "--output", "out/") == 0
+    Path("out/part-1.jsonl").unlink()
+    young, old = (Path("out") / f".part-1.jsonl.elsewhere-{number}.99999999.tmp" for number in ("01", "02"))
+    for path in (young, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    assert predict(trained, "--output", "out/") == 0
+    assert young.exists()
+    assert not old.exists()
+
+
+def test_all_processes_have_the_threads_that_the_environment_names_or_a_share_of_the_cores(
+    trained: Run, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    start = module.start_child
+
+    def start_noted(*values: Any, **named: Any) -> Any:
+        given.append(values[2]["OMP_NUM_THREADS"])
+        return start(*values, **named)
+
+    monkeypatch.setattr(module, "start_child", start_noted)
+    monkeypatch.setattr(module, "usable_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert predict(trained, "--output", "out/", "--processes", "2") == 0
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert predict(trained, "--output", "more/", "--processes", "2") == 0
+    assert given == ["3", "3", "1", "1"]
 
 
 # A function of batches
@@ -187,6 +277,14 @@ def test_a_predictor_takes_a_data_frame(trained: Run) -> None:
     pandas = pytest.importorskip("pandas")
     frame = homeground.Predictor(trained.folder)(pandas.DataFrame({"text": ["bank money", "river road"]}))
     assert frame["predicted_label"].tolist() == list(trained.load().predict(["bank money", "river road"]))
+
+
+def test_a_predictor_refuses_a_text_in_place_of_a_column(trained: Run) -> None:
+    predictor = homeground.Predictor(trained.folder)
+    with pytest.raises(homeground.HomegroundError, match='column "text" is one text; expected a column of them'):
+        predictor({"text": "bank money"})
+    with pytest.raises(homeground.HomegroundError, match="is one text"):
+        predictor.columns("bank money")
 
 
 def test_a_predictor_refuses_what_is_no_batch(trained: Run) -> None:

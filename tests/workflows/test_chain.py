@@ -283,6 +283,13 @@ def test_a_dry_run_estimates_every_step_and_writes_nothing(
     assert printed.startswith("plain: ")
     assert "domain: " in printed
     assert not (tmp_path / "out").exists()
+    assert command(["adapt", str(write_chain(tmp_path, body)), "--dry-run", "--quiet", "--processes", "3"]) == 2
+    assert "--processes 3: expected a power of two" in capsys.readouterr().err
+
+
+def test_steps_with_other_threads_are_refused(tmp_path: Path, body: Path) -> None:
+    with pytest.raises(UsageError, match="the steps have other --threads; give all of them one number"):
+        homeground.adapt_chain(write_chain(tmp_path, body), **{"task.threads": 2})
 
 
 def test_fresh_moves_the_whole_chain_aside(tmp_path: Path, body: Path, write_csv: Callable[..., Path]) -> None:

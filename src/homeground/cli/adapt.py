@@ -39,7 +39,9 @@ MAIN_OPTIONS = {
 @click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
 @click.option("--fresh", is_flag=True, help="rename an earlier run in the same folder, and start again")
 @click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED, without FORGOT, and ahead of the baseline")
-@click.option("--processes", type=click.IntRange(min=1), default=1, help="processes that learn together, 1, 2, 4 …")
+@click.option(
+    "--processes", metavar="N", type=click.IntRange(min=1), default=1, help="processes that learn together, 1, 2, 4 …"
+)
 @common
 def adapt(
     data: tuple[str, ...],
@@ -106,7 +108,7 @@ def _chain(
     how: dict[str, Any],
 ) -> int:
     if dry_run:
-        expected = estimate_chain(path, on_event=progress, **typed).to_json()
+        expected = estimate_chain(path, processes=how["processes"], on_event=progress, **typed).to_json()
         show_result(expected, chain_estimate_lines(expected), as_json=as_json)
         return 0
     record = adapt_chain(path, **how, on_event=progress, **typed)

@@ -202,6 +202,8 @@ def _metavar(setting: Setting) -> str:
         return joined if len(joined := "|".join(choices)) <= LONGEST_METAVAR else "NAME"
     if tuple in leaves:
         return "LOW,HIGH" if setting.name.endswith(("_range", "_rates")) else "A,B,…"
+    if setting.name == "lora":
+        return "r=R"
     if {float, str} <= set(leaves):
         return "X|FILE"
     if (setting.section, setting.name) in FILES:

@@ -35,7 +35,7 @@ TOKENS_PER_MASK = 5
 NO_TOP = "--top is for labels of texts and for masked words; leave it out"
 
 MAIN_OPTIONS = {
-    "Texts from a file": ("input", "output", "text", "text_1", "text_2"),
+    "Texts from a file": ("input", "output", "text", "text_1", "text_2", "processes", "shard"),
     "Output": ("engine", "top", "embeddings", "json", "quiet", "help_all", "help"),
 }
 
@@ -43,9 +43,11 @@ MAIN_OPTIONS = {
 @click.command(cls=GroupedCommand, main=MAIN_OPTIONS)
 @click.argument("source", metavar="RUN|CHECKPOINT")
 @click.argument("texts", nargs=-1)
-@click.option("--input", "input_path", metavar="FILE", help="texts or pairs, instead of TEXTS; - is standard input")
-@click.option("--output", "output_path", metavar="FILE", help="file to write: .csv, .jsonl or .npy; default: print")
-@click.option("--processes", type=click.IntRange(min=1), help="processes that share the files of --input")
+@click.option("--input", "input_path", metavar="FILE", help="texts or pairs, or a pattern; - is standard input")
+@click.option(
+    "--output", "output_path", metavar="FILE", help=".csv, .jsonl, .npy, or a folder such as out/; default: print"
+)
+@click.option("--processes", metavar="N", type=click.IntRange(min=1), help="processes that share the files of --input")
 @click.option("--shard", metavar="I/N", help="predict only every N-th file of --input, from the I-th on")
 @sections("text", "text_1", "text_2")
 @click.option("--engine", metavar="NAME", default=AUTO, help=f"what computes ({', '.join(ENGINE_NAMES)}) [{AUTO}]")

@@ -17,6 +17,9 @@ import csv
 import itertools
 import json
 import os
+import platform
+import re
+import secrets
 import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -255,10 +258,22 @@ def _write_array(file: Any, model: Encoder, source: InputFile, on_progress: Prog
         file.write(vectors.tobytes())
 
 
+def this_machine() -> str:
+    """Return the name of this machine as it stands in names of files that are being written."""
+    return re.sub(r"[^0-9A-Za-z]+", "_", platform.node())
+
+
+def machine_of(temporary: Path) -> tuple[str, int]:
+    """Return the machine and the process that write a file, by its temporary name; the machine may be unknown ("")."""
+    *_, machine, process, _end = temporary.name.split(".")
+    return machine.rpartition("-")[0], int(process)
+
+
 @contextlib.contextmanager
 def _new_file(target: Path, mode: str) -> Generator[Any]:
     """Yield a file under a temporary name that takes its place only when everything is written."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # Processes of several machines may have one number and one disk.
+    temporary = target.with_name(f".{target.name}.{this_machine()}-{secrets.token_hex(4)}.{os.getpid()}.tmp")
     with written_to(target):
         try:
             options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}

@@ -85,6 +85,9 @@ class Predictor:
         table = Table("the batch", "jsonl", tuple(map(str, batch)), [], "", 0)
         learned = read_settings(self._model.checkpoint.folder / "homeground.json")
         names = columns_of_texts(table, recipe, learned)
+        for name in names:
+            if isinstance(batch[name], (str, bytes)):
+                raise UsageError(f'column "{name}" is one text; expected a column of them, such as a list')
         source = InputFile(recipe, table, names, 0, 0)
         predictions = predicted_columns(self._model, source, top=self._top, embeddings=self._embeddings, spread=False)
         return _as_columns(predictions, list(zip(*(batch[name] for name in names), strict=True)))

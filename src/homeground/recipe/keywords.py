@@ -158,8 +158,8 @@ class TrainingKeywords(TypedDict, total=False):
     so that only the head learns.
     """
     lora: str | None
-    """Low-rank adapters that learn while the body stays as it is, e.g. r=16 or
-    r=16,alpha=32,dropout=0.1,targets=query+value; default: none.
+    """Low-rank adapters that learn while the body stays as it is, e.g. r=16; also r=16,alpha=32, dropout=0.1 and
+    targets=query+value; default: none.
     """
     slices: int
     """Parts of a batch that several processes can share (a power of two)."""
@@ -170,7 +170,7 @@ class TrainingKeywords(TypedDict, total=False):
     embeddings.
     """
     learning_rate: float
-    """Peak learning rate (labels, texts: 5e-05; with --lora ten times as much)."""
+    """Peak learning rate (labels, texts: 5e-05); with --lora ten times as much."""
     optimizer: Literal["adamw", "adam"]
     """Adamw: with decoupled weight decay, adam: without weight decay."""
     adam_beta1: float

@@ -40,7 +40,7 @@ class LoraSettings:
 
     def __str__(self) -> str:
         targets = "+".join(self.targets) or EVERY_TARGET
-        return f"r={self.r},alpha={self.alpha:g},dropout={self.dropout:g},targets={targets}"
+        return f"r={self.r},alpha={_plain(self.alpha)},dropout={_plain(self.dropout)},targets={targets}"
 
 
 def lora_settings(text: str) -> LoraSettings:
@@ -60,7 +60,7 @@ def lora_settings(text: str) -> LoraSettings:
             raise ValueError(f"names with their values, such as {EXAMPLE}")
         values[name] = value
     r = _number(values.get("r", ""), "r of 1 or more, such as r=16", lambda r: r >= 1 and r.is_integer())
-    alpha, dropout = values.get("alpha", f"{ALPHA_PER_RANK * r:g}"), values.get("dropout", "0")
+    alpha, dropout = values.get("alpha", str(ALPHA_PER_RANK * r)), values.get("dropout", "0")
     targets = tuple(dict.fromkeys(each.strip() for each in values.get("targets", EVERY_TARGET).split("+")))
     if not all(targets):
         raise ValueError("targets with + between them, such as targets=query+value")
@@ -70,6 +70,11 @@ def lora_settings(text: str) -> LoraSettings:
         dropout=_number(dropout, "dropout of 0 to below 1, such as dropout=0.1", lambda dropout: 0 <= dropout < 1),
         targets=() if targets == (EVERY_TARGET,) else targets,
     )
+
+
+def _plain(value: float) -> str:
+    """Return a number with all its digits, a whole one without a point."""
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def require_peft() -> None:

@@ -214,8 +214,8 @@ class TrainingSettings(Section):
     )
     lora: Lora | None = Field(
         default=None,
-        description="low-rank adapters that learn while the body stays as it is, e.g. r=16 or "
-        "r=16,alpha=32,dropout=0.1,targets=query+value; default: none",
+        description="low-rank adapters that learn while the body stays as it is, e.g. r=16; also r=16,alpha=32, "
+        "dropout=0.1 and targets=query+value; default: none",
     )
     slices: int = Field(
         default=1, ge=1, description="parts of a batch that several processes can share (a power of two)"
@@ -229,7 +229,7 @@ class TrainingSettings(Section):
         "gradients of embeddings",
     )
     learning_rate: float = Field(
-        default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05; with --lora ten times as much)"
+        default=2e-5, ge=0, description="peak learning rate (labels, texts: 5e-05); with --lora ten times as much"
     )
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adamw: with decoupled weight decay, adam: without weight decay"

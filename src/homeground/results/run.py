@@ -363,8 +363,9 @@ def open_run(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) 
         if differences and not run.finished and not _holds_work(folder):
             shutil.rmtree(folder)
         elif differences:
+            named = "; ".join(map(str, differences))
             raise RunConflict(
-                f"{folder} holds a run with other settings ({'; '.join(map(str, differences))}); "
+                f"{folder} holds a run with other settings ({named}); {_same_slices(differences)}"
                 f"keep both with --out {_another_folder(folder, differences)}, or move the old run aside with --fresh"
             )
         with written_to(folder):
@@ -422,6 +423,15 @@ def _another_folder(folder: Path, differences: Sequence[Difference]) -> Path:
     return path
 
 
+def _same_slices(differences: Sequence[Difference]) -> str:
+    """Return how to go on where only the slices differ, which by default are as many as there are processes."""
+    if [each.place for each in differences] != ["recipe.training.slices"]:
+        return ""
+    return f"go on with it with --slices {differences[0].old or 1}, "
+
+
 def _short(value: Any) -> str:
+    if value is None:
+        return "not given"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else text[:12] + "…" + text[-8:]

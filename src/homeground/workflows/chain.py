@@ -154,14 +154,16 @@ class ChainEstimate:
         return {"steps": steps, "minutes": self.minutes, "folder": str(self.folder)}
 
 
-def estimate_chain(path: str | PathLike[str], /, *, on_event: OnEvent = ignore, **settings: Any) -> ChainEstimate:
+def estimate_chain(
+    path: str | PathLike[str], /, *, processes: int = 1, on_event: OnEvent = ignore, **settings: Any
+) -> ChainEstimate:
     """Return what the steps of a chain will take; nothing is written."""
     chain = read_chain(path, **settings)
-    domain = chain.domain
+    (domain, plain), _ = all_in_company([chain.domain, chain.plain], processes)
     if chain.test_texts is not None:
         # The texts are written once the chain begins; what they leave out is seldom much.
         domain = domain.model_copy(update={"split": domain.split.model_copy(update={"leave_out": None})})
-    recipes = {"plain": chain.plain, "domain": domain}
+    recipes = {"plain": plain, "domain": domain}
     steps = {name: estimate(_prepare(name, recipe, on_event)) for name, recipe in recipes.items()}
     return ChainEstimate(steps, chain.folder)
 

@@ -17,6 +17,8 @@ from homeground.wording import count
 LAUNCHED_WITH = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 """What a launcher sets beside WORLD_SIZE."""
 
+HIGHEST_PORT = 65535
+
 
 def in_company(recipe: Recipe, processes: int) -> tuple[Recipe, AbstractContextManager[None]]:
     """Return the recipe for so many processes, and the context in which they work together.
@@ -26,52 +28,79 @@ def in_company(recipe: Recipe, processes: int) -> tuple[Recipe, AbstractContextM
     Raises:
         UsageError: the number of processes and the recipe contradict each other.
     """
-    try:
-        launched = int(os.environ.get("WORLD_SIZE") or 1)
-    except ValueError:
-        raise UsageError(f'WORLD_SIZE is "{os.environ["WORLD_SIZE"]}"; expected the number of processes') from None
-    if launched > 1 and (missing := [name for name in LAUNCHED_WITH if name not in os.environ]):
-        raise UsageError(
-            f"WORLD_SIZE is {launched}, but {' and '.join(missing)} not set; let a launcher such as torchrun set all "
-            f"of {', '.join(LAUNCHED_WITH)}, or unset WORLD_SIZE"
-        )
-    if launched > 1 < processes:
-        raise UsageError(f"--processes {processes}: a launcher has started {launched} processes already; leave it out")
-    size = max(launched, processes)
-    if size > 1 and recipe.engine == "keras":
-        raise UsageError(f"--processes {size}: several processes learn together with PyTorch only")
-    if size > 1 and "slices" not in recipe.training.model_fields_set:
-        recipe = recipe.with_training(slices=size)
-    _refuse_odd_numbers(size, recipe.training.slices)
-    training = recipe.training
-    if processes == size == training.slices == 1 and training.threads is None:
-        return recipe, contextlib.nullcontext()
-    told = f"{version('homeground')} {version('torch')}\n{recipe.model_copy(update={'out': None}).to_toml()}"
-    fingerprint = hashlib.sha256(told.encode()).hexdigest()
-    engine = open_engine(recipe.engine)
-    return recipe, engine.lead(size, slices=training.slices, threads=training.threads, fingerprint=fingerprint)
+    (recipe,), company = all_in_company([recipe], processes)
+    return recipe, company
 
 
 def all_in_company(recipes: Sequence[Recipe], processes: int) -> tuple[list[Recipe], AbstractContextManager[None]]:
     """Return the recipes of several runs for so many processes, and the context of all of them.
 
     Raises:
-        UsageError: they cut their batches into other numbers of slices, or as for one recipe.
+        UsageError: they cut their batches into other numbers of slices, have other threads, or as for one recipe.
     """
-    each = [in_company(recipe, processes) for recipe in recipes]
-    cut = {recipe.training.slices for recipe, _ in each}
-    if len(cut) > 1:
+    launched = _launched()
+    if launched > 1 < processes:
+        raise UsageError(f"--processes {processes}: a launcher has started {launched} processes already; leave it out")
+    size, named = max(launched, processes), "WORLD_SIZE" if launched > 1 else "--processes"
+    recipes = [_with_slices(recipe, size, named) for recipe in recipes]
+    first = recipes[0].training
+    for name in ("slices", "threads"):
+        if len({getattr(recipe.training, name) for recipe in recipes}) > 1:
+            raise UsageError(f"the steps have other --{name}; give all of them one number, or none")
+    if processes == size == first.slices == 1 and first.threads is None:
+        return recipes, contextlib.nullcontext()
+    texts = [recipe.model_copy(update={"out": None}).to_toml() for recipe in recipes]
+    started_with = "\n".join([version("homeground"), version("torch"), *texts])
+    fingerprint = hashlib.sha256(started_with.encode()).hexdigest()
+    engine = open_engine(recipes[0].engine)
+    return recipes, engine.lead(size, slices=first.slices, threads=first.threads, fingerprint=fingerprint)
+
+
+def _launched() -> int:
+    """Return how many processes a launcher has started, 1 where there is none.
+
+    Raises:
+        UsageError: a variable that it sets is missing or is none.
+    """
+    launched = _whole_number("WORLD_SIZE", 1) if os.environ.get("WORLD_SIZE") else 1
+    if launched == 1:
+        return 1
+    if missing := [name for name in LAUNCHED_WITH if name not in os.environ]:
         raise UsageError(
-            f"the steps cut their batches into {' and '.join(map(str, sorted(cut)))} slices; give one number"
+            f"WORLD_SIZE is {launched}, but {' and '.join(missing)} not set; let a launcher such as torchrun set all "
+            f"of {', '.join(LAUNCHED_WITH)}, or unset WORLD_SIZE"
         )
-    return [recipe for recipe, _ in each], each[0][1]
+    _whole_number("RANK", 0, launched - 1)
+    _whole_number("MASTER_PORT", 1, HIGHEST_PORT)
+    if "LOCAL_RANK" in os.environ:
+        _whole_number("LOCAL_RANK", 0)
+    return launched
 
 
-def _refuse_odd_numbers(size: int, slices: int) -> None:
+def _whole_number(name: str, lowest: int, highest: int | None = None) -> int:
+    """Return the number in a variable of the environment."""
+    value = os.environ[name]
+    if value.isascii() and value.isdecimal() and lowest <= int(value) and (highest is None or int(value) <= highest):
+        return int(value)
+    expected = f"from {lowest} to {highest}" if highest is not None else f"of {lowest} or more"
+    raise UsageError(f'{name} is "{value}"; expected a number {expected}, as a launcher such as torchrun sets it')
+
+
+def _with_slices(recipe: Recipe, size: int, named: str) -> Recipe:
+    """Return a recipe with the slices of so many processes; ``named`` is what their number comes from."""
+    if size > 1 and recipe.engine == "keras":
+        raise UsageError(f"{named} {size}: several processes learn together with PyTorch only")
+    if size > 1 and "slices" not in recipe.training.model_fields_set:
+        recipe = recipe.with_training(slices=size)
+    _refuse_odd_numbers(size, recipe.training.slices, named)
+    return recipe
+
+
+def _refuse_odd_numbers(size: int, slices: int, named: str) -> None:
     if size < 1 or size & (size - 1):
-        raise UsageError(f"--processes {size}: expected a power of two: 1, 2, 4, 8 …")
+        raise UsageError(f"{named} {size}: expected a power of two: 1, 2, 4, 8 …")
     if slices % size:
         raise UsageError(
-            f"--processes {size}: the batch is cut into {count(slices, 'slice')} (--slices), which so many processes "
+            f"{named} {size}: the batch is cut into {count(slices, 'slice')} (--slices), which so many processes "
             f"cannot share; expected {slices}, or fewer"
         )

@@ -23,10 +23,10 @@ from tests.tagging import tagged_texts, write_tagged
 
 import homeground
 from homeground.engines.torch import processes as module
-from homeground.errors import ProcessLost, UsageError
+from homeground.errors import ProcessLost, RunConflict, UsageError
 from homeground.results.run import Run
 from homeground.storage import file_hash
-from homeground.training.events import Step
+from homeground.training.events import Finished, Step
 
 QUICK: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "bootstrap_draws": 200, "audit": False, "quiet": True}
 QUICK |= {"batch_size": 16, "learning_rate": 2e-3, "threads": 1, "slices": 4}
@@ -98,6 +98,30 @@ def test_a_process_that_is_killed_stops_all_and_another_number_goes_on_to_the_sa
     assert all(child.poll() is not None for child in started)
     run = homeground.adapt(str(material / "labels.csv"), out=out, processes=2, **named)
     assert weights(run) == weights(unbroken)
+
+
+def test_a_process_that_is_lost_after_the_last_step_is_not_missed(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = module._start
+    monkeypatch.setattr(module, "_start", lambda *values: started.append(start(*values)) or started[-1])
+
+    def kill(event: object) -> None:
+        if isinstance(event, Finished):
+            started[0].kill()
+
+    named = {**QUICK, "checkpoint": str(material / "bert"), "out": str(tmp_path / "run")}
+    run = homeground.adapt(str(material / "labels.csv"), processes=2, on_event=kill, **named)
+    assert run.finished
+
+
+def test_going_on_with_another_number_of_processes_names_the_slices(material: Path, tmp_path: Path) -> None:
+    named = {**QUICK, "checkpoint": str(material / "bert"), "out": str(tmp_path / "run")}
+    homeground.adapt(str(material / "labels.csv"), processes=2, **{**named, "slices": 2})
+    del named["slices"]
+    with pytest.raises(RunConflict, match=r"slices: 2, now not given\); go on with it with --slices 2, keep both"):
+        homeground.adapt(str(material / "labels.csv"), **named)
 
 
 def test_slices_give_the_weights_of_the_whole_batch(material: Path, tmp_path: Path) -> None:
@@ -172,9 +196,53 @@ def test_half_of_what_a_launcher_sets_is_refused(material: Path, monkeypatch: py
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="WORLD_SIZE is 2, but RANK and MASTER_ADDR and MASTER_PORT not set"):
         homeground.adapt(str(material / "labels.csv"), checkpoint=str(material / "bert"), quiet=True)
-    monkeypatch.setenv("WORLD_SIZE", "two")
-    with pytest.raises(UsageError, match='WORLD_SIZE is "two"; expected the number of processes'):
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("WORLD_SIZE", "two", 'WORLD_SIZE is "two"; expected a number of 1 or more'),
+        ("WORLD_SIZE", "3", "WORLD_SIZE 3: expected a power of two"),
+        ("RANK", "x", 'RANK is "x"; expected a number from 0 to 1'),
+        ("RANK", "2", 'RANK is "2"; expected a number from 0 to 1'),
+        ("MASTER_PORT", "abc", 'MASTER_PORT is "abc"; expected a number from 1 to 65535'),
+        ("LOCAL_RANK", "-1", 'LOCAL_RANK is "-1"; expected a number of 0 or more'),
+    ],
+)
+def test_what_a_launcher_cannot_have_set_is_refused(
+    name: str, value: str, message: str, material: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500", name: value}
+    for each, text in given.items():
+        monkeypatch.setenv(each, text)
+    with pytest.raises(UsageError, match=message):
         homeground.adapt(str(material / "labels.csv"), checkpoint=str(material / "bert"), quiet=True)
+
+
+def test_more_processes_than_gpus_are_refused(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(module.torch.cuda, "device_count", lambda: 1)
+    with (
+        pytest.raises(UsageError, match="--processes 2: this machine has 1 GPU"),
+        module.lead(2, slices=2, threads=1, fingerprint=""),
+    ):
+        pass
+
+
+def test_a_leader_does_not_wait_for_ever_for_a_process_of_a_launcher(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 1)
+    given = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for each, text in given.items():
+        monkeypatch.setenv(each, text)
+    began = time.monotonic()
+    with pytest.raises(ProcessLost, match=r"process 0 of 2 cannot connect to 127\.0\.0\.1"):
+        homeground.adapt(
+            str(material / "labels.csv"), checkpoint=str(material / "bert"), out=str(tmp_path / "run"), **QUICK
+        )
+    assert time.monotonic() - began < 60
+    assert not (tmp_path / "run").exists()
 
 
 def test_processes_of_a_launcher_learn_together(material: Path, tmp_path: Path) -> None:

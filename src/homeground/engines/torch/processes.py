@@ -18,10 +18,11 @@ import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - documented all the same
 
-from homeground.engines.children import start_child
+from homeground.engines.children import start_child, usable_cores
 from homeground.engines.torch.model import TorchModel
 from homeground.engines.torch.parallel import Group, OutOfMemoryError, working_with
 from homeground.errors import ProcessLost, UsageError
+from homeground.wording import count
 
 CONNECT_SECONDS = 120
 """Until a process that does not connect counts as lost."""
@@ -50,7 +51,7 @@ def lead(processes: int, *, slices: int, threads: int | None, fingerprint: str) 
     """
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     size = launched if launched > 1 else processes
-    with _threads(threads or (max((os.cpu_count() or 1) // slices, 1) if slices > 1 else None)):
+    with _threads(threads or (max(usable_cores() // slices, 1) if slices > 1 else None)):
         if size == 1:
             yield
             return
@@ -59,6 +60,11 @@ def lead(processes: int, *, slices: int, threads: int | None, fingerprint: str) 
             rank = int(os.environ["RANK"])
             _connect(rank, size, store=None)
         else:
+            if torch.cuda.is_available() and size > torch.cuda.device_count():
+                raise UsageError(
+                    f"--processes {size}: this machine has {count(torch.cuda.device_count(), 'GPU')}, and each process "
+                    "needs one of its own; expected at most as many processes"
+                )
             rank, store = 0, TCPStore("127.0.0.1", 0, size, is_master=True, wait_for_workers=False)
             added = {name: value for name, value in LOOPBACK.items() if name not in os.environ}
             os.environ |= added
@@ -87,7 +93,8 @@ def _joined(rank: int, size: int, children: list[subprocess.Popen[bytes]]) -> Ge
         with working_with(Group(rank, size)) as group:
             yield group
             if group.leads:
-                group.announce(("end",))
+                with contextlib.suppress(ProcessLost):  # all is done, so that nobody misses one that has ended
+                    group.announce(("end",))
                 seconds = END_SECONDS
     finally:
         with contextlib.suppress(Exception):
@@ -125,6 +132,10 @@ def _connect(rank: int, size: int, *, store: TCPStore | None) -> None:
             is_master = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
             wait = timedelta(seconds=CONNECT_SECONDS)
             store = TCPStore(host, port, size, is_master=is_master, wait_for_workers=False, timeout=wait)
+            # torchrun's store outlives its restarts.
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store.set(f"homeground {attempt} {rank}", "")
+            store.wait([f"homeground {attempt} {each}" for each in range(size)], wait)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(days=WAIT_DAYS))
     except (RuntimeError, ValueError, KeyError) as error:
         raise ProcessLost(f"process {rank} of {size} cannot connect to {where}: {str(error).splitlines()[0]}") from None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -22,10 +25,10 @@ from tests.tagging import tagged_texts, write_tagged
 import homeground
 from homeground.checkpoint import open_checkpoint
 from homeground.cli import run as typed
-from homeground.errors import CheckpointError, DiskError, ExportRefused, UsageError
+from homeground.errors import CheckpointError, DiskError, ExportRefused, RunLocked, UsageError
 from homeground.results.publication import read_export
 from homeground.results.run import Run
-from homeground.storage import read_json, sealed, write_json, write_manifest
+from homeground.storage import locked, read_json, sealed, write_json, write_manifest
 from homeground.workflows.export import export
 
 pytest.importorskip("openvino")
@@ -47,7 +50,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("labelled")
     with (folder / "texts.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["text", "label"], *topic_texts(900)])
-    settings: dict[str, Any] = {**FAST, "cross_fit": 0, "test": 0.4, "quiet": True}
+    settings: dict[str, Any] = {**FAST, "epochs": 4, "learning_rate": 1e-3, "cross_fit": 0, "test": 0.4, "quiet": True}
     return homeground.adapt(
         folder / "texts.csv", checkpoint=str(lively(folder / "bert")), out=str(folder / "run"), **settings
     )
@@ -150,11 +153,18 @@ def test_static_int8_is_accepted_within_the_margin_and_shown_in_report_and_card(
     assert record is not None and record.sentence == done["sentence"]
     page, card = own.report_path.read_text(), (own.model_folder / "README.md").read_text()
     assert 'id="exports"' in page and "OpenVINO, int8" in page and "OpenVINO, fp32" in page
-    assert "| openvino-int8 |" in card and "| openvino |" in card
+    # Each has a margin of its own: fp32 none.
+    assert re.findall(r'<td data-label="Margin">(.*?)</td>', page) == ["–", "0.3"]
+    assert "excludes a loss of its margin" in page and "excludes a loss of its margin" in card
+    margins = {row.split(" | ")[0]: row.split(" | ")[5] for row in re.findall(r"\| (openvino[^\n]*)", card)}
+    assert margins == {"openvino": "–", "openvino-int8": "0.3"}
     assert export(own, int8=True, margin=0.3)["time"] == done["time"]
     # What was accepted with a margin of the user's own is no answer to a call without one.
-    with pytest.raises(ExportRefused):
+    with pytest.raises(ExportRefused) as refused:
         export(own, int8=True)
+    # The earlier one stays in use, and the refusal says so.
+    assert str(refused.value).endswith(f"; the export accepted with a margin of 0.3 stays in {done['folder']}")
+    assert read_export(Path(done["folder"])) == record
     # The card is part of the model's folder, which must still be as its manifest says.
     labels = homeground.load(own).classes_
     assert homeground.load(own, engine="openvino-int8").predict("bank loan") in labels
@@ -179,7 +189,15 @@ def test_where_every_text_was_learned_from_int8_is_refused_and_fp32_is_not(
     run = homeground.adapt(data, checkpoint=str(encoder), out=str(tmp_path / "run"), cross_fit=3, quiet=True, **FAST)
     with pytest.raises(ExportRefused, match=r"learned from, so keeping them shows nothing.*--test FILE"):
         export(run, int8=True, margin=0.9)
-    assert export(run)["verdict"] == "EQUAL"
+    done = export(run)
+    assert done["verdict"] == "EQUAL" and done["seen"] == done["test_examples"]
+    # What is measured there is agreement and no score of new texts, and is never shown as one.
+    assert "of which the model has learned 120, so that this is agreement and no score" in done["sentence"]
+    page, card = run.report_path.read_text(), (run.model_folder / "README.md").read_text()
+    rows = re.findall(r'<td data-label="[^"]+ of the (?:model|export)">(.*?)</td>', page)
+    assert rows == ["–", "–"] and '<td data-label="interval" class="span">–</td>' in page
+    assert "The model has learned 120 of the test examples" in page and "has learned 120 of the test examples" in card
+    assert re.search(r"\| openvino \| [^|]+ \| – \| – \| – \|", card)
 
 
 # ---- What is there already, and what was changed ---------------------------------------------------------------------
@@ -262,6 +280,121 @@ def test_a_folder_with_anything_else_is_not_written_to(exported: Run, tmp_path: 
         export(exported, output=tmp_path / "notes.txt" / "it")
 
 
+@pytest.mark.parametrize("margin", [0, 0.0, -1.0, math.inf, math.nan, "x", True])
+def test_a_margin_that_no_interval_can_exclude_is_refused_before_any_work(margin: Any, exported: Run) -> None:
+    with pytest.raises(UsageError, match=r"the margin is .*; expected a finite number above 0"):
+        export(exported, int8=True, margin=margin)
+
+
+def test_the_command_refuses_a_margin_that_is_not_finite(exported: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for margin in ("inf", "nan", "0"):
+        assert typed(["export", str(exported.folder), "--int8", "--margin", margin, "--quiet"]) == 2
+        assert "expected a finite number above 0" in capsys.readouterr().err
+
+
+# ---- Where it is written ---------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_exported_from_inside_its_folder(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own.folder)
+    assert export(".")["verdict"] == "EQUAL"
+    assert (own.folder.parent / ".run.lock").exists() or not list(own.folder.glob(".*.lock"))
+    monkeypatch.chdir(own.model_folder)
+    assert export("..")["verdict"] == "EQUAL"
+    assert not list(own.folder.glob(".*.lock"))
+
+
+def test_the_places_of_other_exports_of_a_run_are_not_written_to(own: Run) -> None:
+    folder = own.folder / "exports"
+    for taken in ("openvino", "mine", "openvino/inside"):
+        with pytest.raises(UsageError, match="is in the folder of the exports of"):
+            export(own, format="onnx", output=folder / taken)
+    assert sorted(path.name for path in folder.iterdir()) == ["openvino"]
+    # Its own place is the default, by whatever path: it is locked and shown as that.
+    (own.folder / "report.html").unlink()
+    export(own, output=folder / ".." / "exports" / "openvino")
+    assert own.report_path.is_file()
+
+
+def test_an_export_that_is_not_of_its_name_is_not_computed_with(own: Run) -> None:
+    folder = own.folder / "exports"
+    (folder / "openvino").rename(folder / "openvino-int8")
+    with pytest.raises(CheckpointError, match="holds the export openvino, not openvino-int8"):
+        homeground.load(own, engine="openvino-int8")
+
+
+def test_an_export_of_another_run_or_name_is_not_replaced(own: Run, exported: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "it"
+    shutil.copytree(own.folder / "exports" / "openvino", folder)
+    with pytest.raises(UsageError, match="holds the export openvino of the run run; remove it, or name a new folder"):
+        export(own, format="onnx", output=folder)
+    other = Run(own.folder.rename(own.folder.with_name("other")))
+    with pytest.raises(UsageError, match="holds the export openvino of the run run"):
+        export(other, output=folder)
+    (folder / "export.json").write_text("{}")
+    with pytest.raises(UsageError, match="holds an export that is not as it was written"):
+        export(exported, output=folder)
+
+
+def test_a_link_is_refused_before_any_work_and_nothing_is_left(exported: Run, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(UsageError, match="is a link; name the folder that it leads to"):
+        export(exported, output=tmp_path / "link")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="whether a process has ended is not known there")
+def test_what_a_killed_export_left_is_removed_and_that_of_a_living_one_is_not(own: Run, tmp_path: Path) -> None:
+    target = tmp_path / "it"
+    shutil.copytree(own.folder / "exports" / "openvino", target)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for process in (ended.pid, os.getpid()):
+        (tmp_path / f".it.{process}.tmp").mkdir()
+    (tmp_path / f".other.{ended.pid}.tmp").mkdir()
+    export(own, output=target)
+    left = sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".tmp")
+    assert left == sorted([f".it.{os.getpid()}.tmp", f".other.{ended.pid}.tmp"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="who may write is another matter there")
+def test_a_run_that_is_held_or_not_writable_is_refused_with_the_option_of_this_command(own: Run) -> None:
+    with locked(own.folder), pytest.raises(RunLocked, match="or name another folder with --output"):
+        export(own)
+    (own.folder.parent / ".run.lock").unlink(missing_ok=True)
+    (own.folder.parent / ".run.lock").mkdir()
+    with pytest.raises(DiskError, match="name a writable folder with --output"):
+        export(own)
+
+
+# ---- What the run did not write --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_the_run_did_not_write_is_neither_exported_nor_certified(own: Run, tmp_path: Path) -> None:
+    written = set(read_json(own.model_folder / "manifest.json")["files"])
+    (own.model_folder / "generation_config.json").write_text("{}")
+    export(own)
+    export(own, output=tmp_path / "it", format="onnx")
+    assert set(read_json(own.model_folder / "manifest.json")["files"]) == written
+    assert not (tmp_path / "it" / "generation_config.json").exists()
+    (own.model_folder / "special_tokens_map.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"special_tokens_map\.json: the run did not write this file"):
+        export(own, format="onnx")
+
+
+def test_a_card_that_was_changed_by_hand_stays(own: Run) -> None:
+    card = own.model_folder / "README.md"
+    card.write_text("mine")
+    events: list[str] = []
+    export(own, on_event=lambda event: events.append(getattr(event, "text", "")))
+    assert card.read_text() == "mine"
+    assert any("README.md was changed by hand and stays as it is" in text for text in events)
+
+
+# ---- What has changed ------------------------------------------------------------------------------------------------
+
+
 def test_changed_data_is_refused(own: Run) -> None:
     with (own.folder.parent / "texts.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["text", "label"], *topic_texts(900, seed=1)])
@@ -328,6 +461,7 @@ def test_the_command_prints_where_it_is_and_what_was_measured(
     assert typed(["export", str(exported.folder)]) == 0
     printed = capsys.readouterr()
     assert "exports/openvino (" in printed.out and "times as fast as torch" in printed.err.replace("\n", " ")
+    assert "openvino equals the model but for rounding (largest difference of probabilities" in printed.err
 
 
 def test_a_copy_of_an_export_is_one(exported: Run, tmp_path: Path) -> None:

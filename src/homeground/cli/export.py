@@ -22,7 +22,7 @@ from homeground.workflows.export import export as export_run
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="folder [RUN/exports/NAME]")
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     metavar="X",
     help="loss of the score that int8 may have [0.01, or 0.05 nats per masked token]",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import math
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.classifying import lively, topic_texts
 from tests.conftest import FAST
 from tests.runs import Broken
@@ -28,7 +30,7 @@ from homeground.cli import run as typed
 from homeground.errors import CheckpointError, DiskError, ExportRefused, RunLocked, UsageError
 from homeground.results.publication import read_export
 from homeground.results.run import Run
-from homeground.storage import locked, read_json, sealed, write_json, write_manifest
+from homeground.storage import file_hash, locked, read_json, sealed, write_json, write_manifest
 from homeground.workflows.export import export
 
 pytest.importorskip("openvino")
@@ -231,6 +233,97 @@ def test_a_graph_that_the_record_does_not_know_is_refused(own: Run) -> None:
         homeground.load(folder)
 
 
+def rewritten(folder: Path, **changes: Any) -> None:
+    """Seal a record and a manifest again, as whoever changes an export by hand could."""
+    record = {name: value for name, value in read_json(folder / "export.json").items() if name != "sha256"}
+    write_json(folder / "export.json", sealed({**record, **changes}))
+    write_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"files": {}}, r"is not the file that export\.json describes"),
+        ({"files": None}, "not the record of an export"),
+        ({"files": ["openvino_model.bin"]}, "not the record of an export"),
+        ({"one_by_one": "false"}, "not the record of an export"),
+        ({"head": "speech"}, 'has the head "speech"; known: encoder, sequence_classification'),
+        ({"inputs": ["input_ids", "pixels"]}, "has the inputs .*, not input_ids, pixels"),
+    ],
+)
+def test_a_record_that_is_not_that_of_an_export_is_refused(changes: dict[str, Any], problem: str, own: Run) -> None:
+    folder = own.folder / "exports" / "openvino"
+    rewritten(folder, **changes)
+    with pytest.raises(CheckpointError, match=problem):
+        homeground.load(folder).predict("bank")
+
+
+@pytest.mark.parametrize("name", ["openvino_model.bin", "config.json", "tokenizer.json"])
+def test_a_file_without_any_hash_is_refused(name: str, own: Run) -> None:
+    folder = own.folder / "exports" / "openvino"
+    record = {key: value for key, value in read_json(folder / "export.json").items() if key != "sha256"}
+    record["files"].pop(name)
+    write_json(folder / "export.json", sealed(record))
+    write_manifest(folder, [path.name for path in folder.iterdir() if path.name not in (name, "manifest.json")])
+    with pytest.raises(CheckpointError, match=f"lacks {name}, or its manifest.json does not list it"):
+        homeground.load(folder)
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=f"lacks {name}"):
+        homeground.load(folder)
+
+
+def test_a_file_that_the_manifest_does_not_list_is_refused_unless_it_is_hidden(own: Run, tmp_path: Path) -> None:
+    folder = own.folder / "exports" / "openvino"
+    (folder / ".DS_Store").write_text("")
+    homeground.load(folder)
+    (folder / "added_tokens.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"added_tokens\.json is no file of this export; take it out"):
+        homeground.load(folder)
+    (folder / "added_tokens.json").unlink()
+    # A manifest that leads out of the folder would have a copy written outside of it.
+    (folder.parent / "outside").write_text("")
+    names = [path.name for path in folder.iterdir() if path.name != "manifest.json"]
+    write_manifest(folder, [*names, "../outside"])
+    with pytest.raises(CheckpointError, match=r"lists \.\./outside, which is no file of this folder"):
+        homeground.load(folder)
+
+
+def test_settings_of_another_model_than_the_graph_are_refused(own: Run) -> None:
+    folder = own.folder / "exports" / "openvino"
+    config = read_json(folder / "config.json")
+    few = dict(list(config["id2label"].items())[:2])
+    write_json(folder / "config.json", {**config, "id2label": few})
+    write_manifest(folder)
+    with pytest.raises(CheckpointError, match=r"logits of a text of 2 tokens has the shape \(1, 4\), where .*\(1, 2\)"):
+        homeground.load(folder).predict("bank")
+
+
+def test_the_graph_of_another_model_is_refused(own: Run, masked: Run, tmp_path: Path) -> None:
+    folder = own.folder / "exports" / "openvino"
+    export(masked, output=tmp_path / "other")
+    for name in ("openvino_model.xml", "openvino_model.bin"):
+        shutil.copyfile(tmp_path / "other" / name, folder / name)
+    files = {path.name: {"sha256": file_hash(path)} for path in folder.iterdir()}
+    inputs = read_json(tmp_path / "other" / "export.json")["inputs"]
+    rewritten(folder, files=files)
+    with pytest.raises(CheckpointError, match="has the inputs input_ids, attention_mask, positions, not"):
+        homeground.load(folder).predict("bank")
+    rewritten(folder, files=files, inputs=inputs)
+    with pytest.raises(CheckpointError, match="they do not belong together"):
+        homeground.load(folder).predict("bank")
+
+
+def test_weights_that_are_cut_short_are_reported_by_the_reason_of_the_runtime(own: Run) -> None:
+    folder = own.folder / "exports" / "openvino"
+    path = folder / "openvino_model.bin"
+    path.write_bytes(path.read_bytes()[:-1000])
+    rewritten(folder, files={each.name: {"sha256": file_hash(each)} for each in folder.iterdir()})
+    with pytest.raises(CheckpointError) as refused:
+        homeground.load(folder).predict("bank")
+    message = str(refused.value)
+    assert "openvino could not open it (" in message and "Exception from src" not in message
+
+
 def test_a_link_in_an_export_is_not_followed(own: Run, tmp_path: Path) -> None:
     path = own.folder / "exports" / "openvino" / "openvino_model.bin"
     path.rename(tmp_path / "elsewhere.bin")
@@ -242,11 +335,13 @@ def test_a_link_in_an_export_is_not_followed(own: Run, tmp_path: Path) -> None:
 def test_an_export_of_other_weights_than_the_run_has_is_refused(own: Run) -> None:
     folder = own.folder / "exports" / "openvino"
     record = {name: value for name, value in read_json(folder / "export.json").items() if name != "sha256"}
-    record["source"]["weights"] = {"model.safetensors": "0" * 64}
-    write_json(folder / "export.json", sealed(record))
-    write_manifest(folder)
-    with pytest.raises(CheckpointError, match="exported from other weights than"):
-        homeground.load(own, engine="openvino")
+    # One of weights that the manifest of the run does not list is of other weights as well.
+    for name in ("model.safetensors", "model-00001-of-00002.safetensors"):
+        record["source"]["weights"] = {name: "0" * 64}
+        write_json(folder / "export.json", sealed(record))
+        write_manifest(folder)
+        with pytest.raises(CheckpointError, match="exported from other weights than"):
+            homeground.load(own, engine="openvino")
 
 
 def test_broken_off_it_leaves_nothing_half_written(labelled: Run, tmp_path: Path) -> None:
@@ -438,6 +533,30 @@ print([name for name in ("torch", "transformers", "openvino_telemetry") if sys.m
     assert refusal.startswith("torch is not installed") and imported == "[]"
 
 
+SMALL = BLOCKED.replace(
+    '("torch", "transformers")', '("torch", "transformers", "rensa", "jinja2", "huggingface_hub", "py3langid")'
+)
+"""An installation as docs/export.md describes it, with tensorboard, which measuring needs."""
+
+
+def test_a_small_installation_measures_an_export_and_says_what_a_command_lacks(exported: Run) -> None:
+    folder, data = exported.folder / "exports" / "openvino", exported.folder.parent / "texts.csv"
+    commands = [["export", str(exported.folder)], ["doctor"], ["evaluate", str(folder), str(data), "--json"]]
+    commands[-1].append("--keep-contaminated")
+    commands.append(["report", str(exported.folder)])
+    code = f"""{SMALL}
+from homeground.cli import run
+for command in {commands!r}:
+    print(run(command), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch is not installed, which this needs; install it with: pip install torch" in done.stderr
+    assert "jinja2 is not installed, which this command needs; install it with: pip install jinja2" in done.stderr
+    assert "unexpected" not in done.stderr
+    assert re.search(r"^threads +\d+$", done.stdout, re.MULTILINE) and '"accuracy"' in done.stdout
+    assert [line for line in done.stdout.splitlines() if line.isdecimal()] == ["2", "0", "0", "2"]
+
+
 def test_files_and_batches_are_predicted_by_an_export(exported: Run, tmp_path: Path) -> None:
     (tmp_path / "new.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in TEXTS) + "\n")
     folder = str(exported.folder)
@@ -453,6 +572,32 @@ def test_files_and_batches_are_predicted_by_an_export(exported: Run, tmp_path: P
     assert typed(["predict", folder, "--input", str(tmp_path / "new.jsonl"), "--output", f"{tmp_path / 'out'}/"]) == 2
 
 
+def test_both_are_timed_with_as_many_threads_and_the_record_has_their_number(
+    labelled: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+    room = importlib.import_module("homeground.engines.exported.model")
+    opened = room.open_session
+
+    def spy(format: str, path: Path, *, threads: int | None = None) -> Any:
+        asked.append(threads)
+        return opened(format, path, threads=threads)
+
+    monkeypatch.setattr(room, "open_session", spy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        done = export(labelled, output=tmp_path / "it")
+    finally:
+        torch.set_num_threads(before)
+    assert done["speed"]["threads"] == 1 and asked == [1, 1]
+    checkpoint = open_checkpoint(str(tmp_path / "it"))
+    for variable, threads, expected in (("1,4", None, "1"), ("3", None, "3"), ("3", 2, "2")):
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+        model = room.open_model(checkpoint, head=checkpoint.exported.head, threads=threads)
+        assert model.describe()["threads"] == expected
+
+
 def test_the_command_prints_where_it_is_and_what_was_measured(
     exported: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -462,6 +607,27 @@ def test_the_command_prints_where_it_is_and_what_was_measured(
     printed = capsys.readouterr()
     assert "exports/openvino (" in printed.out and "times as fast as torch" in printed.err.replace("\n", " ")
     assert "openvino equals the model but for rounding (largest difference of probabilities" in printed.err
+
+
+def test_the_sentence_is_wrapped_in_a_terminal(
+    exported: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert typed(["export", str(exported.folder), "--quiet"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 2 and max(map(len, lines)) <= 60
+
+
+def test_stopped_it_does_not_promise_to_continue(
+    exported: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("homeground.workflows.export.export", stopped)
+    assert typed(["export", str(exported.folder)]) == 130
+    assert "stopped; nothing was written, and the same command starts anew" in capsys.readouterr().err
 
 
 def test_a_copy_of_an_export_is_one(exported: Run, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from homeground.checkpoint import write_modules as write_sentence_modules
 from homeground.checkpoint.exported import EXPORT_FILE, GRAPH_FILES, Exported, holds_export
 from homeground.checkpoint.safety import weight_files
 from homeground.engines import open_engine, open_exporter
+from homeground.engines.exported import open_model as open_exported
 from homeground.engines.model import Batch, Model
 from homeground.errors import CheckpointError, ExportRefused, UsageError
 from homeground.evaluation.comparison import GeneralComparison, judge_general
@@ -89,8 +90,8 @@ def export(
     The export goes to ``RUN/exports/``, where ``load(run, engine="openvino-int8")`` and the report find it, or into the
     new folder ``output``, which ``load`` opens by itself. It is accepted only with what it scores on the test of the
     run: in fp32 its outputs must be those of the model but for rounding; with ``int8`` the interval of its score must
-    exclude a loss of ``margin``, by default that of general ability (0.01, or 0.05 nats per masked token). Nothing is
-    left of one that is refused. The same call again returns what is there.
+    exclude a loss of ``margin``, by default that of general ability (0.01, or 0.05 nats for plain text). Nothing is
+    left of one that is refused, and an earlier one stays. The same call again returns what is there.
 
     Raises:
         ExportRefused: it is too far from the model; the message has both scores.
@@ -119,8 +120,8 @@ def export(
 
 
 def _require_margin(margin: object) -> None:
-    is_number = isinstance(margin, int | float) and not isinstance(margin, bool)
-    if margin is not None and not (is_number and math.isfinite(margin) and margin > 0):
+    value = float(margin) if isinstance(margin, int | float) and not isinstance(margin, bool) else 0.0
+    if margin is not None and not (math.isfinite(value) and value > 0):
         raise UsageError(f"the margin is {margin!r}; expected a finite number above 0, the loss that int8 may have")
 
 
@@ -195,8 +196,10 @@ def _export(asked: Asked, target: Path, on_event: OnEvent) -> ExportRecord:
             parameters=count_parameters(asked.checkpoint.folder),
             source_weights=_weights(asked.checkpoint),
         )
-        opened = open_engine("exported").open_model(
-            replace(asked.checkpoint, folder=folder, exported=exported), head=exported.head
+        # Both with as many threads, or the ratio of their times would be that of the threads.
+        threads = int(model.describe()["threads"])
+        opened = open_exported(
+            replace(asked.checkpoint, folder=folder, exported=exported), head=exported.head, threads=threads
         )
         measured = _measure(setup, model, opened, asked, on_event)
         record = _record(asked, setup, exported, measured, made["versions"], folder)
@@ -341,7 +344,9 @@ def _check(setup: Setup, opened: Model, folder: Path) -> None:
     """Open a finished folder as a user would, and compare its answers with those that were measured."""
     items = np.arange(min(MAX_ITEMS_COMPARED, len(setup.test.rows.lengths("measuring"))))
     batch, _ = setup.test.task.collate(setup.test.rows, items, "measuring")
-    again = open_engine("exported").open_model(open_checkpoint(str(folder)), head=setup.task.info.head)
+    again = open_exported(
+        open_checkpoint(str(folder)), head=setup.task.info.head, threads=int(opened.describe()["threads"])
+    )
     expected, got = opened.predict(batch), again.predict(batch)
     if not all(np.array_equal(expected[name], got[name]) for name in expected):
         raise CheckpointError(f"{folder}: the export answers otherwise than when it was measured; report this")

@@ -31,7 +31,6 @@ from homeground.storage import (
 from homeground.training.events import Notice, OnEvent
 
 CARD = "README.md"
-NEW_FOLDER = "name a new folder with --output"
 
 
 def place_of(run: Run, name: str, output: Path | None) -> tuple[Path, bool]:
@@ -46,10 +45,10 @@ def place_of(run: Run, name: str, output: Path | None) -> tuple[Path, bool]:
     if not in_run:
         _refuse_exports_of_runs(target)
     if target.is_symlink():
-        raise UsageError(f"{target} is a link; name the folder that it leads to, or {NEW_FOLDER.removeprefix('name ')}")
+        raise UsageError(f"{target} is a link; name the folder that it leads to, or another one with --output")
     if target.is_file() or (target.is_dir() and any(target.iterdir()) and not holds_export(target)):
         what = "is a file" if target.is_file() else "is not empty and holds no export"
-        raise UsageError(f"{target} {what}; {NEW_FOLDER}")
+        raise UsageError(f"{target} {what}; name a new folder with --output")
     if not in_run and holds_export(target):
         _refuse_another_export(target, run, name)
     return target, in_run
@@ -73,7 +72,7 @@ def _refuse_another_export(target: Path, run: Run, name: str) -> None:
     except (OSError, DamagedFile, ValidationError):
         there, is_same = "an export that is not as it was written", False
     if not is_same:
-        raise UsageError(f"{target} holds {there}; remove it, or {NEW_FOLDER}")
+        raise UsageError(f"{target} holds {there}; remove it, or name a new folder with --output")
 
 
 def name_of(run: Run) -> str:

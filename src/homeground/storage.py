@@ -44,12 +44,16 @@ _LITTER = re.compile(r"\..+\.\d+\.(tmp|old)")
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Generator[None]:
-    """Hold the lock beside a run folder; a file beside it names the process that has it."""
+def locked(folder: Path, *, option: str = "--out") -> Generator[None]:
+    """Hold the lock beside a run folder; a file beside it names the process that has it.
+
+    ``option`` is that by which the user names another folder.
+    """
+    folder = with_own_name(folder)
     path = folder.with_name(f".{folder.name}.lock")
     holder = path.with_suffix(".holder.json")
     lock = FileLock(path)
-    with written_to(path):
+    with written_to(path, f"name a writable folder with {option}"):
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -57,7 +61,7 @@ def locked(folder: Path) -> Generator[None]:
             with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # it may be gone, or half there
                 owner = read_json(holder)
                 name = f"process {owner['process']} on {owner['host']} since {owner['since']}"
-            message = f"{folder} is being written by {name}; wait for it, or name another folder with --out"
+            message = f"{folder} is being written by {name}; wait for it, or name another folder with {option}"
             raise RunLocked(message) from None
     for torn in folder.parent.glob(f".{holder.name}.*.tmp"):  # of a process that was killed
         torn.unlink(missing_ok=True)
@@ -69,8 +73,14 @@ def locked(folder: Path) -> Generator[None]:
         lock.release()
 
 
+def with_own_name(folder: Path) -> Path:
+    """Return the path of a folder that ends in its name, which ``.`` and ``..`` do not."""
+    return Path(os.path.abspath(folder)) if folder.name in ("", "..") else folder  # noqa: PTH100 - links are not followed
+
+
 def aside(folder: Path) -> Path:
     """Return the first free name of the form ``pairs.old-1``."""
+    folder = with_own_name(folder)
     number = 1
     while (path := folder.with_name(f"{folder.name}.old-{number}")).exists():
         number += 1
@@ -212,6 +222,7 @@ def new_folder(path: Path, otherwise: str = OTHER_OUT) -> Generator[Path]:
 
     An older folder at ``path`` is replaced only once the new one is complete. ``otherwise`` is that of ``written_to``.
     """
+    path = with_own_name(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with written_to(path, otherwise):
         shutil.rmtree(temporary, ignore_errors=True)
@@ -295,6 +306,19 @@ def remove_litter(folder: Path) -> None:
 def is_litter(path: Path) -> bool:
     """Return whether a file or folder has the name of one that is being written, or is being replaced."""
     return _LITTER.fullmatch(path.name) is not None
+
+
+def has_ended(process: int) -> bool:
+    """Return whether no process of this number is on this machine; on Windows, where asking would end it, False."""
+    if os.name == "nt":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def holds_files(folder: Path) -> bool:

@@ -78,6 +78,11 @@ def test_a_graph_that_is_cut_short_is_refused(cut: int, tmp_path: Path) -> None:
     [
         (IR.format(type="Const", version="extension"), 'has operators of "extension"'),
         (IR.format(type="Const", version="opset1x"), 'has operators of "opset1x"'),
+        (IR.format(type="Const", version="x").replace('"', "'"), 'has operators of "x"'),
+        (IR.format(type="Const", version="opset1").replace(' version="opset1"', ""), 'has operators of ""'),
+        ("<net><layers></net>", "is no XML"),
+        ("", "is no XML"),
+        ('<?xml version="1.0" encoding="iso-8859-1"?><net/>', "is written in iso-8859-1, not in UTF-8"),
         ('<!DOCTYPE net [<!ENTITY a SYSTEM "file:///etc/passwd">]><net>&a;</net>', "declares entities"),
     ],
 )
@@ -86,6 +91,14 @@ def test_an_intermediate_representation_with_foreign_parts_is_refused(
 ) -> None:
     (tmp_path / "openvino_model.xml").write_text(content)
     with pytest.raises(CheckpointError, match=problem):
+        refuse_unsafe_graph(tmp_path / "openvino_model.xml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-32"])
+def test_entities_are_not_hidden_by_another_encoding(encoding: str, tmp_path: Path) -> None:
+    content = '<!DOCTYPE net [<!ENTITY a SYSTEM "file:///etc/passwd">]><net>&a;</net>'
+    (tmp_path / "openvino_model.xml").write_bytes(content.encode(encoding))
+    with pytest.raises(CheckpointError, match="is not written in UTF-8"):
         refuse_unsafe_graph(tmp_path / "openvino_model.xml")
 
 

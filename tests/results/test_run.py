@@ -284,3 +284,18 @@ def test_scores_come_back_from_the_record_and_are_refused_where_it_has_none(tmp_
     (tmp_path / "scores.json").unlink()
     with pytest.raises(DamagedFile, match=r"scores.json is missing"):
         run.restore_scores()
+
+
+def test_the_folder_one_is_in_can_be_a_run_whose_lock_is_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with open_run(Path(), {"data": "a"}):
+        with pytest.raises(RunLocked), open_run(tmp_path / "here", {"data": "a"}):
+            pass
+        (tmp_path / "here" / "inside").mkdir()
+        monkeypatch.chdir(tmp_path / "here" / "inside")
+        with pytest.raises(RunLocked), open_run(Path(".."), {"data": "a"}):
+            pass
+    assert not list((tmp_path / "here").glob(".*"))

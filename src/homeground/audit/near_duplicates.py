@@ -11,17 +11,19 @@ Texts that are equal are no near-duplicates: the caller gives every text once.
 
 from __future__ import annotations
 
+import importlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - its stub leaves it out
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from homeground.errors import UsageError
 from homeground.tasks.classification.bag_of_words import TEXTS_LOOKED_AT, unspaced
 
 Ints = NDArray[np.int64]
@@ -108,11 +110,12 @@ def _signatures(texts: Sequence[str], length: int) -> tuple[NDArray[np.uint32], 
     bands, rows = (BANDS, ROWS_OF_A_BAND) if len(texts) <= MANY_TEXTS else (BANDS_OF_MANY, ROWS_OF_A_BAND_OF_MANY)
     keys = np.empty((bands, len(texts)), np.uint32)
     signatures = np.empty((len(texts), bands * rows), np.uint8)
+    hashing = _min_hash()
     multipliers = (np.random.default_rng(0).integers(0, 2**63, rows).astype(np.uint64) << np.uint64(1)) | np.uint64(1)
 
     def sign(start: int, some: list[str]) -> None:
         runs, offsets = _runs(some, length)
-        matrix = RMinHash.digest_matrix_from_flat_token_hashes(runs, offsets.astype(np.uint64), bands * rows, 0)
+        matrix = hashing.digest_matrix_from_flat_token_hashes(runs, offsets.astype(np.uint64), bands * rows, 0)
         values = np.array(matrix.to_rows(), np.uint64).reshape(len(some), bands, rows)
         keys[:, start : start + len(some)] = (_mixed((values * multipliers).sum(2)) >> np.uint64(32)).T
         signatures[start : start + len(some)] = _mixed(values).reshape(len(some), -1) & np.uint64(0xFF)
@@ -127,6 +130,20 @@ def _signatures(texts: Sequence[str], length: int) -> tuple[NDArray[np.uint32], 
         for each in waiting:
             each.result()
     return keys, signatures
+
+
+def _min_hash() -> Any:
+    """Return rensa's MinHash; a machine that predicts only has no need of it.
+
+    Raises:
+        UsageError: rensa is not installed.
+    """
+    try:
+        return importlib.import_module("rensa").RMinHash
+    except ImportError:
+        raise UsageError(
+            "near-duplicates are looked for with rensa, which is not installed; install it with: pip install rensa"
+        ) from None
 
 
 def _portions(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:

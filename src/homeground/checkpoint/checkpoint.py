@@ -205,8 +205,8 @@ def _open_export(name: str, folder: Path, run: Path | None) -> Checkpoint:
     """
     exported, hashes = require_export(folder)
     recorded = {} if run is None else read_settings(run / "model" / MANIFEST).get("files", {})
-    now = {file: recorded.get(file, {}).get("sha256", digest) for file, digest in exported.source_weights.items()}
-    if now != exported.source_weights:
+    weights = exported.source_weights
+    if run is not None and any(recorded.get(name, {}).get("sha256") != weights[name] for name in weights):
         raise CheckpointError(f"{folder}: exported from other weights than {run} has now; export the run again")
     config, modules = read_settings(folder / "config.json"), refuse_unsafe_settings(folder)
     max_length = _max_length(folder, config)

@@ -7,7 +7,9 @@ bytes have been looked through: one that names code, another file or a foreign o
 
 from __future__ import annotations
 
+import codecs
 import re
+import xml.parsers.expat as expat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,14 @@ EXPORT_NAMES = ("openvino", "onnx", "openvino-int8", "onnx-int8")
 """The exports of a run by name; those whose answers are those of the model itself come first."""
 
 ANEW = "export the run again"
-OPERATOR_SET = re.compile(rb'<layer\b[^>]*?\bversion="([^"]*)"')
+OPERATOR_SET = re.compile(r"opset\d+")
+"""The versions of OpenVINO's own operators, as its graphs name them."""
+
+ENCODINGS = ("utf-8", "us-ascii")
+"""The encodings that a graph in XML may declare; two parsers read others in two ways."""
+
+NEEDED = ("config.json", "tokenizer.json", EXPORT_FILE)
+"""The files of every export, besides its graph."""
 STANDARD_DOMAINS = frozenset((b"", b"ai.onnx"))
 
 MODEL_GRAPH, MODEL_FUNCTIONS = 7, 25
@@ -90,33 +99,55 @@ def require_export(folder: Path) -> tuple[Exported, dict[str, str]]:
         raise CheckpointError(f"{error}") from None
     if problem := manifest_problem(folder):
         raise CheckpointError(f"{folder}: the export {problem}; {ANEW}")
-    listed = {name: str(each["sha256"]) for name, each in read_settings(folder / MANIFEST)["files"].items()}
-    exported = _read(folder, record)
+    exported, described = _read(folder, record)
+    listed = _listed(folder, (*NEEDED, *GRAPH_FILES[exported.format]))
     for name in GRAPH_FILES[exported.format]:
-        if listed.get(name) != record["files"].get(name, {}).get("sha256"):
+        if name not in described or listed[name] != described[name]:
             raise CheckpointError(f"{folder / name} is not the file that {EXPORT_FILE} describes; {ANEW}")
     refuse_unsafe_graph(folder / exported.graph)
     return exported, listed
 
 
-def _read(folder: Path, record: Mapping[str, Any]) -> Exported:
+def _listed(folder: Path, needed: tuple[str, ...]) -> dict[str, str]:
+    """Return the hash of every file by the manifest, once it lists those of the folder and no others.
+
+    Hidden files, which nothing of an export is, may be there besides.
+    """
+    listed = {name: str(each["sha256"]) for name, each in read_settings(folder / MANIFEST)["files"].items()}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for name in needed:
+        if name not in listed:
+            raise CheckpointError(f"{folder}: the export lacks {name}, or its {MANIFEST} does not list it; {ANEW}")
+    for name in sorted(listed.keys() - there):
+        raise CheckpointError(f"{folder}: {MANIFEST} lists {name}, which is no file of this folder; {ANEW}")
+    for name in sorted(there - listed.keys() - {MANIFEST}):
+        if not any(part.startswith(".") for part in name.split("/")):
+            raise CheckpointError(f"{folder / name} is no file of this export; take it out of the folder, or {ANEW}")
+    return listed
+
+
+def _read(folder: Path, record: Mapping[str, Any]) -> tuple[Exported, dict[str, str]]:
+    """Return what export.json says of an export, and the hash of each of its files."""
     try:
+        if not isinstance(record["one_by_one"], bool):
+            raise TypeError
+        described = {str(name): str(each["sha256"]) for name, each in record["files"].items()}
         exported = Exported(
             format=str(record["format"]),
             name=str(record["name"]),
             head=str(record["head"]),
             inputs=tuple(map(str, record["inputs"])),
-            one_by_one=bool(record["one_by_one"]),
+            one_by_one=record["one_by_one"],
             parameters=int(record["parameters"]),
             source_weights=dict(record["source"]["weights"]),
         )
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, AttributeError):
         raise CheckpointError(f"{folder / EXPORT_FILE}: not the record of an export; {ANEW}") from None
     if exported.format not in GRAPH_FILES:
         raise CheckpointError(
             f'{folder / EXPORT_FILE}: the format is "{exported.format}"; known: {", ".join(GRAPH_FILES)}'
         )
-    return exported
+    return exported, described
 
 
 def refuse_unsafe_graph(path: Path) -> None:
@@ -132,12 +163,29 @@ def refuse_unsafe_graph(path: Path) -> None:
 
 
 def _problem_of_ir(content: bytes) -> str:
+    # Other encodings than UTF-8 would hide from these what a runtime reads.
+    if b"\0" in content or content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "is not written in UTF-8"
     if b"<!" in content:
         return "declares entities or types of XML"
-    for version in OPERATOR_SET.findall(content):
-        if not re.fullmatch(rb"opset\d+", version):
-            return f'has operators of "{version.decode(errors="replace")}", which are none of OpenVINO'
-    return ""
+    problems: list[str] = []
+
+    def look_at_declaration(_version: str, encoding: str | None, _standalone: int) -> None:
+        if (encoding or ENCODINGS[0]).lower() not in ENCODINGS:
+            problems.append(f"is written in {encoding}, not in UTF-8")
+
+    def look_at_element(name: str, attributes: Mapping[str, str]) -> None:
+        version = attributes.get("version", "")
+        if name == "layer" and not OPERATOR_SET.fullmatch(version):
+            problems.append(f'has operators of "{version}", which are none of OpenVINO')
+
+    parser = expat.ParserCreate()
+    parser.XmlDeclHandler, parser.StartElementHandler = look_at_declaration, look_at_element
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, LookupError, ValueError):
+        return problems[0] if problems else "is no XML"
+    return problems[0] if problems else ""
 
 
 def _problem_of_onnx(content: bytes) -> str:

@@ -45,6 +45,12 @@ COMMANDS = {
 MAX_CHARACTERS_OF_NAME = 120
 """Characters of the name of a file that an error shows."""
 
+WRITE_AT_THE_END = ("export",)
+"""The commands that keep nothing of what they have not finished."""
+
+NAMES_OF_PACKAGES = {"sklearn": "scikit-learn", "tomli_w": "tomli-w"}
+"""What is installed under another name than it is imported by."""
+
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What an operating system says of a disk that takes no more."""
 
@@ -184,7 +190,7 @@ def run(arguments: list[str]) -> int:
         if isinstance(cause, EOFError):
             return _unexpected(cause, arguments)
         code = 128 + getattr(cause, "signal_number", signal.SIGINT)
-        return _fail("stopped; finished work is saved, and the same command continues from there", code, arguments)
+        return _fail(_stopped(arguments), code, arguments)
     except BrokenPipeError:
         _let_go(sys.stdout)  # its reader has closed it, as head does; that is not an error
         return 0
@@ -197,10 +203,29 @@ def run(arguments: list[str]) -> int:
         else:
             return _unexpected(error, arguments)
         return _fail(message, DiskError.exit_code, arguments)
+    except ModuleNotFoundError as error:
+        return _not_installed(error, arguments)
     except Exception as error:
         return _unexpected(error, arguments)
     finally:
         use_language(None)
+
+
+def _stopped(arguments: list[str]) -> str:
+    """Return what has become of the work of a command that was stopped."""
+    if next((word for word in arguments if word in COMMANDS), None) in WRITE_AT_THE_END:
+        return "stopped; nothing was written, and the same command starts anew"
+    return "stopped; finished work is saved, and the same command continues from there"
+
+
+def _not_installed(error: ModuleNotFoundError, arguments: list[str]) -> int:
+    """Report a library that a command needs and a small installation, which only predicts, was made without."""
+    module = (error.name or "").partition(".")[0]
+    if module in ("", "homeground"):
+        return _unexpected(error, arguments)
+    package = NAMES_OF_PACKAGES.get(module, module)
+    message = f"{package} is not installed, which this command needs; install it with: pip install {package}"
+    return _fail(message, UsageError.exit_code, arguments)
 
 
 def _show_warning(text: Warning | str, kind: type[Warning], *place: Any) -> None:

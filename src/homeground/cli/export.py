@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from homeground.checkpoint.exported import GRAPH_FILES
 from homeground.cli.options import common
 from homeground.cli.terminal.progress import Progress
 from homeground.cli.terminal.screen import remark
+from homeground.engines import open_engine
 from homeground.wording import size
-from homeground.workflows.export import FORMATS
-from homeground.workflows.export import export as export_run
+
+FORMATS = tuple(GRAPH_FILES)
 
 
 @click.command()
@@ -22,9 +24,9 @@ from homeground.workflows.export import export as export_run
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="folder [RUN/exports/NAME]")
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     metavar="X",
-    help="loss of the score that int8 may have [0.01, or 0.05 nats per masked token]",
+    help="loss of the score that int8 may have [0.01, or 0.05 nats for plain text]",
 )
 @common
 def export(
@@ -39,6 +41,9 @@ def export(
 
     The export and the model are measured on the test of the run; one that is not shown to be as good is refused.
     """
+    open_engine("torch")  # first, so that no other library is asked for where it is missing
+    from homeground.workflows.export import export as export_run
+
     done = export_run(source, format=format_, int8=int8, output=output, margin=margin, on_event=Progress(quiet=quiet))
     if as_json:
         click.echo(json.dumps(done, ensure_ascii=False))

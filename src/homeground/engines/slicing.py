@@ -43,5 +43,5 @@ def slices(batch: Mapping[str, Array], size: int | None) -> Iterator[Mapping[str
     size = size or count
     for start in range(0, count, size):
         part = {name: values[start : start + size] for name, values in batch.items()}
-        longest = int(part["attention_mask"].sum(-1).max())
+        longest = max(int(part["attention_mask"].sum(-1).max()), 1)
         yield {name: values[..., :longest] if name in BY_TOKEN else values for name, values in part.items()}

@@ -28,7 +28,7 @@ from homeground.engines.children import start_child, usable_cores
 from homeground.errors import DataError, HomegroundError, ProcessLost, RunConflict, UsageError
 from homeground.inference.files import machine_of, predict_file, this_machine
 from homeground.inference.loading import AUTO, choose, load
-from homeground.storage import file_hash, is_litter, read_sealed, sealed, write_json, written_to
+from homeground.storage import file_hash, has_ended, is_litter, read_sealed, sealed, write_json, written_to
 from homeground.wording import count
 
 RECORD = "predictions.json"
@@ -224,19 +224,9 @@ def _remove_litter(target: Path) -> None:
         if not is_litter(litter):
             continue
         here, process = machine_of(litter)
-        dead = not _runs(process) if here == this_machine() else _age(litter) > SECONDS_OF_LITTER
+        dead = has_ended(process) if here == this_machine() else _age(litter) > SECONDS_OF_LITTER
         if dead:
             litter.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _age(path: Path) -> float:

@@ -17,10 +17,10 @@ from homeground.checkpoint import (
     require_encoder,
     tags_of,
 )
-from homeground.checkpoint.exported import EXPORT_NAMES, holds_export, require_export
+from homeground.checkpoint.exported import ANEW, EXPORT_NAMES, holds_export, require_export
 from homeground.engines import ENGINES, engine_for, is_installed
 from homeground.engines.exported.sessions import RUNTIMES
-from homeground.errors import UsageError, nearest
+from homeground.errors import CheckpointError, UsageError, nearest
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.fill_mask import MaskedLM
@@ -80,6 +80,11 @@ def choose(source: str, *, engine: str = AUTO, trust_saved_model: bool = False) 
     elif engine == AUTO and exports and not is_installed("torch"):
         source = str(run / EXPORTS / _computable(exports))
     checkpoint = open_checkpoint(source, trust_saved_model=trust_saved_model)
+    name = Path(source).name
+    if checkpoint.exported and Path(source).parent == run / EXPORTS and checkpoint.exported.name != name:
+        raise CheckpointError(
+            f"{source}: holds the export {checkpoint.exported.name}, not {name}; take it out of the run, and {ANEW}"
+        )
     return checkpoint, engine_for(checkpoint, engine if engine in WITH_WEIGHTS else "torch")
 
 

@@ -99,6 +99,7 @@ class ExportRecord(Record):
     margin_named: bool = field("whether it was named with `--margin`", False)
     verdict: str = field("`KEPT`, or `EQUAL` where the outputs are those of the model but for rounding", "")
     test_examples: int = field("number of test examples", 0)
+    seen: int = field("test examples that the model has learned from: of them, scores only show that both agree", 0)
     test_units: int = field("number of independent units they form", 0)
     example: str = field("what a test example is called", "test example")
     parity: ParityRecord = field("how far its outputs differ from those of the model")

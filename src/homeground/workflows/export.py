@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -11,19 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from homeground.checkpoint import EXPORTS, Checkpoint, count_parameters, model_files, open_checkpoint, write_tokenizer
+from homeground.checkpoint import Checkpoint, count_parameters, model_files, open_checkpoint, write_tokenizer
 from homeground.checkpoint import write_modules as write_sentence_modules
 from homeground.checkpoint.exported import EXPORT_FILE, GRAPH_FILES, Exported, holds_export
 from homeground.checkpoint.safety import weight_files
 from homeground.engines import open_engine, open_exporter
+from homeground.engines.exported import open_model as open_exported
 from homeground.engines.model import Batch, Model
 from homeground.errors import CheckpointError, ExportRefused, UsageError
 from homeground.evaluation.comparison import GeneralComparison, judge_general
 from homeground.evaluation.parity import SideBySide, Speed, compare_speed, measure_both
 from homeground.experiment.setup import Setup
 from homeground.randomness import generator
-from homeground.reports.model_card import model_card
-from homeground.reports.report import write_report
 from homeground.results.publication import (
     CalibrationOfExport,
     ExportRecord,
@@ -33,7 +33,6 @@ from homeground.results.publication import (
     PublishedFile,
     read_export,
 )
-from homeground.results.record import read_run
 from homeground.results.run import Run
 from homeground.results.summary import export_line
 from homeground.results.writing import finite, interval_record
@@ -45,13 +44,13 @@ from homeground.storage import (
     new_folder,
     now,
     remove_litter,
-    require_listed,
     sealed,
     write_manifest,
     write_text,
 )
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.common_test import prepare_again
+from homeground.workflows.export_places import name_of, place_of, remove_litter_of, require_as_written, show_exports
 from homeground.workflows.progress import reported
 
 FORMATS = tuple(GRAPH_FILES)
@@ -66,10 +65,14 @@ CALIBRATION_BATCH_SIZE = 16
 LARGEST_DIFFERENCE_FP32 = 1e-4
 """The largest difference of an output with which an export in fp32 is the model itself but for rounding."""
 
+EQUAL, DIFFERENT = "EQUAL", "DIFFERENT"
+"""The verdicts on an export in fp32."""
+
 MAX_ITEMS_COMPARED = 32
 """Test items whose outputs the export must repeat when it is opened from its folder."""
 
 OTHER_FOLDER = "name a writable folder with --output"
+OPTION = "--output"
 
 
 def export(
@@ -87,30 +90,39 @@ def export(
     The export goes to ``RUN/exports/``, where ``load(run, engine="openvino-int8")`` and the report find it, or into the
     new folder ``output``, which ``load`` opens by itself. It is accepted only with what it scores on the test of the
     run: in fp32 its outputs must be those of the model but for rounding; with ``int8`` the interval of its score must
-    exclude a loss of ``margin``, by default that of general ability (0.01, or 0.05 nats per masked token). Nothing is
-    left of one that is refused. The same call again returns what is there.
+    exclude a loss of ``margin``, by default that of general ability (0.01, or 0.05 nats for plain text). Nothing is
+    left of one that is refused, and an earlier one stays. The same call again returns what is there.
 
     Raises:
         ExportRefused: it is too far from the model; the message has both scores.
-        UsageError: it is no finished run, or its model cannot be exported; or a library is missing.
-        CheckpointError: the model is not as it was written, or its architecture cannot be traced.
+        UsageError: it is no finished run, or its model cannot be exported; the folder is taken; a library is missing.
+        CheckpointError: the model is not as the run wrote it, or its architecture cannot be traced.
     """
     if format not in FORMATS:
         raise UsageError(f'format "{format}" is not known; known: {", ".join(FORMATS)}')
+    _require_margin(margin)
     run, name = Run(Path(source)), format + ("-int8" if int8 else "")
-    target = Path(output) if output is not None else run.folder / EXPORTS / name
     with reported(on_event, quiet=quiet) as listener:
         checkpoint = _checkpoint_of(run)
+        require_as_written(run, checkpoint)
         open_exporter(ENGINE).require_exporters(format, int8=int8)
-        _refuse_taken(target)
-        with locked(run.folder) if output is None else contextlib.nullcontext():
-            if target.parent.is_dir() and output is None:
+        target, in_run = place_of(run, name, None if output is None else Path(output))
+        with locked(run.folder, option=OPTION) if in_run else contextlib.nullcontext():
+            if in_run and target.parent.is_dir():
                 remove_litter(target.parent)
+            elif not in_run:
+                remove_litter_of(target)
             asked = Asked(run, checkpoint, format, name, int8, margin)
             record = _present(asked, target) or _export(asked, target, listener)
-            if output is None:
-                _show(run)
+            if in_run:
+                show_exports(run, listener)
     return {"folder": str(target), **record.to_json()}
+
+
+def _require_margin(margin: object) -> None:
+    value = float(margin) if isinstance(margin, int | float) and not isinstance(margin, bool) else 0.0
+    if margin is not None and not (math.isfinite(value) and value > 0):
+        raise UsageError(f"the margin is {margin!r}; expected a finite number above 0, the loss that int8 may have")
 
 
 @dataclass(frozen=True)
@@ -154,13 +166,6 @@ def _checkpoint_of(run: Run) -> Checkpoint:
     return checkpoint
 
 
-def _refuse_taken(target: Path) -> None:
-    """Refuse to write over anything that is no export."""
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not holds_export(target)):
-        what = "is a file" if target.is_file() else "is not empty and holds no export"
-        raise UsageError(f"{target} {what}; name a new folder with --output")
-
-
 def _present(asked: Asked, target: Path) -> ExportRecord | None:
     """Return the record of an export that is there as it would be made now."""
     there = read_export(target) if holds_export(target) else None
@@ -191,12 +196,14 @@ def _export(asked: Asked, target: Path, on_event: OnEvent) -> ExportRecord:
             parameters=count_parameters(asked.checkpoint.folder),
             source_weights=_weights(asked.checkpoint),
         )
-        opened = open_engine("exported").open_model(
-            replace(asked.checkpoint, folder=folder, exported=exported), head=exported.head
+        # Both with as many threads, or the ratio of their times would be that of the threads.
+        threads = int(model.describe()["threads"])
+        opened = open_exported(
+            replace(asked.checkpoint, folder=folder, exported=exported), head=exported.head, threads=threads
         )
         measured = _measure(setup, model, opened, asked, on_event)
         record = _record(asked, setup, exported, measured, made["versions"], folder)
-        _require_accepted(asked, setup, record, measured)
+        _require_accepted(asked, record, measured, target)
         write_text(folder / EXPORT_FILE, as_json(sealed(record.to_json())))
         write_manifest(folder)
         _check(setup, opened, folder)
@@ -208,7 +215,8 @@ def _measure(setup: Setup, model: Model, opened: Model, asked: Asked, on_event: 
     on_event(Notice(f"measuring both on {len(setup.test)} test examples"))
     several = asked.checkpoint.config.get("problem_type") == "multi_label_classification"
     both = measure_both(setup.test, model, opened, several=several)
-    margin = asked.margin or setup.recipe.evaluation.general_margin or setup.task.info.margin
+    margins = (asked.margin, setup.recipe.evaluation.general_margin, setup.task.info.margin)
+    margin = next(each for each in margins if each is not None)
     judged = judge_general(setup.test, both.model, both.exported, margin=margin, seen=_seen(setup))
     on_event(Notice("timing both in turn"))
     return Measured(both, judged, compare_speed(setup.test, model, opened), model)
@@ -258,6 +266,7 @@ def _record(
     described = measured.model.describe()
     metric = test.primary_metric
     enough = judged.verdict.word != "TOO FEW"
+    is_equal = measured.both.parity.largest <= LARGEST_DIFFERENCE_FP32
     record = ExportRecord(
         name=asked.name,
         format=asked.format,
@@ -267,7 +276,7 @@ def _record(
         one_by_one=exported.one_by_one,
         parameters=exported.parameters,
         source=ExportSource(
-            run=asked.run.folder.resolve().name, checkpoint=asked.checkpoint.sha256, weights=_weights(asked.checkpoint)
+            run=name_of(asked.run), checkpoint=asked.checkpoint.sha256, weights=_weights(asked.checkpoint)
         ),
         calibration=_calibration_record(asked, setup),
         task=setup.task.info.name,
@@ -277,8 +286,9 @@ def _record(
         difference=interval_record(judged.interval, ends=enough),
         margin=judged.margin,
         margin_named=asked.margin is not None,
-        verdict=judged.verdict.word if asked.int8 else "EQUAL",
+        verdict=judged.verdict.word if asked.int8 else EQUAL if is_equal else DIFFERENT,
         test_examples=len(test),
+        seen=judged.seen,
         test_units=judged.interval.units,
         example=test.task.info.example,
         parity=ParityRecord(**vars(measured.both.parity)),
@@ -302,50 +312,44 @@ def _calibration_record(asked: Asked, setup: Setup) -> CalibrationOfExport | Non
     )
 
 
-def _require_accepted(asked: Asked, setup: Setup, record: ExportRecord, measured: Measured) -> None:
+def _require_accepted(asked: Asked, record: ExportRecord, measured: Measured, target: Path) -> None:
     """Refuse an export that is not shown to be as good as the model.
 
     Raises:
         ExportRefused: with both scores, the interval, and what could be done.
     """
-    largest, found = record.parity.largest, record.sentence
-    if not asked.int8:
-        if not largest <= LARGEST_DIFFERENCE_FP32:
-            raise ExportRefused(
-                f"refused, since its outputs differ by up to {largest:.2g} from the model's, and fp32 may differ by "
-                f"{LARGEST_DIFFERENCE_FP32:g}: {found}; predict with the run itself, and report this"
-            )
-        return
     verdict = measured.judged.verdict
-    if verdict.word == "KEPT":
+    if record.verdict in ("KEPT", EQUAL):
         return
-    if _seen(setup):
+    if not asked.int8:
+        raise ExportRefused(
+            f"refused, since its outputs differ by up to {record.parity.largest:.2g} from the model's, and fp32 may "
+            f"differ by {LARGEST_DIFFERENCE_FP32:g}: {record.sentence}; predict with the run itself, and report this"
+        )
+    if record.seen:
         remedy = "export it without --int8, or adapt with a test of texts that the model does not learn (--test FILE)"
     elif verdict.word == "FORGOT":
         remedy = "export it without --int8, or allow a larger loss with --margin"
     else:
         remedy = "export it without --int8, adapt with a larger test, or allow a larger loss with --margin"
+    earlier = read_export(target)
+    stays = "" if earlier is None else f"; the export accepted with a margin of {earlier.margin:g} stays in {target}"
     reason = f" ({verdict.reason})" if verdict.reason else ""
-    raise ExportRefused(f"refused: a loss of {record.margin:g} is not excluded{reason}: {found}; {remedy}")
+    raise ExportRefused(
+        f"refused: a loss of {record.margin:g} is not excluded{reason}: {record.sentence}; {remedy}{stays}"
+    )
 
 
 def _check(setup: Setup, opened: Model, folder: Path) -> None:
     """Open a finished folder as a user would, and compare its answers with those that were measured."""
     items = np.arange(min(MAX_ITEMS_COMPARED, len(setup.test.rows.lengths("measuring"))))
     batch, _ = setup.test.task.collate(setup.test.rows, items, "measuring")
-    again = open_engine("exported").open_model(open_checkpoint(str(folder)), head=setup.task.info.head)
+    again = open_exported(
+        open_checkpoint(str(folder)), head=setup.task.info.head, threads=int(opened.describe()["threads"])
+    )
     expected, got = opened.predict(batch), again.predict(batch)
     if not all(np.array_equal(expected[name], got[name]) for name in expected):
         raise CheckpointError(f"{folder}: the export answers otherwise than when it was measured; report this")
-
-
-def _show(run: Run) -> None:
-    """Write the report and the model card of a run anew, which list its exports."""
-    require_listed(run.folder, "scores.json")
-    card = run.model_folder / "README.md"
-    write_text(card, model_card(read_run(run.folder)))
-    write_manifest(run.model_folder)
-    write_report(run.folder)
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ def test_what_is_not_known_is_refused_with_what_is_near():
 
 def test_a_missing_library_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("homeground.data.cleaning.steps.importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UsageError, match=r"needs ftfy.*homeground\[cleaning\]"):
+    with pytest.raises(UsageError, match=r"needs ftfy; install it with: pip install ftfy \(.*homeground\[cleaning\]"):
         Cleaner(("fix_encoding",)).require()
 
 

@@ -58,8 +58,9 @@ def message(text: str, *, newline: bool = True) -> None:
 
 
 def remark(text: str) -> None:
-    """Print a message on stderr, in the language in use."""
-    message(translate(text))
+    """Print a message on stderr, in the language in use; wrapped in a terminal, and on one line elsewhere."""
+    width = width_of(sys.stderr) if sys.stderr.isatty() else None
+    message("\n".join(laid_out([translate(text)], width)))
 
 
 def styled(line: str) -> str:

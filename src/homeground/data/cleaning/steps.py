@@ -202,5 +202,7 @@ def make_step(name: str, language: str | None) -> Step:
     """
     package = CLEANING[name].package
     if package is not None and importlib.util.find_spec(package) is None:
-        raise UsageError(f"--clean {name} needs {package}; install it with: {INSTALL}")
+        raise UsageError(
+            f"--clean {name} needs {package}; install it with: pip install {package} (for all steps: {INSTALL})"
+        )
     return CLEANING[name].make(language)

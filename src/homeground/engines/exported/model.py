@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from homeground.checkpoint import Checkpoint
+from homeground.checkpoint import Checkpoint, classes_of, tags_of
+from homeground.checkpoint.exported import ANEW
 from homeground.data.tokenized import IGNORED_LABEL
 from homeground.engines.exported.pooling import embed, pool
-from homeground.engines.exported.sessions import Compute, open_session
+from homeground.engines.exported.sessions import Session, open_session, reason_of, threads_or_cores
 from homeground.engines.model import Batch, Head, HeadVariant, Outputs, StepResult, Trainable
 from homeground.engines.sentence_modules import EmbeddingSteps, read_steps
-from homeground.engines.slicing import by_masked_tokens
+from homeground.engines.slicing import by_masked_tokens, slices
 from homeground.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from homeground.recipe.sections import EncoderSettings, TrainingSettings
 
-BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids")
-"""Inputs of a graph whose last axis is the tokens."""
+HEADS_OF_EXPORTS = ("encoder", "sequence_classification", "token_classification", "masked_lm")
+"""The heads that a graph may compute; every graph computes the encoder."""
+
+TRIED_TOKENS = 2
+"""Tokens of the text that a graph computes once when it is opened."""
 
 
 def open_model(
@@ -48,22 +51,71 @@ def open_model(
     exported = checkpoint.exported
     if exported is None:
         raise CheckpointError(f'"{checkpoint.name}" is no exported model; write one with: homeground export RUN')
+    if exported.head not in HEADS_OF_EXPORTS:
+        raise CheckpointError(
+            f'{checkpoint.folder}: export.json has the head "{exported.head}"; known: {", ".join(HEADS_OF_EXPORTS)}; '
+            f"{ANEW}"
+        )
     if training is not None or trainable == "head":
         _refuse(checkpoint, "is not trained any further")
     if head not in (exported.head, "encoder"):
         _refuse(checkpoint, f"has a head for {exported.head}, not for {head}")
-    compute = open_session(exported.format, checkpoint.folder / exported.graph, threads=threads)
+    session = open_session(exported.format, checkpoint.folder / exported.graph, threads=threads)
+    _require_graph_of(checkpoint, session)
     steps = read_steps(checkpoint, encoder.pooling if encoder else "auto")
-    return ExportedModel(checkpoint, compute, head, steps)
+    return ExportedModel(checkpoint, session, head, steps)
+
+
+def _require_graph_of(checkpoint: Checkpoint, session: Session) -> None:
+    """Let a graph compute one text, and refuse it where its inputs or outputs are not those of the checkpoint.
+
+    Raises:
+        CheckpointError: it is the graph of another model, or the settings are.
+    """
+    exported = checkpoint.exported
+    assert exported is not None
+    place = checkpoint.folder / exported.graph
+    if sorted(session.inputs) != sorted(exported.inputs):
+        inputs = ", ".join(session.inputs)
+        raise CheckpointError(f"{place}: has the inputs {inputs}, not {', '.join(exported.inputs)}; {ANEW}")
+    feeds = {name: np.zeros((1, TRIED_TOKENS), np.int64) for name in exported.inputs}
+    feeds |= {name: np.ones_like(feeds[name]) for name in ("attention_mask",) if name in feeds}
+    feeds |= {name: np.zeros(1, np.int64) for name in ("positions",) if name in feeds}
+    try:
+        outputs = session.compute(feeds)
+    except Exception as error:  # each runtime raises errors of its own
+        raise CheckpointError(f"{place}: cannot compute a text ({reason_of(error)}); {ANEW}") from error
+    for name, shape in _shapes_of_outputs(checkpoint).items():
+        if name not in outputs:
+            raise CheckpointError(f"{place}: has no output {name}, which the head {exported.head} needs; {ANEW}")
+        if outputs[name].shape[: len(shape)] != shape:
+            raise CheckpointError(
+                f"{place}: {name} of a text of {TRIED_TOKENS} tokens has the shape {outputs[name].shape}, where "
+                f"config.json needs {shape}; they do not belong together: {ANEW}"
+            )
+
+
+def _shapes_of_outputs(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    """Return how the shapes of the outputs for one text begin, by the head and the settings."""
+    exported = checkpoint.exported
+    assert exported is not None
+    vocabulary = checkpoint.config.get("vocab_size")
+    heads: dict[str, dict[str, tuple[int, ...]]] = {
+        "encoder": {},
+        "sequence_classification": {"logits": (1, len(classes_of(checkpoint)))},
+        "token_classification": {"logits": (1, TRIED_TOKENS, len(tags_of(checkpoint)))},
+        "masked_lm": {"logits": (1, vocabulary if isinstance(vocabulary, int) else 0)},
+    }
+    return {"last_hidden_state": (1, TRIED_TOKENS), **heads[exported.head]}
 
 
 class ExportedModel:
     """A graph and what is computed around it, with NumPy: which tokens decide, pooling, log probabilities."""
 
-    def __init__(self, checkpoint: Checkpoint, compute: Compute, head: str, steps: EmbeddingSteps) -> None:
+    def __init__(self, checkpoint: Checkpoint, session: Session, head: str, steps: EmbeddingSteps) -> None:
         exported = checkpoint.exported
         assert exported is not None
-        self._checkpoint, self._exported, self._compute = checkpoint, exported, compute
+        self._checkpoint, self._exported, self._session = checkpoint, exported, session
         self._steps = steps
         self._outputs: Callable[[Batch], dict[str, NDArray[Any]]] = {
             "encoder": self._embeddings,
@@ -81,7 +133,8 @@ class ExportedModel:
         """Return what is computed of a batch, at once or, where a text would depend on the others, text by text."""
         if not self._exported.one_by_one:
             return compute(batch)
-        parts = [compute(part) for part in _one_by_one(batch)]
+        assert batch["input_ids"].ndim == 2 or batch["input_ids"].shape[1] == 1
+        parts = [compute(part) for part in slices(batch, 1)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def features(self, batch: Batch) -> Outputs:
@@ -96,7 +149,7 @@ class ExportedModel:
 
     def as_encoder(self) -> ExportedModel:
         """Return the encoder inside."""
-        return ExportedModel(self._checkpoint, self._compute, "encoder", self._steps)
+        return ExportedModel(self._checkpoint, self._session, "encoder", self._steps)
 
     def train_step(
         self, batch: Batch, denominator: float, learning_rate: float, step: int, *, microbatch: int | None = None
@@ -123,7 +176,7 @@ class ExportedModel:
     def describe(self) -> dict[str, str]:
         """Return device, precision and threads."""
         precision = "int8" if self._exported.name.endswith("int8") else "fp32"
-        return {"device": "cpu", "precision": precision, "threads": str(os.environ.get("OMP_NUM_THREADS", ""))}
+        return {"device": "cpu", "precision": precision, "threads": str(threads_or_cores(self._session.threads))}
 
     def _run(self, batch: Batch) -> Mapping[str, NDArray[Any]]:
         """Return the outputs of the graph for ``input_ids (items, length)`` and what comes with them."""
@@ -135,7 +188,7 @@ class ExportedModel:
                 shape = (0,) if name == "positions" else batch["input_ids"].shape
                 values = np.zeros(shape, np.int64)
             feeds[name] = np.ascontiguousarray(values, np.int64)
-        return self._compute(feeds)
+        return self._session.compute(feeds)
 
     def _embeddings(self, batch: Batch) -> dict[str, NDArray[Any]]:
         """Return embeddings ``(items, texts, dimensions)`` of token ids ``(items, texts, length)``."""
@@ -217,13 +270,3 @@ class ExportedHead:
 
 def _refuse(checkpoint: Checkpoint, what: str) -> NoReturn:
     raise UsageError(f'"{checkpoint.name}" is an exported model, which {what}; name the run that it was made from')
-
-
-def _one_by_one(batch: Batch) -> Iterator[Batch]:
-    """Yield the items of a batch, of one text each, without padding."""
-    assert batch["input_ids"].ndim == 2 or batch["input_ids"].shape[1] == 1
-    for place in range(len(batch["input_ids"])):
-        part = {name: values[place : place + 1] for name, values in batch.items()}
-        length = max(int(part["attention_mask"].sum()), 1)
-        by_token = (*BY_TOKEN, "labels", "deciding_tokens")
-        yield {name: values[..., :length] if name in by_token else values for name, values in part.items()}

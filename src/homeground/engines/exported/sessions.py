@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from homeground.engines.children import usable_cores
 from homeground.errors import CheckpointError, UsageError
 
 Arrays = Mapping[str, NDArray[Any]]
 Compute = Callable[[Arrays], Arrays]
 """From the inputs of a graph to its outputs, both by name."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A graph that a runtime has opened, with the names of its inputs; ``threads`` is 0 where the runtime decides."""
+
+    compute: Compute
+    inputs: tuple[str, ...]
+    threads: int
+
 
 RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime"}
 """The library that computes graphs of a format, as it is installed and imported."""
@@ -46,8 +58,8 @@ def runtime(format: str) -> Any:
         ) from None
 
 
-def open_session(format: str, path: Path, *, threads: int | None = None) -> Compute:
-    """Return the function that a graph computes; in float32, apart from what the graph holds as int8.
+def open_session(format: str, path: Path, *, threads: int | None = None) -> Session:
+    """Return a graph that is open; it computes in float32, apart from what it holds as int8.
 
     Raises:
         UsageError: the runtime is not installed.
@@ -55,13 +67,17 @@ def open_session(format: str, path: Path, *, threads: int | None = None) -> Comp
     """
     library, threads = runtime(format), threads or _threads()
     try:
-        return OPENED_BY[format](library, path, threads)
+        return Session(*OPENED_BY[format](library, path, threads), threads)
     except Exception as error:  # each runtime raises errors of its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path}: {RUNTIMES[format]} could not open it ({reason})") from error
+        raise CheckpointError(f"{path}: {RUNTIMES[format]} could not open it ({reason_of(error)})") from error
 
 
-def _open_openvino(library: Any, path: Path, threads: int) -> Compute:
+def reason_of(error: Exception) -> str:
+    """Return the last line of the message of a runtime; those before it name places in its source."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+
+
+def _open_openvino(library: Any, path: Path, threads: int) -> tuple[Compute, tuple[str, ...]]:
     # A processor that multiplies bfloat16 would do so unless told otherwise.
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": ""}
     if threads:
@@ -73,25 +89,29 @@ def _open_openvino(library: Any, path: Path, threads: int) -> Compute:
         results = compiled(dict(arrays), share_inputs=True)
         return {name: np.array(results[output]) for name, output in outputs.items()}
 
-    return compute
+    return compute, tuple(each.get_any_name() for each in compiled.inputs)
 
 
-def _open_onnx(library: Any, path: Path, threads: int) -> Compute:
+def _open_onnx(library: Any, path: Path, threads: int) -> tuple[Compute, tuple[str, ...]]:
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     # From bytes, so that no file but this one is looked for.
     session = library.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return lambda arrays: dict(zip(names, session.run(names, dict(arrays)), strict=True))
+    inputs = tuple(each.name for each in session.get_inputs())
+    return lambda arrays: dict(zip(names, session.run(names, dict(arrays)), strict=True)), inputs
 
 
-OPENED_BY: dict[str, Callable[[Any, Path, int], Compute]] = {"openvino": _open_openvino, "onnx": _open_onnx}
+OPENED_BY: dict[str, Callable[[Any, Path, int], tuple[Compute, tuple[str, ...]]]] = {
+    "openvino": _open_openvino,
+    "onnx": _open_onnx,
+}
 
 
 def _threads() -> int:
-    """Return the number of threads that the environment asks for, else 0."""
-    asked = os.environ.get(THREADS, "")
+    """Return the number of threads that the environment asks for, else 0; of a list (``4,2``), the outermost counts."""
+    asked = os.environ.get(THREADS, "").split(",")[0].strip()
     return int(asked) if asked.isdecimal() else 0
 
 
@@ -108,4 +128,9 @@ def versions() -> dict[str, str]:
 
 def describe_hardware() -> dict[str, str]:
     """Return the device and its threads."""
-    return {"device": "cpu", "threads": str(_threads() or os.cpu_count())}
+    return {"device": "cpu", "threads": str(threads_or_cores(0))}
+
+
+def threads_or_cores(threads: int) -> int:
+    """Return a number of threads; for 0 that of the environment, else that of the cores."""
+    return threads or _threads() or usable_cores()

@@ -19,4 +19,5 @@ def exports(record: RunRecord) -> dict[str, Any] | None:
         "metric": metric(record.exports[0].primary_metric),
         "rows": [(RUNTIMES.get(each.format, each.format), each) for each in record.exports],
         "examples": record.exports[0].test_examples,
+        "seen": max(each.seen for each in record.exports),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -77,12 +78,22 @@ def reason_of(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
 
 
+@functools.cache
+def _core(library: Any) -> Any:
+    """Return the core of OpenVINO that all graphs share, and that is there until the process ends.
+
+    Each core lends the thread that made it a stack for handlers of signals. One that is let go while a later one is
+    there leaves the thread with memory that is gone, and Ctrl-C then ends the process with a segmentation fault.
+    """
+    return library.Core()
+
+
 def _open_openvino(library: Any, path: Path, threads: int) -> tuple[Compute, tuple[str, ...]]:
     # A processor that multiplies bfloat16 would do so unless told otherwise.
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": ""}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = library.Core().compile_model(str(path), "CPU", settings)
+    compiled = _core(library).compile_model(str(path), "CPU", settings)
     outputs = {output.get_any_name(): output for output in compiled.outputs}
 
     def compute(arrays: Arrays) -> Arrays:

@@ -124,14 +124,14 @@ def main() -> None:
     if arguments.candidate:
         _measure(arguments.names[0], *arguments.candidate, arguments.steps)
         return
-    found = {
-        "machine": _machine(),
-        "rounds": arguments.rounds,
-        "rows": [_compare(name, arguments) for name in arguments.names or COMPARISONS],
-    }
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(render(found, arguments.page))
+    found: dict[str, Any] = {"machine": _machine(), "rounds": arguments.rounds, "rows": []}
+    text = ""
+    for name in arguments.names or COMPARISONS:
+        found["rows"].append(_compare(name, arguments))
+        text = render(found, arguments.page)  # after each, since all take long
+        if arguments.json:
+            arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(text)
 
 
 def _compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:

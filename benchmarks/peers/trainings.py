@@ -120,7 +120,7 @@ def keras_fit(folder: Path, steps: int) -> Trained:
 
         began = 0.0
 
-        def on_train_batch_end(self, *_: Any) -> None:
+        def on_train_batch_end(self, *_: Any, **__: Any) -> None:
             """Note the time after the first step."""
             self.began = self.began or time.perf_counter()
 
@@ -213,7 +213,8 @@ def blocks_of(texts: list[str], tokenizer: Any) -> list[list[int]]:
 
 def best_flags(**flags: Any) -> dict[str, Any]:
     """Return the flags that make a Trainer fast on this machine: bfloat16 where the processor has it."""
-    return {"bf16": "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8"), **flags}
+    fast = "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    return {"bf16": fast, "use_cpu": not torch.cuda.is_available(), **flags}
 
 
 def _timed(trainer: Any, arguments: Any, task: str, steps: int, flags: dict[str, Any], made: dict[str, Any]) -> float:

@@ -100,7 +100,9 @@ def many_texts(folder: Path, file: str, text: str | None, label: str | None) -> 
     labelled_texts(folder, file, text, label)
     rows = read(folder)
     settings: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "audit": False, "quiet": True, "bootstrap_draws": 200}
-    run = homeground.adapt(rows[:400], checkpoint="minilm", task="classification", out=str(folder / "run"), **settings)
+    few = folder / "few.jsonl"
+    few.write_text("".join(json.dumps(row) + "\n" for row in rows[:400]), encoding="utf-8")
+    run = homeground.adapt(str(few), checkpoint="minilm", task="classification", out=str(folder / "run"), **settings)
     for int8 in (False, True):
         homeground.export(run, format="openvino", int8=int8, margin=1.0)
     texts = itertools.islice(itertools.cycle([row["text"] for row in rows]), PREDICTED)

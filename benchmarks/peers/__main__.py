@@ -49,8 +49,11 @@ class Comparison:
 COMPLAINTS, REPORTS = str(data.ROOT / "examples/complaints.csv"), str(data.ROOT / "examples/fault_reports.jsonl")
 
 
-def _trainings(task: str, peer: dict[str, Any]) -> dict[str, Any]:
-    ours = {"Homeground": trainings.ours(task), "Homeground, --speedups none": trainings.ours(task, speedups="none")}
+def _trainings(task: str, peer: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    ours = {
+        "Homeground": trainings.ours(task, **settings),
+        "Homeground, --speedups none": trainings.ours(task, speedups="none", **settings),
+    }
     return ours | peer
 
 
@@ -84,6 +87,7 @@ COMPARISONS = {
                 "sentence-transformers, defaults": trainings.sentence_transformers(),
                 "sentence-transformers, best flags": trainings.sentence_transformers(**trainings.best_flags()),
             },
+            loss="cosine_mse",  # that of the peer
         ),
     ),
     "token-classification": Comparison(

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.peers import data, predictions, trainings
-from benchmarks.peers.page import render
+from benchmarks.peers.page import compared, render
 
 ROUNDS = 3
 
@@ -154,6 +154,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
                     raise SystemExit(f"{name}, {candidate}: {done.stderr[-2000:]}")
                 own.append(json.loads(done.stdout.splitlines()[-1]))
                 print(f"{name}, round {number + 1}, {candidate}: {own[-1]['speed']:.1f}/s", file=sys.stderr, flush=True)
+    ours = next(iter(runs.values()))[0]["results"]
     return {
         "name": name,
         "title": comparison.title,
@@ -164,7 +165,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
                 "name": candidate,
                 "speeds": [each["speed"] for each in own],
                 "peaks_mib": [each["peak_mib"] for each in own],
-                "results": own[0]["results"],
+                **compared(ours, own[0]["results"], predicted=steps == 0),
             }
             for candidate, own in runs.items()
         ],

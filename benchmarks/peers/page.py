@@ -53,17 +53,26 @@ def _ratio(row: dict[str, Any], number: int) -> str:
     return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
 
 
+def compared(ours: list[Any], theirs: list[Any], *, predicted: bool) -> dict[str, Any]:
+    """Return the share of equal predictions, or the mean score and ours minus it with the ends of its interval."""
+    if predicted:
+        return {"equal": _equal(ours, theirs)}
+    return {
+        "score": float(np.mean(theirs)),
+        "ours_minus_it": [float(np.mean(ours) - np.mean(theirs)), *difference(ours, theirs)],
+    }
+
+
 def _result(row: dict[str, Any], number: int) -> str:
     """Return the mean score, or the share of equal predictions, and whether ours is worse beyond chance."""
-    ours, theirs = (row["candidates"][each]["results"] for each in (0, number))
-    if row["steps"] == 0:
-        return "" if number == 0 else f"{_equal(ours, theirs):.1%} the same"
-    mean = f"{np.mean(theirs):.3f}"
+    candidate = row["candidates"][number]
+    if "equal" in candidate:
+        return "" if number == 0 else f"{candidate['equal']:.1%} the same"
     if number == 0:
-        return mean
-    low, high = difference(ours, theirs)
+        return f"{candidate['score']:.3f}"
+    value, low, high = candidate["ours_minus_it"]
     verdict = ", **ours is worse: does not count**" if high < 0 else ""
-    return f"{mean}, ours {np.mean(ours) - np.mean(theirs):+.3f} ({low:+.3f} to {high:+.3f}){verdict}"
+    return f"{candidate['score']:.3f}, ours {value:+.3f} ({low:+.3f} to {high:+.3f}){verdict}"
 
 
 def _equal(ours: list[Any], theirs: list[Any]) -> float:

@@ -36,6 +36,7 @@ def test_every_command_has_help(
     assert "Usage: homeground" in printed
     assert printed.count("\n") <= 40
     assert max(map(len, printed.splitlines())) <= 80
+    assert [printed.count(bracket) for bracket in "(["] == [printed.count(bracket) for bracket in ")]"]
 
 
 def test_the_help_of_adapt_is_one_screen_and_all_settings_are_one_option_away(

@@ -209,9 +209,7 @@ def test_a_file_that_was_changed_since_is_not_taken_for_finished(
     assert len(Path("out/part-2.jsonl").read_text().splitlines()) == 1
 
 
-def test_processes_of_two_machines_with_one_number_write_two_files(
-    trained: Run, inputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_of_two_machines_with_one_number_write_two_files(trained: Run, inputs: Path) -> None:
     model = trained.load()
     with writing._new_file(Path("out.jsonl"), "w") as first, writing._new_file(Path("out.jsonl"), "w") as second:
         first.write("first")

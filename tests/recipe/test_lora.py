@@ -20,6 +20,7 @@ from homeground.recipe.recipe import make_recipe
         (" r = 8 , targets = query + value ", "r=8,alpha=16,dropout=0,targets=query+value"),
         ({"r": 8, "alpha": 1.5, "targets": ["query", "value"]}, "r=8,alpha=1.5,dropout=0,targets=query+value"),
         ("r=4,dropout=0.1,targets=all-linear", "r=4,alpha=8,dropout=0.1,targets=all-linear"),
+        ("r=1234567,dropout=0.12345678", "r=1234567,alpha=2469134,dropout=0.12345678,targets=all-linear"),
         ("none", None),
         (None, None),
     ],

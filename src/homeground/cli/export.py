@@ -14,12 +14,10 @@ from homeground.cli.terminal.screen import remark
 from homeground.engines import open_engine
 from homeground.wording import size
 
-FORMATS = tuple(GRAPH_FILES)
-
 
 @click.command()
 @click.argument("source", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--format", "format_", type=click.Choice(FORMATS), default=FORMATS[0], help="runtime [openvino]")
+@click.option("--format", "format_", type=click.Choice([*GRAPH_FILES]), default="openvino", help="runtime [openvino]")
 @click.option("--int8", is_flag=True, help="quantize to int8; accepted if the score stays within the margin")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="folder [RUN/exports/NAME]")
 @click.option(

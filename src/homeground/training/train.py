@@ -148,7 +148,7 @@ class _Course:
         self.total = total_steps(len(self.lengths), self.training.batch_size, self.training.epochs)
         self.batches: tuple[int, list[NDArray[np.int64]]] = (-1, [])
         self.pace = Pace()
-        self._first: int | None = None
+        self._warm = False
 
     def learn(self, model: Model, state: State) -> tuple[State, Step]:
         """Take the step after ``state`` and return where that leads."""
@@ -177,7 +177,7 @@ class _Course:
                 f"step was not taken; try --learning-rate {lower:.1g} or --precision fp32",
                 items.tolist(),
             )
-        self._time(state.step, len(items), result.operations, time.perf_counter() - began)
+        self._time(len(items), result.operations, time.perf_counter() - began)
         state = replace(
             state,
             step=state.step + 1,
@@ -188,13 +188,12 @@ class _Course:
         )
         return state, Step(state.step, self.total, state.epoch, result.loss, rate, result.gradient_norm)
 
-    def _time(self, step: int, items: int, operations: int, seconds: float) -> None:
+    def _time(self, items: int, operations: int, seconds: float) -> None:
         """Add a step to the pace, unless it is the first one."""
-        if self._first is None:
-            self._first = step
-        else:
+        if self._warm:
             pace = self.pace
             self.pace = Pace(pace.items + items, pace.operations + operations, pace.seconds + seconds)
+        self._warm = True
 
     def close_epoch(self, state: State, validation: Mapping[str, float]) -> tuple[State, Evaluated]:
         """Judge the monitored value at the end of an epoch, and decide whether the loop is done."""

@@ -53,8 +53,6 @@ from homeground.workflows.common_test import prepare_again
 from homeground.workflows.export_places import name_of, place_of, remove_litter_of, require_as_written, show_exports
 from homeground.workflows.progress import reported
 
-FORMATS = tuple(GRAPH_FILES)
-
 ENGINE = "torch"
 """The engine whose models can be exported; it reads what every engine has trained but a SavedModel."""
 
@@ -98,8 +96,8 @@ def export(
         UsageError: it is no finished run, or its model cannot be exported; the folder is taken; a library is missing.
         CheckpointError: the model is not as the run wrote it, or its architecture cannot be traced.
     """
-    if format not in FORMATS:
-        raise UsageError(f'format "{format}" is not known; known: {", ".join(FORMATS)}')
+    if format not in GRAPH_FILES:
+        raise UsageError(f'format "{format}" is not known; known: {", ".join(GRAPH_FILES)}')
     _require_margin(margin)
     run, name = Run(Path(source)), format + ("-int8" if int8 else "")
     with reported(on_event, quiet=quiet) as listener:

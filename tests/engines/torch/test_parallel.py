@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import signal
 import subprocess
@@ -15,11 +14,6 @@ from typing import Any
 
 import pytest
 from safetensors.numpy import load_file
-from tests import checkpoints
-from tests.classifying import lively, topic_texts
-from tests.conftest import PAIR_HEADER, topic_pairs
-from tests.masking import write_documents
-from tests.tagging import tagged_texts, write_tagged
 
 import homeground
 from homeground.engines.torch import processes as module
@@ -30,23 +24,6 @@ from homeground.training.events import Finished, Step
 
 QUICK: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "bootstrap_draws": 200, "audit": False, "quiet": True}
 QUICK |= {"batch_size": 16, "learning_rate": 2e-3, "threads": 1, "slices": 4}
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("material")
-    lively(folder / "bert")
-    checkpoints.sentence_encoder(folder / "encoder")
-    for name, header, rows in (
-        ("labels.csv", ["text", "label"], topic_texts(80)),
-        ("pairs.csv", PAIR_HEADER, topic_pairs(80)),
-        ("ranked.csv", ["anchor", "positive"], [row[:2] for row in topic_pairs(80)]),
-    ):
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([header, *rows])
-    write_documents(folder / "documents.jsonl", 60)
-    write_tagged(folder / "tagged.jsonl", tagged_texts(80))
-    return folder
 
 
 def weights(run: Run) -> dict[str, str]:

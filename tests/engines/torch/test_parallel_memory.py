@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import checkpoints
-from tests.classifying import lively, topic_texts
-from tests.conftest import topic_pairs
 from torch import Tensor
 
 import homeground
@@ -66,20 +62,6 @@ def let_memory_run_out(who: str, most_items: int, folder: Path, monkeypatch: pyt
         return start_child("short_of_memory", function, environment)
 
     monkeypatch.setattr(module, "start_child", start)
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("material")
-    lively(folder / "bert")
-    checkpoints.sentence_encoder(folder / "encoder")
-    for name, header, rows in (
-        ("labels.csv", ["text", "label"], topic_texts(80)),
-        ("ranked.csv", ["anchor", "positive"], [row[:2] for row in topic_pairs(80)]),
-    ):
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([header, *rows])
-    return folder
 
 
 @pytest.mark.filterwarnings("ignore:memory ran out")

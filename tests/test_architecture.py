@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "homeground"
 ROWS = [
     ["errors"],
     ["languages"],
-    ["randomness", "wording", "memory", "storage", "shelf"],
+    ["randomness", "wording", "memory", "storage", "shelf", "processes"],
     ["recipe"],
     ["data"],
     ["taxonomy", "checkpoint", "statistics"],

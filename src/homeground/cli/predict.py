@@ -19,7 +19,7 @@ from homeground.cli.terminal.progress import Counting
 from homeground.cli.terminal.screen import remark
 from homeground.cli.terminal.standard_input import STANDARD_INPUT, data_file
 from homeground.errors import UsageError
-from homeground.inference.bulk import FileCounts, Shard, predict_files
+from homeground.inference.bulk import FileCounts, predict_files
 from homeground.inference.classifier import Classifier
 from homeground.inference.encoder import Encoder
 from homeground.inference.files import RowCounts, predict_file, print_predictions, require_embeddings
@@ -27,6 +27,7 @@ from homeground.inference.fill_mask import MaskedLM
 from homeground.inference.loading import AUTO, ENGINE_NAMES, load
 from homeground.inference.tagger import Tagger
 from homeground.inference.texts import has_text, names_file
+from homeground.processes.shard import Shard
 from homeground.wording import aligned, count, printable
 
 TOKENS_PER_MASK = 5

@@ -24,10 +24,11 @@ from typing import Any
 
 from homeground import errors
 from homeground.data.sources.several import named_files
-from homeground.engines.children import start_child, usable_cores
 from homeground.errors import DataError, HomegroundError, ProcessLost, RunConflict, UsageError
 from homeground.inference.files import machine_of, predict_file, this_machine
 from homeground.inference.loading import AUTO, choose, load
+from homeground.processes.children import start_child, usable_cores
+from homeground.processes.shard import WHOLE, Shard
 from homeground.storage import file_hash, has_ended, is_litter, read_sealed, sealed, write_json, written_to
 from homeground.wording import count
 
@@ -58,37 +59,13 @@ class FileCounts:
     truncated: int
 
 
-@dataclass(frozen=True)
-class Shard:
-    """The part of the files that a process predicts: ``number`` of ``of``, from 1; every ``of``-th file from it on."""
-
-    number: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, written: str) -> Shard:
-        """Return the part written as ``2/8``.
-
-        Raises:
-            UsageError: it is written otherwise, or there is no such part.
-        """
-        number, separator, of = written.partition("/")
-        if not (separator and number.isdecimal() and of.isdecimal()) or not 1 <= int(number) <= int(of):
-            raise UsageError(f"--shard {written}: expected NUMBER/OF, from 1/4 to 4/4 for a quarter of the files each")
-        return cls(int(number), int(of))
-
-    def part(self, number: int, of: int) -> Shard:
-        """Return one of ``of`` parts of this part, numbered from 1."""
-        return Shard((self.number - 1) * of + number, self.of * of)
-
-
 def predict_files(
     source: str,
     inputs: str,
     folder: Path,
     *,
     processes: int = 1,
-    shard: Shard = Shard(),
+    shard: Shard = WHOLE,
     trust_saved_model: bool = False,
     engine: str = AUTO,
     report: Callable[[str], None] = lambda _: None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from homeground.checkpoint import Checkpoint, classes_of, read_settings
-from homeground.data.tokenized import Sequences, tokenize_sequences
+from homeground.data.tokens.tokenized import Sequences, tokenize_sequences
 from homeground.engines import open_engine
 from homeground.engines.model import Model, classifier_head, require_trained_head
 from homeground.errors import UsageError, nearest

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint, read_settings
-from homeground.data.tokenized import tokenize
+from homeground.data.tokens.tokenized import tokenize
 from homeground.engines import open_engine
 from homeground.engines.model import Model
 from homeground.errors import UsageError

@@ -13,7 +13,7 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.checkpoint import load_tokenizer, mask_id
 from homeground.data.tables import shown
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines import open_engine
 from homeground.engines.model import MaskedHead, require_trained_head
 from homeground.errors import UsageError

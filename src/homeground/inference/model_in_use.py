@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import Checkpoint, count_parameters, load_tokenizer, model_files, padding_id
-from homeground.data.tokenized import map_longest_first
+from homeground.data.tokens.tokenized import map_longest_first
 from homeground.engines import engine_for
 from homeground.errors import UsageError
 from homeground.storage import new_folder

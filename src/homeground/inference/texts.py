@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from homeground.data.columns import USUAL_NAMES
 from homeground.data.tables import SUFFIXES, shown
-from homeground.data.tokenized import require_characters
+from homeground.data.tokens.tokenized import require_characters
 from homeground.errors import UsageError
 
 OneText = str | tuple[str, str] | None

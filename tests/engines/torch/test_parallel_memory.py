@@ -11,10 +11,10 @@ import pytest
 from torch import Tensor
 
 import homeground
-from homeground.engines.children import start_child
 from homeground.engines.torch import processes as module
 from homeground.engines.torch.model import TorchModel
 from homeground.errors import OutOfMemory
+from homeground.processes.children import start_child
 from homeground.storage import file_hash
 from homeground.training.events import MemoryShort
 

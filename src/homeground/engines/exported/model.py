@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from homeground.checkpoint import Checkpoint, classes_of, tags_of
 from homeground.checkpoint.exported import ANEW
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines.exported.pooling import embed, pool
 from homeground.engines.exported.sessions import Session, open_session, reason_of, threads_or_cores
 from homeground.engines.model import Batch, Head, HeadVariant, Outputs, StepResult, Trainable

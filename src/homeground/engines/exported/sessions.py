@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.engines.children import usable_cores
 from homeground.errors import CheckpointError, UsageError
+from homeground.processes.children import usable_cores
 
 Arrays = Mapping[str, NDArray[Any]]
 Compute = Callable[[Arrays], Arrays]

@@ -18,10 +18,10 @@ import torch
 import torch.distributed as dist
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - documented all the same
 
-from homeground.engines.children import start_child, usable_cores
 from homeground.engines.torch.model import TorchModel
 from homeground.engines.torch.parallel import Group, OutOfMemoryError, working_with
 from homeground.errors import ProcessLost, UsageError
+from homeground.processes.children import start_child, usable_cores
 from homeground.wording import count
 
 CONNECT_SECONDS = 120

@@ -29,7 +29,7 @@ def start_child(
     """
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        f"from homeground.engines.children import end_with; end_with({os.getpid()})\n"
+        f"from homeground.processes.children import end_with; end_with({os.getpid()})\n"
         f"from {module} import {function}; {function}()"
     )
     home = str(Path(__file__).parents[2])

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from homeground.data.corpus import link
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling
 from homeground.tasks.classification.classification import Classification, LabelledRows
 from homeground.tasks.classification.spec import ClassificationSpec

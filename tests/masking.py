@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
-from homeground.data.tokenized import IGNORED_LABEL, TextTokens
+from homeground.data.tokens.tokenized import IGNORED_LABEL, TextTokens
 from homeground.tasks.mlm.blocks import MaskedRows
 from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.task import Batch

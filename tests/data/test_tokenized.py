@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 
 from homeground import shelf
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.data import tokenized as module
-from homeground.data.tokenized import Sequences, TextTokens, Tokenized, map_longest_first, tokenize, tokenize_sequences
+from homeground.data.tokens import tokenized as module
+from homeground.data.tokens.tokenized import (
+    Sequences,
+    TextTokens,
+    Tokenized,
+    map_longest_first,
+    tokenize,
+    tokenize_sequences,
+)
 
 TEXTS = ["bank", "", "old town road", "bank money loan card bill pay credit", "a bus to the city by the river, good"]
 

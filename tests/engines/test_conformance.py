@@ -19,7 +19,7 @@ from tests import checkpoints
 from tests.classifying import lively
 
 from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, write_tokenizer
-from homeground.data.tokenized import tokenize
+from homeground.data.tokens.tokenized import tokenize
 from homeground.engines import ENGINES, open_engine
 from homeground.engines.model import Batch, ClassifierHead, Engine, Head, MaskedHead, Model, Outputs, StepResult
 from homeground.errors import CheckpointError

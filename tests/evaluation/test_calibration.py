@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.evaluation_sets import DRAWS, label_spec, labelled
 
 from homeground.data.corpus import link
-from homeground.data.tokenized import Sequences, Tokenized
+from homeground.data.tokens.tokenized import Sequences, Tokenized
 from homeground.engines.model import ClassifierHead
 from homeground.evaluation.calibration import calibrate, measure_calibrated
 from homeground.evaluation.evaluation_set import EvaluationSet

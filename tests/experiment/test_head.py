@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.experiment.head import Choice, Regression, fit_head, mean_loss, probabilities, vectors_of
 from homeground.tasks.classification.classification import Classification

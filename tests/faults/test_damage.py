@@ -12,8 +12,8 @@ import pytest
 
 from homeground.checkpoint.tokenizer import open_tokenizer
 from homeground.data import documents
-from homeground.data.documents import TokenizedDocuments
 from homeground.data.streams import open_rows
+from homeground.data.tokens.of_documents import TokenizedDocuments
 from homeground.errors import DamageWarning
 from homeground.results.record import READ
 from tests.faults.conftest import EVERYTHING, Row, Unbroken, Zygote, outcome

@@ -15,7 +15,7 @@ from tests.conftest import FAST, topic_pairs
 import homeground
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table, text
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.tasks import TASKS
 from homeground.tasks.similarity.similarity import PairRows
 from homeground.tasks.task import Batch, Floats, Ints, Measurement, TaskInfo, TaskType, TokenizedExamples

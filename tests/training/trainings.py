@@ -16,7 +16,7 @@ from tests.evaluation_sets import pair_examples
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.tables import Row, Table
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.evaluation.evaluate import evaluate, mean_loss
 from homeground.recipe.recipe import Recipe, make_recipe

@@ -16,7 +16,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import homeground
 from homeground.checkpoint import open_checkpoint
+from homeground.cli import run as run_command
 from homeground.data import documents, streams
+from homeground.data.tokens import token_files
 from homeground.engines import open_engine
 from homeground.errors import CheckpointError, Stopped, UsageError
 from homeground.storage import read_json
@@ -137,6 +139,53 @@ def test_a_corpus_that_is_not_held_gives_the_same_run(place: Path, run: homegrou
     assert (run.model_folder / "model.safetensors").read_bytes() == (
         again.model_folder / "model.safetensors"
     ).read_bytes()
+
+
+def test_tokens_that_were_made_ahead_are_those_of_the_run(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (streams, documents):
+        monkeypatch.setattr(module, "MAX_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(token_files, "PART_CHARACTERS", 5000)
+    monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
+    settings = ["--checkpoint", str(place / "bert"), "--clean", "remove_punctuation", "--quiet"]
+    command = ["adapt", str(place / "texts.jsonl"), *settings]
+    for shard in ("1/2", "2/2"):
+        assert run_command([*command, "--tokenize", shard, "--json"]) == 0
+        learned, measured = json.loads(capsys.readouterr().out)["token_files"]
+        assert 0 < learned["made"] < learned["parts"] == measured["parts"]
+    made = {path.name for path in (tmp_path / "cache" / "token_parts").iterdir()}
+    assert len(made) == learned["parts"] + measured["parts"]
+    monkeypatch.setattr(token_files, "write_part", lambda *_: pytest.fail("made again"))
+    assert run_command([*command, "--dry-run"]) == 0
+    assert len(list((tmp_path / "cache" / "tokens").iterdir())) == 2
+    assert run_command([*command, "--tokenize", "1/1"]) == 0
+    assert "0 parts made and 0 found, of 0 in all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["texts.jsonl", "--tokenize", "3/2"], "--tokenize 3/2: expected NUMBER/OF, from 1/4 to 4/4"),
+        (["texts.jsonl", "--tokenize", "1/2", "--extend-vocabulary", "9"], "--extend-vocabulary 9: which tokens"),
+        (["labels.csv", "--tokenize", "1/2"], "is read for classification, and only plain texts are tokenized ahead"),
+        (["chain.toml", "--tokenize", "1/2"], "--tokenize is for the texts of one step"),
+    ],
+)
+def test_what_cannot_be_tokenized_ahead_is_refused(
+    arguments: list[str], message: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    Path("labels.csv").write_text("text,label\n" + "".join(f"text {n},{'ab'[n % 2]}\n" for n in range(40)))
+    Path("chain.toml").write_text('[domain]\ndata = "texts.jsonl"\n[task]\ndata = "labels.csv"\n')
+    assert run_command(["adapt", *arguments, "--checkpoint", str(place / "bert")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_small_texts_are_not_tokenized_ahead(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["adapt", str(place / "texts.jsonl"), "--checkpoint", str(place / "bert"), "--tokenize", "1/2"]
+    assert run_command(command) == 0
+    assert "nothing to do: texts of fewer than 64 MiB are tokenized in memory" in capsys.readouterr().out
 
 
 def test_a_missing_head_is_fitted_first_and_there_is_no_general_verdict(place: Path) -> None:

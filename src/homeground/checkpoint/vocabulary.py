@@ -28,7 +28,7 @@ from homeground.randomness import generator
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from homeground.data.documents import TokenizedDocuments
+    from homeground.data.tokens.of_documents import TokenizedDocuments
 
 MOST_PIECES = 12
 """Pieces of a word that may become one token; what takes more is hardly a word."""

@@ -12,16 +12,20 @@ from homeground.cli.terminal.progress import Progress
 from homeground.cli.terminal.screen import remark, show_result
 from homeground.cli.terminal.standard_input import data_file
 from homeground.data.tables import rows_reported
+from homeground.errors import UsageError
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
 from homeground.experiment.setup import prepare
+from homeground.processes.shard import Shard
 from homeground.recipe.chain import is_chain
 from homeground.recipe.files import join_files
 from homeground.reports.terminal import chain_estimate_lines, chain_lines, estimate_lines, verdict_lines
 from homeground.results.chain import ChainRecord
 from homeground.results.scores import Scores
 from homeground.results.summary import gate_failures
+from homeground.wording import count
 from homeground.workflows.adapt import adapt as adapt_to
 from homeground.workflows.adapt import resolve
+from homeground.workflows.adapt import tokenize as make_tokens
 from homeground.workflows.chain import adapt_chain, estimate_chain
 from homeground.workflows.company import in_company
 
@@ -37,6 +41,11 @@ MAIN_OPTIONS = {
 @click.argument("data", metavar="DATA", nargs=-1, required=True)
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="check everything, estimate time and memory, write nothing")
+@click.option(
+    "--tokenize",
+    metavar="NUMBER/OF",
+    help="only tokenize a share of a large corpus of plain texts, such as 2/8, for later runs with the same settings",
+)
 @click.option("--fresh", is_flag=True, help="rename an earlier run in the same folder, and start again")
 @click.option("--gate", is_flag=True, help="exit with code 1 unless HELPED, without FORGOT, and ahead of the baseline")
 @click.option(
@@ -48,6 +57,7 @@ def adapt(
     *,
     assignments: tuple[str, ...],
     dry_run: bool,
+    tokenize: str | None,
     fresh: bool,
     gate: bool,
     processes: int,
@@ -62,6 +72,8 @@ def adapt(
         typed["titles"] = read_titles(typed["titles"])
     asked: dict[str, Any] = {"dry_run": dry_run, "gate": gate, "as_json": as_json, "typed": typed}
     asked["how"] = {"fresh": fresh, "processes": processes}
+    if tokenize is not None:
+        return _tokenize(files, Shard.parse(tokenize, option="--tokenize", what="texts"), quiet=quiet, asked=asked)
     if is_chain(files):
         with Progress(quiet=quiet) as progress:
             return _chain(files, progress, **asked)
@@ -95,6 +107,19 @@ def _run(
     progress.clear()
     show_result(run.scores, verdict_lines(scores, run), as_json=as_json)
     return _gate(gate_failures(scores)) if gate else 0
+
+
+def _tokenize(data: str, shard: Shard, *, quiet: bool, asked: dict[str, Any]) -> int:
+    if is_chain(data):
+        raise UsageError("--tokenize is for the texts of one step; give that step as a recipe of its own")
+    with Progress(quiet=quiet) as progress, rows_reported(progress.reading):
+        every = make_tokens(resolve(data, **asked["typed"]), shard)
+    counts = [{"parts": len(each.folders), "made": each.made, "found": each.found} for each in every]
+    lines = [
+        f"{count(each.made, 'part')} made and {each.found} found, of {len(each.folders)} in all" for each in every
+    ] or ["nothing to do: texts of fewer than 64 MiB are tokenized in memory, as a run begins"]
+    show_result({"token_files": counts}, lines, as_json=asked["as_json"])
+    return 0
 
 
 def _chain(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +21,10 @@ from safetensors.numpy import save_file
 from homeground.checkpoint import Checkpoint, open_checkpoint, read_settings, write_modules
 from homeground.checkpoint.safety import weight_files
 from homeground.checkpoint.vocabulary import ExtendedTokenizer, NewToken
-from homeground.data.documents import cache_folder, locked_cache
+from homeground.data.tokens.cache import cache_folder, is_whole, locked_cache
 from homeground.engines.tensors import failures_as_os_errors, read_tensors
-from homeground.errors import CheckpointError, DamageWarning
-from homeground.storage import is_closed, new_folder
+from homeground.errors import CheckpointError
+from homeground.storage import new_folder
 
 _OF_TOKENS = re.compile(
     r"word_embed|tok_embed|embed_tokens|wte\.|decoder|lm_head|predictions|vocab_projector|vocab_layer"
@@ -53,7 +52,7 @@ def extend_checkpoint(checkpoint: Checkpoint, extended: ExtendedTokenizer) -> Ch
     key = hashlib.sha256(f"{checkpoint.sha256}\n{vocabulary}".encode()).hexdigest()
     folder = cache_folder() / "checkpoints" / key[:32]
     with locked_cache(folder):
-        if not is_closed(folder, lambda text: warnings.warn(text, DamageWarning, stacklevel=2)):
+        if not is_whole(folder):
             with new_folder(folder) as temporary:
                 _write(checkpoint, extended, temporary)
     opened = open_checkpoint(str(folder))

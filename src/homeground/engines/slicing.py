@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 
 Array = TypeVar("Array", bound=Any)
 """A NumPy array or a tensor."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.tokenized import map_longest_first
+from homeground.data.tokens.tokenized import map_longest_first
 from homeground.data.units import MIN_UNITS
 from homeground.engines.model import Model, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.tokenized import Tokenized, map_longest_first
+from homeground.data.tokens.tokenized import Tokenized, map_longest_first
 from homeground.engines.model import Batch, Model
 from homeground.errors import DataError
 from homeground.memory import in_slices_that_fit

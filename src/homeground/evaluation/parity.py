@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from homeground.data.tokenized import batches_longest_first, map_longest_first
+from homeground.data.tokens.tokenized import batches_longest_first, map_longest_first
 from homeground.engines.model import Batch, Model, Outputs
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.statistics.classification import DECISION_THRESHOLD

@@ -22,7 +22,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from homeground.data.tokenized import batches_longest_first
+from homeground.data.tokens.tokenized import batches_longest_first
 from homeground.engines.model import HeadVariant, Model, Outputs, classifier_head
 from homeground.evaluation.evaluation_set import EvaluationSet
 from homeground.memory import in_parts

@@ -33,7 +33,7 @@ from homeground.data.corpus import Corpus, Part, link
 from homeground.data.documents import Document
 from homeground.data.examples import Example
 from homeground.data.leakage import Contamination, TrainingHashes, rows_inside
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.engines import open_engine
 from homeground.engines.extended_checkpoint import extend_checkpoint
 from homeground.errors import CheckpointError, DataError, UsageError
@@ -174,7 +174,7 @@ def prepare(
     """
     read, corpus = _read(recipe, report)
     recipe, spec = read.recipe, read.spec
-    original = _open_checkpoint(recipe, spec)
+    original = open_for(recipe, spec)
     cleaner = cleaner_for(recipe, spec.info, original)
     stored = TrainingHashes.of_run(original.run)
     contamination = corpus.contamination(stored if earlier is None else earlier, stored)
@@ -290,7 +290,7 @@ def _audited(read: ReadTable, corpus: Corpus, checkpoint: Checkpoint, sets: Eval
     return found
 
 
-def _open_checkpoint(recipe: Recipe, spec: TaskSpec) -> Checkpoint:
+def open_for(recipe: Recipe, spec: TaskSpec) -> Checkpoint:
     """Return the checkpoint of a recipe, which is an encoder that its engine computes, as far as its settings say."""
     checkpoint = open_checkpoint(
         recipe.checkpoint, revision=recipe.revision, trust_saved_model=recipe.encoder.trust_saved_model

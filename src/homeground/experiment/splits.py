@@ -11,7 +11,7 @@ from homeground.data.cleaning import CleanedDocuments
 from homeground.data.corpus import Corpus, Part, link
 from homeground.data.examples import Example
 from homeground.data.shares import Share, nested_shares
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.data.units import PairUnits
 from homeground.errors import DataError
 from homeground.evaluation.evaluation_set import EvaluationSet, Resampling

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from homeground.checkpoint import Checkpoint
 from homeground.data.examples import Example, Examples
 from homeground.data.tables import Table
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 
 if TYPE_CHECKING:
     from homeground.recipe.recipe import Recipe

@@ -1,4 +1,4 @@
-"""homeground.adapt: read, check, train, prove, save, report."""
+"""homeground.adapt: read, check, train, prove, save, report; and its tokens, made ahead."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
 
+from homeground.checkpoint import load_tokenizer
+from homeground.data.cleaning import CleanedDocuments, Cleaner
+from homeground.data.documents import sources_of
 from homeground.data.sources.in_memory import takes_tables
+from homeground.data.tokens.token_files import TokenParts
 from homeground.errors import HomegroundWarning, UsageError
 from homeground.experiment.data_record import data_warnings
-from homeground.experiment.setup import prepare
+from homeground.experiment.refusals import cleaner_for
+from homeground.experiment.setup import open_for, prepare
+from homeground.processes.shard import Shard
 from homeground.recipe.files import Data
 from homeground.recipe.keywords import AdaptKeywords
 from homeground.recipe.recipe import Recipe, make_recipe, read_recipe
 from homeground.results.run import Run
+from homeground.tasks.reading import read_table
 from homeground.training.events import Notice, OnEvent
 from homeground.workflows.ablation import ablate
 from homeground.workflows.company import in_company
@@ -69,3 +76,33 @@ def resolve(data: Data | None = None, /, **settings: Any) -> Recipe:
     if isinstance(source, str | PathLike) and Path(source).suffix.lower() == ".toml":
         return make_recipe(read_recipe(source), **settings)
     return make_recipe({}, **(settings if source is None else {"data": source, **settings}))
+
+
+def tokenize(recipe: Recipe, shard: Shard) -> list[TokenParts]:
+    """Make a shard of the token files that ``adapt`` with this recipe reads, in the user's cache, with all cores.
+
+    Returns the parts of every column of texts that is learned from or measured on, as it is and cleaned; those of fewer
+    than 64 MiB have none, for they are tokenized in memory.
+
+    Raises:
+        UsageError: the data is no plain text, or the recipe extends the vocabulary.
+        ProcessLost: a process that tokenized has ended.
+    """
+    if recipe.masking.extend_vocabulary:
+        raise UsageError(
+            f"--extend-vocabulary {recipe.masking.extend_vocabulary}: which tokens are new is known when all texts are "
+            "tokenized; leave it out to tokenize them ahead"
+        )
+    read = read_table(recipe)
+    if read.spec.info.cleaning != "training":
+        raise UsageError(
+            f"--tokenize: {recipe.data} is read for {read.spec.info.name}, and only plain texts are tokenized ahead; "
+            "leave it out, or read the texts with --task mlm"
+        )
+    corpus, checkpoint = read.corpus(), open_for(read.recipe, read.spec)
+    cleaned = CleanedDocuments(cleaner_for(read.recipe, read.spec.info, checkpoint))
+    tokenizer = load_tokenizer(checkpoint, max_length=checkpoint.max_length, cleaner=Cleaner())
+    measured = [*corpus.validation.examples, *corpus.as_read.test.examples]
+    sources = sources_of([*cleaned(corpus.train.examples), *measured])
+    files = (source.token_files(tokenizer) for source in sources)
+    return [each.make(shard) for each in files if each is not None]

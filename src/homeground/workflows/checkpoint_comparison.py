@@ -41,7 +41,7 @@ from homeground.data.leakage import TrainingHashes
 from homeground.data.sources.in_memory import takes_tables
 from homeground.data.splitting import cross_fit_folds
 from homeground.data.tables import Table
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.engines import engine_for, open_engine
 from homeground.engines.model import Model
 from homeground.errors import DataError, UsageError

@@ -32,7 +32,7 @@ from homeground.data.examples import set_hash
 from homeground.data.leakage import TrainingHashes
 from homeground.data.sources.in_memory import takes_tables
 from homeground.data.tables import Table
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.engines import engine_for, open_engine
 from homeground.engines.model import require_trained_head
 from homeground.errors import CheckpointError, DataError, HomegroundWarning, UsageError

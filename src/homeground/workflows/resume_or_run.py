@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from homeground.data.corpus import splits_lines
-from homeground.data.tokenized import counted
+from homeground.data.tokens.tokenized import counted
 from homeground.errors import DamagedFile, HomegroundWarning
 from homeground.experiment.cross_fitting import AS_READ, PREDICTIONS
 from homeground.experiment.data_record import data_warnings

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from homeground.checkpoint import load_tokenizer, mask_id, open_checkpoint, write_tokenizer
-from homeground.data.tokenized import IGNORED_LABEL, tokenize
+from homeground.data.tokens.tokenized import IGNORED_LABEL, tokenize
 from homeground.engines import open_engine
 from homeground.recipe.sections import EncoderSettings, TrainingSettings
 

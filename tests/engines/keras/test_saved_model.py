@@ -16,7 +16,7 @@ from tests import checkpoints, saved_models
 
 import homeground
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
-from homeground.data.tokenized import tokenize
+from homeground.data.tokens.tokenized import tokenize
 from homeground.engines import engine_for, open_engine
 from homeground.errors import CheckpointError, UsageError
 from homeground.recipe.sections import EncoderSettings, TrainingSettings

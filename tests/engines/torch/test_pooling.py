@@ -15,7 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from tests import checkpoints
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, write_tokenizer
-from homeground.data.tokenized import tokenize
+from homeground.data.tokens.tokenized import tokenize
 from homeground.engines.torch.loading import open_model
 from homeground.engines.torch.networks.pooling import pool
 from homeground.errors import CheckpointError

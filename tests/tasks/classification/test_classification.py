@@ -13,7 +13,7 @@ from tests.evaluation_sets import NOTHING, label_spec, label_task, labelled
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.engines.torch.losses import LOSSES
 from homeground.tasks.classification.classification import Classification, LabelledRows
 

@@ -14,7 +14,7 @@ from tests.masking import TableModel, documents
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
 from homeground.data.tables import Row, Table
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.recipe.recipe import make_recipe
 from homeground.tasks.mlm import blanks
 from homeground.tasks.mlm.spec import MaskedLMSpec

@@ -9,7 +9,7 @@ from tests import checkpoints
 from tests.masking import TEXTS, masked_rows, write_texts
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.tasks.mlm.blocks import Vocabulary, cut
 
 

@@ -13,7 +13,7 @@ from tests.masking import TEXTS, masked_rows, write_texts
 from tests.reading import open_task
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
-from homeground.data.tokenized import IGNORED_LABEL, TextTokens
+from homeground.data.tokens.tokenized import IGNORED_LABEL, TextTokens
 from homeground.errors import DataError
 from homeground.tasks.mlm.blanks import find_blanks
 from homeground.tasks.task import TokenizedExamples

@@ -14,7 +14,7 @@ from tests.evaluation_sets import NOTHING, pair_examples, pair_rows, ranking_tas
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.tasks.similarity.similarity import pick_titles, similarity, similarity_matrix
 from homeground.tasks.task import MeasuredModel, TokenizedExamples
 

@@ -14,7 +14,7 @@ from tests.tagging import tagged_texts, write_tagged
 
 from homeground.checkpoint import load_tokenizer, open_checkpoint
 from homeground.data.corpus import read_file
-from homeground.data.tokenized import TextTokens
+from homeground.data.tokens.tokenized import TextTokens
 from homeground.errors import CheckpointError, DataError, UsageError
 from homeground.experiment.setup import prepare
 from homeground.recipe.recipe import make_recipe

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from tokenizers import Tokenizer
 
-from homeground.data.tokenized import TEXTS_AT_ONCE, special_tokens
+from homeground.data.tokens.tokenized import TEXTS_AT_ONCE, special_tokens
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

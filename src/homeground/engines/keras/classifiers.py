@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.checkpoint import Checkpoint
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines.classifier_head import (
     FAMILIES,
     Family,

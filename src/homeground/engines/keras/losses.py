@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines.keras.framework import tf
 from homeground.engines.keras.pooling import normalize
 

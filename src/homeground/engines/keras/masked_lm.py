@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines.keras.architectures import EncoderShape, Shapes, linear_weights, norm_weights
 from homeground.engines.keras.encoder import KerasHead
 from homeground.engines.keras.encoder_layers import Pass, masked_logits

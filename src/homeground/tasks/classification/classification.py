@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from homeground.data.examples import Example, link
-from homeground.data.tokenized import Sequences, TextTokens
+from homeground.data.tokens.tokenized import Sequences, TextTokens
 from homeground.statistics import classification as formulas
 from homeground.tasks.classification.bag_of_words import (
     BagOfWords,

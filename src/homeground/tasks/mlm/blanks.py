@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from homeground.data.documents import Source
 from homeground.data.segmentation import word_spans
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.memory import in_parts
 from homeground.randomness import generator
 from homeground.tasks.mlm.blocks import MaskedRows, Vocabulary

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.checkpoint import unknown_ids
-from homeground.data.documents import TokenizedDocuments
-from homeground.data.tokenized import IGNORED_LABEL, special_tokens
+from homeground.data.tokens.of_documents import TokenizedDocuments
+from homeground.data.tokens.tokenized import IGNORED_LABEL, special_tokens
 from homeground.randomness import generator
 from homeground.tasks.task import Occasion
 

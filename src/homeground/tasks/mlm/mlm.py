@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from homeground.data.documents import Document, Source
+from homeground.data.documents import Document, sources_of
 from homeground.data.examples import Example
-from homeground.data.tokenized import IGNORED_LABEL, TextTokens
+from homeground.data.tokens.tokenized import IGNORED_LABEL, TextTokens
 from homeground.errors import DataError
 from homeground.randomness import generator
 from homeground.statistics import masked as formulas
@@ -231,9 +231,3 @@ class MaskedLanguageModelling:
                 self.reduce(batch, {"log_probabilities": log_probabilities[targets], "first": targets == first})
             )
         return self.score(rows, np.concatenate(parts))
-
-
-def sources_of(examples: Sequence[Example]) -> list[Source]:
-    """Return the files that documents come from, each once."""
-    found = {id(e.source): e.source for e in examples if isinstance(e, Document) and e.source is not None}
-    return list(found.values())

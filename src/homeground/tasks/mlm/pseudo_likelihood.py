@@ -19,7 +19,7 @@ from tokenizers import Encoding, Tokenizer
 
 from homeground.data.documents import Document
 from homeground.data.segmentation import word_spans
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.randomness import generator
 from homeground.statistics.masked import ratio
 from homeground.tasks.mlm.blocks import Vocabulary

@@ -14,7 +14,7 @@ from homeground.data.columns import (
     recurring_columns,
     unread_columns,
 )
-from homeground.data.documents import Document, Source
+from homeground.data.documents import Document, Source, sources_of
 from homeground.data.examples import Example, Examples, text_digests
 from homeground.data.formats import delimiter_hint
 from homeground.data.segmentation import unsegmented
@@ -22,7 +22,7 @@ from homeground.data.tables import DELIMITERS, Table, column_error, group
 from homeground.errors import ColumnsMissing, UsageError
 from homeground.statistics import masked as formulas
 from homeground.tasks.mlm.masking import Masking
-from homeground.tasks.mlm.mlm import MaskedLanguageModelling, sources_of
+from homeground.tasks.mlm.mlm import MaskedLanguageModelling
 from homeground.tasks.primary_metric import primary_metric
 from homeground.tasks.task import Task, TaskInfo, TaskSpec, Use
 from homeground.wording import count

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize as sklearn_normalize
 
 from homeground.data.examples import Example
-from homeground.data.tokenized import TextTokens, Tokenized
+from homeground.data.tokens.tokenized import TextTokens, Tokenized
 from homeground.statistics import correlation
 from homeground.tasks.task import (
     Batch,

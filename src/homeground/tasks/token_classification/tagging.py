@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from homeground.data.annotations.windows import decide, read_words
 from homeground.data.examples import Example
-from homeground.data.tokenized import IGNORED_LABEL, TextTokens
+from homeground.data.tokens.tokenized import IGNORED_LABEL, TextTokens
 from homeground.statistics import entities as formulas
 from homeground.statistics.entities import OUTSIDE, Tags
 from homeground.tasks.task import (

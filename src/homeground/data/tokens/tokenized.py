@@ -1,4 +1,4 @@
-"""Texts as token ids: a flat array and where each text begins; and a cache, so that a text is tokenized once."""
+"""Texts as token ids: a flat array and where each text begins; a text is tokenized once, however many sets it is in."""
 
 from __future__ import annotations
 

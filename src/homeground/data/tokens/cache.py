@@ -1,0 +1,62 @@
+"""The user's cache: folders that are written whole, by one process at a time, and removed when nobody used them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+
+from filelock import FileLock
+
+from homeground.errors import DamageWarning
+from homeground.storage import is_closed, is_litter, written_to
+
+UNUSED_DAYS = 30
+"""What no run used for so many days is removed when new folders are written."""
+
+SECONDS_OF_DAY = 86400
+
+LITTER_DAYS = 2
+"""What has been half written for so many days was left by a process that was killed."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of what later runs reuse: HOMEGROUND_CACHE, else the user's own cache."""
+    folder = os.environ.get("HOMEGROUND_CACHE")
+    return Path(folder) if folder else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homeground"
+
+
+@contextlib.contextmanager
+def locked_cache(folder: Path) -> Generator[None]:
+    """Wait while another process writes the same folder of the cache, so that nothing is computed twice.
+
+    Folders beside it that nobody needs are removed.
+    """
+    with written_to(folder, "set HOMEGROUND_CACHE to a folder that can be written"):
+        lock = FileLock(folder.parent.with_name("locks") / f"{folder.parent.name}-{folder.name}")
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        if not folder.is_dir():
+            _remove_old(folder.parent)
+        yield
+        if folder.is_dir():
+            os.utime(folder)
+    finally:
+        lock.release()
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether a folder of the cache is there whole; one that is damaged is said to be made again."""
+    return is_closed(folder, lambda text: warnings.warn(text, DamageWarning, stacklevel=2))
+
+
+def _remove_old(folder: Path) -> None:
+    for place in folder.iterdir() if folder.is_dir() else ():
+        days = LITTER_DAYS if is_litter(place) else UNUSED_DAYS
+        if place.is_dir() and place.stat().st_mtime < time.time() - days * SECONDS_OF_DAY:
+            shutil.rmtree(place, ignore_errors=True)

@@ -2,9 +2,10 @@
 
 import os
 
-# Threads that wait for each other sleep. By default they spin, and where another program needs a core they then spin
-# for as long as that program has it: a step took five to eight times as long. Read as torch is loaded, just below.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from homeground.engines.torch import waiting
+from homeground.processes.children import usable_cores
+
+os.environ.update(waiting.variables(usable_cores()))
 
 # A process that cannot connect says so in a line of its own, not in stack traces of C++.
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")

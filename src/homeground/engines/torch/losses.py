@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, log_softmax, normalize
 
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 
 COSINE_LIMIT = 1 - 1e-5
 """Cosines are clipped to ±this before arccos, whose gradient is infinite at ±1."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines.model import Batch, Outputs
 from homeground.engines.slicing import by_masked_tokens
 from homeground.engines.torch.networks.encoder import TorchHead

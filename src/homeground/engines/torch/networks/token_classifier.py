@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification
 
 from homeground.checkpoint import Checkpoint
-from homeground.data.tokenized import IGNORED_LABEL
+from homeground.data.tokens.tokenized import IGNORED_LABEL
 from homeground.engines.classifier_head import tag_settings
 from homeground.engines.torch.networks.classifier import TorchClassifierHead, linear
 from homeground.engines.torch.networks.network import Network, Tensors

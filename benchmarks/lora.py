@@ -57,7 +57,7 @@ def measure(arguments: argparse.Namespace) -> tuple[float, float]:
     """Return the seconds of the cores for a step, and the peak of memory in MB."""
     from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
     from homeground.data.corpus import read_file
-    from homeground.data.tokenized import TextTokens
+    from homeground.data.tokens.tokenized import TextTokens
     from homeground.engines import open_engine
     from homeground.recipe.recipe import make_recipe
     from homeground.tasks import choose_task

@@ -1,7 +1,8 @@
 """Speed beside that of other libraries: the same data, model and machine, interleaved runs, and what each has learned.
 
     python -m benchmarks.peers                          the whole table, on the files of this repository
-    python -m benchmarks.peers classification --data sarcasm.jsonl --text headline --label is_sarcastic
+    python -m benchmarks.peers classification prediction --texts 10000 \
+        --data sarcasm.jsonl --text headline --label is_sarcastic
 
 Every measurement runs in a process of its own, which also gives its peak of memory; the first step is not timed. A
 training has so many steps, then all candidates are measured in one way on the same held-out examples; where ours is
@@ -29,6 +30,9 @@ from benchmarks.peers.page import compared, render
 
 ROUNDS = 3
 
+ENVIRONMENT = dict(os.environ)
+"""That of every candidate: preparing a row sets how the threads of this process wait, which the peers do not."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -38,11 +42,11 @@ class Comparison:
     noun: str
     """What a speed counts."""
     count: int
-    """How many of them a step has, or a prediction in all."""
+    """How many of them a step has."""
     steps: int
-    """Steps that are timed; 0 for predictions."""
+    """Steps that are timed; 0 for predictions, which have as many texts as are asked for."""
     file: str
-    prepare: Callable[[Path, str, str | None, str | None], None]
+    prepare: Callable[[Path, data.Source], None]
     candidates: dict[str, Any]
 
 
@@ -95,7 +99,7 @@ COMPARISONS = {
         _trainers("token-classification", "padded to 128", padding="max_length", **BY_LENGTH),
     ),
     "prediction": Comparison(
-        f"Labels of {data.PREDICTED:,} texts, from file to file", "texts", data.PREDICTED, 0, COMPLAINTS,
+        "Labels of {:,} texts, from file to file", "texts", 0, 0, COMPLAINTS,
         data.many_texts,
         {
             "Homeground": predictions.ours("torch"),
@@ -106,7 +110,7 @@ COMPARISONS = {
         },
     ),
     "embeddings": Comparison(
-        f"Embeddings of {data.PREDICTED:,} texts, MiniLM", "texts", data.PREDICTED, 0, COMPLAINTS, data.many_texts,
+        "Embeddings of {:,} texts, MiniLM", "texts", 0, 0, COMPLAINTS, data.many_texts,
         {"Homeground": predictions.our_embeddings, "SentenceTransformer.encode": predictions.their_embeddings},
     ),
 }  # fmt: skip
@@ -119,6 +123,7 @@ def main() -> None:
     parser.add_argument("--data", help="another file of texts")
     parser.add_argument("--text", help="column of its texts")
     parser.add_argument("--label", help="column of its labels")
+    parser.add_argument("--texts", type=int, default=data.PREDICTED, help="texts to predict or to embed")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--json", type=Path, help="where to write what was measured")
@@ -126,7 +131,7 @@ def main() -> None:
     parser.add_argument("--candidate", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.candidate:
-        _measure(arguments.names[0], *arguments.candidate, arguments.steps)
+        _measure(arguments.names[0], *arguments.candidate, arguments.steps, arguments.texts)
         return
     found: dict[str, Any] = {"machine": _machine(), "rounds": arguments.rounds, "rows": []}
     text = ""
@@ -144,12 +149,15 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     steps = comparison.steps and (arguments.steps or comparison.steps)
     runs: dict[str, list[Any]] = {candidate: [] for candidate in comparison.candidates}
     with tempfile.TemporaryDirectory() as folder:
-        comparison.prepare(Path(folder), arguments.data or comparison.file, arguments.text, arguments.label)
+        source = data.Source(arguments.data or comparison.file, arguments.text, arguments.label, arguments.texts)
+        comparison.prepare(Path(folder), source)
         for number in range(arguments.rounds):
             for candidate, own in runs.items():
                 command = [sys.executable, "-m", "benchmarks.peers", name, "--steps", str(steps)]
-                command += ["--candidate", candidate, folder]
-                done = subprocess.run(command, cwd=data.ROOT, capture_output=True, text=True, check=False)
+                command += ["--texts", str(arguments.texts), "--candidate", candidate, folder]
+                done = subprocess.run(
+                    command, cwd=data.ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+                )
                 if done.returncode:
                     raise SystemExit(f"{name}, {candidate}: {done.stderr[-2000:]}")
                 own.append(json.loads(done.stdout.splitlines()[-1]))
@@ -157,7 +165,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     ours = next(iter(runs.values()))[0]["results"]
     return {
         "name": name,
-        "title": comparison.title,
+        "title": comparison.title.format(arguments.texts),
         "noun": comparison.noun,
         "steps": steps,
         "candidates": [
@@ -172,7 +180,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _measure(name: str, candidate: str, folder: str, steps: int) -> None:
+def _measure(name: str, candidate: str, folder: str, steps: int, texts: int) -> None:
     """Print the speed, the peak of memory and the results of one candidate."""
     comparison = COMPARISONS[name]
     if steps:
@@ -182,7 +190,8 @@ def _measure(name: str, candidate: str, folder: str, steps: int) -> None:
     else:
         seconds, results = comparison.candidates[candidate](Path(folder))
         peak = _peak_mib()
-    print(json.dumps({"speed": (steps or 1) * comparison.count / seconds, "peak_mib": peak, "results": results}))
+    count = steps * comparison.count or texts
+    print(json.dumps({"speed": count / seconds, "peak_mib": peak, "results": results}))
 
 
 def _peak_mib() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,18 @@ HELD_OUT = 5
 """Every so many rows one is held out, to see what was learned."""
 
 PREDICTED = 4000
-"""Texts to be predicted or embedded."""
+"""Texts to be predicted or embedded, where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file that a row is made of, the columns of its texts and labels, and how many texts are to be predicted."""
+
+    file: str
+    text: str | None = None
+    label: str | None = None
+    predicted: int = PREDICTED
+
 
 Rows = list[dict[str, Any]]
 
@@ -44,7 +56,7 @@ def checkpoint_in(folder: Path) -> str:
     return str(folder) if (folder / "config.json").is_file() else minilm()
 
 
-def scored_pairs(folder: Path, _file: str, _text: str | None, _label: str | None) -> None:
+def scored_pairs(folder: Path, _source: Source) -> None:
     """Write the scored pairs of the built-in taxonomy."""
     from homeground.taxonomy.draws import draw_pairs
     from homeground.workflows.demo import PAIRING, read_occupations
@@ -54,37 +66,37 @@ def scored_pairs(folder: Path, _file: str, _text: str | None, _label: str | None
     write(folder, [{"text_1": pair.text_1, "text_2": pair.text_2, "similarity": pair.similarity} for pair in pairs])
 
 
-def labelled_texts(folder: Path, file: str, text: str | None, label: str | None) -> None:
+def labelled_texts(folder: Path, source: Source) -> None:
     """Write the labelled texts of a file."""
     from homeground.data.corpus import read_file
     from homeground.recipe.recipe import make_recipe
     from homeground.tasks import choose_task
 
-    recipe = make_recipe({}, data=file, task="classification", text=text, label=label)
-    table = read_file(file, recipe)
+    recipe = make_recipe({}, data=source.file, task="classification", text=source.text, label=source.label)
+    table = read_file(source.file, recipe)
     examples = choose_task(table, recipe).read(table).examples
     write(folder, [{"text": each.texts[0], "label": (each.labels or ("",))[0]} for each in examples])
 
 
-def tagged_texts(folder: Path, file: str, _text: str | None, _label: str | None) -> None:
+def tagged_texts(folder: Path, source: Source) -> None:
     """Write the words of a file of entities, each with its tag."""
     from homeground.data.corpus import read_file
     from homeground.recipe.recipe import make_recipe
     from homeground.tasks import choose_task
     from homeground.tasks.token_classification.tagged import as_tagged
 
-    recipe = make_recipe({}, data=file, task="token-classification")
-    table = read_file(file, recipe)
+    recipe = make_recipe({}, data=source.file, task="token-classification")
+    table = read_file(source.file, recipe)
     texts = as_tagged(choose_task(table, recipe).read(table).examples)
     words = [[each.texts[0][start:end] for start, end in each.words] for each in texts]
     write(folder, [{"tokens": own, "tags": list(each.tags)} for own, each in zip(words, texts, strict=True)])
 
 
-def plain_texts(folder: Path, file: str, text: str | None, label: str | None) -> None:
+def plain_texts(folder: Path, source: Source) -> None:
     """Write texts, five documents each of many of them, and a model of DistilBERT's size with random weights."""
     from transformers import AutoTokenizer, DistilBertConfig, DistilBertForMaskedLM
 
-    labelled_texts(folder, file, text, label)
+    labelled_texts(folder, source)
     texts = [row["text"] for row in (*read(folder), *read(folder, "held_out"))]
     length = -(-len(texts) // HELD_OUT)
     documents = [" ".join(texts[start : start + length]) for start in range(0, len(texts), length)]
@@ -93,11 +105,11 @@ def plain_texts(folder: Path, file: str, text: str | None, label: str | None) ->
     AutoTokenizer.from_pretrained(minilm()).save_pretrained(folder)
 
 
-def many_texts(folder: Path, file: str, text: str | None, label: str | None) -> None:
+def many_texts(folder: Path, source: Source) -> None:
     """Write texts to be predicted, no two alike, a model that was adapted to a few of them, and its exports."""
     import homeground
 
-    labelled_texts(folder, file, text, label)
+    labelled_texts(folder, source)
     rows = read(folder)
     settings: dict[str, Any] = {"epochs": 1, "cross_fit": 0, "audit": False, "quiet": True, "bootstrap_draws": 200}
     few = folder / "few.jsonl"
@@ -105,6 +117,6 @@ def many_texts(folder: Path, file: str, text: str | None, label: str | None) -> 
     run = homeground.adapt(str(few), checkpoint="minilm", task="classification", out=str(folder / "run"), **settings)
     for int8 in (False, True):
         homeground.export(run, format="openvino", int8=int8, margin=1.0)
-    texts = itertools.islice(itertools.cycle([row["text"] for row in rows]), PREDICTED)
+    texts = itertools.islice(itertools.cycle([row["text"] for row in rows]), source.predicted)
     lines = "".join(json.dumps({"text": f"{text} {number}"}) + "\n" for number, text in enumerate(texts))
     (folder / "texts.jsonl").write_text(lines, encoding="utf-8")

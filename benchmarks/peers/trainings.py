@@ -1,4 +1,7 @@
-"""The trainings that are compared: a body of transformers after so many steps, and the seconds that these took."""
+"""The trainings that are compared: a body of transformers after so many steps, and the seconds that these took.
+
+PyTorch is imported by the candidates alone, for how its threads wait is read as it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 from benchmarks.peers.data import checkpoint_in, minilm, read
 
 LENGTH = 128
@@ -31,7 +33,7 @@ def ours(task_name: str, **settings: Any) -> Training:
     def train(folder: Path, steps: int) -> Trained:
         from homeground.checkpoint import load_tokenizer, open_checkpoint, padding_id
         from homeground.data.corpus import read_file
-        from homeground.data.tokenized import TextTokens
+        from homeground.data.tokens.tokenized import TextTokens
         from homeground.engines import open_engine
         from homeground.recipe.recipe import make_recipe
         from homeground.tasks import choose_task
@@ -152,6 +154,8 @@ class _KerasBody:
 
     def __call__(self, **encoded: Any) -> Any:
         """Return the logits of a batch."""
+        import torch
+
         logits = self.model.predict_on_batch(_as_keras_hub_names(encoded))
         return SimpleNamespace(logits=torch.from_numpy(np.asarray(logits)))
 
@@ -214,7 +218,7 @@ def blocks_of(texts: list[str], tokenizer: Any) -> list[list[int]]:
 def best_flags(**flags: Any) -> dict[str, Any]:
     """Return the flags that make a Trainer fast on this machine: bfloat16 where the processor has it."""
     fast = "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    return {"bf16": fast, "use_cpu": not torch.cuda.is_available(), **flags}
+    return {"bf16": fast, "use_cpu": True, **flags}
 
 
 def _timed(trainer: Any, arguments: Any, task: str, steps: int, flags: dict[str, Any], made: dict[str, Any]) -> float:
@@ -242,17 +246,20 @@ def _timed(trainer: Any, arguments: Any, task: str, steps: int, flags: dict[str,
 # ---- What was learned ------------------------------------------------------------------------------------------------
 
 
-@torch.inference_mode()
 def scores(task_name: str, body: Any, folder: Path) -> list[float]:
     """Return a score of every held-out example, larger is better, computed in one way for all candidates."""
+    import torch
     from transformers import AutoTokenizer
 
     body = body.float().eval()
     tokenizer = AutoTokenizer.from_pretrained(checkpoint_in(folder))
-    return SCORES[task_name](body, tokenizer, read(folder, "held_out"), read(folder))
+    with torch.inference_mode():
+        return SCORES[task_name](body, tokenizer, read(folder, "held_out"), read(folder))
 
 
 def _of_pairs(body: Any, tokenizer: Any, rows: list[Any], _learned: list[Any]) -> list[float]:
+    import torch
+
     def embed(texts: list[str]) -> torch.Tensor:
         encoded = tokenizer(texts, padding=True, truncation=True, max_length=LENGTH, return_tensors="pt")
         mask = encoded["attention_mask"][..., None].float()
@@ -293,6 +300,8 @@ def _of_tags(body: Any, tokenizer: Any, rows: list[Any], learned: list[Any]) -> 
 
 
 def _of_words(body: Any, tokenizer: Any, rows: list[Any], _learned: list[Any]) -> list[float]:
+    import torch
+
     random = torch.Generator().manual_seed(0)
     found: list[float] = []
     for block in blocks_of([row["text"] for row in rows], tokenizer):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,6 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(documents, "MAX_BYTES_IN_MEMORY", 0)
     monkeypatch.setattr(token_files, "PART_CHARACTERS", 30)
     monkeypatch.setenv("HOMEGROUND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return tmp_path / "cache"
 
 
@@ -98,24 +103,67 @@ def test_shards_of_several_machines_are_put_together(cores: Any, files: token_fi
     assert files.make(Shard(1, 3)) == token_files.TokenParts((), 0, 0)
 
 
-def test_a_part_that_is_damaged_is_made_again(cores: Any, files: token_files.TokenFiles) -> None:
-    cores(1)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_part_that_is_damaged_is_made_again(count: int, cores: Any, files: token_files.TokenFiles) -> None:
+    cores(count)
     (first, *_) = files.make(Shard()).folders
     (first / "ids.bin").write_bytes(b"")
     with pytest.warns(match="damaged ids.bin; it is made again"):
         assert same(files.read(), tokenized_in_memory(files.texts(), files.tokenizer))
 
 
+def test_parts_that_another_command_removes_are_made_again(
+    cores: Any, files: token_files.TokenFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores(1)
+    join, tries = token_files._join, list[int]()
+
+    def join_late(parts: Sequence[Path], folder: Path) -> None:
+        tries.append(len(parts))
+        if len(tries) < token_files.MOST_TRIES:
+            shutil.rmtree(parts[1])
+        join(parts, folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(token_files, "_join", join_late)
+        assert same(files.read(), tokenized_in_memory(files.texts(), files.tokenizer))
+    assert len(tries) == token_files.MOST_TRIES
+
+
+def test_parts_that_are_found_are_in_use_and_old_ones_are_removed(
+    cores: Any, files: token_files.TokenFiles, cache: Path
+) -> None:
+    cores(1)
+    found = files.make(Shard(2, 3)).folders[1]
+    unused, litter = cache / "token_parts" / "unused", cache / "token_parts" / ".some.1.tmp"
+    for folder, days in ((found, 29), (unused, 31), (litter, 3)):
+        folder.mkdir(exist_ok=True)
+        os.utime(folder, (time.time() - days * 86400,) * 2)
+    assert files.make(Shard(2, 3)).made == 0
+    assert time.time() - found.stat().st_mtime < 3600
+    assert not unused.exists() and not litter.exists()
+
+
+@pytest.mark.parametrize(("asked", "count"), [("", 3), ("2", 2), ("2,4", 2), ("64", 16), ("many", 3)])
+def test_the_environment_names_how_many_processes_make_parts(
+    asked: str, count: int, cores: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores(3)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert token_files._processes() == count
+    monkeypatch.setattr("multiprocessing.current_process", lambda: SimpleNamespace(daemon=True))
+    assert token_files._processes() == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
 def test_a_process_that_is_killed_is_said_and_its_part_made_by_the_next_command(
-    cores: Any, files: token_files.TokenFiles, cache: Path, monkeypatch: pytest.MonkeyPatch
+    cores: Any, files: token_files.TokenFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cores(2)
-    monkeypatch.setattr(token_files, "write_part", _killed_at_a_part)
-    with pytest.raises(ProcessLost, match="the parts that are finished are kept"):
-        files.read()
-    monkeypatch.undo()
-    monkeypatch.setenv("HOMEGROUND_CACHE", str(cache))
-    monkeypatch.setattr(token_files, "PART_CHARACTERS", 30)
+    with monkeypatch.context() as patched:
+        patched.setattr(token_files, "write_part", _killed_at_a_part)
+        with pytest.raises(ProcessLost, match=r"the parts that are finished are kept.*OMP_NUM_THREADS=1"):
+            files.read()
     assert same(files.read(), tokenized_in_memory(files.texts(), files.tokenizer))
 
 

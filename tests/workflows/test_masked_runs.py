@@ -170,6 +170,9 @@ def test_tokens_that_were_made_ahead_are_those_of_the_run(
         (["texts.jsonl", "--tokenize", "1/2", "--extend-vocabulary", "9"], "--extend-vocabulary 9: which tokens"),
         (["labels.csv", "--tokenize", "1/2"], "is read for classification, and only plain texts are tokenized ahead"),
         (["chain.toml", "--tokenize", "1/2"], "--tokenize is for the texts of one step"),
+        (["-", "--format", "jsonl", "--tokenize", "1/2"], "--tokenize: what standard input gives is gone"),
+        (["texts.jsonl", "--tokenize", "1/2", "--dry-run"], "--dry-run does not go with --tokenize"),
+        (["texts.jsonl", "--tokenize", "1/2", "--processes", "2"], "--processes does not go with --tokenize"),
     ],
 )
 def test_what_cannot_be_tokenized_ahead_is_refused(

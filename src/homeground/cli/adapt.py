@@ -10,7 +10,7 @@ import click
 from homeground.cli.options import GroupedCommand, common, read_titles, recipe_options, typed_settings
 from homeground.cli.terminal.progress import Progress
 from homeground.cli.terminal.screen import remark, show_result
-from homeground.cli.terminal.standard_input import data_file
+from homeground.cli.terminal.standard_input import STANDARD_INPUT, data_file
 from homeground.data.tables import rows_reported
 from homeground.errors import UsageError
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
@@ -73,7 +73,10 @@ def adapt(
     asked: dict[str, Any] = {"dry_run": dry_run, "gate": gate, "as_json": as_json, "typed": typed}
     asked["how"] = {"fresh": fresh, "processes": processes}
     if tokenize is not None:
-        return _tokenize(files, Shard.parse(tokenize, option="--tokenize", what="texts"), quiet=quiet, asked=asked)
+        others = {"--dry-run": dry_run, "--fresh": fresh, "--gate": gate, "--processes": processes > 1}
+        _refuse_beside_tokenize(files, [option for option, given in others.items() if given])
+        shard = Shard.parse(tokenize, option="--tokenize", what="texts")
+        return _tokenize(files, shard, quiet=quiet, as_json=as_json, typed=typed)
     if is_chain(files):
         with Progress(quiet=quiet) as progress:
             return _chain(files, progress, **asked)
@@ -109,16 +112,25 @@ def _run(
     return _gate(gate_failures(scores)) if gate else 0
 
 
-def _tokenize(data: str, shard: Shard, *, quiet: bool, asked: dict[str, Any]) -> int:
+def _refuse_beside_tokenize(data: str, others: list[str]) -> None:
+    if others:
+        raise UsageError(
+            f"{others[0]} does not go with --tokenize, which makes token files alone; leave one of them out"
+        )
+    if data == STANDARD_INPUT:
+        raise UsageError("--tokenize: what standard input gives is gone with the command; put the texts into a file")
     if is_chain(data):
         raise UsageError("--tokenize is for the texts of one step; give that step as a recipe of its own")
+
+
+def _tokenize(data: str, shard: Shard, *, quiet: bool, as_json: bool, typed: dict[str, Any]) -> int:
     with Progress(quiet=quiet) as progress, rows_reported(progress.reading):
-        every = make_tokens(resolve(data, **asked["typed"]), shard)
+        every = make_tokens(resolve(data, **typed), shard)
     counts = [{"parts": len(each.folders), "made": each.made, "found": each.found} for each in every]
     lines = [
         f"{count(each.made, 'part')} made and {each.found} found, of {len(each.folders)} in all" for each in every
     ] or ["nothing to do: texts of fewer than 64 MiB are tokenized in memory, as a run begins"]
-    show_result({"token_files": counts}, lines, as_json=asked["as_json"])
+    show_result({"token_files": counts}, lines, as_json=as_json)
     return 0
 
 

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from homeground.checkpoint import Checkpoint, open_checkpoint, read_settings, write_modules
 from homeground.checkpoint.safety import weight_files
 from homeground.checkpoint.vocabulary import ExtendedTokenizer, NewToken
-from homeground.data.tokens.cache import cache_folder, is_whole, locked_cache
+from homeground.data.tokens.cache import OTHER_CACHE, cache_folder, is_whole, locked_cache, remove_unused
 from homeground.engines.tensors import failures_as_os_errors, read_tensors
 from homeground.errors import CheckpointError
 from homeground.storage import new_folder
@@ -53,7 +53,8 @@ def extend_checkpoint(checkpoint: Checkpoint, extended: ExtendedTokenizer) -> Ch
     folder = cache_folder() / "checkpoints" / key[:32]
     with locked_cache(folder):
         if not is_whole(folder):
-            with new_folder(folder) as temporary:
+            remove_unused(folder.parent)
+            with new_folder(folder, OTHER_CACHE) as temporary:
                 _write(checkpoint, extended, temporary)
     opened = open_checkpoint(str(folder))
     return replace(opened, name=checkpoint.name, revision=checkpoint.revision, run=checkpoint.run)

@@ -130,7 +130,7 @@ def _predict(work: _Work, shard: Shard, report: Callable[[str], None]) -> FileCo
     Raises:
         DataError: a file cannot be read.
     """
-    own = [(path, Path(target)) for path, target in work.targets[shard.number - 1 :: shard.of]]
+    own = [(path, Path(target)) for place, (path, target) in enumerate(work.targets) if shard.has(place)]
     for path, target in own:
         if target.is_file():
             _require_predicted(path, target)

@@ -81,8 +81,8 @@ def resolve(data: Data | None = None, /, **settings: Any) -> Recipe:
 def tokenize(recipe: Recipe, shard: Shard) -> list[TokenParts]:
     """Make a shard of the token files that ``adapt`` with this recipe reads, in the user's cache, with all cores.
 
-    Returns the parts of every column of texts that is learned from or measured on, as it is and cleaned; those of fewer
-    than 64 MiB have none, for they are tokenized in memory.
+    Returns the parts of every file of texts that is learned from, validated or tested on, as it is and cleaned. Files
+    below 64 MiB have none, for they are tokenized in memory; those of general texts are left to the run.
 
     Raises:
         UsageError: the data is no plain text, or the recipe extends the vocabulary.

@@ -1,4 +1,4 @@
-"""Threads that wait for each other leave the cores to others, unless the environment says otherwise."""
+"""How threads wait for each other follows from what else runs, unless the environment says otherwise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
 
 
 @pytest.mark.parametrize(
-    ("threads", "count", "looks"), [(None, 1, True), (None, 2, False), ("2", 3, True), ("4", 2, False)]
+    ("threads", "count", "looks"),
+    [(None, 1, True), (None, 2, False), ("2", 3, True), ("2,2", 3, True), ("4", 2, False)],
 )
 def test_threads_look_again_before_they_sleep_where_each_has_a_core(
     threads: str | None, count: int, looks: bool, running: Callable[[int], None], monkeypatch: pytest.MonkeyPatch

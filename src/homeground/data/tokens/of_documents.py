@@ -14,7 +14,7 @@ from homeground.data.segmentation import word_spans, word_starts
 
 Ints = NDArray[np.int64]
 
-Row = tuple[int, str]
+NumberedText = tuple[int, str]
 """The number of a row, and its text."""
 
 CHARACTERS_AT_ONCE = 1 << 20
@@ -64,9 +64,9 @@ def without_limit(tokenizer: Tokenizer) -> Tokenizer:
     return plain
 
 
-def portions(texts: Iterable[Row], characters: int) -> Iterator[list[Row]]:
+def portions(texts: Iterable[NumberedText], characters: int) -> Iterator[list[NumberedText]]:
     """Yield texts in portions of so many characters or more; the last may have fewer."""
-    waiting: list[Row] = []
+    waiting: list[NumberedText] = []
     size = 0
     for row, content in texts:
         waiting.append((row, content))
@@ -78,13 +78,13 @@ def portions(texts: Iterable[Row], characters: int) -> Iterator[list[Row]]:
         yield waiting
 
 
-def pieces(texts: Iterable[Row], tokenizer: Tokenizer) -> Iterator[Piece]:
+def pieces(texts: Iterable[NumberedText], tokenizer: Tokenizer) -> Iterator[Piece]:
     """Tokenize texts some at a time."""
     for some in portions(texts, CHARACTERS_AT_ONCE):
         yield _piece(some, tokenizer)
 
 
-def _piece(texts: list[Row], tokenizer: Tokenizer) -> Piece:
+def _piece(texts: list[NumberedText], tokenizer: Tokenizer) -> Piece:
     encodings = tokenizer.encode_batch([content for _, content in texts], add_special_tokens=False)
     spans = [word_spans(content) for _, content in texts]
     marks = [word_starts(words, encoding.offsets) for words, encoding in zip(spans, encodings, strict=True)]
@@ -96,7 +96,7 @@ def _piece(texts: list[Row], tokenizer: Tokenizer) -> Piece:
     return Piece(ids, np.concatenate(marks), np.array(counts, np.int64))
 
 
-def tokenized_in_memory(texts: Iterable[Row], tokenizer: Tokenizer) -> TokenizedDocuments:
+def tokenized_in_memory(texts: Iterable[NumberedText], tokenizer: Tokenizer) -> TokenizedDocuments:
     """Return the tokens of texts."""
     every = list(pieces(texts, tokenizer))
     ids = np.concatenate([piece.ids for piece in every])

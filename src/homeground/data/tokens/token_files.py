@@ -10,6 +10,7 @@ part, or when: what is there is not made again, and the tokens are those that on
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,12 +31,18 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.data.segmentation import segmenter_versions
-from homeground.data.tokens.cache import cache_folder, is_whole, locked_cache
-from homeground.data.tokens.of_documents import Row, TokenizedDocuments, pieces, portions, without_limit
+from homeground.data.tokens.cache import (
+    OTHER_CACHE,
+    cache_folder,
+    is_whole,
+    locked_cache,
+    remove_unused,
+)
+from homeground.data.tokens.of_documents import NumberedText, TokenizedDocuments, pieces, portions
 from homeground.errors import ProcessLost
 from homeground.processes.children import end_with, usable_cores
 from homeground.processes.shard import WHOLE, Shard
-from homeground.storage import new_folder, read_array, write_array
+from homeground.storage import is_closed, new_folder, read_array, write_array
 
 TOKENS_VERSION = 2
 """Version of the way texts become tokens and words; tokens of another version are computed anew."""
@@ -44,6 +52,12 @@ PART_CHARACTERS = 1 << 24
 
 MOST_PROCESSES = 16
 """Processes that one reader of texts can keep busy, and as many parts in memory."""
+
+THREADS = "OMP_NUM_THREADS"
+"""The variable that names another number of processes, as it does of threads."""
+
+MOST_TRIES = 3
+"""To put parts together that other commands may remove."""
 
 IDS, MARKS, COUNTS = "ids.bin", "word_starts.bin", "counts.npy"
 
@@ -61,7 +75,7 @@ class TokenParts:
 class TokenFiles:
     """The token files of the ``texts`` of one column, of which ``fingerprint`` is the hash, for one tokenizer."""
 
-    texts: Callable[[], Iterable[Row]]
+    texts: Callable[[], Iterable[NumberedText]]
     fingerprint: str
     tokenizer: Tokenizer
 
@@ -69,16 +83,12 @@ class TokenFiles:
         """Return the tokens of all texts; they are made first where they are not there, or not whole.
 
         Raises:
-            ProcessLost: a process that made a part has ended.
+            ProcessLost: a process that made a part has ended, or others remove parts faster than this one makes them.
         """
         folder = self._folder
         with locked_cache(folder):
             if not is_whole(folder):
-                parts = self._made(WHOLE)
-                with new_folder(folder) as temporary:
-                    _put_together(parts.folders, temporary)
-                for part in parts.folders:
-                    shutil.rmtree(part, ignore_errors=True)
+                self._put_together()
         ids = np.memmap(folder / IDS, np.int32, "r")
         marks = np.memmap(folder / MARKS, np.bool_, "r")
         return TokenizedDocuments.of(ids, marks, read_array(folder / COUNTS))
@@ -95,28 +105,61 @@ class TokenFiles:
     def _folder(self) -> Path:
         return cache_folder() / "tokens" / self._key(self.fingerprint)
 
+    @cached_property
+    def _tokenizer(self) -> str:
+        return self.tokenizer.to_str()
+
     def _key(self, texts: str) -> str:
         software = f"{TOKENS_VERSION} {version('tokenizers')} {segmenter_versions()}"
-        return hashlib.sha256(f"{software}\n{texts}\n{self.tokenizer.to_str()}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{software}\n{texts}\n{self._tokenizer}".encode()).hexdigest()[:32]
 
     def _made(self, shard: Shard) -> TokenParts:
         folders: list[Path] = []
         made = found = 0
-        with _workers(self.tokenizer) as start:
+        place = cache_folder() / "token_parts"
+        remove_unused(place)
+        with _workers(self._tokenizer) as start:
             for number, texts in enumerate(portions(self.texts(), PART_CHARACTERS)):
-                folder = cache_folder() / "token_parts" / self._key(fingerprint(texts).hexdigest())
+                folder = place / self._key(fingerprint(texts).hexdigest())
                 folders.append(folder)
                 if not shard.has(number):
                     continue
-                if is_whole(folder):
+                with locked_cache(folder):
+                    is_there = is_whole(folder)
+                if is_there:
                     found += 1
-                    continue
-                start(folder, texts)
-                made += 1
+                else:
+                    start(folder, texts)
+                    made += 1
         return TokenParts(tuple(folders), made, found)
 
+    def _put_together(self) -> None:
+        """Write the tokens of all parts as those of one, and remove the parts.
 
-def fingerprint(texts: Iterable[Row]) -> Any:
+        Another corpus with the same beginning has the same parts, and may remove them first: then they are made again.
+        """
+        remove_unused(self._folder.parent)
+        for _ in range(MOST_TRIES):
+            parts = self._made(WHOLE).folders
+            try:
+                with new_folder(self._folder, OTHER_CACHE) as temporary:
+                    _join(parts, temporary)
+            except _PartGone:
+                continue
+            for part in parts:
+                shutil.rmtree(part, ignore_errors=True)
+            return
+        raise ProcessLost(
+            f"{cache_folder()}: other commands removed parts of the tokens while this one put them together; run the "
+            "same command again when they have ended"
+        )
+
+
+class _PartGone(Exception):
+    """A part is no longer there."""
+
+
+def fingerprint(texts: Iterable[NumberedText]) -> Any:
     """Return the hash of some texts and their rows, to which others may be added by ``add_text``."""
     hashed = hashlib.sha256()
     for row, content in texts:
@@ -134,22 +177,22 @@ def add_text(hashed: Any, row: int, content: str) -> None:
 
 
 @contextmanager
-def _workers(tokenizer: Tokenizer) -> Generator[Callable[[Path, list[Row]], None]]:
+def _workers(tokenizer: str) -> Generator[Callable[[Path, list[NumberedText]], None]]:
     """Yield what has a part made by one of several processes; at the end all parts are made.
 
     It waits while all are busy, so that the texts of few parts are in memory. On a single core this process makes them.
     """
-    count = min(usable_cores(), MOST_PROCESSES)
+    count = _processes()
     if count == 1:
-        yield lambda folder, texts: write_part(folder, texts, tokenizer.to_str())
+        yield lambda folder, texts: write_part(folder, texts, tokenizer)
         return
     executor = ProcessPoolExecutor(count, initializer=_begin, initargs=(os.getpid(),))
     waiting: deque[Future[None]] = deque()
 
-    def start(folder: Path, texts: list[Row]) -> None:
+    def start(folder: Path, texts: list[NumberedText]) -> None:
         if len(waiting) > count:
             waiting.popleft().result()
-        waiting.append(executor.submit(write_part, folder, texts, tokenizer.to_str()))
+        waiting.append(executor.submit(write_part, folder, texts, tokenizer))
 
     try:
         yield start
@@ -158,10 +201,18 @@ def _workers(tokenizer: Tokenizer) -> Generator[Callable[[Path, list[Row]], None
     except BrokenProcessPool:
         raise ProcessLost(
             "a process that tokenized texts has ended, perhaps because memory ran out; the parts that are finished are "
-            "kept, and the same command goes on"
+            f"kept, and the same command goes on, with {THREADS}=1 in a single process, which takes less memory"
         ) from None
     finally:
         executor.shutdown(kill_workers=True)
+
+
+def _processes() -> int:
+    """Return how many processes make parts: as many as there are cores, or as the environment names threads."""
+    if multiprocessing.current_process().daemon:  # it may not have children
+        return 1
+    asked = os.environ.get(THREADS, "").split(",")[0].strip()
+    return min(int(asked) if asked.isdecimal() and int(asked) else usable_cores(), MOST_PROCESSES)
 
 
 def _begin(parent: int) -> None:
@@ -171,15 +222,20 @@ def _begin(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def write_part(folder: Path, texts: list[Row], tokenizer: str) -> None:
-    """Write the tokens of some texts, unless another process does so at the same time."""
+def write_part(folder: Path, texts: list[NumberedText], tokenizer: str) -> None:
+    """Write the tokens of some texts, unless another process has done so meanwhile."""
     with locked_cache(folder):
-        if not is_whole(folder):
-            with new_folder(folder) as temporary:
-                _write(temporary, texts, without_limit(Tokenizer.from_str(tokenizer)))
+        if not is_closed(folder, lambda _: None):  # what is damaged was said when it was looked for
+            with new_folder(folder, OTHER_CACHE) as temporary:
+                _write(temporary, texts, _opened(tokenizer))
 
 
-def _write(folder: Path, texts: list[Row], tokenizer: Tokenizer) -> None:
+@lru_cache(maxsize=1)
+def _opened(tokenizer: str) -> Tokenizer:
+    return Tokenizer.from_str(tokenizer)
+
+
+def _write(folder: Path, texts: list[NumberedText], tokenizer: Tokenizer) -> None:
     counts: list[NDArray[np.int64]] = []
     with (folder / IDS).open("wb") as ids, (folder / MARKS).open("wb") as marks:
         for piece in pieces(texts, tokenizer):
@@ -189,13 +245,16 @@ def _write(folder: Path, texts: list[Row], tokenizer: Tokenizer) -> None:
     write_array(folder / COUNTS, np.concatenate(counts))
 
 
-def _put_together(parts: Iterable[Path], folder: Path) -> None:
-    """Write the tokens of all parts as those of one."""
+def _join(parts: Iterable[Path], folder: Path) -> None:
+    """Write the tokens of all parts into a folder as those of one."""
     counts: list[NDArray[np.int64]] = []
     with (folder / IDS).open("wb") as ids, (folder / MARKS).open("wb") as marks:
         for part in parts:
-            for name, whole in ((IDS, ids), (MARKS, marks)):
-                with (part / name).open("rb") as content:
-                    shutil.copyfileobj(content, whole)
-            counts.append(read_array(part / COUNTS))
+            try:
+                for name, whole in ((IDS, ids), (MARKS, marks)):
+                    with (part / name).open("rb") as content:
+                        shutil.copyfileobj(content, whole)
+                counts.append(read_array(part / COUNTS))
+            except FileNotFoundError:
+                raise _PartGone from None
     write_array(folder / COUNTS, np.concatenate(counts))

@@ -32,7 +32,7 @@ def variables(usable_cores: int) -> dict[str, str]:
 def _cores_are_free(usable_cores: int) -> bool:
     """Return whether a core is free for every thread; False where the system does not tell."""
     try:
-        threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cores)
+        threads = int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or usable_cores)
         looks: list[int] = []
         for _ in range(LOOKS):
             looks.append(_others_that_run())

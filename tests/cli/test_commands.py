@@ -295,9 +295,9 @@ def test_help_answers_at_once() -> None:
 def test_a_signal_saves_and_the_same_command_goes_on(
     number: int, write_csv: Callable[..., Path], encoder: Path
 ) -> None:
-    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(600))
-    command = [sys.executable, "-m", "homeground", "adapt", str(data), "--checkpoint", str(encoder)]
-    command += ["--epochs", "15", "--batch-size", "8", "--bootstrap-draws", "400", "--learning-rate", "1e-3"]
+    data = write_csv("pairs.csv", PAIR_HEADER, topic_pairs(300))
+    command = [sys.executable, "-m", "homeground", "adapt", str(data), "--checkpoint", str(encoder), "--no-audit"]
+    command += ["--epochs", "12", "--batch-size", "8", "--bootstrap-draws", "400", "--learning-rate", "1e-3"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     metrics = Path("runs/pairs-similarity/metrics.jsonl")
     deadline = time.monotonic() + 60

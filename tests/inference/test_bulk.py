@@ -157,8 +157,7 @@ def test_files_of_one_name_are_refused(trained: Run, inputs: Path, capsys: pytes
     assert "would both be out/part-1.jsonl; rename one of the two" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
-@pytest.mark.parametrize("broken", [0, 3])
+@pytest.mark.parametrize(("broken", "processes"), [(0, "1"), (3, "2")])
 def test_a_file_that_cannot_be_read_keeps_no_other_from_being_predicted(
     broken: int, processes: str, trained: Run, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,17 +237,17 @@ def test_all_processes_have_the_threads_that_the_environment_names_or_a_share_of
     given: list[str] = []
     start = module.start_child
 
-    def start_noted(*values: Any, **named: Any) -> Any:
-        given.append(values[2]["OMP_NUM_THREADS"])
-        return start(*values, **named)
+    def start_noted(module_: str, function: str, environment: dict[str, str], **named: Any) -> Any:
+        given.extend((environment["OMP_NUM_THREADS"], environment["RAYON_NUM_THREADS"]))
+        return start(module_, function, {**environment, "OMP_NUM_THREADS": "1"}, **named)
 
     monkeypatch.setattr(module, "start_child", start_noted)
     monkeypatch.setattr(module, "usable_cores", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert predict(trained, "--output", "out/", "--processes", "2") == 0
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert predict(trained, "--output", "more/", "--processes", "2") == 0
-    assert given == ["3", "3", "1", "1"]
+    assert predict(trained, "--output", "out/", "--processes", "2") == 0
+    assert given == ["3"] * 4 + ["1"] * 4
 
 
 # A function of batches

@@ -45,7 +45,9 @@ def main() -> None:
     records: dict[str, dict[str, Any]] = {}
     for name in EXPORT_NAMES:
         kind, _, precision = name.partition("-")
-        records[name] = homeground.export(run, format=kind, int8=precision == "int8", margin=ANY_LOSS)
+        records[name] = homeground.export(
+            run, format=kind, int8=precision == "int8", bf16=precision == "bf16", margin=ANY_LOSS
+        )
     table = read_table(arguments.data)
     column = next(name for name in ("text", "text_1") if name in table.columns)
     texts = [str(row.values[column]) for row, _ in zip(table.rows, range(MAX_TEXTS), strict=False)]

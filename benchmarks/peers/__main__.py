@@ -104,6 +104,7 @@ COMPARISONS = {
         {
             "Homeground": predictions.ours("torch"),
             "Homeground, OpenVINO": predictions.ours("openvino"),
+            "Homeground, OpenVINO bf16": predictions.ours("openvino-bf16"),
             "Homeground, OpenVINO int8": predictions.ours("openvino-int8"),
             "pipeline, defaults": predictions.pipeline(None),
             "pipeline, batches of 32": predictions.pipeline(32),

@@ -115,8 +115,9 @@ def many_texts(folder: Path, source: Source) -> None:
     few = folder / "few.jsonl"
     few.write_text("".join(json.dumps(row) + "\n" for row in rows[:400]), encoding="utf-8")
     run = homeground.adapt(str(few), checkpoint="minilm", task="classification", out=str(folder / "run"), **settings)
-    for int8 in (False, True):
-        homeground.export(run, format="openvino", int8=int8, margin=1.0)
+    for precision in ("fp32", "bf16", "int8"):
+        asked = {precision: True} if precision != "fp32" else {}
+        homeground.export(run, format="openvino", margin=1.0, **asked)
     texts = itertools.islice(itertools.cycle([row["text"] for row in rows]), source.predicted)
     lines = "".join(json.dumps({"text": f"{text} {number}"}) + "\n" for number, text in enumerate(texts))
     (folder / "texts.jsonl").write_text(lines, encoding="utf-8")

@@ -172,6 +172,35 @@ def test_static_int8_is_accepted_within_the_margin_and_shown_in_report_and_card(
     assert homeground.load(own, engine="openvino-int8").predict("bank loan") in labels
 
 
+@pytest.mark.parametrize("kind", ["labelled", "finished"])
+def test_bf16_is_accepted_as_int8_is_and_answers_whatever_else_is_in_a_call(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run = request.getfixturevalue(kind)
+    done = export(run, bf16=True, margin=0.3, output=tmp_path / "it")
+    assert (done["name"], done["precision"], done["verdict"]) == ("openvino-bf16", "bf16", "KEPT")
+    assert done["calibration"] is None and done["margin"] == 0.3
+    own, other = homeground.load(run), homeground.load(tmp_path / "it")
+    together = answers(other, TEXTS)
+    np.testing.assert_allclose(together, answers(own, TEXTS), atol=0.05)
+    np.testing.assert_allclose(np.concatenate([answers(other, [text]) for text in TEXTS]), together, atol=1e-5)
+
+
+def test_bf16_is_found_by_its_name_and_shown_with_its_margin(own: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(["export", str(own.folder), "--bf16", "--margin", "0.3", "--quiet"]) == 0
+    model = homeground.load(own, engine="openvino-bf16")
+    assert model.predict("bank loan") in model.classes_
+    page = own.report_path.read_text()
+    assert "OpenVINO, bf16" in page and re.findall(r'<td data-label="Margin">(.*?)</td>', page) == ["–", "0.3"]
+    capsys.readouterr()
+    for arguments, message in (
+        (["--bf16", "--int8"], "--int8 and --bf16: an export computes in one of them"),
+        (["--bf16", "--format", "onnx"], "--bf16 is not for onnx, whose runtime multiplies in float32"),
+    ):
+        assert typed(["export", str(own.folder), *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_int8_below_its_margin_is_refused_with_both_scores_and_leaves_nothing(labelled: Run, tmp_path: Path) -> None:
     without = shutil.ignore_patterns("exports")
     run = Run(Path(shutil.copytree(labelled.folder.parent, tmp_path / "own", ignore=without)) / "run")
@@ -579,9 +608,9 @@ def test_both_are_timed_with_as_many_threads_and_the_record_has_their_number(
     room = importlib.import_module("homeground.engines.exported.model")
     opened = room.open_session
 
-    def spy(format: str, path: Path, *, threads: int | None = None) -> Any:
+    def spy(*values: Any, threads: int | None = None, **named: Any) -> Any:
         asked.append(threads)
-        return opened(format, path, threads=threads)
+        return opened(*values, threads=threads, **named)
 
     monkeypatch.setattr(room, "open_session", spy)
     before = torch.get_num_threads()

@@ -26,8 +26,8 @@ EXPORTS = "exports"
 GRAPH_FILES = {"openvino": ("openvino_model.xml", "openvino_model.bin"), "onnx": ("model.onnx",)}
 """The files of a graph, by its format."""
 
-EXPORT_NAMES = ("openvino", "onnx", "openvino-int8", "onnx-int8")
-"""The exports of a run by name; those whose answers are those of the model itself come first."""
+EXPORT_NAMES = ("openvino", "onnx", "openvino-bf16", "openvino-int8", "onnx-int8")
+"""The exports of a run by name, a format and a precision; those whose answers are those of the model come first."""
 
 ANEW = "export the run again"
 OPERATOR_SET = re.compile(r"opset\d+")
@@ -68,6 +68,11 @@ class Exported:
     one_by_one: bool
     parameters: int
     source_weights: Mapping[str, str]
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic that predicts: ``fp32``, ``bf16`` or ``int8``."""
+        return self.name.partition("-")[2] or "fp32"
 
     @property
     def graph(self) -> str:

@@ -74,7 +74,7 @@ def choose(source: str, *, engine: str = AUTO, trust_saved_model: bool = False) 
         if engine not in exports and not _is_export(run, engine):
             raise UsageError(
                 f"{source} has no export {engine} ({_listed(exports)}); write it with: homeground export {source} "
-                f"--format {engine.removesuffix('-int8')}{' --int8' if engine.endswith('-int8') else ''}"
+                f"--format {' --'.join(engine.split('-'))}"
             )
         source = source if engine not in exports else str(run / EXPORTS / engine)
     elif engine == AUTO and exports and not is_installed("torch"):
@@ -95,7 +95,7 @@ def _is_export(folder: Path, name: str) -> bool:
 
 def _computable(exports: list[str]) -> str:
     """Return the first export whose runtime is installed, else the first, whose absence is then reported."""
-    return next((name for name in exports if is_installed(RUNTIMES[name.removesuffix("-int8")])), exports[0])
+    return next((name for name in exports if is_installed(RUNTIMES[name.partition("-")[0]])), exports[0])
 
 
 def _listed(exports: list[str]) -> str:

@@ -266,8 +266,8 @@ def _exports(record: RunRecord) -> str:
     label = as_markdown(words.label)
     return (
         "## Exports\n\nMade of this model with `homeground export`, and measured beside it on the same test. Speed is "
-        "the ratio of time against the model in fp32 on one machine; above 1 the export is faster. One in int8 is "
-        f"accepted where the interval excludes a loss of its margin.{_learned_remark(seen)}\n\n"
+        "the ratio of time against the model in fp32 on one machine; above 1 the export is faster. One in int8 or "
+        f"bf16 is accepted where the interval excludes a loss of its margin.{_learned_remark(seen)}\n\n"
         f"| Export | Size | {label} of the model | {label} of the export | Interval of the difference | Margin | "
         f"Largest difference of {record.exports[0].parity.outputs} | Equal predictions | Speed |\n"
         f"|---|---:|---:|---:|---:|---:|---:|---:|---:|\n{rows}\n\n"
@@ -281,7 +281,7 @@ def _export_row(export: ExportRecord, decimals: int) -> str:
         export.name,
         size(export.bytes),
         *(("–",) * len(scores) if export.seen else scores),
-        f"{export.margin:g}" if export.precision == "int8" else "–",
+        f"{export.margin:g}" if export.precision != "fp32" else "–",
         f"{export.parity.largest:.2g}",
         "–" if export.parity.equal is None else percent(export.parity.equal, 2),
         f"{number(export.speed.ratio, 2)}×",

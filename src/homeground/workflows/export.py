@@ -78,6 +78,7 @@ def export(
     *,
     format: str = "openvino",
     int8: bool = False,
+    bf16: bool = False,
     output: str | PathLike[str] | None = None,
     margin: float | None = None,
     quiet: bool = False,
@@ -87,9 +88,9 @@ def export(
 
     The export goes to ``RUN/exports/``, where ``load(run, engine="openvino-int8")`` and the report find it, or into the
     new folder ``output``, which ``load`` opens by itself. It is accepted only with what it scores on the test of the
-    run: in fp32 its outputs must be those of the model but for rounding; with ``int8`` the interval of its score must
-    exclude a loss of ``margin``, by default that of general ability (0.01, or 0.05 nats for plain text). Nothing is
-    left of one that is refused, and an earlier one stays. The same call again returns what is there.
+    run: in fp32 its outputs must be those of the model but for rounding; with ``int8`` or ``bf16`` the interval of its
+    score must exclude a loss of ``margin``, by default that of general ability (0.01, or 0.05 nats for plain text).
+    Nothing is left of one that is refused, and an earlier one stays. The same call again returns what is there.
 
     Raises:
         ExportRefused: it is too far from the model; the message has both scores.
@@ -99,7 +100,8 @@ def export(
     if format not in GRAPH_FILES:
         raise UsageError(f'format "{format}" is not known; known: {", ".join(GRAPH_FILES)}')
     _require_margin(margin)
-    run, name = Run(Path(source)), format + ("-int8" if int8 else "")
+    precision = _precision(format, int8=int8, bf16=bf16)
+    run, name = Run(Path(source)), format if precision == "fp32" else f"{format}-{precision}"
     with reported(on_event, quiet=quiet) as listener:
         checkpoint = _checkpoint_of(run)
         require_as_written(run, checkpoint)
@@ -110,17 +112,27 @@ def export(
                 remove_litter(target.parent)
             elif not in_run:
                 remove_litter_of(target)
-            asked = Asked(run, checkpoint, format, name, int8, margin)
+            asked = Asked(run, checkpoint, format, name, precision, margin)
             record = _present(asked, target) or _export(asked, target, listener)
             if in_run:
                 show_exports(run, listener)
     return {"folder": str(target), **record.to_json()}
 
 
+def _precision(format: str, *, int8: bool, bf16: bool) -> str:
+    if int8 and bf16:
+        raise UsageError("--int8 and --bf16: an export computes in one of them; leave the other out")
+    if bf16 and format != "openvino":
+        raise UsageError(f"--bf16 is not for {format}, whose runtime multiplies in float32; use --format openvino")
+    return "int8" if int8 else "bf16" if bf16 else "fp32"
+
+
 def _require_margin(margin: object) -> None:
     value = float(margin) if isinstance(margin, int | float) and not isinstance(margin, bool) else 0.0
     if margin is not None and not (math.isfinite(value) and value > 0):
-        raise UsageError(f"the margin is {margin!r}; expected a finite number above 0, the loss that int8 may have")
+        raise UsageError(
+            f"the margin is {margin!r}; expected a finite number above 0, the loss that int8 or bf16 may have"
+        )
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ class Asked:
     checkpoint: Checkpoint
     format: str
     name: str
-    int8: bool
+    precision: str
     margin: float | None
 
 
@@ -170,14 +182,14 @@ def _present(asked: Asked, target: Path) -> ExportRecord | None:
     if there is None or there.name != asked.name or there.source.checkpoint != asked.checkpoint.sha256:
         return None
     as_asked = there.margin == asked.margin if there.margin_named else asked.margin is None
-    return there if as_asked or not asked.int8 else None
+    return there if as_asked or asked.precision == "fp32" else None
 
 
 def _export(asked: Asked, target: Path, on_event: OnEvent) -> ExportRecord:
     on_event(Notice(f"reading the test and the training examples of {asked.run.folder}"))
     setup = prepare_again(asked.run, str(asked.run.folder), engine=ENGINE)
     model = open_engine(ENGINE).open_model(asked.checkpoint, head=setup.task.info.head)
-    calibration = _calibration(setup) if asked.int8 else None
+    calibration = _calibration(setup) if asked.precision == "int8" else None
     with _removed_if_empty(target.parent), new_folder(target, OTHER_FOLDER) as folder:
         on_event(Notice(f"exporting for {asked.name}, which takes a minute"))
         made = open_exporter(ENGINE).export_model(
@@ -190,7 +202,7 @@ def _export(asked: Asked, target: Path, on_event: OnEvent) -> ExportRecord:
             head=setup.task.info.head,
             inputs=tuple(made["inputs"]),
             # The scales of dynamic int8 are those of the whole batch, padding included.
-            one_by_one=asked.int8 and asked.format == "onnx",
+            one_by_one=asked.name == "onnx-int8",
             parameters=count_parameters(asked.checkpoint.folder),
             source_weights=_weights(asked.checkpoint),
         )
@@ -199,6 +211,11 @@ def _export(asked: Asked, target: Path, on_event: OnEvent) -> ExportRecord:
         opened = open_exported(
             replace(asked.checkpoint, folder=folder, exported=exported), head=exported.head, threads=threads
         )
+        if opened.describe()["precision"] != asked.precision:
+            raise UsageError(
+                f"--{asked.precision}: this processor does not compute in it, so that nothing could be measured; "
+                "export on one that does (avx512_bf16 or amx_bf16 among its flags), or leave it out"
+            )
         measured = _measure(setup, model, opened, asked, on_event)
         record = _record(asked, setup, exported, measured, made["versions"], folder)
         _require_accepted(asked, record, measured, target)
@@ -268,7 +285,7 @@ def _record(
     record = ExportRecord(
         name=asked.name,
         format=asked.format,
-        precision="int8" if asked.int8 else "fp32",
+        precision=asked.precision,
         head=exported.head,
         inputs=exported.inputs,
         one_by_one=exported.one_by_one,
@@ -284,7 +301,7 @@ def _record(
         difference=interval_record(judged.interval, ends=enough),
         margin=judged.margin,
         margin_named=asked.margin is not None,
-        verdict=judged.verdict.word if asked.int8 else EQUAL if is_equal else DIFFERENT,
+        verdict=judged.verdict.word if asked.precision != "fp32" else EQUAL if is_equal else DIFFERENT,
         test_examples=len(test),
         seen=judged.seen,
         test_units=judged.interval.units,
@@ -300,7 +317,7 @@ def _record(
 
 
 def _calibration_record(asked: Asked, setup: Setup) -> CalibrationOfExport | None:
-    if not asked.int8:
+    if asked.precision != "int8":
         return None
     if asked.format == "onnx":
         return CalibrationOfExport(method="dynamic")
@@ -319,17 +336,20 @@ def _require_accepted(asked: Asked, record: ExportRecord, measured: Measured, ta
     verdict = measured.judged.verdict
     if record.verdict in ("KEPT", EQUAL):
         return
-    if not asked.int8:
+    if asked.precision == "fp32":
         raise ExportRefused(
             f"refused, since its outputs differ by up to {record.parity.largest:.2g} from the model's, and fp32 may "
             f"differ by {LARGEST_DIFFERENCE_FP32:g}: {record.sentence}; predict with the run itself, and report this"
         )
+    without = f"--{asked.precision}"
     if record.seen:
-        remedy = "export it without --int8, or adapt with a test of texts that the model does not learn (--test FILE)"
+        remedy = (
+            f"export it without {without}, or adapt with a test of texts that the model does not learn (--test FILE)"
+        )
     elif verdict.word == "FORGOT":
-        remedy = "export it without --int8, or allow a larger loss with --margin"
+        remedy = f"export it without {without}, or allow a larger loss with --margin"
     else:
-        remedy = "export it without --int8, adapt with a larger test, or allow a larger loss with --margin"
+        remedy = f"export it without {without}, adapt with a larger test, or allow a larger loss with --margin"
     earlier = read_export(target)
     stays = "" if earlier is None else f"; the export accepted with a margin of {earlier.margin:g} stays in {target}"
     reason = f" ({verdict.reason})" if verdict.reason else ""

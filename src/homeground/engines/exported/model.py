@@ -60,7 +60,8 @@ def open_model(
         _refuse(checkpoint, "is not trained any further")
     if head not in (exported.head, "encoder"):
         _refuse(checkpoint, f"has a head for {exported.head}, not for {head}")
-    session = open_session(exported.format, checkpoint.folder / exported.graph, threads=threads)
+    place = checkpoint.folder / exported.graph
+    session = open_session(exported.format, place, precision=exported.precision, threads=threads)
     _require_graph_of(checkpoint, session)
     steps = read_steps(checkpoint, encoder.pooling if encoder else "auto")
     return ExportedModel(checkpoint, session, head, steps)
@@ -175,8 +176,8 @@ class ExportedModel:
 
     def describe(self) -> dict[str, str]:
         """Return device, precision and threads."""
-        precision = "int8" if self._exported.name.endswith("int8") else "fp32"
-        return {"device": "cpu", "precision": precision, "threads": str(threads_or_cores(self._session.threads))}
+        threads = str(threads_or_cores(self._session.threads))
+        return {"device": "cpu", "precision": self._session.precision, "threads": threads}
 
     def _run(self, batch: Batch) -> Mapping[str, NDArray[Any]]:
         """Return the outputs of the graph for ``input_ids (items, length)`` and what comes with them."""

@@ -25,12 +25,19 @@ Compute = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Session:
-    """A graph that a runtime has opened, with the names of its inputs; ``threads`` is 0 where the runtime decides."""
+    """A graph that a runtime has opened, with the names of its inputs; ``threads`` is 0 where the runtime decides.
+
+    ``precision`` is what it computes in, which is float32 where the processor has no bfloat16.
+    """
 
     compute: Compute
     inputs: tuple[str, ...]
+    precision: str
     threads: int
 
+
+Opened = tuple[Compute, tuple[str, ...], str]
+"""What computes, the names of the inputs, and the precision that it computes in."""
 
 RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime"}
 """The library that computes graphs of a format, as it is installed and imported."""
@@ -59,8 +66,8 @@ def runtime(format: str) -> Any:
         ) from None
 
 
-def open_session(format: str, path: Path, *, threads: int | None = None) -> Session:
-    """Return a graph that is open; it computes in float32, apart from what it holds as int8.
+def open_session(format: str, path: Path, *, precision: str = "fp32", threads: int | None = None) -> Session:
+    """Return a graph that is open; it computes in float32, apart from what it holds as int8, or in ``bf16``.
 
     Raises:
         UsageError: the runtime is not installed.
@@ -68,7 +75,8 @@ def open_session(format: str, path: Path, *, threads: int | None = None) -> Sess
     """
     library, threads = runtime(format), threads or _threads()
     try:
-        return Session(*OPENED_BY[format](library, path, threads), threads)
+        compute, inputs, precision = OPENED_BY[format](library, path, precision, threads)
+        return Session(compute, inputs, precision, threads)
     except Exception as error:  # each runtime raises errors of its own
         raise CheckpointError(f"{path}: {RUNTIMES[format]} could not open it ({reason_of(error)})") from error
 
@@ -88,9 +96,10 @@ def _core(library: Any) -> Any:
     return library.Core()
 
 
-def _open_openvino(library: Any, path: Path, threads: int) -> tuple[Compute, tuple[str, ...]]:
+def _open_openvino(library: Any, path: Path, precision: str, threads: int) -> Opened:
     # A processor that multiplies bfloat16 would do so unless told otherwise.
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": ""}
+    hint = "bf16" if precision == "bf16" else "f32"
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": ""}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
     compiled = _core(library).compile_model(str(path), "CPU", settings)
@@ -100,10 +109,12 @@ def _open_openvino(library: Any, path: Path, threads: int) -> tuple[Compute, tup
         results = compiled(dict(arrays), share_inputs=True)
         return {name: np.array(results[output]) for name, output in outputs.items()}
 
-    return compute, tuple(each.get_any_name() for each in compiled.inputs)
+    if precision == "bf16" and compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() != "bf16":
+        precision = "fp32"
+    return compute, tuple(each.get_any_name() for each in compiled.inputs), precision
 
 
-def _open_onnx(library: Any, path: Path, threads: int) -> tuple[Compute, tuple[str, ...]]:
+def _open_onnx(library: Any, path: Path, precision: str, threads: int) -> Opened:
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -111,10 +122,10 @@ def _open_onnx(library: Any, path: Path, threads: int) -> tuple[Compute, tuple[s
     session = library.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     inputs = tuple(each.name for each in session.get_inputs())
-    return lambda arrays: dict(zip(names, session.run(names, dict(arrays)), strict=True)), inputs
+    return lambda arrays: dict(zip(names, session.run(names, dict(arrays)), strict=True)), inputs, precision
 
 
-OPENED_BY: dict[str, Callable[[Any, Path, int], tuple[Compute, tuple[str, ...]]]] = {
+OPENED_BY: dict[str, Callable[[Any, Path, str, int], Opened]] = {
     "openvino": _open_openvino,
     "onnx": _open_onnx,
 }

@@ -12,6 +12,7 @@ from homeground.cli.terminal.progress import Progress
 from homeground.cli.terminal.screen import remark, show_result
 from homeground.cli.terminal.standard_input import STANDARD_INPUT, data_file
 from homeground.data.tables import rows_reported
+from homeground.data.tokens.token_files import TokenParts
 from homeground.errors import UsageError
 from homeground.experiment.estimate import EXAMPLES_TOKENIZED, estimate
 from homeground.experiment.setup import prepare
@@ -127,11 +128,16 @@ def _tokenize(data: str, shard: Shard, *, quiet: bool, as_json: bool, typed: dic
     with Progress(quiet=quiet) as progress, rows_reported(progress.reading):
         every = make_tokens(resolve(data, **typed), shard)
     counts = [{"parts": len(each.folders), "made": each.made, "found": each.found} for each in every]
-    lines = [
-        f"{count(each.made, 'part')} made and {each.found} found, of {len(each.folders)} in all" for each in every
-    ] or ["nothing to do: texts of fewer than 64 MiB are tokenized in memory, as a run begins"]
-    show_result({"token_files": counts}, lines, as_json=as_json)
+    lines = [_made_of(each) for each in every]
+    nothing = "nothing to do: texts of fewer than 64 MiB are tokenized in memory, as a run begins"
+    show_result({"token_files": counts}, lines or [nothing], as_json=as_json)
     return 0
+
+
+def _made_of(parts: TokenParts) -> str:
+    if not parts.folders:
+        return "nothing to do: all these texts have been tokenized"
+    return f"{count(parts.made, 'part')} made and {parts.found} found, of {len(parts.folders)} in all"
 
 
 def _chain(

@@ -240,12 +240,15 @@ def test_the_same_call_again_returns_what_is_there(own: Run) -> None:
     assert (own.folder / "exports" / "openvino" / "export.json").read_bytes() == written
 
 
-@pytest.mark.parametrize("name", ["openvino_model.bin", "openvino_model.xml", "tokenizer.json", "config.json"])
-def test_a_changed_file_is_refused_by_its_hash(name: str, own: Run) -> None:
-    path = own.folder / "exports" / "openvino" / name
-    path.write_bytes(path.read_bytes().replace(b"a", b"b", 1) + b" ")
-    with pytest.raises(CheckpointError, match="export the run again"):
-        homeground.load(own, engine="openvino")
+def test_a_changed_file_is_refused_by_its_hash_and_made_again(own: Run) -> None:
+    for name in ("config.json", "tokenizer.json", "openvino_model.xml", "openvino_model.bin"):
+        path = own.folder / "exports" / "openvino" / name
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"a", b"b", 1) + b" ")
+        with pytest.raises(CheckpointError, match="export the run again"):
+            homeground.load(own, engine="openvino")
+        if name != "openvino_model.bin":
+            path.write_bytes(content)
     assert export(own)["verdict"] == "EQUAL"
     homeground.load(own, engine="openvino").predict("bank")
 

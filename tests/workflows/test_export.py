@@ -27,6 +27,7 @@ from tests.tagging import tagged_texts, write_tagged
 import homeground
 from homeground.checkpoint import open_checkpoint
 from homeground.cli import run as typed
+from homeground.engines.exported import sessions
 from homeground.errors import CheckpointError, DiskError, ExportRefused, RunLocked, UsageError
 from homeground.results.publication import read_export
 from homeground.results.run import Run
@@ -172,12 +173,22 @@ def test_static_int8_is_accepted_within_the_margin_and_shown_in_report_and_card(
     assert homeground.load(own, engine="openvino-int8").predict("bank loan") in labels
 
 
+def in_bf16(run: Run, **more: Any) -> dict[str, Any]:
+    """Export in bfloat16, where the processor has it."""
+    try:
+        return export(run, bf16=True, margin=0.3, **more)
+    except UsageError as error:
+        if "this processor does not compute in it" in f"{error}":
+            pytest.skip(f"{error}")
+        raise
+
+
 @pytest.mark.parametrize("kind", ["labelled", "finished"])
 def test_bf16_is_accepted_as_int8_is_and_answers_whatever_else_is_in_a_call(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     run = request.getfixturevalue(kind)
-    done = export(run, bf16=True, margin=0.3, output=tmp_path / "it")
+    done = in_bf16(run, output=tmp_path / "it")
     assert (done["name"], done["precision"], done["verdict"]) == ("openvino-bf16", "bf16", "KEPT")
     assert done["calibration"] is None and done["margin"] == 0.3
     own, other = homeground.load(run), homeground.load(tmp_path / "it")
@@ -187,6 +198,7 @@ def test_bf16_is_accepted_as_int8_is_and_answers_whatever_else_is_in_a_call(
 
 
 def test_bf16_is_found_by_its_name_and_shown_with_its_margin(own: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    in_bf16(own)
     assert typed(["export", str(own.folder), "--bf16", "--margin", "0.3", "--quiet"]) == 0
     model = homeground.load(own, engine="openvino-bf16")
     assert model.predict("bank loan") in model.classes_
@@ -199,6 +211,16 @@ def test_bf16_is_found_by_its_name_and_shown_with_its_margin(own: Run, capsys: p
     ):
         assert typed(["export", str(own.folder), *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_bf16_is_refused_where_the_processor_would_compute_something_else(
+    labelled: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = sessions.OPENED_BY["openvino"]
+    monkeypatch.setitem(sessions.OPENED_BY, "openvino", lambda *values: (*opened(*values)[:2], "fp32"))
+    with pytest.raises(UsageError, match="--bf16: this processor does not compute in it"):
+        export(labelled, bf16=True, output=tmp_path / "it")
+    assert not (tmp_path / "it").exists()
 
 
 def test_int8_below_its_margin_is_refused_with_both_scores_and_leaves_nothing(labelled: Run, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_what_cannot_be_tokenized_ahead_is_refused(
 def test_small_texts_are_not_tokenized_ahead(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["adapt", str(place / "texts.jsonl"), "--checkpoint", str(place / "bert"), "--tokenize", "1/2"]
     assert run_command(command) == 0
-    assert "nothing to do: texts of fewer than 64 MiB are tokenized in memory" in capsys.readouterr().out
+    assert "nothing to do: texts of less than 64 MiB are tokenized in memory" in capsys.readouterr().out
 
 
 def test_a_missing_head_is_fitted_first_and_there_is_no_general_verdict(place: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -111,17 +111,3 @@ def text_identity(example: Example) -> int | tuple[int, ...]:
     """
     digests = example.ordered_digests
     return digests[0] if len(digests) == 1 else digests
-
-
-def portions(texts: Sequence[str], characters: int) -> Iterator[list[str]]:
-    """Yield texts in portions of about so many characters."""
-    waiting: list[str] = []
-    size = 0
-    for text in texts:
-        waiting.append(text)
-        size += len(text)
-        if size >= characters:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting

@@ -11,10 +11,11 @@ import regex
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from homeground.audit.audited import AuditedExamples, portions
+from homeground.audit.audited import AuditedExamples
 from homeground.checkpoint import unknown_ids, without_cleaning
 from homeground.data.cleaning import Cleaner
 from homeground.data.segmentation import word_spans, word_starts
+from homeground.data.tokens.tokenized import portions
 from homeground.results.audit import BrokenWord, LanguageShare, LengthsRecord, WordPieces
 
 TEXTS_TOKENIZED = 10_000
@@ -87,7 +88,7 @@ def _lengths(unit: str, lengths: NDArray[np.int64], limit: int | None) -> Length
 def scripts(texts: Sequence[str]) -> tuple[LanguageShare, ...]:
     """Return the scripts of all letters of all texts, counted exactly, the most frequent first."""
     counts: Counter[str] = Counter()
-    for some in portions(texts, CHARACTERS_AT_ONCE):
+    for some in portions(texts, CHARACTERS_AT_ONCE, len):
         codes = np.frombuffer("".join(some).encode("utf-32-le", "surrogatepass"), np.uint32)
         for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
             character = chr(int(code))
@@ -158,7 +159,7 @@ def token_lengths(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> tup
     counts: Counter[str] = Counter()
     lost: set[str] = set()
     try:
-        for some in portions(texts, CHARACTERS_AT_ONCE):
+        for some in portions(texts, CHARACTERS_AT_ONCE, len):
             for text, encoding in zip(some, tokenizer.encode_batch(some), strict=True):
                 lengths.append(len(encoding.ids))
                 for word, tokens, is_lost in _words(text, encoding.ids, encoding.tokens, encoding.offsets, unknown):

@@ -129,7 +129,7 @@ def _tokenize(data: str, shard: Shard, *, quiet: bool, as_json: bool, typed: dic
         every = make_tokens(resolve(data, **typed), shard)
     counts = [{"parts": len(each.folders), "made": each.made, "found": each.found} for each in every]
     lines = [_made_of(each) for each in every]
-    nothing = "nothing to do: texts of fewer than 64 MiB are tokenized in memory, as a run begins"
+    nothing = "nothing to do: texts of less than 64 MiB are tokenized in memory, as a run begins"
     show_result({"token_files": counts}, lines or [nothing], as_json=as_json)
     return 0
 

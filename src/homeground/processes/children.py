@@ -11,6 +11,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+THREADS = "OMP_NUM_THREADS"
+"""The variable that says with how many threads a process computes."""
+
 SECONDS_BETWEEN_LOOKS = 0.5
 """Between two looks at whether the parent is still there."""
 
@@ -54,6 +57,12 @@ def end_with(parent: int) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def named_threads() -> int:
+    """Return the number of threads that the environment asks for, else 0; of a list (``4,2``), the outermost counts."""
+    asked = os.environ.get(THREADS, "").split(",")[0].strip()
+    return int(asked) if asked.isdecimal() else 0
 
 
 def usable_cores() -> int:

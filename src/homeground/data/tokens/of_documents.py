@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from homeground.data.segmentation import word_spans, word_starts
+from homeground.data.tokens.tokenized import portions
 
 Ints = NDArray[np.int64]
 
@@ -64,23 +65,14 @@ def without_limit(tokenizer: Tokenizer) -> Tokenizer:
     return plain
 
 
-def portions(texts: Iterable[NumberedText], characters: int) -> Iterator[list[NumberedText]]:
-    """Yield texts in portions of so many characters or more; the last may have fewer."""
-    waiting: list[NumberedText] = []
-    size = 0
-    for row, content in texts:
-        waiting.append((row, content))
-        size += len(content)
-        if size >= characters:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
+def length(text: NumberedText) -> int:
+    """Return the characters of a text."""
+    return len(text[1])
 
 
 def pieces(texts: Iterable[NumberedText], tokenizer: Tokenizer) -> Iterator[Piece]:
     """Tokenize texts some at a time."""
-    for some in portions(texts, CHARACTERS_AT_ONCE):
+    for some in portions(texts, CHARACTERS_AT_ONCE, length):
         yield _piece(some, tokenizer)
 
 

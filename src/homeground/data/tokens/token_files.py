@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -38,9 +37,10 @@ from homeground.data.tokens.cache import (
     locked_cache,
     remove_unused,
 )
-from homeground.data.tokens.of_documents import NumberedText, TokenizedDocuments, pieces, portions
+from homeground.data.tokens.of_documents import NumberedText, TokenizedDocuments, length, pieces
+from homeground.data.tokens.tokenized import portions
 from homeground.errors import ProcessLost
-from homeground.processes.children import end_with, usable_cores
+from homeground.processes.children import THREADS, end_with, named_threads, usable_cores
 from homeground.processes.shard import WHOLE, Shard
 from homeground.storage import is_closed, new_folder, read_array, write_array
 
@@ -52,9 +52,6 @@ PART_CHARACTERS = 1 << 24
 
 MOST_PROCESSES = 16
 """Processes that one reader of texts can keep busy, and as many parts in memory."""
-
-THREADS = "OMP_NUM_THREADS"
-"""The variable that names another number of processes, as it does of threads."""
 
 MOST_TRIES = 3
 """To put parts together that other commands may remove."""
@@ -119,7 +116,7 @@ class TokenFiles:
         place = cache_folder() / "token_parts"
         remove_unused(place)
         with _workers(self._tokenizer) as start:
-            for number, texts in enumerate(portions(self.texts(), PART_CHARACTERS)):
+            for number, texts in enumerate(portions(self.texts(), PART_CHARACTERS, length)):
                 folder = place / self._key(fingerprint(texts).hexdigest())
                 folders.append(folder)
                 if not shard.has(number):
@@ -186,6 +183,8 @@ def _workers(tokenizer: str) -> Generator[Callable[[Path, list[NumberedText]], N
     if count == 1:
         yield lambda folder, texts: write_part(folder, texts, tokenizer)
         return
+    from joblib.externals.loky import ProcessPoolExecutor
+
     executor = ProcessPoolExecutor(count, initializer=_begin, initargs=(os.getpid(),))
     waiting: deque[Future[None]] = deque()
 
@@ -211,8 +210,7 @@ def _processes() -> int:
     """Return how many processes make parts: as many as there are cores, or as the environment names threads."""
     if multiprocessing.current_process().daemon:  # it may not have children
         return 1
-    asked = os.environ.get(THREADS, "").split(",")[0].strip()
-    return min(int(asked) if asked.isdecimal() and int(asked) else usable_cores(), MOST_PROCESSES)
+    return min(named_threads() or usable_cores(), MOST_PROCESSES)
 
 
 def _begin(parent: int) -> None:

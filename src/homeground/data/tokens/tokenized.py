@@ -31,6 +31,7 @@ HEAD_PARTS = 4
 2019, How to fine-tune BERT for text classification, who keep 128 and 382 of 510)."""
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Item = TypeVar("Item")
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -145,6 +146,20 @@ class Sequences:
             types[mask > 0] = self.types[self.tokens.flat(items)]
             batch["token_type_ids"] = types
         return batch
+
+
+def portions(texts: Iterable[Item], characters: int, length: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Yield texts in portions of so many characters or more; the last may have fewer."""
+    waiting: list[Item] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += length(text)
+        if size >= characters:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
 
 
 def require_characters(texts: Iterable[str]) -> None:

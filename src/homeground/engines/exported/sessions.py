@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeground.errors import CheckpointError, UsageError
-from homeground.processes.children import usable_cores
+from homeground.processes.children import named_threads, usable_cores
 
 Arrays = Mapping[str, NDArray[Any]]
 Compute = Callable[[Arrays], Arrays]
@@ -45,9 +44,6 @@ RUNTIMES = {"openvino": "openvino", "onnx": "onnxruntime"}
 SENDS_STATISTICS = "openvino_telemetry"
 """What OpenVINO reports its use by, over the network and unasked; without this module it does not."""
 
-THREADS = "OMP_NUM_THREADS"
-"""The variable that says with how many threads this process computes; by default with as many as the runtime likes."""
-
 
 def runtime(format: str) -> Any:
     """Return the library that computes graphs of a format.
@@ -73,7 +69,7 @@ def open_session(format: str, path: Path, *, precision: str = "fp32", threads: i
         UsageError: the runtime is not installed.
         CheckpointError: the runtime cannot open the graph.
     """
-    library, threads = runtime(format), threads or _threads()
+    library, threads = runtime(format), threads or named_threads()
     try:
         compute, inputs, precision = OPENED_BY[format](library, path, precision, threads)
         return Session(compute, inputs, precision, threads)
@@ -131,12 +127,6 @@ OPENED_BY: dict[str, Callable[[Any, Path, str, int], Opened]] = {
 }
 
 
-def _threads() -> int:
-    """Return the number of threads that the environment asks for, else 0; of a list (``4,2``), the outermost counts."""
-    asked = os.environ.get(THREADS, "").split(",")[0].strip()
-    return int(asked) if asked.isdecimal() else 0
-
-
 def versions() -> dict[str, str]:
     """Return the versions of the runtimes that are installed."""
     found: dict[str, str] = {}
@@ -155,4 +145,4 @@ def describe_hardware() -> dict[str, str]:
 
 def threads_or_cores(threads: int) -> int:
     """Return a number of threads; for 0 that of the environment, else that of the cores."""
-    return threads or _threads() or usable_cores()
+    return threads or named_threads() or usable_cores()

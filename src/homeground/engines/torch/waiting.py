@@ -9,6 +9,8 @@ import os
 import time
 from pathlib import Path
 
+from homeground.processes.children import named_threads
+
 LOOKS_AGAIN = 3000
 """How often a thread looks again before it sleeps, about a tenth of a millisecond."""
 
@@ -32,14 +34,13 @@ def variables(usable_cores: int) -> dict[str, str]:
 def _cores_are_free(usable_cores: int) -> bool:
     """Return whether a core is free for every thread; False where the system does not tell."""
     try:
-        threads = int(os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or usable_cores)
         looks: list[int] = []
         for _ in range(LOOKS):
             looks.append(_others_that_run())
             time.sleep(SECONDS_BETWEEN_LOOKS)
     except (OSError, ValueError, LookupError):
         return False
-    return sorted(looks)[LOOKS // 2] + threads <= usable_cores
+    return sorted(looks)[LOOKS // 2] + (named_threads() or usable_cores) <= usable_cores
 
 
 def _others_that_run() -> int:
